@@ -7,7 +7,6 @@
 
 enum {
     ROOM_FIRST = 256,
-    FIRE_AT_ONCE_MAX = 10000,
     DELAY_MAX_S = 1000 * 86400 /* a longer one fires early and its owner waits again */
 };
 
@@ -75,6 +74,15 @@ static void heap_take(timers *t, struct timer *timer)
         heap_sift_down(t, index, last);
 }
 
+/* In the turn that left timers due, behind them: libuv fires a handle that was started from its own callback once more
+ * in that turn, or without end (1.44). */
+static void on_more(uv_idle_t *h)
+{
+    timers *t = h->data;
+    (void)uv_idle_stop(h); /* it never fails */
+    timers_arm(t);
+}
+
 static void on_timer(uv_timer_t *h)
 {
     timers *t = h->data;
@@ -82,23 +90,29 @@ static void on_timer(uv_timer_t *h)
     assert(!t->firing);
     t->armed_us = 0;
     t->firing = true;
-    for (size_t n = 0; n < FIRE_AT_ONCE_MAX && t->count && t->heap[1]->due_us <= now; n++) {
+    for (size_t n = 0; n < TIMERS_OF_TURN && t->count && t->heap[1]->due_us <= now; n++) {
         struct timer *timer = t->heap[1];
         heap_take(t, timer);
         timer->fn(timer);
     }
     t->firing = false;
-    timers_arm(t);
+    if (t->count == 0 || t->heap[1]->due_us > clock_steady_us()) {
+        timers_arm(t);
+        return;
+    }
+    int rc = uv_idle_start(&t->more, on_more);
+    assert(rc == 0); /* it only fails without a callback */
+    (void)rc;
 }
 
 bool timers_init(timers *t, uv_loop_t *loop)
 {
     *t = (timers){.reserved = TIMERS_OF_LOOP, .room = ROOM_FIRST, .heap = malloc(ROOM_FIRST * sizeof(struct timer *))};
-    if (!t->heap || uv_timer_init(loop, &t->handle) != 0) {
+    if (!t->heap || uv_timer_init(loop, &t->handle) != 0 || uv_idle_init(loop, &t->more) != 0) {
         free(t->heap);
         return false;
     }
-    t->handle.data = t;
+    t->handle.data = t->more.data = t;
     return true;
 }
 
@@ -109,6 +123,7 @@ void timers_close(timers *t)
     t->heap = NULL;
     t->room = t->count = t->reserved_started = 0;
     uv_close((uv_handle_t *)&t->handle, NULL);
+    uv_close((uv_handle_t *)&t->more, NULL);
 }
 
 /* Lets the heap grow by `more` cells, beside all that are reserved, filled or not. False: no memory. */

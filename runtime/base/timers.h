@@ -1,6 +1,7 @@
 /* timers: one loop's points in time on the steady clock (CLOCK_BOOTTIME), in a binary heap behind a single uv timer, so
  * that a million sleeping runs cost a pointer each beside their `struct timer`, and no handle. Owns no timer: each lies
- * in its owner's struct. Never early; the order of equal times is not defined. */
+ * in its owner's struct. Never early; the order of equal times is not defined. Of a crowd that is due at one moment
+ * TIMERS_OF_TURN fire in a turn, so that what comes meanwhile is dealt with between them. */
 #ifndef RUNTIME_BASE_TIMERS_H
 #define RUNTIME_BASE_TIMERS_H
 
@@ -9,7 +10,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-enum { TIMERS_OF_LOOP = 8 };
+enum { TIMERS_OF_LOOP = 8, TIMERS_OF_TURN = 64 };
 
 /* Its owner zeroes it and sets fn, arg and has_reserve before the first start. It must not move while it is started. */
 struct timer {
@@ -22,6 +23,7 @@ struct timer {
 
 typedef struct timers {
     uv_timer_t handle;
+    uv_idle_t more;      /* active from a turn that left timers due to its end */
     struct timer **heap; /* from index 1; heap[1] is due first */
     size_t count, room;
     size_t reserved, reserved_started; /* cells of the heap promised by timers_reserve(); timers that lie in them */
@@ -31,7 +33,7 @@ typedef struct timers {
 
 /* Reserves room for TIMERS_OF_LOOP timers of the loop itself. False: no memory. */
 bool timers_init(timers *t, uv_loop_t *loop);
-/* Frees the heap and closes the handle. Timers still started never fire: parked runs are left to the next process. */
+/* Frees the heap and closes the handles. Timers still started never fire: parked runs are left to the next process. */
 void timers_close(timers *t);
 
 static inline bool timer_is_started(const struct timer *timer) { return timer->heap_index != 0; }
