@@ -34,7 +34,7 @@ struct timespec store_after_ms(int64_t ms)
     return (struct timespec){.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
 }
 
-static void segments_append(segment_list *to, segment_list *from)
+void segments_append(segment_list *to, segment_list *from)
 {
     assert(!from->head == !from->tail);
     assert(!to->head == !to->tail);
@@ -227,6 +227,7 @@ static void share_give_back(store *s, share *part, store_outcome outcome, const 
     (void)before;
     (void)pthread_mutex_lock(&s->lock);
     segments_append(&p->done, &part->list);
+    p->failed = p->failed || error;
     int rc = uv_async_send(&p->wake);
     (void)pthread_mutex_unlock(&s->lock); /* from here on the port may be closed and freed */
     assert(rc == 0);

@@ -10,7 +10,7 @@
 
 const char store_no_memory[] = "out of memory";
 
-enum { DAY_MS = 86400000, QUEUE_BYTES = 256 << 20, SWEEP_INTERVAL_MS = 60000 };
+enum { DAY_MS = 86400000, QUEUE_BYTES = 256 << 20, SWEEP_INTERVAL_MS = 60000, STORE_SEGMENTS_OF_TURN = 256 };
 
 static void store_set_options(store *s, const store_options *o)
 {
@@ -113,15 +113,30 @@ const uint8_t *store_secret(const store *s) { return s->backend->ops->secret(s->
 
 /* ---- Ports ---- */
 
+/* Cuts the segments that go back to the loop in this turn off p->given: STORE_SEGMENTS_OF_TURN at most, so that the
+ * loop has answered the first before it looks at the last, and takes what has come meanwhile. `all`: the journal will
+ * take writes again, and by then all who have a segment of a failed write must know. */
+static store_segment *port_cut_given(store_port *p, bool all)
+{
+    store_segment *first = p->given.head, *last = first;
+    if (!first) return NULL;
+    for (size_t n = 1; last->next && (all || n < STORE_SEGMENTS_OF_TURN); n++) last = last->next;
+    p->given.head = last->next;
+    if (!last->next) p->given.tail = NULL;
+    last->next = NULL;
+    return first;
+}
+
 static void port_on_wake(uv_async_t *h)
 {
     store_port *p = h->data;
     (void)pthread_mutex_lock(&p->store->lock);
-    store_segment *list = p->done.head;
-    p->done = (segment_list){NULL, NULL};
-    bool changed = p->changed;
-    p->changed = false;
+    segments_append(&p->given, &p->done);
+    bool changed = p->changed, failed = p->failed;
+    p->changed = p->failed = false;
     (void)pthread_mutex_unlock(&p->store->lock);
+    store_segment *list = port_cut_given(p, failed);
+    if (p->given.head) (void)uv_async_send(h); /* it never fails for a handle that is open */
     if (list) p->on_committed(p->arg, list);
     if (changed && p->on_change) p->on_change(p->arg);
     store_answer_jobs(p);
@@ -164,7 +179,7 @@ void store_port_close(store_port *p, void (*on_closed)(void *arg), void *arg)
 {
     store *s = p->store;
     (void)pthread_mutex_lock(&s->lock);
-    assert(!p->queued.head && !p->done.head);
+    assert(!p->queued.head && !p->done.head && !p->given.head);
     assert(!p->taken.list.head && !p->unknown.list.head);
     assert(p->reads == 0);
     assert(!p->answers);

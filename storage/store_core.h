@@ -31,6 +31,8 @@ struct store_port {
     share taken;         /* the journal thread's: the port's part of the batch under way */
     share unknown;       /* the journal thread's: the port's part of the batch of unknown outcome */
     segment_list done;   /* under the store's lock: on their way back */
+    bool failed;         /* under the store's lock: `done` has segments with errors */
+    segment_list given;  /* the loop's: taken from `done`, for the turns to come */
     bool changed;        /* under the store's lock: on_change is due */
     bool wants_room;     /* under the store's lock */
     bool gives_up;       /* under the store's lock: see store_port_give_up */
@@ -71,6 +73,9 @@ struct store {
     char texts[STORE_TEXTS_MAX][BACKEND_ERROR_MAX];   /* why commits failed: written once, then only read */
     uint64_t commits, segments, bytes, commit_errors; /* atomic; written by the journal thread */
 };
+
+/* Moves all of `from` behind `to`. */
+void segments_append(segment_list *to, segment_list *from);
 
 void *store_journal_main(void *arg);
 /* The database takes no writes: sets read_only, and when to try again. From the journal thread, or before it runs. */

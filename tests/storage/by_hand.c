@@ -51,6 +51,54 @@ static void test_writes(void)
     memory_disk_free(disk);
 }
 
+enum { CROWD = 1000, OF_TURN = 256 };
+
+static void append_crowd(desk *d, store_segment crowd[CROWD])
+{
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i] = segment_of(id_of(1 + i, 1), "one of many");
+        if (i > 0) crowd[i - 1].next = &crowd[i];
+    }
+    store_append(d->port, crowd);
+}
+
+/* Of a batch of very many, so that the loop can answer the first of them and take what has come before it sees the
+ * last. */
+static void test_pieces(void)
+{
+    static store_segment crowd[CROWD];
+    desk d;
+    memory_disk *disk = memory_disk_new();
+    store_options o = by_hand_on(disk);
+    open_desk(&d, &o);
+    append_crowd(&d, crowd);
+    store_hand_write(d.store);
+    CHECK_INT(memory_writes(disk), 1);
+    for (size_t before = 0; d.committed < CROWD; before = d.committed) {
+        (void)uv_run(&d.loop, UV_RUN_ONCE);
+        CHECK(d.committed > before && d.committed - before <= OF_TURN);
+    }
+    close_desk(&d);
+    memory_disk_free(disk);
+}
+
+/* Of a write that failed: all its owners know before the journal takes writes again. */
+static void test_failed_at_once(void)
+{
+    static store_segment crowd[CROWD];
+    desk d;
+    memory_disk *disk = memory_disk_new();
+    store_options o = by_hand_on(disk);
+    open_desk(&d, &o);
+    memory_fail(disk, MEMORY_REFUSES, 0, false);
+    append_crowd(&d, crowd);
+    store_hand_write(d.store);
+    while (d.failed + d.committed == 0) (void)uv_run(&d.loop, UV_RUN_ONCE);
+    CHECK_INT(d.failed, CROWD);
+    close_desk(&d);
+    memory_disk_free(disk);
+}
+
 /* The younger one first. */
 static void test_reads(void)
 {
@@ -201,6 +249,8 @@ static void test_shared(void)
 }
 
 static const check_case cases[] = {{"a write waits for its owner", test_writes},
+                                   {"a batch of very many comes back in pieces", test_pieces},
+                                   {"a write that failed comes back at once", test_failed_at_once},
                                    {"reads in any order", test_reads},
                                    {"an outage ends when its time has come", test_outage},
                                    {"a round of retention", test_sweep},
