@@ -19,6 +19,7 @@
 enum {
     CLOSING_PARTS = 3,   /* server, client, threads of sw_blocking; the admin API's server and the port, if there are */
     TURN_REQUESTS = 256, /* then what they have touched is dealt with before more are taken */
+    TURN_EVENTS = 256,   /* of connections, likewise: clients that go away come without requests */
     TRIM_MS = 100
 };
 
@@ -54,7 +55,7 @@ static void loop_on_missed(void *arg, const uint8_t note[HTTP_MISSED_NOTE_BYTES]
 static void loop_end_turn(sw_loop *l)
 {
     assert(!coro_current());
-    l->turn_requests = 0;
+    l->turn_requests = l->turn_events = 0;
     do {
         sched_run(&l->home.sched, 0);
         for (run *r; (r = TAILQ_FIRST(&l->home.runs.touched));) {
@@ -67,11 +68,11 @@ static void loop_end_turn(sw_loop *l)
     slot_load_due(&l->home);
 }
 
-/* Cuts a turn of very many requests in pieces, so that the first of them are not answered after the last. */
+/* Cuts a turn of very many requests or events in pieces, so that the first of them are not answered after the last. */
 static void loop_on_handled(void *arg)
 {
     sw_loop *l = arg;
-    if (l->turn_requests >= TURN_REQUESTS) loop_end_turn(l);
+    if (l->turn_requests >= TURN_REQUESTS || ++l->turn_events >= TURN_EVENTS) loop_end_turn(l);
 }
 
 static void loop_check_drained(sw_loop *l);

@@ -32,6 +32,7 @@ typedef struct sw_loop {
     struct moved *moved;         /* connections from other loops, under moved_lock */
     const destination *adopting; /* of the connection that http_server_adopt is taking just now; NULL: none */
     uint32_t turn_requests;      /* requests since the turn began */
+    uint32_t turn_events;        /* events of connections since then */
     uv_mutex_t moved_lock;
     uint32_t asked, answered; /* atomic: the watchdog's questions, and how many of them the loop had seen */
     bool drain_asked;         /* atomic: set by another thread, after home.followed and home.replaced */
