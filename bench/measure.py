@@ -22,6 +22,9 @@ ARGS.add_argument("--quick", action="store_true", help="measure shortly: for a l
 ARGS.add_argument("--only", help="names of parts, with commas between")
 ARGS.add_argument("--journal-gb", type=float, help="size of the large journal; default 1")
 ARGS.add_argument("--long-seconds", type=int, help="length of the long run; default 90")
+ARGS.add_argument(
+    "--streams", metavar="NxMS,...", help="streams and ms from chunk to chunk of each; default 1000x20,10000x100"
+)
 args = ARGS.parse_args()
 SECONDS, PAIRS = (1, 1) if args.quick else (2, 5)
 BENCH = args.build / "bench"

@@ -106,6 +106,19 @@ def main(results, folder):
         log_x=True,
     )
     chart(folder / "p99.svg", "p99 against concurrency", "connections", "ms", both("p99_ms"), log_x=True, log_y=True)
+    chart(
+        folder / "streams.svg",
+        "How late chunks of event streams come",
+        "streams",
+        "ms",
+        {
+            f"{name} {q}": points("streams", f"{q}_ms", side)
+            for name, side in (("Stepwell", "stepwell"), ("bare server", "floor"))
+            for q in ("p50", "p99")
+        },
+        log_x=True,
+        log_y=True,
+    )
     memory = {
         f"{name} runs": [(r["x"], r["kib"] / 1024) for r in results if r.get("series") == key]
         for name, key in (("waiting", "waiting"),)

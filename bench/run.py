@@ -6,6 +6,7 @@ import time
 
 from limits import PARTS as LIMITS
 from steps import PARTS as STEPS
+from streams import PARTS as STREAMS
 from measure import (
     BENCH,
     PAIRS,
@@ -214,6 +215,7 @@ PARTS = {
     "recovery": bench_recovery,
     **STEPS,
     **LIMITS,
+    **STREAMS,
 }
 for part in args.only.split(",") if args.only else PARTS:
     if part not in PARTS:

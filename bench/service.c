@@ -18,7 +18,9 @@ enum {
     CHUNK_BYTES = 16384,
     INPUT_BYTES = 4 << 20,
     SMALL_INPUT_BYTES = 1024,
-    WORD_BYTES = 64
+    WORD_BYTES = 64,
+    TOKENS = 1000000,
+    TOKEN_BYTES = 96
 };
 
 static sw_app *app;
@@ -164,6 +166,34 @@ static void on_stream(sw_ctx *c)
     sw_reply_json(c, 200, sw_int(CHUNKS));
 }
 
+static int64_t monotonic_us(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
+}
+
+/* Streams as a model's answer would come: a chunk each `period_ms`, with the moment at which it was due. */
+static sw_value say_tokens(sw_ctx *c, sw_value period_ms)
+{
+    int64_t period_us = sw_as_int(period_ms, 100) * 1000, due_us = monotonic_us();
+    for (int i = 0; i < TOKENS; i++, due_us += period_us) {
+        char text[TOKEN_BYTES];
+        int64_t left_us = due_us - monotonic_us();
+        if (left_us > 0) sw_sleep(c, "until it is due", (left_us + 999) / 1000);
+        (void)snprintf(text, sizeof text, "due=%lld and some words that a model says", (long long)due_us);
+        sw_push_chunk(c, sw_str(c, text));
+    }
+    return sw_int(TOKENS);
+}
+
+/* ?period_ms=, 100 by default. */
+static void on_tokens(sw_ctx *c)
+{
+    const char *ms = sw_query(c, "period_ms");
+    sw_reply_json(c, 200, sw_step(c, "tokens", say_tokens, sw_int(ms ? atoll(ms) : 100)));
+}
+
 int main(int argc, char **argv)
 {
     make_inputs();
@@ -182,5 +212,6 @@ int main(int argc, char **argv)
     sw_endpoint(app, "GET /wide", on_wide, NULL);
     sw_endpoint(app, "GET /compute", on_compute, NULL);
     sw_endpoint(app, "GET /stream", on_stream, NULL);
+    sw_endpoint(app, "GET /tokens", on_tokens, &(sw_endpoint_options){.on_disconnect = SW_CANCEL});
     return sw_main(app, argc, argv);
 }
