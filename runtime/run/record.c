@@ -143,6 +143,17 @@ static int64_t record_retain_ms(const run *r)
     return o->retain_ms > 0 ? moment_of(o->retain_ms) : -1;
 }
 
+/* What becomes of the run's row in the live table, which is to say due_ms. A run that streams has a segment for each
+ * chunk: if its row were written anew with each, a commit would have twice as many rows. A run whose segment is refused
+ * is lost, and its next execution does not know the row. */
+static store_live record_live(run *r, int64_t due_ms)
+{
+    if (r->state == RUN_ENDING) return STORE_LIVE_CLEAR;
+    bool is_there = r->live_ms == due_ms;
+    r->live_ms = due_ms;
+    return is_there || BUG(DROP_LIVE_ROW) ? STORE_LIVE_UNCHANGED : STORE_LIVE_SET;
+}
+
 void record_flush(run *r)
 {
     if (r->open.size == 0 || run_commit_is_under_way(r->commit)) return;
@@ -154,16 +165,15 @@ void record_flush(run *r)
     r->sealed = r->open;
     msgpack_sbuffer_init(&r->open);
     bool ends = r->state == RUN_ENDING;
+    int64_t due_ms = ends ? 0 : record_due_ms(r);
     r->segment = (store_segment){.run = r->id,
                                  .seq = r->seq_sealed + (BUG(SWAP_SEGMENTS) && r->seq_sealed > 8),
                                  .data = r->sealed.data,
                                  .len = r->sealed.size,
                                  .key = r->key && r->seq_sealed == 0 && !BUG(FORGET_KEY) ? &r->key->key : NULL,
-                                 .live = ends                 ? STORE_LIVE_CLEAR
-                                         : BUG(DROP_LIVE_ROW) ? STORE_LIVE_UNCHANGED
-                                                              : STORE_LIVE_SET,
+                                 .live = record_live(r, due_ms),
                                  .has_live_row = r->seq_sealed > 0 && !BUG(LEAVE_LIVE_ROW),
-                                 .due_ms = ends ? 0 : record_due_ms(r),
+                                 .due_ms = due_ms,
                                  .retain_ms = ends ? record_retain_ms(r) : -1};
     letter_move(&r->letters, &r->sealed_letters);
     bool keeps = BUG(LEAVE_LETTER) || (BUG(LEAVE_TRIES) && letter_is_in(r->sealed_letters, LETTER_TRIES));

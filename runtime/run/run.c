@@ -46,6 +46,7 @@ run *run_new(home *h, const endpoint *e)
     task_init(&r->task, h, e, r);
     r->state = RUN_NEW;
     r->commit = COMMIT_NONE;
+    r->live_ms = -1;
     arena_init(&r->journal, h->arenas);
     r->path_cells = r->path_cells_inline;
     r->path_cell_room = RUN_PATH_CELLS_INLINE;

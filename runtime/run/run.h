@@ -93,6 +93,7 @@ struct run {
     msgpack_sbuffer open;       /* entries appended since the last segment was sent */
     msgpack_sbuffer sealed;     /* entries of the segment under way, which borrows them */
     store_segment segment;      /* at most one of a run is with the store */
+    int64_t live_ms;            /* of the run's row in the live table, as of the last segment sent; -1: not known */
     uint32_t seq_next;          /* entries made so far */
     uint32_t seq_sealed;        /* entries made when the last segment was sent */
     uint32_t seq_durable;       /* entries on disk */
