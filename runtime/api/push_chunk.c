@@ -1,5 +1,6 @@
 /* push_chunk: what a run streams to its clients. A chunk is an entry of the run: owned by the run's buffer, and
  * journaled before it is sent. */
+#include <assert.h>
 #include <string.h>
 
 #include "runtime/base/json.h"
@@ -18,6 +19,14 @@ static bool chunk_is_replayed(sw_ctx *c, uint32_t occurrence)
     return c->kind != CTX_STEP && r->replay && occurrence < replay_chunks(r->replay, c->path);
 }
 
+/* The label of the step that pushes, made once: a stream may have very many chunks, and the run's arena grows. */
+static const char *chunk_label(sw_ctx *c)
+{
+    assert(c->kind == CTX_STEP);
+    if (!c->step_label) c->step_label = path_label(c->run, c->branch_label, c->id, c->occurrence);
+    return c->step_label;
+}
+
 void sw_push_chunk(sw_ctx *c, sw_value value)
 {
     ctx_check_wait(c, "sw_push_chunk");
@@ -26,7 +35,7 @@ void sw_push_chunk(sw_ctx *c, sw_value value)
     uint32_t occurrence = 0;
     const char *label = "";
     if (c->kind == CTX_STEP)
-        label = path_label(r, c->branch_label, c->id, c->occurrence);
+        label = chunk_label(c);
     else
         (void)path_next(c, PATH_CHUNK, "", &occurrence);
     if (chunk_is_replayed(c, occurrence)) return;

@@ -88,11 +88,14 @@ static bool json_append_signed(msgpack_sbuffer *to, int64_t n)
     return json_append_integer(to, n < 0, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
 }
 
+/* Texts are ASCII for the most part: so as long as they are, eight bytes are looked at together. */
 static bool utf8_valid(const char *data, size_t len)
 {
     const uint8_t *s = (const uint8_t *)data;
-    for (size_t i = 0, n; i < len; i += n)
-        if ((n = utf8_length(s + i, len - i)) == 0) return false;
+    for (size_t i = 0, n; i < len; i += n) {
+        n = utf8_ascii(s + i, len - i);
+        if (n == 0 && (n = utf8_length(s + i, len - i)) == 0) return false;
+    }
     return true;
 }
 
@@ -179,6 +182,8 @@ static bool json_append_value(msgpack_sbuffer *to, const sw_value *v, unsigned d
     }
     return false;
 }
+
+bool json_write_to(msgpack_sbuffer *to, sw_value v) { return json_append_value(to, &v, 0); }
 
 bool json_write(arena *a, sw_value v, sw_bytes *out)
 {

@@ -10,6 +10,9 @@
  * JSON text, arrays and maps as keys "[]" and "{}". False: out of memory, or nested deeper than VALUE_DEPTH_MAX. */
 bool json_write(arena *a, sw_value v, sw_bytes *out);
 
+/* Writes the same text, without the zero, behind what is in `to`. False as above: then a part of it may be there. */
+bool json_write_to(struct msgpack_sbuffer *to, sw_value v);
+
 /* Whether every string in v, keys too, is UTF-8, so that json_write() changes none of them. */
 bool json_writes_whole(sw_value v);
 

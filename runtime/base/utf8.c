@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdbool.h>
+#include <string.h>
 
 enum { UTF8_LENGTH_MAX = 4 };
 
@@ -28,6 +29,18 @@ size_t utf8_length(const uint8_t *s, size_t len)
     for (size_t i = 2; i < n; i++)
         if ((s[i] & 0xc0) != 0x80) return 0;
     return n;
+}
+
+size_t utf8_ascii(const uint8_t *s, size_t len)
+{
+    const uint64_t tops = UINT64_C(0x8080808080808080);
+    size_t at = 0;
+    for (uint64_t eight; len - at >= sizeof eight; at += sizeof eight) {
+        memcpy(&eight, s + at, sizeof eight);
+        if (eight & tops) break;
+    }
+    assert(at <= len);
+    return at;
 }
 
 size_t utf8_whole(const char *text, size_t len)

@@ -14,6 +14,9 @@ _Static_assert(sizeof UTF8_REPLACEMENT - 1 == UTF8_REPLACEMENT_BYTES, "its lengt
  * len. len > 0. */
 size_t utf8_length(const uint8_t *s, size_t len);
 
+/* Returns how many of the first bytes are ASCII, counted in eights: 0 also if fewer than eight bytes are. */
+size_t utf8_ascii(const uint8_t *s, size_t len);
+
 /* Returns how many of the first `len` bytes of a longer text belong to whole characters: where the text can be cut. */
 size_t utf8_whole(const char *text, size_t len);
 

@@ -8,7 +8,10 @@
 #include <strings.h>
 
 #include "runtime/base/json.h"
+#include "runtime/base/json_number.h"
 #include "runtime/base/value.h"
+
+enum { TEXT_FIRST = 512 /* bytes: a few frames; msgpack's own first size is 8 KiB */ };
 
 typedef struct frame {
     size_t end;   /* offset in the text */
@@ -26,9 +29,8 @@ struct frames {
     uint32_t durable;           /* how many frames may be sent */
     bool closed;                /* the response is the last frame */
     struct arena_cache *arenas; /* borrowed: for rendering values */
-    char *text;                 /* malloc'd: all frames, one after the other */
-    size_t len, room;
-    frame *frames; /* malloc'd */
+    msgpack_sbuffer text;       /* all frames, one after the other */
+    frame *frames;              /* malloc'd */
     uint32_t count, frame_room;
     open_step *open; /* malloc'd */
     size_t open_count, open_room;
@@ -49,23 +51,17 @@ static bool frames_reserve(void **at, size_t *room, size_t need, size_t item)
 
 static bool frames_put(frames *f, const char *data, size_t len)
 {
-    void *at = f->text;
-    if (!frames_reserve(&at, &f->room, f->len + len + 1, 1)) return false;
-    f->text = at;
-    memcpy(f->text + f->len, data, len);
-    f->len += len;
-    return true;
+    return msgpack_sbuffer_write(&f->text, data, len) == 0;
 }
 
 static bool frames_put_text(frames *f, const char *text) { return frames_put(f, text, strlen(text)); }
 
-/* Writes the head of the next frame; frames_end_one makes it one. Whoever fails in between sets f->len back. */
+/* Writes the head of the next frame; frames_end_one makes it one. Whoever fails in between sets f->text.size back. */
 static bool frames_begin_one(frames *f, const char *event)
 {
-    char head[80];
-    int n = snprintf(head, sizeof head, "id: %u\nevent: %s\ndata: ", f->count + 1, event);
-    assert(n > 0 && (size_t)n < sizeof head);
-    return frames_put(f, head, (size_t)n);
+    char number[JSON_NUMBER_BYTES_MAX], *end = json_integer_write(f->count + 1u, number);
+    return frames_put_text(f, "id: ") && frames_put(f, number, (size_t)(end - number)) &&
+           frames_put_text(f, "\nevent: ") && frames_put_text(f, event) && frames_put_text(f, "\ndata: ");
 }
 
 static bool frames_end_one(frames *f, uint32_t seq)
@@ -76,8 +72,8 @@ static bool frames_end_one(frames *f, uint32_t seq)
     if (!frames_reserve(&at, &room, f->count + 1u, sizeof *f->frames)) return false;
     f->frames = at;
     f->frame_room = (uint32_t)room;
-    assert(f->count == 0 || f->frames[f->count - 1].end < f->len); /* no frame is empty */
-    f->frames[f->count++] = (frame){.end = f->len, .seq = seq};
+    assert(f->count == 0 || f->frames[f->count - 1].end < f->text.size); /* no frame is empty */
+    f->frames[f->count++] = (frame){.end = f->text.size, .seq = seq};
     return true;
 }
 
@@ -118,17 +114,15 @@ static bool frames_put_value(frames *f, const entry_text *packed)
     arena a;
     arena_init(&a, f->arenas);
     sw_value v;
-    sw_bytes json;
     const char *error = NULL;
-    bool ok = value_unpack(&a, packed->data, packed->len, &v, &error) && json_write(&a, v, &json) &&
-              frames_put(f, json.data, json.len);
+    bool ok = value_unpack(&a, packed->data, packed->len, &v, &error) && json_write_to(&f->text, v);
     arena_free(&a);
     return ok;
 }
 
 static bool frames_add_chunk(frames *f, const entry *e, uint32_t seq)
 {
-    size_t before = f->len;
+    size_t before = f->text.size;
     bool ok =
         frames_begin_one(f, "inngest.stream") && frames_put_text(f, "{\"data\":") && frames_put_value(f, &e->value);
     if (ok && e->id.len > 0) {
@@ -136,7 +130,7 @@ static bool frames_add_chunk(frames *f, const entry *e, uint32_t seq)
         ok = o && frames_put_text(f, ",\"hashedStepId\":\"") && frames_put_text(f, o->hash) && frames_put_text(f, "\"");
     }
     ok = ok && frames_put_text(f, "}") && frames_end_one(f, seq);
-    if (!ok) f->len = before;
+    if (!ok) f->text.size = before;
     return ok;
 }
 
@@ -162,11 +156,11 @@ static bool frames_close_step(frames *f, const entry *e, uint32_t seq, const cha
 {
     open_step *o = frames_find_open(f, e->path);
     if (!o) return true;
-    size_t before = f->len;
+    size_t before = f->text.size;
     bool ok = frames_begin_one(f, event) && frames_put_text(f, "{\"hashedStepId\":\"") && frames_put_text(f, o->hash) &&
               frames_put_text(f, "\"") && (e->kind != ENTRY_STEP_FAILED || frames_put_failure(f, e)) &&
               frames_put_text(f, "}") && frames_end_one(f, seq);
-    if (!ok) f->len = before;
+    if (!ok) f->text.size = before;
     assert(f->open_count > 0);
     *o = f->open[--f->open_count];
     return ok;
@@ -247,7 +241,7 @@ bool frames_close(frames *f, const entry *response, entry_ended ended)
     assert(response->kind == ENTRY_RESPONSE);
     arena a;
     arena_init(&a, f->arenas);
-    size_t before = f->len;
+    size_t before = f->text.size;
     char status[64];
     (void)snprintf(status, sizeof status, ",\"statusCode\":%d,\"headers\":", frames_status_shown(response->status));
     sw_value body = {.type = MSGPACK_OBJECT_STR};
@@ -262,7 +256,7 @@ bool frames_close(frames *f, const entry *response, entry_ended ended)
               frames_put(f, body_json.data, body_json.len) && frames_put_text(f, status) &&
               frames_put(f, headers_json.data, headers_json.len) && frames_put_text(f, "}}") &&
               frames_end_one(f, UINT32_MAX);
-    if (!ok) f->len = before;
+    if (!ok) f->text.size = before;
     arena_free(&a);
     f->closed = ok;
     f->durable = f->count;
@@ -278,15 +272,18 @@ sw_bytes frames_next(const frames *f, uint32_t *cursor, size_t max_bytes)
     if (*cursor >= f->durable) return (sw_bytes){"", 0};
     size_t from = *cursor ? f->frames[*cursor - 1].end : 0, to = from;
     while (*cursor < f->durable && (to == from || to - from < max_bytes)) to = f->frames[(*cursor)++].end;
-    assert(to <= f->len);
-    return (sw_bytes){f->text + from, to - from};
+    assert(to <= f->text.size);
+    return (sw_bytes){f->text.data + from, to - from};
 }
 
 frames *frames_new(struct arena_cache *arenas)
 {
     frames *f = calloc(1, sizeof *f);
-    if (f) *f = (frames){.refs = 1, .arenas = arenas};
-    return f;
+    if (!f) return NULL;
+    *f = (frames){.refs = 1, .arenas = arenas, .text = {.data = malloc(TEXT_FIRST), .alloc = TEXT_FIRST}};
+    if (f->text.data) return f;
+    free(f);
+    return NULL;
 }
 
 frames *frames_ref(frames *f)
@@ -300,7 +297,7 @@ void frames_unref(frames *f)
 {
     assert(!f || f->refs > 0);
     if (!f || --f->refs > 0) return;
-    free(f->text);
+    msgpack_sbuffer_destroy(&f->text);
     free(f->frames);
     free(f->open);
     free(f);

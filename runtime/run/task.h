@@ -47,6 +47,7 @@ struct sw_ctx {
     uint64_t path;            /* of the branch or step; see docs/internals/journal.md, step paths */
     const char *label;        /* of a branch: its path for people, "outer/inner:1"; "" for the handler */
     const char *branch_label; /* of a step: the label of the branch that holds the step */
+    const char *step_label;   /* of a step: its path for people, made with its first chunk; NULL: it has pushed none */
     uint32_t occurrence;      /* of a step: which of the equal ids of its branch, from 0 */
     const char *id;           /* of the branch or step; "" for the handler */
     int attempt;              /* of a step, from 1 */
