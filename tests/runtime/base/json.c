@@ -528,13 +528,13 @@ static void test_signs(void)
     }
 }
 
-static void check_read_rounding(const char *text, int rounding)
+static void check_read_rounding(const char *digits, int rounding)
 {
     sw_value nearest, v;
-    const char *wrong, *end = text + strlen(text);
-    CHECK(json_number_read(text, end, &nearest, &wrong) == end);
+    const char *wrong, *end = digits + strlen(digits);
+    CHECK(json_number_read(digits, end, &nearest, &wrong) == end);
     CHECK_INT(fesetround(rounding), 0);
-    bool ok = json_number_read(text, end, &v, &wrong) == end;
+    bool ok = json_number_read(digits, end, &v, &wrong) == end;
     int after = fegetround();
     CHECK_INT(fesetround(FE_TONEAREST), 0);
     CHECK_INT(after, rounding);
@@ -548,10 +548,10 @@ static void test_read_rounding(void)
     static const int roundings[] = {FE_UPWARD, FE_DOWNWARD, FE_TOWARDZERO};
     random_state = 5;
     for (int i = 0; i < 3000; i++) {
-        char text[64];
-        (void)snprintf(text, sizeof text, "%s%llue%d", below(2) ? "-" : "",
+        char digits[64];
+        (void)snprintf(digits, sizeof digits, "%s%llue%d", below(2) ? "-" : "",
                        (unsigned long long)next_random() >> below(64), (int)below(60) - 30);
-        check_read_rounding(text, roundings[i % 3]);
+        check_read_rounding(digits, roundings[i % 3]);
     }
     for (int i = 0; i < 3; i++) { /* what strtod() reads: too many digits, halfway between two doubles, subnormal */
         check_read_rounding("0.1234567890123456789012345", roundings[i]);
