@@ -178,7 +178,7 @@ static void on_cancel(home *h, http_exchange *x, const endpoint *e, const http_p
     if (h->draining && !(of && of->run))
         problem_reply(x, 503, "the server is stopping: ask again", "1");
     else
-        by_id_cancel(h, x, &s.id);
+        by_id_cancel(h, x, &s.id, s.who ? s.who->name : NULL);
 }
 
 static void on_release(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
@@ -189,7 +189,7 @@ static void on_release(home *h, http_exchange *x, const endpoint *e, const http_
     if (h->draining)
         problem_reply(x, 503, "the server is stopping: ask again", "1");
     else
-        by_id_release(h, x, &s.id, s.who ? RELEASER_OPERATOR : RELEASER_CLIENT);
+        by_id_release(h, x, &s.id, s.who ? s.who->name : NULL);
 }
 
 static void on_metrics(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)

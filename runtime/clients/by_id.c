@@ -3,10 +3,13 @@
 #include <assert.h>
 
 #include "runtime/base/problem.h"
+#include "runtime/clients/operators.h"
 #include "runtime/clients/waiter.h"
 #include "runtime/run/home.h"
 #include "runtime/run/run.h"
 #include "runtime/run/slot_core.h"
+
+_Static_assert((int)OPERATOR_NAME_MAX <= (int)LETTER_BY_MAX, "a letter has room for an operator's name");
 
 /* Whether the run's journal has to be read for this client: only there stands what a stopped run has streamed, and what
  * clients may know of the reason. */
@@ -64,7 +67,7 @@ void by_id_attach(home *h, http_exchange *x, const run_id *id, const request_wis
 
 /* ---- Cancelling and releasing ---- */
 
-void by_id_cancel(home *h, http_exchange *x, const run_id *id)
+void by_id_cancel(home *h, http_exchange *x, const run_id *id, const char *by)
 {
     if (!gate_writable(h)) {
         problem_reply(x, 503, "the journal cannot be written: the run was not cancelled", "5");
@@ -78,13 +81,14 @@ void by_id_cancel(home *h, http_exchange *x, const run_id *id)
     }
     if (s->run) {
         waiter_attach(h, &s->run->waiters, &wish, x, id);
+        if (!s->run->cancel) s->run->cancel_by = by ? by : letter_of_client;
         run_cancel(s->run, ENTRY_CANCEL_ASKED);
         run_touch(s->run);
         return;
     }
     waiter_attach(h, &s->waiters, &wish, x, id);
     if (s->has_live_row) {
-        slot_send_letter(h, s, LETTER_CANCEL);
+        slot_send_letter(h, s, LETTER_CANCEL, by);
         return;
     }
     s->cancel = ENTRY_CANCEL_ASKED;
@@ -123,7 +127,7 @@ static bool by_id_refuse_client(const home *h, const slot *s, http_exchange *x)
 }
 
 /* A run that is not known, or was stopped when it was looked at last, is loaded to see whether it is. */
-void by_id_release(home *h, http_exchange *x, const run_id *id, releaser who)
+void by_id_release(home *h, http_exchange *x, const run_id *id, const char *by)
 {
     const request_wish wish = {.answer.kind = WAITER_RELEASE, .observes = true};
     slot *s = gate_writable(h) ? slot_find_or_add(h, id) : NULL;
@@ -131,14 +135,14 @@ void by_id_release(home *h, http_exchange *x, const run_id *id, releaser who)
         problem_reply(x, 503, "the journal cannot be written, or memory is out: the run was not released", "5");
     } else if (!by_id_may_release(s)) {
         problem_reply(x, 409, "the run is not stopped", NULL);
-    } else if (who == RELEASER_CLIENT && by_id_refuse_client(h, s, x)) {
+    } else if (!by && by_id_refuse_client(h, s, x)) {
         if (s->state == SLOT_UNKNOWN)
             slot_remove(h, s); /* a slot that stays would make the reading of the live table pass the run over */
     } else {
         waiter_attach(h, slot_waiters(s), &wish, x, id);
         if (s->run && slot_is_releasing(s->run)) return;
         if (s->run || s->has_live_row) {
-            slot_send_letter(h, s, LETTER_RELEASE);
+            slot_send_letter(h, s, LETTER_RELEASE, by);
             return;
         }
         s->wants_release = true;

@@ -11,12 +11,13 @@ struct home;
 
 /* Attaches a client to the run, in memory or not, ended or not. Takes the exchange. */
 void by_id_attach(struct home *h, http_exchange *x, const run_id *id, const request_wish *asked);
-/* Has the run cancelled, and tells the exchange when it is; 404 or 409 when there is nothing to cancel. Takes x. */
-void by_id_cancel(struct home *h, http_exchange *x, const run_id *id);
+/* Both take x. `by`: the operator who asks, whose name lives as long as the home; NULL: a client, by the run's token.
+ *
+ * Has the run cancelled, and tells the exchange when it is; 404 or 409 when there is nothing to cancel. */
+void by_id_cancel(struct home *h, http_exchange *x, const run_id *id, const char *by);
 /* Lets a stopped run go on, and tells the exchange when it does; 404 or 409 when there is nothing to release. A client,
  * who has no more than the run's token, may release a run whose step has used its retries: for another reason, at which
- * an operator has to look, it gets 403. Takes x. */
-typedef enum releaser { RELEASER_CLIENT, RELEASER_OPERATOR } releaser;
-void by_id_release(struct home *h, http_exchange *x, const run_id *id, releaser who);
+ * an operator has to look, it gets 403. */
+void by_id_release(struct home *h, http_exchange *x, const run_id *id, const char *by);
 
 #endif

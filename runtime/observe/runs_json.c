@@ -96,7 +96,8 @@ static void put_entry(json_writer *w, const entry *e)
     if (e->attempt) json_put_int(w, "attempt", e->attempt);
     if (e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED) json_put_int(w, "duration", e->duration_ms);
     if (e->due_ms) json_put_int(w, "due", e->due_ms);
-    if (e->error.len) put_bytes(w, "error", e->error);
+    bool is_wish = e->kind == ENTRY_CANCEL || e->kind == ENTRY_RELEASED;
+    if (e->error.len) put_bytes(w, is_wish ? "by" : "error", e->error);
     put_packed(w, "input", e->input);
     if (e->input_bytes) json_put_int(w, "inputLeftOut", (int64_t)e->input_bytes);
     put_packed(w, "value", e->value);

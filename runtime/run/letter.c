@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <msgpack.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -19,7 +20,7 @@ _Static_assert(LETTER_KEY_BYTES == RUN_ID_BYTES + sizeof(uint64_t), "a key is a 
 
 static const char *const tables[LETTER_KINDS] = {
     [LETTER_TRIES] = "tries", [LETTER_CANCEL] = "inbox", [LETTER_RELEASE] = "inbox"};
-static const char FROM_CLIENT[] = "client";
+const char letter_of_client[] = "client";
 
 static void letter_put_be64(uint8_t *to, uint64_t n)
 {
@@ -27,7 +28,7 @@ static void letter_put_be64(uint8_t *to, uint64_t n)
 }
 
 /* [id, kind, name, value, from]; a cancel or a release has neither name nor value. */
-static size_t letter_pack(char to[LETTER_VALUE_MAX], letter_kind kind)
+static size_t letter_pack(char to[LETTER_VALUE_MAX], letter_kind kind, const char *by)
 {
     uint8_t id[LETTER_ID_BYTES];
     msgpack_sbuffer b;
@@ -35,11 +36,12 @@ static size_t letter_pack(char to[LETTER_VALUE_MAX], letter_kind kind)
     random_bytes(id, sizeof id);
     msgpack_sbuffer_init(&b);
     msgpack_packer_init(&pk, &b, msgpack_sbuffer_write);
-    size_t from_len = sizeof FROM_CLIENT - 1;
+    assert(strlen(by) <= LETTER_BY_MAX);
+    size_t from_len = strlen(by);
     bool ok = msgpack_pack_array(&pk, LETTER_FIELDS) == 0 && msgpack_pack_bin(&pk, sizeof id) == 0 &&
               msgpack_pack_bin_body(&pk, id, sizeof id) == 0 && msgpack_pack_int(&pk, (int)kind) == 0 &&
               msgpack_pack_str(&pk, 0) == 0 && msgpack_pack_bin(&pk, 0) == 0 && msgpack_pack_str(&pk, from_len) == 0 &&
-              msgpack_pack_str_body(&pk, FROM_CLIENT, from_len) == 0;
+              msgpack_pack_str_body(&pk, by, from_len) == 0;
     size_t len = ok ? b.size : 0;
     assert(len <= LETTER_VALUE_MAX);
     if (len > 0) memcpy(to, b.data, len);
@@ -47,8 +49,9 @@ static size_t letter_pack(char to[LETTER_VALUE_MAX], letter_kind kind)
     return len;
 }
 
-/* The kind of a letter as it was read; 0: it cannot be read, *is_short: for want of memory. */
-static int64_t letter_unpack_kind(home *h, store_bytes value, bool *is_short)
+/* Reads kind and writer of a letter, which begins as letter_pack writes it. Returns the kind; 0: it cannot be read,
+ * *is_short: for want of memory. */
+static int64_t letter_unpack(home *h, store_bytes value, char by[LETTER_BY_MAX + 1], bool *is_short)
 {
     arena a;
     sw_value v;
@@ -56,8 +59,13 @@ static int64_t letter_unpack_kind(home *h, store_bytes value, bool *is_short)
     int64_t kind = 0;
     arena_init(&a, h->arenas);
     bool ok = value_unpack(&a, value.data, value.len, &v, &error) && v.type == MSGPACK_OBJECT_ARRAY;
-    if (ok && v.via.array.size >= 2 && v.via.array.ptr[1].type == MSGPACK_OBJECT_POSITIVE_INTEGER)
-        kind = v.via.array.ptr[1].via.i64;
+    const msgpack_object *fields = ok ? v.via.array.ptr : NULL;
+    uint32_t count = ok ? v.via.array.size : 0;
+    if (count >= 2 && fields[1].type == MSGPACK_OBJECT_POSITIVE_INTEGER) kind = fields[1].via.i64;
+    bool is_named = count >= LETTER_FIELDS && fields[4].type == MSGPACK_OBJECT_STR;
+    const char *name = is_named ? fields[4].via.str.ptr : letter_of_client;
+    size_t len = is_named ? fields[4].via.str.size : strlen(letter_of_client);
+    (void)snprintf(by, LETTER_BY_MAX + 1, "%.*s", (int)(len < LETTER_BY_MAX ? len : LETTER_BY_MAX), name);
     *is_short = a.is_out;
     arena_free(&a);
     return kind;
@@ -88,7 +96,7 @@ static uint64_t letter_next_arrival(home *h)
     return h->last_letter;
 }
 
-bool letter_send(home *h, const run_id *to, letter_kind kind)
+bool letter_send(home *h, const run_id *to, letter_kind kind, const char *by)
 {
     assert(kind == LETTER_CANCEL || kind == LETTER_RELEASE);
     letter *m = calloc(1, sizeof *m);
@@ -96,7 +104,8 @@ bool letter_send(home *h, const run_id *to, letter_kind kind)
     *m = (letter){.home = h, .run = *to, .kind = kind};
     memcpy(m->key, to->bytes, RUN_ID_BYTES);
     letter_put_be64(m->key + RUN_ID_BYTES, letter_next_arrival(h));
-    size_t len = letter_pack(m->value, kind);
+    (void)snprintf(m->by, sizeof m->by, "%s", by ? by : letter_of_client);
+    size_t len = letter_pack(m->value, kind, m->by);
     if (len == 0) {
         free(m);
         return false;
@@ -107,13 +116,15 @@ bool letter_send(home *h, const run_id *to, letter_kind kind)
 
 letter *letter_read(home *h, const store_table_row *row, bool *is_short)
 {
-    int64_t kind = letter_unpack_kind(h, row->value, is_short);
+    char by[LETTER_BY_MAX + 1];
+    int64_t kind = letter_unpack(h, row->value, by, is_short);
     bool known = row->key.len == LETTER_KEY_BYTES && (kind == LETTER_CANCEL || kind == LETTER_RELEASE);
     letter *m = known ? calloc(1, sizeof *m) : NULL;
     *is_short = *is_short || (known && !m);
     if (!m) return NULL;
     *m = (letter){.home = h, .kind = (letter_kind)kind};
     memcpy(m->key, row->key.data, sizeof m->key);
+    memcpy(m->by, by, sizeof m->by);
     memcpy(m->run.bytes, m->key, RUN_ID_BYTES);
     return m;
 }
@@ -133,10 +144,12 @@ void letter_put_tries(letter *m, size_t value_len)
     letter_commit(m, STORE_ROW_PUT, value_len);
 }
 
-bool letter_is_in(const letter *list, letter_kind kind)
+bool letter_is_in(const letter *list, letter_kind kind) { return letter_by(list, kind) != NULL; }
+
+const char *letter_by(const letter *list, letter_kind kind)
 {
     while (list && list->kind != kind) list = list->next;
-    return list != NULL;
+    return list ? list->by : NULL;
 }
 
 const store_row *letter_deletions(letter *list)

@@ -12,7 +12,14 @@ struct home;
  * (runtime/run/suspects.h), which goes with the run's next commit like any letter. */
 typedef enum letter_kind { LETTER_TRIES = 0, LETTER_CANCEL = 1, LETTER_RELEASE = 2, LETTER_KINDS } letter_kind;
 
-enum { LETTER_KEY_BYTES = RUN_ID_BYTES + 8, LETTER_VALUE_MAX = 64 };
+enum {
+    LETTER_KEY_BYTES = RUN_ID_BYTES + 8,
+    LETTER_VALUE_MAX = 64,
+    LETTER_BY_MAX = 32 /* a longer name does not fit LETTER_VALUE_MAX */
+};
+
+/* Who a letter is of that no operator has written: whoever has the run's token. */
+extern const char letter_of_client[];
 
 typedef struct letter {
     struct letter *next; /* of its slot, or run */
@@ -26,10 +33,12 @@ typedef struct letter {
     store_segment segment; /* while that row is committed alone */
     uint8_t key[LETTER_KEY_BYTES];
     char value[LETTER_VALUE_MAX];
+    char by[LETTER_BY_MAX + 1]; /* an operator's name, or letter_of_client */
 } letter;
 
-/* Writes a letter: slot_take_letter gets it when it is on disk, or could not be written. False: no memory. */
-bool letter_send(struct home *h, const run_id *to, letter_kind kind);
+/* Writes a letter of an operator, or of a client (`by` NULL): slot_take_letter gets it when it is on disk, or could not
+ * be written. False: no memory. */
+bool letter_send(struct home *h, const run_id *to, letter_kind kind, const char *by);
 /* Makes the letter of a row that was read; the caller owns it. NULL: no memory, which *is_short says, or a kind that is
  * not known. */
 letter *letter_read(struct home *h, const store_table_row *row, bool *is_short);
@@ -40,6 +49,8 @@ letter *letter_new_tries(struct home *h, const run_id *run);
 void letter_put_tries(letter *m, size_t value_len);
 
 bool letter_is_in(const letter *list, letter_kind kind);
+/* Returns who the list's first letter of that kind is of; NULL: there is none. Of the letter. */
+const char *letter_by(const letter *list, letter_kind kind);
 /* Makes the rows that delete the letters of a list in another segment's commit; NULL: the list is empty. */
 const store_row *letter_deletions(letter *list);
 /* Appends a list to another, and empties it. */

@@ -74,6 +74,7 @@ struct run {
     stop_reason stop;              /* why the run is to stand still; STOP_NONE: it is not */
     const char *stop_detail;       /* `stop` in words, in the run's arena; NULL: stop_text(stop) says all */
     entry_cancel cancel;           /* the reason of the first cancel; ENTRY_CANCEL_NONE: none came */
+    const char *cancel_by;         /* who asked for it while the run was in memory; NULL: nobody */
     bool has_attempted;            /* an attempt of a step has begun in this execution, so side effects may exist */
     bool waits_long;         /* a durable wait longer than --redirect-after has begun: waiting clients get a redirect */
     bool waited_long_before; /* resumed: the journal has such a wait from an earlier execution */

@@ -67,7 +67,10 @@ bool run_may_go_on(run *r)
 void run_record_cancel(run *r)
 {
     assert(r->cancel != ENTRY_CANCEL_NONE);
-    entry e = {.kind = ENTRY_CANCEL, .at_ms = clock_wall_ms(), .status = (int)r->cancel};
+    const char *by = r->cancel_by ? r->cancel_by : letter_by(r->letters, LETTER_CANCEL);
+    if (r->cancel != ENTRY_CANCEL_ASKED) by = NULL;
+    entry e = {
+        .kind = ENTRY_CANCEL, .at_ms = clock_wall_ms(), .status = (int)r->cancel, .error = entry_text_of(by ? by : "")};
     if (r->replay && replay_cancel(r->replay)) return;
     if (!record_append(r, &e)) run_lose_for_memory(r);
 }

@@ -20,8 +20,6 @@
 
 enum { TIMER_EARLY_MS = 2 }; /* a deadline so near counts as over: the timer that loads a run for it may be so early */
 
-static const char RELEASED_BY[] = "client"; /* in the entry: someone with the run's token, or an operator */
-
 /* ---- Reading ---- */
 
 /* Takes from each entry of the journal what the run remembers of its earlier executions, and builds its frames. */
@@ -156,14 +154,12 @@ static void resume_move_deadline(run *r, const slot *s)
 static bool resume_awaits_release(const run *r, const slot *s) { return replay_stopped(r->replay) || s->not_resumed; }
 
 /* Appends `released`. That entry is a choice: no attempt begins before it is on disk. False: no memory. */
-static bool resume_append_release(run *r)
+static bool resume_append_release(run *r, const slot *s)
 {
     assert(r->seq_release == 0);
     clock_instant now = clock_now(&r->task.home->clock);
-    entry e = {.kind = ENTRY_RELEASED,
-               .at_ms = now.wall_ms,
-               .epoch = now.epoch,
-               .error = {RELEASED_BY, sizeof RELEASED_BY - 1}};
+    const char *by = letter_by(s->letters, LETTER_RELEASE); /* NULL: it was not known yet whether there is such a run */
+    entry e = {.kind = ENTRY_RELEASED, .at_ms = now.wall_ms, .epoch = now.epoch, .error = entry_text_of(by ? by : "")};
     if (!record_append(r, &e)) return false;
     replay_release(r->replay);
     r->seq_release = r->seq_next;
@@ -231,7 +227,7 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
         return resume_unmake(r);
     }
     if (!cancel && resume_comes_later(h, s, r, why)) return resume_unmake(r);
-    if (s->wants_release && resume_awaits_release(r, s) && !resume_append_release(r)) {
+    if (s->wants_release && resume_awaits_release(r, s) && !resume_append_release(r, s)) {
         resume_try_later(why, replay_no_memory);
         return resume_unmake(r);
     }

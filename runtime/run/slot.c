@@ -178,14 +178,14 @@ slot *slot_find_or_add(home *h, const run_id *id)
 
 struct waiter **slot_waiters(slot *s) { return s->run ? &s->run->waiters : &s->waiters; }
 
-void slot_send_letter(home *h, slot *s, letter_kind kind)
+void slot_send_letter(home *h, slot *s, letter_kind kind, const char *by)
 {
     uint8_t bit = (uint8_t)(1U << kind);
     assert(kind == LETTER_CANCEL || kind == LETTER_RELEASE);
     if (letter_is_in(s->letters, kind)) {
         if (!s->run) slot_wake(h, s);
     } else if (!(s->letters_in_flight & bit)) {
-        if (letter_send(h, &s->id, kind))
+        if (letter_send(h, &s->id, kind, by))
             s->letters_in_flight = (s->letters_in_flight | bit) & 7U;
         else
             h->listener->on_denied(s, kind, 503, "out of memory");

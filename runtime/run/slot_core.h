@@ -8,8 +8,8 @@
 /* The slot of a run, made if there is none: whether there is such a run is not known then. NULL: out of memory. */
 slot *slot_find_or_add(struct home *h, const run_id *id);
 /* Writes down what somebody wants of the run, unless that is on disk or being written: whoever asks again waits for
- * what the first letter of the kind leads to. */
-void slot_send_letter(struct home *h, slot *s, letter_kind kind);
+ * what the first letter of the kind leads to. `by`: an operator; NULL: a client. */
+void slot_send_letter(struct home *h, slot *s, letter_kind kind, const char *by);
 
 /* The list of those who wait for the slot's run, in memory or not. */
 struct waiter **slot_waiters(slot *s);

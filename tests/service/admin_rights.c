@@ -107,6 +107,47 @@ static void test_scopes(void)
     CHECK_INT(served_stop(&server, 0), 0);
 }
 
+static void check_by(const char *run, const char *kind, const char *by)
+{
+    char words[128];
+    CHECK_INT(ask("GET", run, ANN, NULL), 200);
+    snprintf(words, sizeof words, "\"kind\":\"%s\"", kind);
+    const char *entry = strstr(a.body, words), *end = entry ? strchr(entry, '}') : NULL;
+    snprintf(words, sizeof words, "\"by\":\"%s\"", by);
+    const char *found = end ? strstr(entry, words) : NULL;
+    if (!found || found > end) printf("# %s\n", a.body);
+    CHECK(found && found < end);
+}
+
+/* A run in memory is told, a parked one gets a letter: the journal says by whom in both cases. */
+static void test_entries(void)
+{
+    static const char *const park_after[] = {"0", "2h"};
+    char output[512], run[512], release[528];
+    for (int i = 0; i < 2; i++) {
+        start_with_tokens("--park-after", park_after[i]);
+        server_begin("POST", "/wait", output, sizeof output);
+        snprintf(run, sizeof run, "%.*s", (int)(strstr(output, "/output") - output), output);
+        CHECK_INT(ask("DELETE", run, OPS, NULL), 200);
+        check_by(run, "cancel", "ops");
+        server_begin("POST", "/wait", output, sizeof output);
+        snprintf(run, sizeof run, "%.*s", (int)(strstr(output, "/output") - output), output);
+        snprintf(release, sizeof release, "%s%s", run, strchr(output, '?'));
+        call("DELETE", server_url(release), NULL, NULL, 0, &a);
+        CHECK_INT(a.status, 200);
+        check_by(run, "cancel", "client");
+        server_begin("POST", "/wait", output, sizeof output);
+        stop();
+    }
+    start_with_tokens("--no-resume", "--no-resume");
+    while (ask("GET", "/_sw/readyz", NULL, "X: y") != 200) usleep(10000); /* before that no run is known to be there */
+    snprintf(run, sizeof run, "%.*s", (int)(strstr(output, "/output") - output), output);
+    snprintf(release, sizeof release, "%s/release", run);
+    CHECK_INT(ask("POST", release, ROOT, NULL), 200);
+    check_by(run, "released", "root");
+    stop();
+}
+
 static void test_wrong_tokens(void)
 {
     start_with_tokens(NULL, NULL);
@@ -258,9 +299,12 @@ static void test_warnings(void)
 
 static void prepare(void) { served_admin_on_public = false; }
 
-static const check_case cases[] = {
-    {"each scope lets do its own", test_scopes},         {"tokens that are not right", test_wrong_tokens},
-    {"whose Host and Origin are not right", test_sites}, {"--dev", test_dev},
-    {"--token that is refused", test_wrong_flags},       {"--token that is warned of", test_warnings}};
+static const check_case cases[] = {{"each scope lets do its own", test_scopes},
+                                   {"who asked stands in the journal", test_entries},
+                                   {"tokens that are not right", test_wrong_tokens},
+                                   {"whose Host and Origin are not right", test_sites},
+                                   {"--dev", test_dev},
+                                   {"--token that is refused", test_wrong_flags},
+                                   {"--token that is warned of", test_warnings}};
 
 SERVED_MAIN(serve, prepare, cases)

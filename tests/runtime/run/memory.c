@@ -257,7 +257,7 @@ static void test_store(void)
     turned_close();
 }
 
-/* It is read again; one of a kind to come is not. */
+/* It is read again, with who wrote it; one of a kind to come is not. */
 static void test_letter(void)
 {
     static const uint8_t key[LETTER_KEY_BYTES];
@@ -269,6 +269,12 @@ static void test_letter(void)
     TURN_UNTIL(turned_home()->slots.recovered);
     letter *m = letter_read(turned_home(), &row, &is_short);
     CHECK(m && !is_short);
+    CHECK_STR(m->by, "client");
+    letter_free_all(&m);
+    const char of[] = {(char)0x95, 1, LETTER_RELEASE, (char)0xa0, (char)0xc4, 0, (char)0xa3, 'a', 'n', 'n'};
+    m = letter_read(turned_home(), &(store_table_row){{key, sizeof key}, {of, sizeof of}}, &is_short);
+    CHECK(m && m->kind == LETTER_RELEASE);
+    CHECK_STR(m->by, "ann");
     letter_free_all(&m);
     no_tables = true;
     CHECK(!letter_read(turned_home(), &row, &is_short) && is_short);
