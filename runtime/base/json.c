@@ -73,7 +73,8 @@ static bool json_append_double(msgpack_sbuffer *to, double d)
 {
     char text[JSON_NUMBER_BYTES_MAX];
     if (!isfinite(d)) return json_append_text(to, "null");
-    return json_append(to, text, (size_t)(json_number_write(d, text) - text));
+    size_t len = (size_t)(json_number_write(d, text) - text);
+    return json_append(to, text, len);
 }
 
 static bool json_append_integer(msgpack_sbuffer *to, bool is_negative, uint64_t magnitude)

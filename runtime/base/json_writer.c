@@ -35,7 +35,7 @@ static void writer_begin(json_writer *w, const char *name)
     w->has_before = true;
     if (!name) return;
     assert(w->depth > 0);
-    assert(!strpbrk(name, "\"\\"));
+    assert(strcspn(name, "\"\\") == strlen(name));
     writer_put(w, "\"", 1);
     writer_put(w, name, strlen(name));
     writer_put(w, "\":", 2);

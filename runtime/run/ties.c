@@ -158,7 +158,8 @@ static bool ties_put_sent_on(msgpack_sbuffer *to, int64_t after_ms)
 {
     char line[sizeof SENT_ON + NUMBER_BYTES];
     assert(after_ms >= 0);
-    return ties_put(to, line, (size_t)snprintf(line, sizeof line, "%s%lld\n", SENT_ON, (long long)after_ms));
+    int len = snprintf(line, sizeof line, "%s%lld\n", SENT_ON, (long long)after_ms);
+    return ties_put(to, line, (size_t)len);
 }
 
 /* Writes what the file `end` says behind its first line while the folder is in use: what the last process left, and

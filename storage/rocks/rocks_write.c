@@ -168,13 +168,14 @@ static bool may_insert(writer *w, const rocks_named *p, const char *key, size_t 
 static bool batch_row(writer *w, const store_row *row)
 {
     uint8_t bytes[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX];
-    const char *key = (const char *)bytes, *value = row->value.len > 0 ? row->value.data : "";
+    const char *value = row->value.len > 0 ? row->value.data : "";
     rocks_named p;
     if (!rocks_named_make(w->r, row->table, &p, w->error, w->error_size)) {
         w->failed = true;
         return false;
     }
     size_t len = rocks_named_key(&p, row->key, bytes);
+    const char *key = (const char *)bytes;
     if (row->op == STORE_ROW_INSERT && !may_insert(w, &p, key, len, row->value)) return false;
     if (row->op == STORE_ROW_DELETE) {
         rocksdb_writebatch_delete_cf(w->r->batch, p.family, key, len);

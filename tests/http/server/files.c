@@ -60,6 +60,7 @@ static void set_up(void)
     CHECK(symlink("sub/index.html", from) == 0);
     snprintf(from, sizeof(from), "%s/site/large.bin", root);
     FILE *large = fopen(from, "w");
+    CHECK(large);
     for (int i = 0; i < LARGE / 8; i++) CHECK(fprintf(large, "%07d\n", i) == 8);
     CHECK(fwrite("end", 1, LARGE % 8, large) == LARGE % 8 && fclose(large) == 0);
     snprintf(from, sizeof(from), "%s/site/pipe", root);
