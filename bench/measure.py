@@ -25,6 +25,7 @@ ARGS.add_argument("--long-seconds", type=int, help="length of the long run; defa
 ARGS.add_argument(
     "--streams", metavar="NxMS,...", help="streams and ms from chunk to chunk of each; default 1000x20,10000x100"
 )
+ARGS.add_argument("--tail-seconds", type=int, help="length of a round of the part tail; default 120")
 args = ARGS.parse_args()
 SECONDS, PAIRS = (1, 1) if args.quick else (2, 5)
 BENCH = args.build / "bench"
@@ -64,9 +65,9 @@ def background(url, connections, seconds, *flags):
         p.wait()
 
 
-def at_rate(url, rate, seconds, connections):
+def at_rate(url, rate, seconds, connections, *windows):
     """As often as said, whatever the answers do."""
-    out = output(BENCH / "open_load", url, rate, seconds, connections)
+    out = output(BENCH / "open_load", url, rate, seconds, connections, *windows)
     fields = out.split()
     return {k: float(v) for k, v in zip(fields[::2], fields[1::2])}
 

@@ -12,6 +12,8 @@
 #include <string.h>
 #include <uv.h>
 
+enum { WINDOW_MS = 100 };
+
 typedef struct conn {
     uv_tcp_t tcp;
     uv_connect_t connecting;
@@ -33,6 +35,7 @@ static size_t opened, conns_max;
 static double rate, seconds;
 static uint64_t began_ns, sent, answered, ok, refused, unsaid, other;
 static float *latencies; /* ms, from when it was due */
+static float *windows;   /* the longest latency of each */
 static float *waits;     /* the same from when it was sent: without the time that no connection was free */
 
 static void must(bool good, const char *what)
@@ -74,6 +77,8 @@ static int on_field(llhttp_t *p, const char *at, size_t len)
     return 0;
 }
 
+static float *window_of(uint64_t due_ns) { return &windows[(due_ns - began_ns) / 1000000 / WINDOW_MS]; }
+
 static int on_message(llhttp_t *p)
 {
     conn *c = p->data;
@@ -82,7 +87,9 @@ static int on_message(llhttp_t *p)
     if (p->status_code == 200) {
         uint64_t now = uv_hrtime();
         waits[ok] = (float)((double)(now - c->sent_ns) / 1e6);
-        latencies[ok++] = (float)((double)(now - c->due_ns) / 1e6);
+        float latency = (float)((double)(now - c->due_ns) / 1e6), *window = window_of(c->due_ns);
+        if (latency > *window) *window = latency;
+        latencies[ok++] = latency;
     } else if (p->status_code == 503) {
         refused++;
         unsaid += !c->said;
@@ -144,6 +151,27 @@ static int by_size(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+static void windows_write(const char *path)
+{
+    FILE *f = fopen(path, "w");
+    must(f != NULL, path);
+    for (size_t i = 0; (double)i * WINDOW_MS < seconds * 1000; i++) fprintf(f, "%.3f\n", (double)windows[i]);
+    must(fclose(f) == 0, path);
+}
+
+static void latencies_print(void)
+{
+    qsort(latencies, ok, sizeof *latencies, by_size);
+    qsort(waits, ok, sizeof *waits, by_size);
+    float none = 0, *l = ok ? latencies : &none, *w = ok ? waits : &none;
+    uint64_t last = ok ? ok - 1 : 0;
+    printf("sent %llu ok %llu refused %llu unsaid %llu other %llu ", (unsigned long long)sent, (unsigned long long)ok,
+           (unsigned long long)refused, (unsigned long long)unsaid, (unsigned long long)(other + sent - answered));
+    printf("p50_ms %.3f p99_ms %.3f p999_ms %.3f p9999_ms %.3f max_ms %.3f answer_p99_ms %.3f\n", (double)l[last / 2],
+           (double)l[last * 99 / 100], (double)l[last * 999 / 1000], (double)l[last * 9999 / 10000], (double)l[last],
+           (double)w[last * 99 / 100]);
+}
+
 static void parse_url(const char *url)
 {
     char host[64], path[512] = "";
@@ -157,7 +185,7 @@ static void parse_url(const char *url)
 int main(int argc, char **argv)
 {
     uv_timer_t tick;
-    must(argc == 5, "usage: open_load URL RATE SECONDS CONNECTIONS");
+    must(argc == 5 || argc == 6, "usage: open_load URL RATE SECONDS CONNECTIONS [WINDOWS]");
     parse_url(argv[1]);
     rate = atof(argv[2]);
     seconds = atof(argv[3]);
@@ -165,7 +193,8 @@ int main(int argc, char **argv)
     must(rate > 0 && seconds > 0 && conns_max > 0, "RATE, SECONDS and CONNECTIONS are above 0");
     latencies = calloc((size_t)(rate * seconds) + 16, sizeof *latencies);
     waits = calloc((size_t)(rate * seconds) + 16, sizeof *waits);
-    must(latencies != NULL && waits != NULL, "out of memory");
+    windows = calloc((size_t)(seconds * 1000) / WINDOW_MS + 2, sizeof *windows);
+    must(latencies != NULL && waits != NULL && windows != NULL, "out of memory");
     (void)signal(SIGPIPE, SIG_IGN);
     llhttp_settings_init(&settings);
     settings.on_header_field = on_field;
@@ -174,14 +203,7 @@ int main(int argc, char **argv)
     began_ns = uv_hrtime();
     must(uv_timer_init(loop, &tick) == 0 && uv_timer_start(&tick, on_tick, 1, 1) == 0, "timer");
     (void)uv_run(loop, UV_RUN_DEFAULT);
-    qsort(latencies, ok, sizeof *latencies, by_size);
-    qsort(waits, ok, sizeof *waits, by_size);
-    float none = 0, *l = ok ? latencies : &none, *w = ok ? waits : &none;
-    uint64_t last = ok ? ok - 1 : 0;
-    printf("sent %llu ok %llu refused %llu unsaid %llu other %llu p50_ms %.3f p99_ms %.3f max_ms %.3f "
-           "answer_p99_ms %.3f\n",
-           (unsigned long long)sent, (unsigned long long)ok, (unsigned long long)refused, (unsigned long long)unsaid,
-           (unsigned long long)(other + sent - answered), (double)l[last / 2], (double)l[last * 99 / 100],
-           (double)l[last], (double)w[last * 99 / 100]);
+    latencies_print();
+    if (argc == 6) windows_write(argv[5]);
     return ok == 0;
 }

@@ -138,6 +138,15 @@ def main(results, folder):
         {"all resumed": points("recovery", "resumed_s"), "all finished": points("recovery", "finished_s")},
     )
     for r in results:
+        if r.get("series") == "tail":
+            chart(
+                folder / "tail.svg",
+                "Stalls: windows of 100 ms with a request over so many ms",
+                "ms",
+                "windows",
+                dict(zip(("one durable step", "durable ceiling"), r["rows"])),
+                log_x=True,
+            )
         if r.get("series") == "long":
             chart(
                 folder / "long.svg",

@@ -7,6 +7,7 @@ import time
 from limits import PARTS as LIMITS
 from steps import PARTS as STEPS
 from streams import PARTS as STREAMS
+from tail import PARTS as TAIL
 from measure import (
     BENCH,
     PAIRS,
@@ -216,6 +217,7 @@ PARTS = {
     **STEPS,
     **LIMITS,
     **STREAMS,
+    **TAIL,
 }
 for part in args.only.split(",") if args.only else PARTS:
     if part not in PARTS:

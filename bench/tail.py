@@ -1,0 +1,68 @@
+"""P12: the stalls of a store that deletes its logs as fast as it writes them, beside those of the ceiling, at a fixed
+rate. A stall is a window of 100 ms in which a request that was due in it took over 12 ms."""
+import statistics
+import time
+
+from measure import BENCH, PAIRS, args, at_rate, folder, middle, program, report, service, wrk
+
+SLOW_MS, CONNECTIONS, SHARE = 12, 64, 0.7
+FIRST_DELETION_S = 900
+
+
+def logs(database):
+    return {f.name for f in database.glob("*.log")}
+
+
+def await_deletion(url, database):
+    """Writes at full speed until the database has deleted a log; until then no stall can come from that."""
+    first, rates, began = min(logs(database)), [], time.time()
+    while first in logs(database):
+        if time.time() - began > FIRST_DELETION_S:
+            raise SystemExit(f"{database} has deleted no log within {FIRST_DELETION_S} s")
+        rates.append(wrk(url, CONNECTIONS, 2)["rps"])
+    return statistics.median(rates)
+
+
+def one_round(url, database, rate, seconds, data):
+    """At a fixed rate. Logs that were there and are gone count as deleted: a round without is none."""
+    before, windows = logs(database), data / "windows"
+    row = at_rate(url, rate, seconds, CONNECTIONS, windows)
+    worst = [float(line) for line in windows.read_text().split()]
+    slow = sum(ms > SLOW_MS for ms in worst)
+    kept = {k: row[k] for k in ("p99_ms", "p999_ms", "p9999_ms", "max_ms")}
+    return {"slow_windows": slow, **kept, "logs_deleted": len(before - logs(database))}, worst
+
+
+def slow_counts(rounds):
+    """[(ms, how many windows took longer)], for the plot."""
+    return [(ms, sum(w > ms for _, worst in rounds for w in worst)) for ms in (3, 6, SLOW_MS, 25, 50, 100, 200)]
+
+
+def bench_tail():
+    seconds = args.tail_seconds or (6 if args.quick else 120)
+    with folder() as data, service(data) as (url, _), program(
+        BENCH / "durable_ceiling", 150, data / "ceiling"
+    ) as (floor, _):
+        ours, ceiling = (url + "/one", data / "data/journal"), (floor + "/", data / "ceiling")
+        rate = SHARE * min(await_deletion(*ceiling), await_deletion(*ours))
+        a, b = [], []
+        for _ in range(PAIRS):
+            b.append(one_round(*ceiling, rate, seconds, data))
+            a.append(one_round(*ours, rate, seconds, data))
+        for row in zip(b, a):
+            print("       round: " + " | ".join(", ".join(f"{k} {v:.4g}" for k, v in r.items()) for r, _ in row))
+        slow, floor_slow = (sum(r["slow_windows"] for r, _ in side) for side in (a, b))
+        report(
+            "P12",
+            f"stalls at {rate:,.0f} requests/s, c={CONNECTIONS}",
+            {**middle([r for r, _ in a]), "slow_windows": slow},
+            {**middle([r for r, _ in b]), "slow_windows": floor_slow},
+            slow / floor_slow if floor_slow else None,
+            f"windows of 100 ms over {SLOW_MS} ms in all of {PAIRS} rounds of {seconds} s, the rest medians; "
+            "goal: no more than the floor's",
+            series="tail",
+            rows=[slow_counts(side) for side in (a, b)],
+        )
+
+
+PARTS = {"tail": bench_tail}
