@@ -121,6 +121,7 @@ static void rocks_close(backend *b)
     rocks *r = rocks_of(b);
     bool was_open = r->db != NULL;
     rocks_tables_close(r);
+    rocks_trimmer_stop(r->trimmer);
     assert(!r->db && r->table_count == 0);
     if (was_open) rocks_save_all_synced(r);
     if (r->lock_file >= 0) close(r->lock_file);
@@ -294,6 +295,9 @@ backend *rocks_open(const char *path, bool accept_loss, char *error, size_t erro
     if (ok && folder_secret(path, r->secret, error, error_size)) {
         folder_mark_used(path);
         assert(r->epoch > 0 && r->node[0]);
+        char journal[FOLDER_PATH_MAX + 16];
+        (void)snprintf(journal, sizeof journal, "%s/journal", path);
+        r->trimmer = rocks_trimmer_start(journal);
         return &r->base;
     }
     rocks_close(&r->base);

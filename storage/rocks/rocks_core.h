@@ -9,6 +9,7 @@
 #include "storage/folder.h"
 #include "storage/rocks/rocks.h"
 #include "storage/rocks/rocks_synced.h"
+#include "storage/rocks/rocks_trimmer.h"
 #include "storage/row_bytes.h"
 
 typedef enum rocks_table {
@@ -59,10 +60,11 @@ typedef struct rocks {
     bool failed;     /* a commit has failed since the database was opened, so its log may end in bytes that are not on
                         disk; or the database is read_only */
     bool read_only;  /* the database is open for reading alone: changed under `lock` */
-    int lock_file;   /* see lock_journal; -1: none */
-    int folder_lock; /* see lock_folder; -1: none */
-    uint64_t needs_bytes; /* journal thread: how much room the next opening for writing needs; 0: not known */
-    bool met_damage;      /* atomic: writes failed because a compaction met a damaged value */
+    rocks_trimmer *trimmer; /* NULL: there is none, see rocks_trimmer_start */
+    int lock_file;          /* see lock_journal; -1: none */
+    int folder_lock;        /* see lock_folder; -1: none */
+    uint64_t needs_bytes;   /* journal thread: how much room the next opening for writing needs; 0: not known */
+    bool met_damage;        /* atomic: writes failed because a compaction met a damaged value */
     uint64_t epoch;
     uint8_t stamp[ROCKS_STAMP_BYTES]; /* behind the epoch on disk: random bytes of this process */
     bool fenced;                      /* journal thread: see is_fenced in backend.h */

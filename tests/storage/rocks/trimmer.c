@@ -1,0 +1,245 @@
+/* A deleted database file loses its blocks piece by piece, and no file that a folder still names is touched. On file
+ * systems in memory: one that has room, and one on which room counts more than pieces. */
+#include <dirent.h>
+#include <fcntl.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+
+#include "storage/rocks/rocks_trimmer.h"
+#include "tests/harness/small_disk.h"
+#include "tests/harness/store_desk.h"
+
+enum { LARGE_DISK_MIB = 2048, SMALL_DISK_MIB = 64, PIECE_BYTES = 2 << 20, LOG_BYTES = 9 << 20 };
+
+static char large[96], little[96], journal[128];
+
+static const char *file_in(const char *folder, const char *name)
+{
+    static char path[2][256];
+    static int last;
+    last = !last;
+    snprintf(path[last], sizeof path[last], "%s/%s", folder, name);
+    return path[last];
+}
+
+static void make_file(const char *path, size_t bytes)
+{
+    static const char block[4096] = "a block";
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    CHECK(fd >= 0);
+    for (; bytes > 0; bytes -= sizeof block) CHECK(write(fd, block, sizeof block) == (ssize_t)sizeof block);
+    CHECK(close(fd) == 0);
+}
+
+/* How many descriptors of this process are of that file, which may have been deleted. */
+static unsigned count_open(const char *path)
+{
+    char link[280], is[280], deleted[280];
+    unsigned n = 0;
+    snprintf(deleted, sizeof deleted, "%s (deleted)", path);
+    DIR *d = opendir("/proc/self/fd");
+    CHECK(d);
+    for (const struct dirent *e; (e = readdir(d));) {
+        snprintf(link, sizeof link, "/proc/self/fd/%s", e->d_name);
+        ssize_t len = readlink(link, is, sizeof is - 1);
+        is[len > 0 ? len : 0] = 0;
+        n += strcmp(is, path) == 0 || strcmp(is, deleted) == 0;
+    }
+    (void)closedir(d);
+    return n;
+}
+
+static void await_open(const char *path, unsigned n)
+{
+    while (count_open(path) != n) usleep(2000);
+}
+
+static rocks_trimmer *start_in(const char *disk)
+{
+    snprintf(journal, sizeof journal, "%s/journal", disk);
+    CHECK(mkdir(journal, 0700) == 0);
+    make_file(file_in(journal, "CURRENT"), 4096);
+    rocks_trimmer *t = rocks_trimmer_start(journal);
+    CHECK(t);
+    return t;
+}
+
+static void stop_and_clear(rocks_trimmer *t)
+{
+    char command[192];
+    rocks_trimmer_stop(t);
+    snprintf(command, sizeof command, "rm -rf %s", journal);
+    CHECK(system(command) == 0);
+}
+
+/* Makes the file while the trimmer is at work, which then holds it. Returns a descriptor of the test's own. */
+static int make_held(const char *name)
+{
+    char path[256];
+    snprintf(path, sizeof path, "%s/%s", journal, name);
+    make_file(path, LOG_BYTES);
+    await_open(path, 1);
+    int own = open(path, O_RDONLY | O_CLOEXEC);
+    CHECK(own >= 0);
+    return own;
+}
+
+static off_t size_of(int fd)
+{
+    struct stat st;
+    CHECK(fstat(fd, &st) == 0);
+    return st.st_size;
+}
+
+static void test_pieces(void)
+{
+    static const char *const names[] = {"000012.log", "000013.sst", "000014.blob"};
+    rocks_trimmer *t = start_in(large);
+    for (size_t i = 0; i < 3; i++) {
+        char path[256];
+        snprintf(path, sizeof path, "%s/%s", journal, names[i]);
+        int own = make_held(names[i]);
+        CHECK(unlink(path) == 0);
+        CHECK_INT(size_of(own), LOG_BYTES);
+        for (off_t size; (size = size_of(own)) > PIECE_BYTES; usleep(100))
+            CHECK_INT((LOG_BYTES - size) % PIECE_BYTES, 0);
+        await_open(path, 1); /* the test's */
+        CHECK_INT(size_of(own), LOG_BYTES % PIECE_BYTES);
+        CHECK(close(own) == 0);
+    }
+    stop_and_clear(t);
+}
+
+static void test_linked(void)
+{
+    char path[256];
+    rocks_trimmer *t = start_in(large);
+    snprintf(path, sizeof path, "%s/000012.sst", journal);
+    int own = make_held("000012.sst");
+    CHECK(link(path, file_in(large, "backup")) == 0);
+    CHECK(unlink(path) == 0);
+    await_open(file_in(large, "backup"), 0); /* the kernel names a descriptor by the name that was opened */
+    await_open(path, 1);
+    CHECK_INT(size_of(own), LOG_BYTES);
+    stop_and_clear(t);
+    CHECK_INT(size_of(own), LOG_BYTES);
+    CHECK(close(own) == 0 && unlink(file_in(large, "backup")) == 0);
+}
+
+static void test_whole_journal(void)
+{
+    rocks_trimmer *t = start_in(large);
+    int own = make_held("000012.log");
+    CHECK(unlink(file_in(journal, "000012.log")) == 0);
+    CHECK(unlink(file_in(journal, "CURRENT")) == 0);
+    usleep(1500000); /* longer than it waits for pieces to be cut */
+    CHECK_INT(size_of(own), LOG_BYTES);
+    stop_and_clear(t);
+    CHECK_INT(size_of(own), LOG_BYTES);
+    CHECK(close(own) == 0);
+}
+
+static void test_little_room(void)
+{
+    char path[256];
+    rocks_trimmer *t = start_in(little);
+    uint64_t before = small_disk_room(little);
+    snprintf(path, sizeof path, "%s/000012.log", journal);
+    int own = make_held("000012.log");
+    CHECK(small_disk_room(little) < before);
+    CHECK(unlink(path) == 0);
+    await_open(path, 1);
+    CHECK_INT(size_of(own), LOG_BYTES); /* it was not cut, only let go */
+    CHECK(close(own) == 0);
+    CHECK_INT(small_disk_room(little), before);
+    stop_and_clear(t);
+}
+
+static void test_oldest_gives_way(void)
+{
+    struct rlimit before, few;
+    char path[256];
+    CHECK(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    few = before;
+    few.rlim_cur = 4 * 32;
+    CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
+    rocks_trimmer *t = start_in(large);
+    for (int i = 1; i <= 6; i++) {
+        snprintf(path, sizeof path, "%s/%06d.sst", journal, i);
+        make_file(path, 4096);
+        await_open(path, 1);
+    }
+    for (int i = 1; i <= 6; i++) {
+        snprintf(path, sizeof path, "%s/%06d.sst", journal, i);
+        CHECK_INT(count_open(path), i > 2);
+    }
+    stop_and_clear(t);
+    CHECK(setrlimit(RLIMIT_NOFILE, &before) == 0);
+}
+
+/* A process loses its lock on a file when it closes any descriptor of it. */
+static void test_lock(void)
+{
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    rocks_trimmer *t = start_in(large);
+    int fd = open(file_in(journal, "LOCK"), O_RDWR | O_CREAT | O_CLOEXEC, 0600), status = 0;
+    CHECK(fd >= 0 && fcntl(fd, F_SETLK, &lock) == 0);
+    CHECK(close(make_held("000012.log")) == 0);
+    rocks_trimmer_stop(t);
+    fflush(stdout);
+    pid_t child = fork();
+    if (child == 0) _exit(fcntl(fd, F_GETLK, &lock) == 0 && lock.l_type == F_WRLCK ? 0 : 1);
+    CHECK(waitpid(child, &status, 0) == child && status == 0);
+    CHECK(close(fd) == 0);
+    stop_and_clear(NULL);
+}
+
+static void test_store(void)
+{
+    desk d;
+    char path[256];
+    store_options o = options_for("disk/large/data");
+    open_desk(&d, &o);
+    snprintf(journal, sizeof journal, "%s/journal", o.path);
+    DIR *folder = opendir(journal);
+    CHECK(folder);
+    for (const struct dirent *e; (e = readdir(folder));) {
+        if (!strstr(e->d_name, ".log")) continue;
+        snprintf(path, sizeof path, "%s/%.64s", journal, e->d_name);
+        await_open(path, 2); /* RocksDB's and the trimmer's */
+    }
+    (void)closedir(folder);
+    close_desk(&d);
+    CHECK_INT(count_open(path), 0);
+}
+
+static const check_case cases[] = {
+    {"a deleted file is cut off piece by piece", test_pieces},
+    {"a file that another folder names stays whole", test_linked},
+    {"a journal that is deleted as a whole is not cut", test_whole_journal},
+    {"on a disk with little room a deleted file is freed at once", test_little_room},
+    {"the oldest file gives way when the process may open few", test_oldest_gives_way},
+    {"the lock of the database stays", test_lock},
+    {"the files of an open store are held, and let go when it closes", test_store},
+};
+
+int main(int argc, char **argv)
+{
+    alarm(300); /* instead of waiting for ever */
+    snprintf(root, sizeof root, "/tmp/stepwell-trimmer-XXXXXX");
+    CHECK(mkdtemp(root));
+    char disk[80];
+    snprintf(disk, sizeof disk, "%.40s/disk", root);
+    CHECK(mkdir(disk, 0700) == 0);
+    small_disk_mount(disk, LARGE_DISK_MIB);
+    snprintf(large, sizeof large, "%s/large", disk);
+    snprintf(little, sizeof little, "%s/little", disk);
+    CHECK(mkdir(large, 0700) == 0 && mkdir(little, 0700) == 0);
+    char size[32];
+    snprintf(size, sizeof size, "size=%dm", SMALL_DISK_MIB);
+    CHECK(mount("tmpfs", little, "tmpfs", 0, size) == 0);
+    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
+    CHECK(umount(little) == 0 && umount(disk) == 0 && rmdir(disk) == 0 && rmdir(root) == 0);
+    return result;
+}
