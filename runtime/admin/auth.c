@@ -5,7 +5,9 @@
 #include <strings.h>
 
 #include "runtime/admin/dev.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/problem.h"
+#include "runtime/clients/link_code.h"
 #include "runtime/clients/site.h"
 #include "runtime/loop/loop.h"
 #include "runtime/run/program.h"
@@ -57,28 +59,37 @@ static const char *auth_find_foreign(const home *h, const http_request *q)
     return NULL;
 }
 
+bool auth_admits_site(const home *h, http_exchange *x)
+{
+    const char *foreign = loop_is_admin_door(h, x) ? auth_find_foreign(h, http_exchange_request(x)) : NULL;
+    if (foreign) (void)auth_refuse(x, 403, foreign);
+    return !foreign;
+}
+
 /* Returns whose token the header has; NULL: nobody's. */
 static const operator_entry *auth_find_bearer(const home *h, const char *authorization)
 {
     if (!authorization || strncasecmp(authorization, scheme, sizeof scheme - 1) != 0) return NULL;
     const char *token = authorization + sizeof scheme - 1;
-    return operators_find(h->app->operators, token + strspn(token, " "));
+    token += strspn(token, " ");
+    const operator_entry *who = operators_find(h->app->operators, token);
+    bool is_of_link = !who && h->app->link_code && link_code_knows(h->app->link_code, token, clock_steady_ms());
+    return is_of_link ? &dev_operator : who;
 }
 
 const operator_entry *auth_admits(home *h, http_exchange *x, operator_scope needed, const char *does)
 {
     const http_request *q = http_exchange_request(x);
     const char *given = http_request_header(q, "authorization");
-    const char *foreign = loop_is_admin_door(h, x) ? auth_find_foreign(h, q) : NULL;
-    if (foreign) return auth_refuse(x, 403, foreign);
+    if (!auth_admits_site(h, x)) return NULL;
     const operator_entry *who = auth_find_bearer(h, given);
-    if (!who && h->opt->dev && dev_trusts(q)) return &dev_operator;
+    if (who) return operator_may(who, needed) ? who : auth_refuse_scope(x, who, needed, does);
+    if (h->opt->dev && dev_trusts(q)) return &dev_operator;
     if (!given && h->opt->dev && q->peer_loopback)
         return auth_refuse(x, 403,
                            "--dev trusts this machine's names (localhost, 127.0.0.1, [::1]) and pages of its own only");
     if (operators_count(h->app->operators) == 0)
         return auth_refuse(x, 403, "start with --token NAME:SCOPES:FILE, or --dev for requests from this machine");
     if (!given || strncasecmp(given, scheme, sizeof scheme - 1) != 0) return auth_refuse_missing(x, needed);
-    if (!who) return auth_refuse(x, 403, "that is no token of this server");
-    return operator_may(who, needed) ? who : auth_refuse_scope(x, who, needed, does);
+    return auth_refuse(x, 403, "that is no token of this server");
 }

@@ -9,6 +9,7 @@
 #include "runtime/admin/auth.h"
 #include "runtime/admin/backup.h"
 #include "runtime/admin/runs.h"
+#include "runtime/admin/session.h"
 #include "runtime/base/log.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/by_id.h"
@@ -207,6 +208,12 @@ static void on_backup(home *h, http_exchange *x, const endpoint *e, const http_p
     backup_answer(h, x);
 }
 
+static void on_session(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)params, (void)n;
+    session_answer(h, x);
+}
+
 void admin_register_routes(sw_app *app)
 {
     static const struct {
@@ -218,6 +225,7 @@ void admin_register_routes(sw_app *app)
                   {"GET /_sw/readyz", on_readyz, DOOR_BOTH, false},
                   {"GET /_sw/metrics", on_metrics, DOOR_ADMIN, false},
                   {"POST /_sw/backup", on_backup, DOOR_ADMIN, false},
+                  {"POST /_sw/session", on_session, DOOR_ADMIN, false},
                   {"GET /_sw/runs", on_runs, DOOR_ADMIN, false},
                   {"GET /_sw/runs/:id", on_run, DOOR_ADMIN, false},
                   {"POST /_sw/runs/:id/release", on_release, DOOR_BOTH, true},

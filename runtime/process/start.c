@@ -15,6 +15,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/base/pool.h"
+#include "runtime/clients/link_code.h"
 #include "runtime/clients/operators.h"
 #include "runtime/loop/loop.h"
 #include "runtime/process/admin_socket.h"
@@ -168,6 +169,16 @@ static void start_tell_admin(const sw_app *app, const char *address)
                  "--admin-listen HOST:PORT");
 }
 
+/* With --dev the log has a link to the admin API for a browser. Nobody sends its code by opening it: browsers keep what
+ * is behind '#'. */
+static void start_tell_link(sw_app *app, const char *address)
+{
+    char code[LINK_CODE_TEXT];
+    if (!app->opt.dev || !*address || strncmp(address, "unix:", 5) == 0) return;
+    app->link_code = app_must(link_code_new(clock_steady_ms(), code));
+    log_line(LOG_INFO, NULL, "its link for one browser, for ten minutes: http://%s/#code=%s", address, code);
+}
+
 static int start_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_signals, const presence *own)
 {
     char address[ADDRESS_BYTES] = "", admin[ADDRESS_BYTES] = "";
@@ -181,6 +192,7 @@ static int start_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_s
     start_make_loops(app, s);
     presence_begin(own, app);
     start_tell_admin(app, admin);
+    start_tell_link(app, admin);
     log_line(LOG_INFO, NULL, "%s listening on http://%s", app->name, address);
     return serve_until_stopped(app, own, stop_signals) ? EXIT_OK : EXIT_OTHER;
 }
@@ -235,6 +247,7 @@ static int start_serving(sw_app *app, sockets *s)
     pool_free(app->blocking);
     suspects_free(app->suspects);
     comeback_free(app->comeback);
+    link_code_free(app->link_code);
     if (app->store) store_close(app->store);
     return result;
 }

@@ -228,6 +228,63 @@ static void test_dev(void)
     stop();
 }
 
+static long exchange(const char *code, const char *header_line)
+{
+    char url[256];
+    snprintf(url, sizeof url, "%s/_sw/session", server.admin);
+    call("POST", url, (const char *const[]){header_line, NULL}, code, 0, &a);
+    return a.status;
+}
+
+/* Writes the code of the link that the log has, and starts with these flags. */
+static void start_with_link(char code[65], const char *const *flags)
+{
+    const char *all[SERVED_ARGS_MAX] = {"--data", data};
+    int exit_code = 0;
+    size_t n = 2;
+    snprintf(data, sizeof data, "%s/data", root);
+    for (; *flags; flags++) all[n++] = *flags;
+    CHECK(served_try(&server, all, said, sizeof said, &exit_code));
+    const char *found = strstr(said, "/#code=");
+    CHECK(found && strspn(found + 7, "0123456789abcdef") == 64);
+    snprintf(code, 65, "%s", found + 7);
+}
+
+static void test_link(void)
+{
+    char code[65], other[65], bearer[128];
+    const char *const flags[] = {"--dev", "--loops", "2", NULL};
+    start_with_link(code, flags);
+    snprintf(other, sizeof other, "%s", code);
+    other[63] = other[63] == '0' ? '1' : '0';
+    CHECK_INT(exchange(other, "X: y"), 403);
+    CHECK_INT(exchange("", "X: y"), 403);
+    CHECK_INT(exchange(code, "Origin: https://evil.example"), 403);
+    CHECK_INT(exchange(code, "Host: evil.example"), 403);
+    snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", code);
+    CHECK_INT(ask("GET", "/_sw/runs", bearer, "Host: 192.0.2.7"),
+              403); /* no Host of this machine: --dev trusts nobody */
+    CHECK_INT(exchange(code, "X: y"), 200);
+    const char *token = strstr(a.body, "\"token\":\"");
+    CHECK(token && strspn(token + 9, "0123456789abcdef") == 64);
+    snprintf(bearer, sizeof bearer, "Authorization: Bearer %.64s", token + 9);
+    CHECK_INT(ask("GET", "/_sw/runs", bearer, "Host: 192.0.2.7"), 200);
+    CHECK_INT(ask("POST", "/_sw/backup?name=x", bearer, "Host: 192.0.2.7"), 409);
+    CHECK_INT(exchange(code, "X: y"), 403); /* once */
+    CHECK(strstr(a.body, "it was used"));
+    CHECK_INT(ask("GET", "/_sw/session", NULL, "X: y"), 405);
+    call("POST", server_url("/_sw/session"), NULL, code, 0, &a);
+    CHECK_INT(a.status, 404);
+    stop();
+    start_with_link(other, flags); /* another process, another code */
+    CHECK(strcmp(code, other) != 0);
+    CHECK_INT(ask("GET", "/_sw/runs", bearer, "Host: 192.0.2.7"), 403);
+    stop();
+    START("--admin-listen", "127.0.0.1:0");
+    CHECK_INT(exchange(other, "X: y"), 404);
+    stop();
+}
+
 /* ---- Flags ---- */
 
 static void refused(const char *words, const char *first, const char *second)
@@ -304,6 +361,7 @@ static const check_case cases[] = {{"each scope lets do its own", test_scopes},
                                    {"tokens that are not right", test_wrong_tokens},
                                    {"whose Host and Origin are not right", test_sites},
                                    {"--dev", test_dev},
+                                   {"the link of --dev", test_link},
                                    {"--token that is refused", test_wrong_flags},
                                    {"--token that is warned of", test_warnings}};
 
