@@ -4,6 +4,7 @@ import re
 import subprocess
 import time
 
+from cores import PARTS as CORES
 from limits import PARTS as LIMITS
 from steps import PARTS as STEPS
 from streams import PARTS as STREAMS
@@ -215,6 +216,7 @@ PARTS = {
     "memory": bench_memory,
     "recovery": bench_recovery,
     **STEPS,
+    **CORES,
     **LIMITS,
     **STREAMS,
     **TAIL,
