@@ -1,4 +1,4 @@
-"""The parts of script/bench that look at limits: many connections, loops, long runs, heavy neighbours, overload."""
+"""The parts of script/bench that look at limits: loops, long runs, heavy neighbours, overload."""
 import re
 import resource
 import select
@@ -10,7 +10,6 @@ from measure import (
     SECONDS,
     args,
     at_rate,
-    await_metric,
     background,
     cpu_seconds,
     folder,
@@ -23,25 +22,6 @@ from measure import (
     service,
     wrk,
 )
-
-
-def bench_crowd():
-    """P8: a new request among 10,000 clients that each wait for a run in flight."""
-    crowd = 2000 if args.quick else 10000
-    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
-    with folder() as data, service(data, "--connections-max", 20000) as (url, _):
-        alone = at_rate(url + "/one", 1000, 2 * SECONDS, 64)
-        with background(url + "/hang", crowd, 60):
-            waiting = await_metric(url, "runs_in_memory", lambda n: n >= crowd, 40)
-            beside = at_rate(url + "/one", 1000, 2 * SECONDS, 64)
-        report(
-            "P8",
-            f"one step among {waiting} waiting clients",
-            latencies(beside),
-            latencies(alone),
-            None,
-            "1,000 requests/s; floor: without them; goal: p99 under 20 ms",
-        )
 
 
 def cost_us(url, process, c):
@@ -232,7 +212,6 @@ def bench_disk():
 
 
 PARTS = {
-    "crowd": bench_crowd,
     "loops": bench_loops,
     "long": bench_long,
     "neighbours": bench_neighbours,

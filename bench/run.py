@@ -5,6 +5,7 @@ import subprocess
 import time
 
 from cores import PARTS as CORES
+from crowd import PARTS as CROWD
 from limits import PARTS as LIMITS
 from steps import PARTS as STEPS
 from streams import PARTS as STREAMS
@@ -216,6 +217,7 @@ PARTS = {
     "memory": bench_memory,
     "recovery": bench_recovery,
     **STEPS,
+    **CROWD,
     **CORES,
     **LIMITS,
     **STREAMS,

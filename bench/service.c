@@ -1,6 +1,6 @@
 /* service: the endpoints that script/bench measures: a plain route, 1 and 10 durable steps, a step after a choice,
- * steps with large inputs, fan-outs of 20 calls and of 1,000 steps, runs that wait on a call, in a step, or asleep, one
- * that computes, one that streams, one with a large result. An ordinary program on <stepwell.h>. */
+ * steps with large inputs, fan-outs of 20 calls and of 1,000 steps, runs that wait on a call, in a step, for a moment
+ * or asleep, one that computes, one that streams, one with a large result. An ordinary program on <stepwell.h>. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <stepwell.h>
@@ -137,6 +137,23 @@ static sw_value hang(sw_ctx *c, sw_value input)
     return input;
 }
 
+/* Waits until a moment of the wall clock, in the step or for its second attempt. */
+static sw_value await_moment(sw_ctx *c, sw_value input)
+{
+    int64_t left_ms = sw_as_int(input, 0) - sw_now(c);
+    if (left_ms <= 0) return sw_nil();
+    if (sw_query(c, "retry")) sw_fail_after(c, left_ms, "too early");
+    sw_sleep(c, "inside the step", left_ms);
+    return sw_nil();
+}
+
+/* ?at=: Unix milliseconds, so that all of a crowd end at once. */
+static void on_until(sw_ctx *c)
+{
+    const char *at = sw_query(c, "at");
+    sw_reply_json(c, 200, sw_step(c, "until", await_moment, sw_int(at ? atoll(at) : 0)));
+}
+
 static void on_hang(sw_ctx *c) { sw_reply_json(c, 200, sw_step(c, "hang", hang, sw_nil())); }
 
 static void on_wide(sw_ctx *c)
@@ -209,6 +226,7 @@ int main(int argc, char **argv)
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);
     sw_endpoint(app, "GET /large", on_large, NULL);
     sw_endpoint(app, "GET /hang", on_hang, NULL);
+    sw_endpoint(app, "GET /until", on_until, NULL);
     sw_endpoint(app, "GET /wide", on_wide, NULL);
     sw_endpoint(app, "GET /compute", on_compute, NULL);
     sw_endpoint(app, "GET /stream", on_stream, NULL);
