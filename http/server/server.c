@@ -22,12 +22,13 @@ void server_add_ready(http_conn *c)
     TAILQ_INSERT_TAIL(&s->ready, c, ready);
 }
 
-/* Runs each connection of the list once; one that lists itself again meanwhile waits for the loop's next turn. */
+/* Runs the first connections of the list, each once; those that list themselves again meanwhile, and all beyond
+ * SERVER_READY_OF_TURN, wait for the loop's next turn, so that it reads requests between them. */
 static void server_on_idle(uv_idle_t *idle)
 {
     http_server *s = idle->data;
     http_conn *last = TAILQ_LAST(&s->ready, conn_list), *c = NULL;
-    while (c != last && !TAILQ_EMPTY(&s->ready)) {
+    for (size_t n = 0; n < SERVER_READY_OF_TURN && c != last && !TAILQ_EMPTY(&s->ready); n++) {
         c = TAILQ_FIRST(&s->ready);
         TAILQ_REMOVE(&s->ready, c, ready);
         c->is_in_ready = false;

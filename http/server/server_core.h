@@ -35,6 +35,8 @@ enum {
     CONN_CORK_BYTES = 16384, /* replies to pipelined requests and small pieces of streams gather up to this */
     SERVER_SCRATCH_BYTES = 16384,
     SERVER_SPARE_BLOCKS = 1024,
+    SERVER_READY_OF_TURN = 128,  /* connections of the ready list that run in one turn */
+    SERVER_EVENTS_OF_TURN = 128, /* of clients that wait for an answer; more are looked at in a later turn */
     SERVER_BODY_RATE = 500,  /* bytes of a body in a second: a slower client may be one that only takes connections */
     SERVER_SHED_MS = 1000,   /* idle for this long: may be closed for a new connection */
     SERVER_LINGER_MS = 2000, /* how long a client may take to read the last reply and close its side */
@@ -129,11 +131,13 @@ struct http_server {
     struct conn_list watched[WATCH_COUNT];
     struct conn_list all;
     struct conn_list ready;
-    size_t connections;  /* not CLOSED, without extras */
-    size_t extras;       /* connections beyond connections_max that are being refused, not CLOSED */
-    size_t conns;        /* connections not freed, extras included */
-    size_t exchanges;    /* open ones */
-    size_t handles_open; /* the server's own libuv handles */
+    size_t connections;      /* not CLOSED, without extras */
+    size_t extras;           /* connections beyond connections_max that are being refused, not CLOSED */
+    size_t conns;            /* connections not freed, extras included */
+    size_t exchanges;        /* open ones */
+    size_t wait_events;      /* of clients that wait for an answer, since wait_events_ms */
+    uint64_t wait_events_ms; /* loop time, which stands still while libuv hands out what one look has found */
+    size_t handles_open;     /* the server's own libuv handles */
     conn_block *spare;
     size_t spare_count;
     time_t date_at; /* second that `date` shows */

@@ -23,7 +23,7 @@
 #include "http/server/server.h"
 #include "tests/harness/check.h"
 
-enum { TEST_HELD_MAX = 64, TEST_PATIENCE_MS = 30000 };
+enum { TEST_HELD_MAX = 320, TEST_PATIENCE_MS = 30000 };
 
 typedef struct test_server {
     http_server_options options;

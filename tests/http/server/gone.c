@@ -58,5 +58,58 @@ static void slow_to_read(void)
     test_stop();
 }
 
-static const check_case cases[] = {{"while_it_waits", while_it_waits}, {"slow_to_read", slow_to_read}};
+enum { CROWD = 300, EVENTS_OF_TURN = 128 };
+
+static int crowd[CROWD];
+static uv_check_t turns;
+static int gone_before, gone_most; /* of one turn */
+
+static void count_gone(uv_check_t *h)
+{
+    (void)h;
+    int gone = atomic_load(&test->gone);
+    if (gone - gone_before > gone_most) gone_most = gone - gone_before;
+    gone_before = gone;
+}
+
+/* On the loop's thread, so that the resets of all are there when it looks next. */
+static void reset_crowd(test_server *t)
+{
+    const struct linger at_once = {1, 0};
+    CHECK(uv_check_init(&t->loop, &turns) == 0 && uv_check_start(&turns, count_gone) == 0);
+    for (int i = 0; i < CROWD; i++) {
+        CHECK(setsockopt(crowd[i], SOL_SOCKET, SO_LINGER, &at_once, sizeof at_once) == 0);
+        close(crowd[i]);
+    }
+}
+
+static void stop_counting(test_server *t)
+{
+    (void)t;
+    uv_close((uv_handle_t *)&turns, NULL);
+}
+
+/* What else the loop has to do comes between them, and none is forgotten. */
+static void crowd_leaves(void)
+{
+    test_start(NULL);
+    int there = test_connect();
+    for (int i = 0; i < CROWD; i++) {
+        crowd[i] = test_connect();
+        test_say(crowd[i], "GET /hold HTTP/1.1\r\nHost: x\r\n\r\n");
+    }
+    TEST_AWAIT(test_exchanges() == CROWD);
+    test_on_loop(reset_crowd);
+    TEST_AWAIT(atomic_load(&test->gone) == CROWD);
+    test_on_loop(stop_counting);
+    CHECK(gone_most <= EVENTS_OF_TURN);
+    CHECK_INT(test_connections(), 1);
+    test_say(there, "GET /echo HTTP/1.1\r\nHost: x\r\n\r\n");
+    test_expect(there, 200, "");
+    close(there);
+    test_stop();
+}
+
+static const check_case cases[] = {
+    {"while_it_waits", while_it_waits}, {"slow_to_read", slow_to_read}, {"crowd_leaves", crowd_leaves}};
 CHECK_MAIN(cases)
