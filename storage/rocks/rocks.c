@@ -8,6 +8,7 @@
 #include "storage/rocks/rocks_backup.h"
 #include "storage/rocks/rocks_check.h"
 #include "storage/rocks/rocks_core.h"
+#include "storage/rocks/rocks_places.h"
 
 enum {
     WRITE_BUFFER_BYTES = 64 << 20,
@@ -59,6 +60,21 @@ static rocksdb_options_t *database_options(void)
      * whatever the file's age. */
     rocksdb_options_set_blob_gc_age_cutoff(o, 1.0);
     rocksdb_options_set_blob_gc_force_threshold(o, 0.5);
+    return o;
+}
+
+/* Returns the options of the family `segments`: those of the database, and that its memtables remember places, if this
+ * program was compiled with that and RocksDB takes it. The option is the memtables' alone: nothing on disk depends on
+ * it, and programs without it open the database. */
+static rocksdb_options_t *segment_options(rocksdb_options_t *database)
+{
+    rocksdb_options_t *o = rocksdb_options_create_copy(database);
+#ifdef HAS_ROCKS_PLACES
+    char *why = NULL;
+    rocks_places_register();
+    rocksdb_get_options_from_string(database, "memtable_insert_with_hint_prefix_extractor=" ROCKS_PLACES, o, &why);
+    if (why) rocksdb_free(why);
+#endif
     return o;
 }
 
@@ -129,6 +145,7 @@ static void rocks_close(backend *b)
     rocksdb_writebatch_destroy(r->batch);
     rocksdb_readoptions_destroy(r->reads);
     rocksdb_writeoptions_destroy(r->synced_writes);
+    rocksdb_options_destroy(r->segment_options);
     rocksdb_options_destroy(r->options);
     (void)pthread_rwlock_destroy(&r->lock);
     (void)pthread_mutex_destroy(&r->slow);
@@ -273,6 +290,7 @@ static rocks *rocks_new(const char *path)
     r->lock_file = r->folder_lock = -1;
     (void)snprintf(r->path, sizeof r->path, "%s", path);
     r->options = database_options();
+    r->segment_options = segment_options(r->options);
     r->synced_writes = rocksdb_writeoptions_create();
     rocksdb_writeoptions_set_sync(r->synced_writes, 1);
     r->reads = rocksdb_readoptions_create();

@@ -49,7 +49,8 @@ typedef struct rocks {
     rocksdb_column_family_handle_t *tables[ROCKS_FAMILIES_MAX];
     char *names[ROCKS_FAMILIES_MAX];
     unsigned table_count;
-    rocksdb_options_t *options;
+    rocksdb_options_t *options;         /* of the database, and of all families but one */
+    rocksdb_options_t *segment_options; /* of the family `segments` */
     /* All writes are synced, so that at most the last record of a log is not on disk: see rocks_check. */
     rocksdb_writeoptions_t *synced_writes;
     rocksdb_readoptions_t *reads;

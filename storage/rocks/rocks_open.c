@@ -268,6 +268,7 @@ bool rocks_reopen(backend *b, char *error, size_t error_size)
     rocks_tables_close(r);
     if (__atomic_exchange_n(&r->met_damage, false, __ATOMIC_RELAXED)) {
         rocksdb_options_set_enable_blob_gc(r->options, 0);
+        rocksdb_options_set_enable_blob_gc(r->segment_options, 0);
         fprintf(stderr, "stepwell: journal: a value is damaged: values are not moved any more until the next start\n");
     }
     opening got = open_for_writing(r, why, sizeof why);

@@ -68,6 +68,7 @@ bool rocks_tables_open(rocks *r, const char *path, bool read_only, char **why)
     assert(!r->db);
     assert(r->table_count >= ROCKS_TABLES);
     for (unsigned i = 0; i < r->table_count; i++) options[i] = r->options;
+    options[ROCKS_TABLE_SEGMENTS] = r->segment_options;
     const char *const *names = (const char *const *)r->names;
     int count = (int)r->table_count;
     if (read_only)

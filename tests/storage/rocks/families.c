@@ -110,6 +110,50 @@ static void test_unknown(void)
     database_close(&newer);
 }
 
+/* Reads from the newest file in which RocksDB has written its options down: whether the family has this one, in
+ * whatever form. */
+static bool family_has_option(const char *family, const char *option, const char *value)
+{
+    char command[512], newest[256] = "", line[4096], head[64];
+    bool is_inside = false, is_there = false;
+    (void)snprintf(command, sizeof command, "ls -t %s/OPTIONS-* | head -1", journal);
+    FILE *list = popen(command, "r");
+    CHECK(list && fgets(newest, sizeof newest, list));
+    CHECK_INT(pclose(list), 0);
+    newest[strcspn(newest, "\n")] = 0;
+    (void)snprintf(head, sizeof head, "[CFOptions \"%s\"]", family);
+    FILE *f = fopen(newest, "r");
+    CHECK(f);
+    while (fgets(line, sizeof line, f)) {
+        if (strchr(line, '[') == line) is_inside = strncmp(line, head, strlen(head)) == 0;
+        is_there = is_there || (is_inside && strstr(line, option) && strstr(line, value));
+    }
+    (void)fclose(f);
+    return is_there;
+}
+
+/* Else each segment of a run that goes on is looked for in the whole memtable. database_open in the other tests opens
+ * such a folder without the option, as earlier programs do. */
+static void test_places(void)
+{
+    enum { RUNS = 8, SEGMENTS = 20 }; /* some have a millisecond in common */
+    static const char option[] = "memtable_insert_with_hint_prefix_extractor";
+    desk d;
+    store_options o = folder("places");
+    open_desk(&d, &o);
+    CHECK(family_has_option("segments", option, "stepwell.places"));
+    CHECK(!family_has_option("live", option, "stepwell.places"));
+    CHECK(family_has_option("segments", "enable_blob_files", "true"));
+    for (uint32_t seq = 0; seq < SEGMENTS; seq++)
+        for (uint8_t i = 0; i < RUNS; i++) put(&d, id_of(1 + i / 4, i), seq, STORE_LIVE_UNCHANGED, 0, "x");
+    CHECK_INT(d.failed, 0);
+    for (uint8_t i = 0; i < RUNS; i++) CHECK(load(&d, id_of(1 + i / 4, i)) && got.j.len == SEGMENTS);
+    close_desk(&d);
+    open_desk(&d, &o);
+    for (uint8_t i = 0; i < RUNS; i++) CHECK(load(&d, id_of(1 + i / 4, i)) && got.j.len == SEGMENTS);
+    close_desk(&d);
+}
+
 static void write_row(desk *d, const char *table)
 {
     store_row row = {.op = STORE_ROW_PUT, .table = table, .key = {"k", 1}, .value = {"v", 1}};
@@ -139,7 +183,8 @@ static void test_first_use(void)
 }
 
 static const check_case cases[] = {{"a newer program's families are left as they are", test_unknown},
-                                   {"a table is made when it is first used", test_first_use}};
+                                   {"a table is made when it is first used", test_first_use},
+                                   {"the memtable of the segments remembers places in it", test_places}};
 
 int main(int argc, char **argv)
 {
