@@ -100,6 +100,7 @@ static void *journal(void *unused)
     rocksdb_options_set_create_if_missing(o, 1);
     rocksdb_options_set_write_buffer_size(o, 256 << 20);
     rocksdb_options_set_compression(o, rocksdb_no_compression);
+    rocksdb_options_set_bytes_per_sync(o, 1 << 20); /* else a new table's blocks are all in a sync's way at once */
     rocksdb_t *db = rocksdb_open(o, folder, &error);
     must(!error && value, error ? error : "out of memory");
     rocksdb_writeoptions_t *synced = rocksdb_writeoptions_create();
