@@ -14,6 +14,7 @@ enum {
     WRITE_BUFFER_BYTES = 64 << 20,
     WAL_BYTES_MAX = 512 << 20,
     BLOB_BYTES_MIN = 16 << 10, /* a segment over this goes to a blob file: compaction then moves only its address */
+    TABLE_SYNC_BYTES = 1 << 20,
     INFO_LOG_BYTES = 1 << 20,
     PROBE_BYTES = 4096,
     SYNCED_SAVE_MS = 1000
@@ -47,6 +48,9 @@ static rocksdb_options_t *database_options(void)
     rocksdb_options_set_max_write_buffer_number(o, 4);
     rocksdb_options_set_max_total_wal_size(o, WAL_BYTES_MAX);
     rocksdb_options_set_max_background_jobs(o, 2);
+    /* A new table goes to the disk while it is written. If all its 64 MiB went there at its end, the commits' syncs
+     * would queue behind them. */
+    rocksdb_options_set_bytes_per_sync(o, TABLE_SYNC_BYTES);
     rocksdb_options_set_level_compaction_dynamic_level_bytes(o, 1);
     rocksdb_options_set_max_log_file_size(o, INFO_LOG_BYTES);
     rocksdb_options_set_keep_log_file_num(o, 2);
