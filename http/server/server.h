@@ -40,10 +40,10 @@ typedef struct http_request {
     http_text query;  /* the part after '?', still encoded, "" if none */
     const http_header *headers;
     size_t header_count;
-    http_text body; /* whole; a chunked body is decoded */
-    http_text peer; /* remote address, "127.0.0.1"; "unix" of a socket in the file system */
+    http_text body;     /* whole; a chunked body is decoded */
+    http_text peer;     /* remote address, "127.0.0.1"; "unix" of a socket in the file system */
     bool peer_loopback; /* the peer is on this machine */
-    bool http11; /* not HTTP/1.0 */
+    bool http11;        /* not HTTP/1.0 */
 } http_request;
 
 struct http_kept_reply;

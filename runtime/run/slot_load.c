@@ -127,7 +127,7 @@ static void slot_deny_letters(home *h, slot *s, const stop_cause *why)
     }
     bool was_asked = s->cancel == ENTRY_CANCEL_ASKED;
     s->cancel = ENTRY_CANCEL_NONE;
-    if (was_asked) /* before it was known that there is such a run */
+    if (was_asked)                                   /* before it was known that there is such a run */
         slot_send_letter(h, s, LETTER_CANCEL, NULL); /* nobody remembers who asked */
     else
         h->listener->on_denied(s, LETTER_CANCEL, 503, stop_text(why->reason));

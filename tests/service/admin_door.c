@@ -33,10 +33,11 @@ static void hand_over(char **argv)
     snprintf(pid, sizeof pid, "%d", (int)getpid());
     CHECK(setenv("LISTEN_PID", pid, 1) == 0 && setenv("LISTEN_FDS", "2", 1) == 0);
     CHECK(setenv("LISTEN_FDNAMES", getenv("HAND_OVER"), 1) == 0 && unsetenv("HAND_OVER") == 0);
+    static char serve_flag[] = "--serve";
     char *more[64];
     size_t n = 0;
     more[n++] = argv[0];
-    more[n++] = (char *)(uintptr_t) "--serve";
+    more[n++] = serve_flag;
     for (size_t i = 1; argv[i] && n < 63; i++) more[n++] = argv[i];
     more[n] = NULL;
     execv("/proc/self/exe", more);
