@@ -209,6 +209,7 @@ static void conn_hand_out(http_conn *c)
     x->request.http11 = c->parser.http11;
     x->user = NULL;
     x->policy = (http_policy){NULL, 0};
+    x->timing = (http_timing){.began_us = 0};
     x->on_gone = x->on_writable = x->on_half_closed = NULL;
     c->end_seen = c->has_missed_note = false;
     x->gone_told = x->starved = false;
@@ -239,7 +240,9 @@ static void conn_exchange_over(http_conn *c, conn_event how)
 
 void conn_exchange_end(http_conn *c)
 {
+    http_server *s = c->server;
     if (c->state.output == OUTPUT_SKIPPING) conn_cut(c); /* the client has more bytes than this reply: of another one */
+    if (c->exchange.timing.began_us > 0) s->options.on_timed(s->options.arg, &c->exchange.timing);
     conn_exchange_over(c, c->is_persistent ? EVENT_END : EVENT_END_LAST);
 }
 

@@ -128,11 +128,24 @@ http_adopted http_server_adopt_kept(http_server *server, const http_kept *kept, 
     return conn_adopt(server, kept->fd, &past) ? HTTP_ADOPTED : HTTP_ADOPT_ENDED;
 }
 
+/* The status of a reply by its first bytes, "HTTP/1.1 200"; 0: they are none of ours. */
+static int reply_status(http_text head)
+{
+    enum { STATUS_AT = 9, DIGITS = 3 };
+    int status = 0;
+    for (size_t i = STATUS_AT; i < STATUS_AT + DIGITS; i++) {
+        if (i >= head.len || head.data[i] < '0' || head.data[i] > '9') return 0;
+        status = status * 10 + head.data[i] - '0';
+    }
+    return status;
+}
+
 void http_reply_resume(http_exchange *x, const http_kept_reply *reply)
 {
     http_conn *c = conn_of(x);
     struct iovec part = {(char *)(uintptr_t)reply->data.data, reply->data.len};
     conn_post(&c->state, EVENT_BEGIN);
+    x->timing.status = reply_status(reply->data);
     x->is_chunked = x->is_bodiless = x->is_sized = false;
     c->is_persistent = reply->is_persistent;
     conn_gather(c, &part, 1);
@@ -143,6 +156,7 @@ void http_reply_resume_stream(http_exchange *x, http_text unsent)
     http_conn *c = conn_of(x);
     struct iovec part = {(char *)(uintptr_t)unsent.data, unsent.len};
     conn_post(&c->state, EVENT_BEGIN);
+    x->timing.status = 200; /* no other reply is a stream */
     x->is_bodiless = x->is_head;
     x->is_sized = false;
     x->is_chunked = c->parser.http11 && !x->is_bodiless;

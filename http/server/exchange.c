@@ -68,6 +68,14 @@ void http_exchange_set_missed_note(http_exchange *x, const uint8_t note[HTTP_MIS
     c->reply_failed = conn_is_over(&c->state);
 }
 
+void http_exchange_set_timing(http_exchange *x, const void *about, uint64_t began_us)
+{
+    assert(exchange_is_open(x));
+    assert(began_us > 0);
+    assert(conn_of(x)->server->options.on_timed);
+    x->timing = (http_timing){.about = about, .began_us = began_us};
+}
+
 bool http_exchange_gone(const http_exchange *x)
 {
     assert(exchange_is_open(x));

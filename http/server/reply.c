@@ -193,6 +193,7 @@ void http_reply(http_exchange *x, int status, const http_reply_header *headers, 
     http_conn *c = conn_of(x);
     assert(exchange_of(x) == EXCHANGE_OPEN);
     assert(status >= 200 && status < 600);
+    x->timing.status = status;
     if (reply_may_begin(c)) reply_whole(c, status, headers, header_count, body);
     conn_exchange_end(c);
 }
@@ -204,6 +205,7 @@ static void reply_begin(http_exchange *x, reply_head *h)
     bool has_body = status_has_body(h->status);
     assert(h->status >= 200 && h->status < 600);
     conn_post(&c->state, EVENT_BEGIN);
+    x->timing.status = h->status;
     x->is_bodiless = x->is_head || !has_body;
     x->is_chunked = h->kind == BODY_CHUNKED && !x->is_bodiless;
     x->is_sized = h->kind == BODY_SIZED && !x->is_bodiless;
@@ -301,6 +303,7 @@ void http_reply_end(http_exchange *x)
 void http_reply_abort(http_exchange *x)
 {
     http_conn *c = conn_of(x);
+    x->timing.status = 0;
     reply_cut(c);
     conn_exchange_end(c);
 }

@@ -50,6 +50,13 @@ struct http_kept_reply;
 
 enum { HTTP_MISSED_NOTE_BYTES = 16 };
 
+/* What the owner of an exchange wants to know when the exchange has ended. */
+typedef struct http_timing {
+    const void *about; /* the owner's */
+    uint64_t began_us; /* by the owner's clock; 0: there is no timing */
+    int status;        /* of the reply; 0: the exchange was cut before its reply was whole */
+} http_timing;
+
 typedef struct http_server_options {
     size_t head_bytes_max;        /* request line and headers; 0: 16,384. More: 431 (414 if the line alone) */
     size_t headers_max;           /* count; 0: 100. More: 431 */
@@ -94,6 +101,9 @@ typedef struct http_server_options {
     /* The reply to an exchange with a missed note (http_exchange_set_missed_note): its client had gone before the reply
      * came. At most once, after the exchange has ended. NULL: nobody gives such notes. */
     void (*on_missed)(void *arg, const uint8_t note[HTTP_MISSED_NOTE_BYTES]);
+    /* An exchange with a timing (http_exchange_set_timing) has its reply, or was cut; never of one that another server
+     * goes on with. NULL: nobody sets timings. */
+    void (*on_timed)(void *arg, const http_timing *timing);
     void *arg;
 } http_server_options;
 
@@ -150,6 +160,9 @@ void http_exchange_on_half_closed(http_exchange *x, void (*fn)(http_exchange *x)
  * gone before. A client has gone when it has closed its side, or reset the connection, and does not acknowledge the
  * reply. */
 void http_exchange_set_missed_note(http_exchange *x, const uint8_t note[HTTP_MISSED_NOTE_BYTES]);
+
+/* Has on_timed called when the exchange ends, with these values. began_us is not 0. */
+void http_exchange_set_timing(http_exchange *x, const void *about, uint64_t began_us);
 
 /* True if a header may be sent: its name is a token (RFC 9110, 5.6.2), its value has no control characters but tab. */
 bool http_header_valid(const char *name, const char *value);

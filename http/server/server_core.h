@@ -55,6 +55,7 @@ typedef struct conn_block {
 struct http_exchange {
     http_request request;
     void *user; /* the owner's */
+    http_timing timing;
     http_policy policy;
     void (*on_gone)(http_exchange *x);
     void (*on_writable)(http_exchange *x);
