@@ -52,6 +52,7 @@ static http_call *call_new(http_client *c, void (*on_change)(void *arg), void *a
     call->on_change = on_change;
     call->arg = arg;
     call->url = call->method = "";
+    call->started_ns = uv_hrtime();
     return call;
 }
 
@@ -196,6 +197,7 @@ void call_end(http_call *call, http_call_error_kind kind, char *text)
     assert(call->client->calls_active > 0);
     call_unwatch_time(call);
     call->stage = CALL_ENDED;
+    call->ended_ns = uv_hrtime();
     call->client->calls_active--;
     call->host = NULL;
     call->error = kind;
@@ -248,6 +250,12 @@ http_call_state http_call_state_of(const http_call *call) { return call->state; 
 bool http_call_answered(const http_call *call) { return call->head_final; }
 int http_call_status(const http_call *call) { return call->status; }
 uint64_t http_call_received(const http_call *call) { return call->received; }
+const char *http_call_url(const http_call *call) { return call->asked_url; }
+
+uint64_t http_call_took_us(const http_call *call)
+{
+    return ((call->ended_ns ? call->ended_ns : uv_hrtime()) - call->started_ns) / 1000;
+}
 
 const char *const *http_call_headers(const http_call *call)
 {

@@ -253,7 +253,7 @@ http_call_error_kind call_copy_options(http_call *call, const http_call_options 
         return HTTP_CALL_OTHER;
     }
     char *at = call->copied + size.nodes * sizeof(struct curl_slist);
-    call->url = text_append_copy(&at, o->url, url_len);
+    call->url = call->asked_url = text_append_copy(&at, o->url, url_len);
     call->method = text_append_copy(&at, method, method_len);
     call->safe = http_method_is_safe(method);
     call->takes_encoded = size.has_encoding;

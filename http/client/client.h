@@ -138,6 +138,8 @@ void http_call_consume(http_call *call, size_t len);
 /* Says that the user waits for more than bytes (an event, where comments are none): unless this function is called anew
  * within `within_ms`, the call ends as after `silence_ms`. 0: the user does not wait any more. */
 void http_call_await(http_call *call, int64_t within_ms);
+const char *http_call_url(const http_call *call);   /* as its user gave it; NULL: it cannot be called, or is canned */
+uint64_t http_call_took_us(const http_call *call);  /* until it was done or failed, or until now */
 uint64_t http_call_received(const http_call *call); /* bytes of the body so far, unpacked; none of redirects' bodies */
 http_call_error_kind http_call_error(const http_call *call);
 const char *http_call_error_text(const http_call *call); /* for people, e.g. "connect to 127.0.0.1:1: refused" */

@@ -176,17 +176,19 @@ struct http_call {
     size_t copied_cap;
     struct curl_slist *headers; /* nodes inside `copied` */
     const char *url, *method;   /* inside `copied`, static, or url in redirect_url */
-    bool safe;                  /* the method asks for nothing to be done (RFC 9110, 9.2.1) */
-    bool sent;                  /* a connection was given to this request: it may be on the wire */
-    const char *body;           /* inside `copied`; NULL: none */
+    const char *asked_url; /* inside `copied`: url before any redirect; NULL: it was refused, or the call is canned */
+    bool safe;             /* the method asks for nothing to be done (RFC 9110, 9.2.1) */
+    bool sent;             /* a connection was given to this request: it may be on the wire */
+    const char *body;      /* inside `copied`; NULL: none */
     size_t body_len;
     int64_t timeout_ms, silence_ms;
-    uint64_t awaits_until_ms;     /* loop time; 0: the user does not await anything beside bytes */
-    uint64_t started_ms;          /* loop time */
-    uint64_t last_byte_ms;        /* loop time of the peer's last sign of life */
-    curl_off_t uploaded;          /* bytes sent when the peer's silence was last looked at */
-    int redirects_max, redirects; /* to be followed at most; followed so far */
-    char *redirect_url;           /* owned, freed with curl_free: what `url` is after a redirect; else NULL */
+    uint64_t awaits_until_ms;      /* loop time; 0: the user does not await anything beside bytes */
+    uint64_t started_ms;           /* loop time */
+    uint64_t started_ns, ended_ns; /* uv_hrtime; ended_ns 0: the call has not ended */
+    uint64_t last_byte_ms;         /* loop time of the peer's last sign of life */
+    curl_off_t uploaded;           /* bytes sent when the peer's silence was last looked at */
+    int redirects_max, redirects;  /* to be followed at most; followed so far */
+    char *redirect_url;            /* owned, freed with curl_free: what `url` is after a redirect; else NULL */
     size_t body_bytes_max;
     bool streaming;
     bool public_only;
