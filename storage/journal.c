@@ -20,12 +20,14 @@ int64_t store_now_ms(const store *s)
     return s->options.wall_ms ? s->options.wall_ms() : s->backend->ops->wall_ms(s->backend);
 }
 
-static int64_t steady_ms(void)
+static int64_t steady_us(void)
 {
     struct timespec t;
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
 }
+
+static int64_t steady_ms(void) { return steady_us() / 1000; }
 
 struct timespec store_after_ms(int64_t ms)
 {
@@ -358,9 +360,11 @@ static void batch_commit(store *s)
         batch_give_back(s, &s->taken, STORE_REFUSED, at_present);
         return;
     }
+    int64_t began_us = steady_us();
     store_outcome outcome = s->backend->ops->commit(s->backend, list, store_now_ms(s), error, sizeof error);
     if (outcome == STORE_DONE) {
         batch_count(s, list);
+        if (s->options.on_commit) s->options.on_commit(s->options.on_commit_arg, (uint64_t)(steady_us() - began_us));
         batch_give_back(s, &s->taken, STORE_DONE, NULL);
         return;
     }

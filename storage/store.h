@@ -29,7 +29,9 @@ typedef struct store_options {
     bool accept_loss;          /* open although the journal is damaged: what cannot be read is lost */
     int64_t (*wall_ms)(void);  /* the wall clock that retention asks, Unix ms; NULL: the backend's */
     void (*on_fenced)(void);   /* from the journal thread: another process has the database; NULL: nobody asks */
-    bool by_hand;              /* no threads: the caller does their work, see storage/store_by_hand.h */
+    void (*on_commit)(void *arg, uint64_t took_us); /* from the journal thread: a batch is on disk; NULL: nobody asks */
+    void *on_commit_arg;
+    bool by_hand; /* no threads: the caller does their work, see storage/store_by_hand.h */
 } store_options;
 
 /* Opens, or makes, the store. NULL with a message that says what to change: not writable, in use by another process
