@@ -1,0 +1,57 @@
+#include "runtime/base/series_name.h"
+
+#include <stdbool.h>
+#include <string.h>
+
+#include "runtime/base/utf8.h"
+
+static bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+/* Copies the character that `text` begins with, whatever its length, or "?" for a byte that is none. Returns how many
+ * bytes were taken; 0: `out` has no room for the character. */
+static size_t name_copy_wide(char *out, size_t *at, const char *text, size_t len)
+{
+    size_t bytes = utf8_length((const uint8_t *)text, len);
+    bool copied = bytes > 0 && (unsigned char)*text >= 0x20 && *text != 0x7f;
+    size_t needed = copied ? bytes : 1;
+    if (needed > SERIES_NAME_BYTES_MAX - *at) return 0;
+    memcpy(out + *at, copied ? text : "?", needed);
+    *at += needed;
+    return needed;
+}
+
+static bool is_plain(char c) { return c >= 0x20 && c < 0x7f; }
+
+size_t series_name_of_step(char out[SERIES_NAME_BYTES_MAX], const char *id)
+{
+    size_t at = 0;
+    for (const char *c = id; *c && at < SERIES_NAME_BYTES_MAX;) {
+        if (is_digit(*c)) {
+            if (c == id || !is_digit(c[-1])) out[at++] = '#';
+            c++;
+        } else if (is_plain(*c)) {
+            out[at++] = *c++;
+        } else {
+            size_t taken = name_copy_wide(out, &at, c, strlen(c));
+            if (taken == 0) break;
+            c += taken;
+        }
+    }
+    return at;
+}
+
+size_t series_name_of_host(char out[SERIES_NAME_BYTES_MAX], const char *host, size_t len)
+{
+    size_t at = 0;
+    for (size_t i = 0; i < len && at < SERIES_NAME_BYTES_MAX;) {
+        if (is_plain(host[i])) {
+            char c = host[i++];
+            out[at++] = c >= 'A' && c <= 'Z' ? (char)(c | 0x20) : c;
+            continue;
+        }
+        size_t taken = name_copy_wide(out, &at, host + i, len - i);
+        if (taken == 0) break;
+        i += taken;
+    }
+    return at;
+}
