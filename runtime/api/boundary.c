@@ -56,6 +56,18 @@ const sw_caught *sw_guard(void (*work)(void *arg), void *arg)
     return failed ? caught_copy_failure(c) : NULL;
 }
 
+sw_error failure_error(const failure *f)
+{
+    assert(f->kind == FAILURE_RETRY || f->kind == FAILURE_FATAL);
+    return (sw_error){.step = f->step,
+                      .message = f->message ? f->message : "failed",
+                      .attempts = f->attempts,
+                      .fatal = f->kind == FAILURE_FATAL,
+                      .retryable = f->kind != FAILURE_FATAL,
+                      .status = f->answered,
+                      .path = f->path};
+}
+
 bool sw_caught_error(const sw_caught *caught, sw_error *error)
 {
     if (caught->why.kind == FAILURE_UNWIND) return false;

@@ -460,18 +460,6 @@ int sw_attempt(sw_ctx *c)
     return c->kind == CTX_STEP ? c->attempt : 0;
 }
 
-sw_error failure_error(const failure *f)
-{
-    assert(f->kind == FAILURE_RETRY || f->kind == FAILURE_FATAL);
-    return (sw_error){.step = f->step,
-                      .message = f->message ? f->message : "failed",
-                      .attempts = f->attempts,
-                      .fatal = f->kind == FAILURE_FATAL,
-                      .retryable = f->kind != FAILURE_FATAL,
-                      .status = f->answered,
-                      .path = f->path};
-}
-
 bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options,
                  sw_value *out, sw_error *err)
 {
