@@ -72,6 +72,7 @@ http_call *call_start(sw_ctx *c, const sw_request *q, bool streaming)
 void call_close(sw_ctx *c, http_call *call)
 {
     if (c->kind == CTX_STEP) call_notes_end(&c->calls, call);
+    durations_add_call(c->task->home, call);
     if (probe_on) probe_call_close(call);
     http_call_close(call);
 }

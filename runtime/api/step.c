@@ -164,10 +164,10 @@ static void on_attempt_timeout(struct timer *t) { strand_interrupt(t->arg, INTER
 /* One call of a step's function. */
 typedef struct attempt {
     const step_spec *spec;
-    int number;       /* from 1 */
-    int64_t began_ms; /* steady */
-    uint32_t began;   /* entries that the run had when the step's first attempt began */
-    entry_text calls; /* that the attempt made; in the attempt's arena */
+    int number;                  /* from 1 */
+    uint64_t began_us, ended_us; /* steady */
+    uint32_t began;              /* entries that the run had when the step's first attempt began */
+    entry_text calls;            /* that the attempt made; in the attempt's arena */
 } attempt;
 
 static entry attempt_entry(const attempt *a, entry_kind kind, const clock_instant *now)
@@ -185,7 +185,7 @@ static entry attempt_entry(const attempt *a, entry_kind kind, const clock_instan
                    .input_hash = spec->input_hash,
                    .epoch = now->epoch,
                    .at_ms = now->wall_ms,
-                   .duration_ms = now->steady_ms - a->began_ms,
+                   .duration_ms = (int64_t)(now->steady_us / 1000 - a->began_us / 1000),
                    .calls = a->calls};
 }
 
@@ -200,7 +200,7 @@ static failure failure_over_state_max(const step_spec *spec, int attempts)
 
 /* Journals the result and copies it to the run's arena. False: the strand's failure says why. Not inlined, and neither
  * is attempt_record_failure: their entries would lie on the stack of every step that waits. */
-static __attribute__((noinline)) bool attempt_record_result(strand *s, const attempt *a, sw_value value, sw_value *out)
+static __attribute__((noinline)) bool attempt_record_result(strand *s, attempt *a, sw_value value, sw_value *out)
 {
     run *r = s->run;
     const step_spec *spec = a->spec;
@@ -210,6 +210,7 @@ static __attribute__((noinline)) bool attempt_record_result(strand *s, const att
     assert(s->failure.kind == FAILURE_NONE);
     scratch->size = 0;
     clock_instant now = clock_now(&r->task.home->clock);
+    a->ended_us = now.steady_us;
     entry e = attempt_entry(a, ENTRY_STEP_DONE, &now);
     if (spec->input.type != MSGPACK_OBJECT_NIL) {
         const char *ignored = NULL;
@@ -272,7 +273,7 @@ static void attempt_log_failure(run *r, const attempt *a, const failure *f, cons
 
 /* Journals a failed attempt. *next becomes the wait for the next attempt; zeros: no attempt follows, since the failure
  * is fatal, the retries are used up, or the entry found no room. */
-static __attribute__((noinline)) void attempt_record_failure(strand *s, const attempt *a, clock_wait *next)
+static __attribute__((noinline)) void attempt_record_failure(strand *s, attempt *a, clock_wait *next)
 {
     run *r = s->run;
     failure *f = &s->failure;
@@ -282,6 +283,7 @@ static __attribute__((noinline)) void attempt_record_failure(strand *s, const at
     f->attempts = a->number;
     bool again = f->kind == FAILURE_RETRY && a->number <= spec->options.retries + BUG(RETRY_MORE);
     clock_instant now = clock_now(&r->task.home->clock);
+    a->ended_us = now.steady_us;
     *next = (clock_wait){.due_ms = 0};
     if (again) *next = clock_wait_for(&now, attempt_delay_ms(f, spec, a->number));
     if (again && probe_on) probe_pause(clock_left_ms(next));
@@ -355,6 +357,12 @@ static attempt_end attempt_make(strand *s, attempt *a, sw_value *out, clock_wait
     return end;
 }
 
+static duration_outcome attempt_outcome(attempt_end end, const clock_wait *next)
+{
+    if (end == ATTEMPT_DONE) return OUTCOME_SUCCEEDED;
+    return next->due_ms > 0 ? OUTCOME_RETRIED : OUTCOME_FAILED;
+}
+
 /* Takes back the chunks of an attempt that a crash cut off, before the step's next attempt. False: the run is lost. */
 static bool step_take_back_chunks(run *r, const step_spec *spec, replay_record *rec)
 {
@@ -415,11 +423,12 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
         if (!attempt_may_begin(s, spec, a.number == 0)) return step_unwound(s);
         if (step_is_abandoned(spec)) return STEP_ABANDONED;
         if (a.number++ == 0) a.began = r->seq_next;
-        a.began_ms = clock_steady_ms();
+        a.began_us = clock_steady_us();
         if (probe_on) probe_attempt(spec, a.number);
         attempt_end end = attempt_make(s, &a, out, &next);
-        if (end == ATTEMPT_DONE) break;
         if (end == ATTEMPT_UNWOUND) return STEP_UNWOUND;
+        durations_add_step(r->task.home, r->task.endpoint, spec, attempt_outcome(end, &next), a.ended_us - a.began_us);
+        if (end == ATTEMPT_DONE) break;
         if (next.due_ms == 0) return STEP_FAILED;
     }
     counter_add(&r->task.home->counters.steps_done, 1);

@@ -51,7 +51,8 @@ void clock_begin(loop_clock *c, uint64_t opening)
 clock_instant clock_now(loop_clock *c)
 {
     assert(c->setting < CLOCK_SETTINGS_MAX);
-    int64_t steady_ms = clock_steady_ms(), ahead_ms = clock_wall_ms() - steady_ms;
+    uint64_t steady_us = clock_steady_us();
+    int64_t steady_ms = (int64_t)(steady_us / 1000), ahead_ms = clock_wall_ms() - steady_ms;
     int64_t before_ms = c->ahead_ms[c->setting];
     if (clock_is_off(ahead_ms, before_ms) && clock_is_off(ahead_ms = clock_measure_ahead(&steady_ms), before_ms)) {
         if (c->setting + 1 < CLOCK_SETTINGS_MAX) c->setting++;
@@ -61,6 +62,7 @@ clock_instant clock_now(loop_clock *c)
     }
     return (clock_instant){.wall_ms = steady_ms + c->ahead_ms[c->setting],
                            .steady_ms = steady_ms,
+                           .steady_us = steady_us,
                            .epoch = entry_epoch(c->opening, c->setting)};
 }
 

@@ -35,7 +35,8 @@ typedef struct loop_clock {
 /* One reading of both clocks. */
 typedef struct clock_instant {
     int64_t wall_ms, steady_ms; /* wall: Unix, at most CLOCK_SET_MS off */
-    uint64_t epoch;             /* for an entry that has wall_ms */
+    uint64_t steady_us;
+    uint64_t epoch; /* for an entry that has wall_ms */
 } clock_instant;
 
 /* Until when a strand or a run waits. Zeros: no wait. */

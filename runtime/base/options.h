@@ -51,6 +51,7 @@ typedef struct sw_options {
     int64_t blocking_threads;        /* of sw_blocking */
     int64_t upstream_connections_per_host;
     int64_t connect_timeout_ms;        /* of calls that steps make */
+    int64_t metric_series_max;         /* of each metric with labels */
     bool proxy_guards;                 /* the proxy of calls lets none pass to an address that is not public */
     int64_t lookup_threads, names_max; /* of the process; of hosts, of each loop */
     const char *prove;                 /* "POST /orders": is proved, and nothing served; NULL: the program serves */

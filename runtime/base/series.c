@@ -56,18 +56,22 @@ void series_table_free(series_table *t)
     free(t);
 }
 
-/* FNV-1a over the name; the others are mixed in by a multiplication. */
+/* FNV-1a over the texts; the code is mixed in by a multiplication. */
 static uint64_t labels_hash(const series_labels *l)
 {
-    uint64_t hash = 0xcbf29ce484222325u ^ (uint64_t)(uintptr_t)l->route;
+    uint64_t hash = 0xcbf29ce484222325u;
+    for (const char *c = l->route; c && *c; c++) hash = (hash ^ (unsigned char)*c) * 0x100000001b3u;
     for (size_t i = 0; i < l->name_len; i++) hash = (hash ^ (unsigned char)l->name[i]) * 0x100000001b3u;
     hash = (hash ^ (uint32_t)l->code) * 0x9e3779b97f4a7c15u;
     return hash ^ hash >> 32;
 }
 
+/* Two endpoints may have equal routes, at two addresses. */
+static bool route_is(const char *a, const char *b) { return a == b || (a && b && strcmp(a, b) == 0); }
+
 static bool series_has(const series *s, const series_labels *l, uint64_t hash)
 {
-    return s->hash == hash && s->route == l->route && s->code == l->code && s->name_len == l->name_len &&
+    return s->hash == hash && route_is(s->route, l->route) && s->code == l->code && s->name_len == l->name_len &&
            memcmp(s->name, l->name, l->name_len) == 0;
 }
 

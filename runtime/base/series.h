@@ -11,7 +11,7 @@ typedef struct series_table series_table;
 
 /* What tells the series of one table apart. */
 typedef struct series_labels {
-    const char *route; /* compared by its address, and borrowed for as long as the table lives; NULL: none */
+    const char *route; /* borrowed for as long as the table lives; NULL: none */
     const char *name;  /* copied; no zero is needed behind it */
     size_t name_len;
     int code;

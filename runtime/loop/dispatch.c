@@ -166,6 +166,13 @@ static void dispatch_match(home *h, http_exchange *x, const http_match *m)
     }
 }
 
+/* Has the exchange counted when it ends, as one of the endpoint that was found. */
+static void dispatch_time(sw_loop *l, http_exchange *x, const http_match *m)
+{
+    const endpoint *e = m->result == HTTP_MATCH_FOUND ? m->target : NULL;
+    http_exchange_set_timing(x, e, durations_turn_us(&l->home.durations));
+}
+
 void dispatch_request(void *arg, http_exchange *x)
 {
     sw_loop *l = arg;
@@ -173,6 +180,7 @@ void dispatch_request(void *arg, http_exchange *x)
     http_match m;
     http_router_find(l->home.app->router, q->method, q->path, &m);
     http_exchange_policy(x, dispatch_policy(&m, q->method));
+    dispatch_time(l, x, &m);
     if (l->adopting) {
         const destination *to = l->adopting;
         l->adopting = NULL;
@@ -198,6 +206,7 @@ void dispatch_admin_request(void *arg, http_exchange *x)
     assert(!l->adopting); /* no run's client comes to this door */
     http_router_find(l->home.app->admin_router, q->method, q->path, &m);
     http_exchange_policy(x, app_policy(NULL));
+    dispatch_time(l, x, &m);
     if (l->home.draining && l->home.followed && dispatch_leave_request(l, x)) return;
     l->turn_requests++;
     if (m.result == HTTP_MATCH_FOUND) {

@@ -49,6 +49,11 @@ static void loop_on_missed(void *arg, const uint8_t note[HTTP_MISSED_NOTE_BYTES]
     waiter_report_missed(&((sw_loop *)arg)->home, note);
 }
 
+static void loop_on_timed(void *arg, const http_timing *t)
+{
+    durations_add_request(&((sw_loop *)arg)->home, t->about, t->status, clock_steady_us() - t->began_us);
+}
+
 /* ---- Turns ---- */
 
 /* Runs all strands that are ready and deals with the runs that were touched, until neither is left. */
@@ -93,9 +98,15 @@ static void loop_on_before_poll(uv_prepare_t *h)
     sw_loop *l = h->data;
     loop_on_turn(l);
     if (probe_on) probe_idle(&l->home);
+    durations_end_turn(&l->home.durations);
 }
 
-static void loop_on_after_poll(uv_check_t *h) { loop_on_turn(h->data); }
+static void loop_on_after_poll(uv_check_t *h)
+{
+    sw_loop *l = h->data;
+    (void)durations_turn_us(&l->home.durations);
+    loop_on_turn(l);
+}
 
 static void loop_on_committed(void *arg, store_segment *list)
 {
@@ -275,6 +286,7 @@ static http_server_options loop_server_options(sw_loop *l)
                                  .write_timeout_ms = (uint32_t)o->write_timeout_ms,
                                  .on_handled = loop_on_handled,
                                  .on_missed = loop_on_missed,
+                                 .on_timed = loop_on_timed,
                                  .arg = l};
 }
 
@@ -358,7 +370,11 @@ void loop_finish(sw_loop *l)
     home_free(&l->home);
 }
 
-void loop_free(sw_loop *l) { uv_mutex_destroy(&l->moved_lock); }
+void loop_free(sw_loop *l)
+{
+    durations_free(&l->home.durations, (uint32_t)l->home.opt->metric_series_max);
+    uv_mutex_destroy(&l->moved_lock);
+}
 
 void loop_run(sw_loop *l)
 {

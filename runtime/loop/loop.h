@@ -57,7 +57,8 @@ void loop_run(sw_loop *l);
  * that nothing is left. */
 void loop_begin(sw_loop *l);
 void loop_finish(sw_loop *l);
-/* Frees what other loops look at to hand this one connections or to wake it: when all loops have ended. */
+/* Frees what other loops look at to hand this one connections, to wake it, or for metrics: when all loops have ended.
+ */
 void loop_free(sw_loop *l);
 
 /* Has the loop drain and end; from any thread, once. LOOP_REPLACED: another process follows at once, which takes over

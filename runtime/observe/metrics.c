@@ -1,98 +1,52 @@
 #include "runtime/observe/metrics.h"
 
-#include <assert.h>
 #include <msgpack.h>
-#include <stdio.h>
+#include <stdlib.h>
 
 #include "runtime/base/problem.h"
-#include "runtime/loop/loop.h"
+#include "runtime/observe/metrics_page.h"
 
-typedef struct metric {
-    const char *name, *type, *help;
-    uint64_t value;
-} metric;
+/* A page that is being written. Ends its exchange and frees itself with the answer. */
+typedef struct scrape {
+    uv_work_t work;
+    const struct sw_app *app;
+    http_exchange *x;
+    msgpack_sbuffer page;
+    bool whole;
+} scrape;
 
-enum { METRIC_BYTES = 320 };
-
-/* How much all loops have at the moment. */
-typedef struct gauges {
-    size_t runs, slots, stopped, waiting;
-} gauges;
-
-/* counters is read as an array of numbers: a member of another type would be half of one, or two. */
-_Static_assert(sizeof(counters) % sizeof(uint64_t) == 0, "counters is numbers of 64 bits and nothing else");
-
-static counters counters_sum(const sw_app *app, gauges *g)
+static void scrape_on_gone(http_exchange *x)
 {
-    counters sum = {0};
-    for (unsigned i = 0; i < app->loop_count; i++) {
-        const home *h = &app->loops[i].home;
-        uint64_t *to = (uint64_t *)&sum;
-        const uint64_t *from = (const uint64_t *)&h->counters;
-        for (size_t k = 0; k < sizeof sum / sizeof *to; k++) to[k] += __atomic_load_n(&from[k], __ATOMIC_RELAXED);
-        g->runs += __atomic_load_n(&h->runs.count, __ATOMIC_RELAXED);
-        g->slots += __atomic_load_n(&h->slots.count, __ATOMIC_RELAXED);
-        g->stopped += __atomic_load_n(&h->slots.stopped, __ATOMIC_RELAXED);
-        g->waiting += __atomic_load_n(&h->gate.waiting, __ATOMIC_RELAXED);
-    }
-    return sum;
+    (void)x; /* the page is written all the same; then the exchange is ended */
 }
 
-/* Appends the metric in Prometheus's form. False: no memory. */
-static bool metric_write(msgpack_sbuffer *to, const metric *m)
+static void scrape_on_work(uv_work_t *work)
 {
-    char line[METRIC_BYTES];
-    int len = snprintf(line, sizeof line, "# HELP stepwell_%s %s\n# TYPE stepwell_%s %s\nstepwell_%s %llu\n", m->name,
-                       m->help, m->name, m->type, m->name, (unsigned long long)m->value);
-    assert(len > 0 && (size_t)len < sizeof line);
-    return msgpack_sbuffer_write(to, line, (size_t)len) == 0;
+    scrape *s = work->data;
+    s->whole = metrics_page_write(&s->page, s->app);
+}
+
+static void scrape_on_done(uv_work_t *work, int status)
+{
+    scrape *s = work->data;
+    http_reply_header type = {"Content-Type", "text/plain; version=0.0.4; charset=utf-8"};
+    if (status == 0 && s->whole)
+        http_reply(s->x, 200, &type, 1, (http_text){s->page.data, s->page.size});
+    else
+        problem_reply(s->x, 503, "out of memory", "5");
+    msgpack_sbuffer_destroy(&s->page);
+    free(s);
 }
 
 void metrics_answer(home *h, http_exchange *x)
 {
-    gauges g = {0};
-    counters n = counters_sum(h->app, &g);
-    store_stats s = {0};
-    if (h->store) store_stats_get(h->store, &s);
-    const metric all[] = {
-        {"runs_started_total", "counter", "Runs begun, plain requests included.", n.runs_started},
-        {"runs_resumed_total", "counter", "Runs taken up again from their journal.", n.runs_resumed},
-        {"runs_succeeded_total", "counter", "Runs whose handler returned.", n.runs_succeeded},
-        {"runs_failed_total", "counter", "Runs that failed for good.", n.runs_failed},
-        {"runs_rejected_total", "counter", "Runs that ended with a mistake of their client's (4xx).", n.runs_rejected},
-        {"runs_cancelled_total", "counter", "Runs that were cancelled.", n.runs_cancelled},
-        {"runs_parked_total", "counter", "Times a run gave its stack back to sleep.", n.runs_parked},
-        {"steps_done_total", "counter", "Steps that succeeded.", n.steps_done},
-        {"steps_replayed_total", "counter", "Steps answered from the journal.", n.steps_replayed},
-        {"attempts_failed_total", "counter", "Step attempts that failed.", n.attempts_failed},
-        {"inputs_differed_total", "counter", "Journaled results used for another input than they were made from.",
-         n.inputs_differed},
-        {"requests_refused_total", "counter", "Requests answered 503.", n.requests_refused},
-        {"connections_kept_total", "counter", "Connections given to the supervisor to outlive this process.",
-         n.connections_kept},
-        {"connections_taken_back_total", "counter", "Connections that were a former worker's.",
-         n.connections_taken_back},
-        {"runs_in_memory", "gauge", "Runs with a stack.", g.runs},
-        {"runs_unfinished", "gauge", "Runs that can be asked for and have not ended.", g.slots},
-        {"runs_stopped", "gauge", "Runs that do not go on until somebody does something.", g.stopped},
-        {"journal_commits_total", "counter", "Synced batches.", s.commits},
-        {"journal_segments_total", "counter", "Segments in them.", s.segments},
-        {"journal_bytes_total", "counter", "Bytes in them.", s.bytes},
-        {"journal_errors_total", "counter", "Batches that could not be written.", s.commit_errors},
-        {"journal_queue_bytes", "gauge", "Bytes that wait to be written.", s.queue_bytes},
-        {"journal_attempts_waiting", "gauge",
-         "Attempts and chunks that wait for a journal that is full or takes no writes.", g.waiting},
-        {"journal_disk_bytes", "gauge", "Size on disk, about.", s.disk_bytes},
-        {"journal_runs_deleted_total", "counter", "Runs deleted by retention.", s.runs_deleted},
-        {"journal_read_only", "gauge", "1 while writes fail.", s.read_only ? 1 : 0}};
-    msgpack_sbuffer text;
-    bool whole = true;
-    msgpack_sbuffer_init(&text);
-    for (size_t i = 0; whole && i < sizeof all / sizeof all[0]; i++) whole = metric_write(&text, &all[i]);
-    http_reply_header type = {"Content-Type", "text/plain; version=0.0.4"};
-    if (whole)
-        http_reply(x, 200, &type, 1, (http_text){text.data, text.size});
-    else
-        problem_reply(x, 503, "out of memory", "5");
-    msgpack_sbuffer_destroy(&text);
+    scrape *s = calloc(1, sizeof *s);
+    if (s) {
+        *s = (scrape){.app = h->app, .x = x};
+        s->work.data = s;
+        http_exchange_on_gone(x, scrape_on_gone);
+        if (uv_queue_work(h->uv, &s->work, scrape_on_work, scrape_on_done) == 0) return;
+    }
+    free(s);
+    problem_reply(x, 503, "out of memory", "5");
 }

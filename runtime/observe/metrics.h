@@ -1,5 +1,5 @@
-/* metrics: what all loops have counted, and how much they have at the moment, for Prometheus (text format 0.0.4). Owns
- * nothing: reads the homes of all loops while these work, so that values of one page need not fit each other. */
+/* metrics: answers requests for the page of metrics (runtime/observe/metrics_page.h). The page is written on a thread
+ * of uv's pool, so that no loop stands still for it, however long the page is. */
 #ifndef RUNTIME_OBSERVE_METRICS_H
 #define RUNTIME_OBSERVE_METRICS_H
 

@@ -153,6 +153,7 @@ void app_free(sw_app *app)
     for (size_t i = 0; i < app->endpoint_count; i++) endpoint_free(app->endpoints[i]);
     free(app->endpoints);
     free(app->loops);
+    durations_tables_free(app->series);
     public_urls_free(app->public_urls);
     operators_free(app->operators);
     http_router_free(app->router);
@@ -161,6 +162,12 @@ void app_free(sw_app *app)
     free(app->mistake);
     free(app->name);
     free(app);
+}
+
+void app_count_commit(void *arg, uint64_t took_us)
+{
+    sw_app *app = arg;
+    histogram_add(&app->commits, HISTOGRAM_SHORT, took_us);
 }
 
 /* ---- Setting up ---- */
@@ -220,6 +227,10 @@ options_result app_configure(sw_app *app, int argc, char **argv, char *error, si
     }
     if (!site_check_names(app->opt.admin_host, error, error_size)) return OPTIONS_WRONG;
     if (app->opt.admin_on_public && !app_open_admin_on_public(app, error, error_size)) return OPTIONS_WRONG;
+    if (!durations_tables_new(app->series, (uint32_t)app->opt.metric_series_max)) {
+        (void)snprintf(error, error_size, "out of memory");
+        return OPTIONS_WRONG;
+    }
     app_make_policies(app);
     return asked;
 }

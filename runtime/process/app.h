@@ -17,6 +17,9 @@ void app_mistake(sw_app *app, const char *text);
 /* Registers a route; a wrong one is a mistake. Copies `route`, takes what `e` owns. */
 void app_add(sw_app *app, const char *route, endpoint e);
 
+/* Counts how long a commit took: the store's on_commit, of the app in `arg`. On the journal thread. */
+void app_count_commit(void *arg, uint64_t took_us);
+
 /* Reads the flags into app->opt and makes what follows from them. OPTIONS_WRONG: with a message. */
 options_result app_configure(sw_app *app, int argc, char **argv, char *error, size_t error_size);
 /* Derives app->key, which signs output and stream URLs, from --secret-file or the store's secret. False: the file is of

@@ -18,6 +18,8 @@ static bool by_hand_open_store(sw_app *app, backend *journal, char *error, size_
     const sw_options *o = &app->opt;
     app->store = store_open(&(store_options){.backend = journal,
                                              .by_hand = true,
+                                             .on_commit = app_count_commit,
+                                             .on_commit_arg = app,
                                              .retain_ms = o->retain_ms,
                                              .retain_bytes = (uint64_t)o->retain_bytes,
                                              .queue_bytes_max = (size_t)o->journal_queue_max,

@@ -70,6 +70,8 @@ static bool start_open_store(sw_app *app, char *error, size_t error_size)
     if (sweep_ms > SWEEP_MOST_MS) sweep_ms = SWEEP_MOST_MS;
     app->store = store_open(&(store_options){.path = o->data,
                                              .on_fenced = start_on_fenced,
+                                             .on_commit = app_count_commit,
+                                             .on_commit_arg = app,
                                              .accept_loss = o->accept_journal_loss,
                                              .sweep_interval_ms = sweep_ms,
                                              .retain_ms = o->retain_ms,

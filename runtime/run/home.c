@@ -30,7 +30,8 @@ bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
     clock_begin(&h->clock, app->store ? store_epoch(app->store) : 0);
     h->stacks = stack_pool_new(&(stack_pool_options){.stack_size_bytes = app->opt.stack_size});
     h->arenas = arena_cache_new();
-    return h->stacks && h->arenas && slot_table_init(&h->slots);
+    bool measures = durations_init(&h->durations, (uint32_t)app->opt.metric_series_max);
+    return measures && h->stacks && h->arenas && slot_table_init(&h->slots);
 }
 
 void home_free(home *h)

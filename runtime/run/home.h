@@ -17,6 +17,7 @@
 #include "runtime/base/options.h"
 #include "runtime/base/pool.h"
 #include "runtime/base/timers.h"
+#include "runtime/run/durations.h"
 #include "runtime/run/gate.h"
 #include "runtime/run/slot.h"
 #include "storage/run_id.h"
@@ -99,6 +100,7 @@ struct home {
     bool followed, replaced;  /* by another process, see loop_drain */
     bool hurried;             /* --drain is over: nothing is waited for any more */
     counters counters;
+    durations durations; /* freed by its loop when all loops have ended: they are read from everywhere */
 };
 
 /* Makes a home, without uv, client, port and what is the loop's own. False: no memory. */

@@ -5,6 +5,7 @@
 
 #include "http/server/router.h"
 #include "runtime/base/options.h"
+#include "runtime/run/durations.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/run_token.h"
 #include "runtime/stepwell.h"
@@ -37,6 +38,8 @@ struct sw_app {
     int admin_descriptors;       /* those of the admin API below this one, which is higher */
     int64_t started_ms;          /* Unix */
     bool backing_up;             /* atomic */
+    series_table *series[DURATION_KINDS]; /* under which labels the homes' durations count; --metric-series-max */
+    histogram commits;                    /* of the journal: written by its thread */
     bool ended_well;           /* the last process with this data: its clients were answered, sent on or left to this */
     struct ties *ties;         /* what it left of runs that end with their clients; NULL: there is no data folder */
     bool run_ended_former;     /* a known run has ended the process before */

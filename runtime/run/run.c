@@ -53,6 +53,7 @@ run *run_new(home *h, const endpoint *e)
     r->outcome_error = "";
     clock_instant now = clock_now(&h->clock);
     r->started_ms = now.wall_ms;
+    r->began_us = now.steady_us;
     r->started_epoch = now.epoch;
     if (e->options.timeout_ms > 0) r->deadline_due = clock_wait_for(&now, e->options.timeout_ms);
     return r;

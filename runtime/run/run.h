@@ -68,6 +68,7 @@ struct run {
     run_id id;
     char id_text[RUN_ID_TEXT + 1]; /* `id` as text, zero-terminated */
     int64_t started_ms;            /* Unix; of the first execution */
+    uint64_t began_us;             /* steady; 0: the run began in an earlier execution */
     uint64_t started_epoch;        /* of started_ms: see entry_epoch */
     clock_wait deadline_due;       /* from the endpoint's timeout_ms; zeros: the run has no deadline */
     struct timer deadline;         /* fires at deadline_due: run_cancel */

@@ -25,7 +25,7 @@ void run_record_end(run *r);
 /* Makes the response of a cancelled run (410; 504 for its deadline; 500 when it stood still for too long), appends the
  * last entries. */
 void run_end_cancelled(run *r);
-/* Counts the run's outcome in the home's counters, once its last entries are on disk. */
+/* Counts the run's outcome and how long it took, once its last entries are on disk. */
 void run_count_end(run *r);
 /* The failure's causes as the journal has them (entry.causes), in the run's arena. "": none, `f` is NULL, or memory is
  * out, for which the run is lost. */

@@ -43,11 +43,39 @@ static uint64_t *run_outcome_counter(const run *r, counters *n)
     }
 }
 
+static duration_outcome run_duration_outcome(const run *r)
+{
+    if (r->is_rejected) return OUTCOME_REJECTED;
+    switch (r->outcome) {
+    case ENTRY_SUCCEEDED:
+        return OUTCOME_SUCCEEDED;
+    case ENTRY_CANCELLED:
+        return OUTCOME_CANCELLED;
+    default:
+        return OUTCOME_FAILED;
+    }
+}
+
+/* Returns how long it is since the run began, in whichever process that was. */
+static uint64_t run_duration_us(run *r)
+{
+    home *h = r->task.home;
+    if (r->began_us > 0) {
+        uint64_t now_us = durations_turn_us(&h->durations);
+        return now_us > r->began_us ? now_us - r->began_us : 0;
+    }
+    clock_instant now = clock_now(&h->clock);
+    clock_mark from = {.epoch = r->started_epoch, .at_ms = r->started_ms},
+               to = {.epoch = now.epoch, .at_ms = now.wall_ms};
+    return (uint64_t)clock_between_ms(&h->clock, from, to) * 1000;
+}
+
 void run_count_end(run *r)
 {
     assert(r->state == RUN_ENDED);
-    counters *n = &r->task.home->counters;
-    counter_add(run_outcome_counter(r, n), 1);
+    home *h = r->task.home;
+    counter_add(run_outcome_counter(r, &h->counters), 1);
+    durations_add_run(h, r->task.endpoint, run_duration_outcome(r), run_duration_us(r));
 }
 
 entry_text run_causes(run *r, const failure *f)

@@ -239,6 +239,8 @@ bool run_request_restore(run *r, const entry *started)
     to->method = arena_strndup(&r->task.arena, started->method.data, started->method.len);
     to->owns_headers = true;
     r->started_ms = started->at_ms;
+    r->started_epoch = started->epoch;
+    r->began_us = 0;
     const clock_entry deadline = {started->epoch, started->at_ms, started->due_ms, false};
     if (started->due_ms > 0) r->deadline_due = clock_wait_of(&r->task.home->clock, &deadline);
     bool ok = target && to->method && request_copy_body(t, started->body.data, started->body.len) &&

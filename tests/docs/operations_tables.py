@@ -75,7 +75,7 @@ def main():
         2,
         "each metric",
         [plain(r[0]) for r in rows("| metric | what it says |")],
-        re.findall(r"^(stepwell_\w+) ", metrics, re.M),
+        re.findall(r"^# TYPE (\w+) ", metrics, re.M),
     )
     listed = [plain(r[0]) for r in rows("| file | what it is |")]
     check(3, "each file of the data folder", [f for f in listed if f != "probe"], files)

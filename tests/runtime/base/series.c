@@ -44,6 +44,18 @@ static void test_limit(void)
     series_table_free(table);
 }
 
+/* Two texts at two places. */
+static void test_routes(void)
+{
+    char first[] = "GET /x", second[] = "GET /x";
+    const series_labels a = {.route = first}, b = {.route = second}, none = {.route = NULL};
+    table = series_table_new(MAX);
+    CHECK_INT(series_find(table, &a), 1);
+    CHECK_INT(series_find(table, &b), 1);
+    CHECK_INT(series_find(table, &none), 2);
+    series_table_free(table);
+}
+
 static void test_smallest(void)
 {
     const series_labels empty = {.route = NULL}, another = {.code = 1};
@@ -88,6 +100,7 @@ static void test_threads(void)
 }
 
 static const check_case cases[] = {{"a table has no more series than its limit", test_limit},
+                                   {"routes are compared as texts", test_routes},
                                    {"a table of one", test_smallest},
                                    {"threads that ask at once get the same ids", test_threads}};
 CHECK_MAIN(cases)
