@@ -238,6 +238,21 @@ static store_segment *batch_group(writer *w, store_segment *first, int64_t now_m
 
 static const char MARK[] = "commit";
 
+enum { BATCH_REUSE_MAX = 1 << 20 }; /* bytes of a batch whose memory is worth keeping for the next */
+
+/* Empties the batch. RocksDB keeps the memory of an emptied batch, so after a large one a new batch is made. */
+static void batch_empty(rocks *r)
+{
+    size_t len = 0;
+    (void)rocksdb_writebatch_data(r->batch, &len);
+    if (len <= BATCH_REUSE_MAX) {
+        rocksdb_writebatch_clear(r->batch);
+        return;
+    }
+    rocksdb_writebatch_destroy(r->batch);
+    r->batch = rocksdb_writebatch_create();
+}
+
 static void commit_mark(const rocks *r, uint8_t mark[ROCKS_MARK_BYTES])
 {
     _Static_assert(ROCKS_MARK_BYTES == 8 + 8, "epoch and count");
@@ -251,7 +266,7 @@ static bool fill_batch(writer *w, store_segment *list, int64_t now_ms)
     bool inserts = false;
     assert(list);
     assert(!w->keyed && !w->seen);
-    rocksdb_writebatch_clear(r->batch);
+    assert(rocksdb_writebatch_count(r->batch) == 0);
     if (!keyed_begin(w, list)) return false;
     for (const store_segment *s = list; s && !inserts; s = s->next) inserts = has_insert(s);
     if (inserts) w->seen = rocksdb_writebatch_wi_create(0, 1);
@@ -289,9 +304,12 @@ store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char
         return STORE_REFUSED;
     }
     assert(!r->read_only);
-    if (!fill_batch(&w, list, now_ms)) return STORE_REFUSED;
-    if (rocksdb_writebatch_count(r->batch) == 0) return STORE_DONE; /* no group could be taken */
-    rocksdb_write(r->db, r->synced_writes, r->batch, &why);
+    bool filled = fill_batch(&w, list, now_ms);
+    bool empty = rocksdb_writebatch_count(r->batch) == 0; /* no group could be taken */
+    if (filled && !empty) rocksdb_write(r->db, r->synced_writes, r->batch, &why);
+    batch_empty(r);
+    if (!filled) return STORE_REFUSED;
+    if (empty) return STORE_DONE;
     r->failed = why != NULL; /* until rocks_reopen */
     if (why) rocks_detect_damage(r, why);
     if (rocks_take_error(why, error, error_size)) return journal_is_deleted(r) ? STORE_REFUSED : STORE_UNKNOWN;
