@@ -36,7 +36,7 @@ static void *stepwell_read(const document *d)
     static arena_cache *arenas;
     const char *wrong;
     tree *t = malloc(sizeof *t);
-    if (!arenas) arenas = arena_cache_new();
+    if (!arenas) arenas = arena_cache_new(NULL);
     if (!t || !arenas) exit(1);
     arena_init(&t->memory, arenas);
     arena_set_limit(&t->memory, (size_t)1 << 30);

@@ -1,15 +1,16 @@
 #include "http/server/conn_in.h"
 
 #include <assert.h>
-#include <stdlib.h>
 #include <string.h>
+
+#include "blocks/blocks.h"
 
 void conn_in_release(http_conn *c)
 {
     if (!c->block) return;
     assert(c->state.exchange == EXCHANGE_NONE); /* its request would lie in freed memory */
     server_block_give(c->server, c->block);
-    free(c->grown);
+    blocks_give(c->server->options.blocks, c->grown, c->bytes_cap);
     c->block = NULL;
     c->grown = NULL;
     c->bytes = (request_bytes){0};
@@ -67,10 +68,10 @@ static bool conn_in_grow(http_conn *c)
 {
     size_t cap = conn_in_next_cap(c);
     assert(cap > c->bytes.end - c->bytes.start);
-    char *grown = malloc(cap);
+    char *grown = blocks_take(c->server->options.blocks, &cap);
     if (!grown) return false;
     conn_in_move(c, grown);
-    free(c->grown);
+    blocks_give(c->server->options.blocks, c->grown, c->bytes_cap);
     c->grown = grown;
     c->bytes_cap = cap;
     return true;
@@ -88,10 +89,11 @@ bool conn_in_fill(http_conn *c, const char *bytes, size_t len)
 {
     if (!conn_in_acquire(c)) return false;
     if (len > c->bytes_cap) {
-        c->grown = malloc(len);
+        size_t cap = len;
+        c->grown = blocks_take(c->server->options.blocks, &cap);
         if (!c->grown) return false;
         c->bytes.data = c->grown;
-        c->bytes_cap = len;
+        c->bytes_cap = cap;
     }
     assert(len <= c->bytes_cap);
     memcpy(c->bytes.data, bytes, len);

@@ -4,6 +4,7 @@
 #include <string.h>
 #include <sys/socket.h>
 
+#include "blocks/blocks.h"
 #include "http/server/server_core.h"
 
 static void conn_fail(http_conn *c)
@@ -14,7 +15,7 @@ static void conn_fail(http_conn *c)
 
 void conn_out_free(http_conn *c)
 {
-    free(c->out);
+    blocks_give(c->server->options.blocks, c->out, c->out_cap);
     c->out = NULL;
     c->out_start = c->out_len = c->out_cap = 0;
 }
@@ -31,10 +32,10 @@ static bool conn_out_reserve(http_conn *c, size_t more)
     }
     size_t need = c->out_len + more, cap = c->out_cap * 2 > need ? c->out_cap * 2 : need;
     if (cap < 1024) cap = 1024;
-    char *grown = malloc(cap);
+    char *grown = blocks_take(c->server->options.blocks, &cap);
     if (!grown) return false;
     if (c->out_len > 0) memcpy(grown, c->out + c->out_start, c->out_len);
-    free(c->out);
+    blocks_give(c->server->options.blocks, c->out, c->out_cap);
     c->out = grown;
     c->out_start = 0;
     c->out_cap = cap;

@@ -64,6 +64,7 @@ typedef struct http_server_options {
     bool body_none;               /* in place of body_bytes_max: a body of any byte gets 413 */
     size_t connections_max;       /* 0: 10,000. One more: the connection that has been idle longest is closed; if none
                                      has idled for a second, the new one gets 503 with Retry-After and close */
+    struct blocks *blocks;        /* where large buffers come from; borrowed; NULL: malloc */
     size_t write_queue_bytes_max; /* unsent bytes of one connection above which http_exchange_writable is false; 0: 256
                                      KiB */
     uint32_t head_timeout_ms;     /* from the first byte of a request to its last header; 0: 10,000. Then 408 */

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "blocks/blocks.h"
 #include "coro/sanitize.h"
 
 enum { CHUNK_FIRST = 2048, CHUNK_MOST = 65536, CACHE_CHUNKS_MAX = 4096, ALIGNMENT = 16 };
@@ -22,6 +23,7 @@ _Static_assert(CHUNK_FIRST % ALIGNMENT == 0 && CHUNK_MOST % ALIGNMENT == 0, "fre
 struct arena_cache {
     arena_chunk *chunks; /* all of CHUNK_FIRST bytes */
     size_t count;
+    blocks *blocks; /* borrowed; NULL: none */
 };
 
 static void arena_poison(void *at, size_t len)
@@ -42,7 +44,12 @@ static void arena_unpoison(void *at, size_t len)
 #endif
 }
 
-arena_cache *arena_cache_new(void) { return calloc(1, sizeof(arena_cache)); }
+arena_cache *arena_cache_new(blocks *b)
+{
+    arena_cache *cache = calloc(1, sizeof *cache);
+    if (cache) cache->blocks = b;
+    return cache;
+}
 
 void arena_cache_free(arena_cache *cache)
 {
@@ -69,7 +76,7 @@ void arena_free(arena *a)
             a->cache->chunks = c;
             a->cache->count++;
         } else {
-            free(c);
+            blocks_give(a->cache ? a->cache->blocks : NULL, c, c->size);
         }
     }
     a->chunk = NULL;
@@ -84,16 +91,17 @@ static arena_chunk *arena_take_chunk(arena *a, size_t size)
         return NULL;
     }
     arena_chunk *c;
+    size_t bytes = size; /* what the chunk has: may be more than is counted */
     if (size == CHUNK_FIRST && a->cache && a->cache->chunks) {
         assert(a->cache->count > 0);
         c = a->cache->chunks;
         a->cache->chunks = c->next;
         a->cache->count--;
-    } else if (!(c = malloc(size))) {
+    } else if (!(c = blocks_take(a->cache ? a->cache->blocks : NULL, &bytes))) {
         a->is_out = true;
         return NULL;
     }
-    c->size = size;
+    c->size = bytes;
     a->bytes += size;
     assert(a->bytes <= a->bytes_max);
     return c;

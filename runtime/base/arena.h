@@ -7,6 +7,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+struct blocks;
+
 typedef struct arena arena;
 typedef struct arena_cache
     arena_cache; /* first chunks for reuse, last freed first; of one thread, outlives its arenas */
@@ -20,7 +22,8 @@ struct arena {
     bool is_out;               /* malloc had none for the arena */
 };
 
-arena_cache *arena_cache_new(void); /* NULL: out of memory */
+/* `b`: where chunks come from that are large enough; borrowed, NULL: malloc. NULL: out of memory. */
+arena_cache *arena_cache_new(struct blocks *b);
 void arena_cache_free(arena_cache *cache);
 
 void arena_init(arena *a, arena_cache *cache);

@@ -47,6 +47,7 @@ typedef struct sw_options {
     int64_t peer_timeout_ms;
     int64_t connections_max;         /* of each loop */
     int64_t keep_after_ms, keep_max; /* client connections that the supervisor holds */
+    int64_t spare_memory;            /* bytes, of each loop */
     int64_t stack_size;              /* bytes */
     int64_t blocking_threads;        /* of sw_blocking */
     int64_t upstream_connections_per_host;

@@ -6,6 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "blocks/blocks.h"
 #include "runtime/base/log.h"
 #include "runtime/clients/audience.h"
 #include "runtime/clients/waiter.h"
@@ -20,7 +21,8 @@ enum {
     CLOSING_PARTS = 3,   /* server, client, threads of sw_blocking; the admin API's server and the port, if there are */
     TURN_REQUESTS = 256, /* then what they have touched is dealt with before more are taken */
     TURN_EVENTS = 256,   /* of connections, likewise: clients that go away come without requests */
-    TRIM_MS = 100
+    TRIM_MS = 100,
+    TRIM_BLOCKS_MS = 10 /* in small pieces: each holds up the loop */
 };
 
 /* ---- What the HTTP server says ---- */
@@ -82,14 +84,23 @@ static void loop_on_handled(void *arg)
 
 static void loop_check_drained(sw_loop *l);
 
+/* Gives memory back that nobody needs any more. A loop without work comes here, too: the server's sweep wakes it. */
+static void loop_trim(sw_loop *l)
+{
+    uint64_t now = uv_now(&l->uv), passed_ms = now - l->trimmed_blocks_ms;
+    if (passed_ms < TRIM_BLOCKS_MS) return;
+    l->trimmed_blocks_ms = now;
+    blocks_trim(l->home.blocks, passed_ms);
+    if (now - l->trimmed_ms < TRIM_MS) return;
+    l->trimmed_ms = now;
+    stack_pool_trim(l->home.stacks);
+}
+
 static void loop_on_turn(sw_loop *l)
 {
     clock_watch_turn(&l->home);
     loop_end_turn(l);
-    if (uv_now(&l->uv) - l->trimmed_ms >= TRIM_MS) {
-        l->trimmed_ms = uv_now(&l->uv);
-        stack_pool_trim(l->home.stacks);
-    }
+    loop_trim(l);
     if (l->home.draining && !l->stopping) loop_check_drained(l);
 }
 
@@ -277,6 +288,7 @@ static http_server_options loop_server_options(sw_loop *l)
     const sw_options *o = l->home.opt;
     return (http_server_options){.head_bytes_max = o->head_max,
                                  .body_bytes_max = (size_t)o->body_max,
+                                 .blocks = l->home.blocks,
                                  .body_none = o->body_max == 0,
                                  .connections_max = (size_t)o->connections_max,
                                  .head_timeout_ms = (uint32_t)o->head_timeout_ms,

@@ -23,7 +23,7 @@ typedef struct sw_loop {
     uv_check_t after_poll;
     uv_async_t command; /* from other threads: drain, or a moved connection */
     uv_thread_t thread;
-    uint64_t trimmed_ms; /* when the stacks were trimmed last; the uv loop's time */
+    uint64_t trimmed_ms, trimmed_blocks_ms; /* when the stacks were trimmed last, and the blocks; the uv loop's time */
     clock_watch clock_watch;
     http_server *server;
     http_server *admin_server; /* NULL: the admin API has no door of its own */

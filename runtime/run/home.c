@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "blocks/blocks.h"
 #include "runtime/base/arena.h"
 #include "runtime/run/letter.h"
 #include "runtime/run/plain.h"
@@ -29,9 +30,10 @@ bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
     sched_init(&h->sched);
     clock_begin(&h->clock, app->store ? store_epoch(app->store) : 0);
     h->stacks = stack_pool_new(&(stack_pool_options){.stack_size_bytes = app->opt.stack_size});
-    h->arenas = arena_cache_new();
+    h->blocks = blocks_new((size_t)app->opt.spare_memory);
+    h->arenas = arena_cache_new(h->blocks);
     bool measures = durations_init(&h->durations, (uint32_t)app->opt.metric_series_max);
-    return measures && h->stacks && h->arenas && slot_table_init(&h->slots);
+    return measures && h->stacks && h->blocks && h->arenas && slot_table_init(&h->slots);
 }
 
 void home_free(home *h)
@@ -56,6 +58,7 @@ void home_free(home *h)
     slot_table_free(&h->slots);
     stack_pool_free(h->stacks);
     arena_cache_free(h->arenas);
+    blocks_free(h->blocks);
 }
 
 bool home_refuses(const home *h) { return h->draining && (!h->followed || h->hurried); }

@@ -71,6 +71,7 @@ struct home {
     uv_loop_t *uv;             /* the loop's */
     sched sched;               /* its switches are read by the watcher (runtime/process/blocked.h) */
     struct stack_pool *stacks; /* of coroutines */
+    struct blocks *blocks;     /* large memory: of arenas, entries and connections */
     struct arena_cache *arenas;
     timers timers;
     loop_clock clock;

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "blocks/blocks.h"
 #include "coro/seeded_bug.h"
 #include "runtime/base/log.h"
 #include "runtime/base/moment.h"
@@ -36,7 +37,7 @@ static void record_buffer_give(home *h, msgpack_sbuffer *b)
         b->size = 0;
         h->buffers[h->buffer_count++] = *b;
     } else {
-        msgpack_sbuffer_destroy(b);
+        blocks_give(h->blocks, b->data, b->alloc);
     }
     msgpack_sbuffer_init(b);
 }
