@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
@@ -41,7 +42,9 @@ enum {
     SWEEP_LEAST_MS = 1000,
     SWEEP_MOST_MS = 60000,
     ADMIN_SHARE = 4, /* one in so many of the reserved files is for clients of the admin API */
-    ADDRESS_BYTES = 128
+    ADDRESS_BYTES = 128,
+    MMAP_BYTES = 256 << 10, /* malloc: what is larger has pages of its own, which go when it is freed */
+    TRIM_BYTES = 4 << 20    /* malloc: free bytes that stay at the end of each heap */
 };
 
 _Static_assert(FILES_RESERVED_FEW < FILES_RESERVED_MAX, "few are fewer than the most");
@@ -91,6 +94,19 @@ static void raise_file_limit(void)
         log_line(LOG_WARN, NULL, "the limit of open files cannot be raised: %s", strerror(errno));
 }
 
+/* glibc takes larger and larger objects from its heaps, up to 32 MiB, once it has freed such a one, and gives back only
+ * what is free at a heap's end: there one small object holds all that was freed before it. What is set in
+ * GLIBC_TUNABLES is the operator's. */
+static void start_set_malloc(void)
+{
+#if defined(__GLIBC__)
+    const char *own = getenv("GLIBC_TUNABLES");
+    if (own && strstr(own, "glibc.malloc.")) return;
+    (void)mallopt(M_MMAP_THRESHOLD, MMAP_BYTES);
+    (void)mallopt(M_TRIM_THRESHOLD, TRIM_BYTES);
+#endif
+}
+
 static void start_prepare_process(const sw_app *app)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -100,6 +116,7 @@ static void start_prepare_process(const sw_app *app)
     /* Readers of journals and files share libuv's pool; its own default is 4 threads. */
     (void)setenv("UV_THREADPOOL_SIZE", "16", 0);
     raise_file_limit();
+    start_set_malloc();
     overflow_install(crash_leave_record);
 }
 

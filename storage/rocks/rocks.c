@@ -12,6 +12,7 @@
 
 enum {
     WRITE_BUFFER_BYTES = 64 << 20,
+    MEMTABLE_BLOCK_BYTES = 128 << 10, /* a segment over a quarter of it has memory of its own, see start_set_malloc */
     WAL_BYTES_MAX = 512 << 20,
     BLOB_BYTES_MIN = 16 << 10, /* a segment over this goes to a blob file: compaction then moves only its address */
     TABLE_SYNC_BYTES = 1 << 20,
@@ -46,6 +47,7 @@ static rocksdb_options_t *database_options(void)
     rocksdb_options_set_create_missing_column_families(o, 1);
     rocksdb_options_set_write_buffer_size(o, WRITE_BUFFER_BYTES);
     rocksdb_options_set_max_write_buffer_number(o, 4);
+    rocksdb_options_set_arena_block_size(o, MEMTABLE_BLOCK_BYTES);
     rocksdb_options_set_max_total_wal_size(o, WAL_BYTES_MAX);
     rocksdb_options_set_max_background_jobs(o, 2);
     /* A new table goes to the disk while it is written. If all its 64 MiB went there at its end, the commits' syncs
