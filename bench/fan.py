@@ -2,16 +2,15 @@
 import argparse
 import os
 import pathlib
-import re
 import resource
 import socket
 import statistics
-import subprocess
 import urllib.parse
 import urllib.request
 
 from plot import chart
-from programs import folder, output, program, wrk
+from programs import folder, program, wrk
+from upstream import HOSTS_MAX, connections_seen, raw_curl, upstream, warm
 
 WIDTH_MAX, CONNECTIONS_MAX, CALLS_MAX, SECONDS_MAX, LATENCY_MAX = 1000, 1000, 10000, 60, 60000
 
@@ -45,6 +44,11 @@ def arguments():
         metavar="N",
         help="requests at the same time; 1, 4, 16, ... below it are measured too (64)",
     )
+    parser.add_argument(
+        "--hosts", type=whole(1, HOSTS_MAX), default=1, metavar="N", help="hosts of the bundled service (1)"
+    )
+    parser.add_argument("--tls", action="store_true", help="the bundled service speaks HTTP/1.1 over TLS")
+    parser.add_argument("--http2", action="store_true", help="the bundled service speaks HTTP/2 over TLS")
     parser.add_argument("--url", help="call this service of yours instead: GET, answered 2xx")
     parser.add_argument(
         "--remote", action="store_true", help="--url may be on another machine, which has agreed to the load"
@@ -74,6 +78,8 @@ def check_url(parser, args):
         parser.error("--url is http://HOST[:PORT]/PATH, or https")
     if args.latency_ms != parser.get_default("latency_ms"):
         parser.error("--latency-ms is the bundled service's: with --url it is the service's own")
+    if args.hosts > 1 or args.tls:
+        parser.error("--hosts and --tls are the bundled service's: with --url they are the URL's own")
     try:
         found = socket.getaddrinfo(url.hostname, url.port or 0, type=socket.SOCK_STREAM)
     except OSError as error:
@@ -107,42 +113,48 @@ def raise_open_files(calls):
         )
 
 
-def floor(build, url, width, connections, seconds):
-    try:
-        said = output(build / "bench" / "raw_curl", url, width * connections, seconds, width)
-    except subprocess.CalledProcessError as error:
-        raise SystemExit(
-            f"script/bench fan: with {width * connections} calls at once {url} fails: {error.stdout}{error.stderr}"
-        ) from None
-    rate, p50, p99 = re.search(r"([\d.]+) fans/s, p50 ([\d.]+) ms, p99 ([\d.]+) ms", said).groups()
-    return {"rps": float(rate), "p50_ms": float(p50), "p99_ms": float(p99)}
-
-
-def measure(args, upstream, service):
+def measure(args, called, service):
     """[(connections, Stepwell, raw curl, ratio)]; medians."""
     rows = []
     print(
-        f"{'':>11}{'fan-outs/s':^30}{'p50 ms':^20}{'p99 ms':^20}\n"
+        f"{'':>11}{'fan-outs/s':^30}{'p50 ms':^20}{'p99 ms':^20}{'opened':^20}\n"
         f"{'connections':>11}{'Stepwell':>10}{'curl':>10}{'ratio':>10}"
-        f"{'Stepwell':>10}{'curl':>10}{'Stepwell':>10}{'curl':>10}"
+        f"{'Stepwell':>10}{'curl':>10}{'Stepwell':>10}{'curl':>10}{'Stepwell':>10}{'curl':>10}"
     )
-    seconds = max(args.seconds, -(-3 * args.latency_ms // 1000))  # three fan-outs at least
     for c in [*(n for n in (1, 4, 16, 64, 256) if n < args.connections), args.connections]:
-        wrk(f"{service}/fan?width={args.width}", c, 1 + args.latency_ms // 1000)  # opens the connections
-        pairs = [
-            (floor(args.build, upstream, args.width, c, seconds), wrk(f"{service}/fan?width={args.width}", c, seconds))
-            for _ in range(args.pairs)
-        ]
-        curl, ours = ({k: statistics.median(pair[i][k] for pair in pairs) for k in pairs[0][i]} for i in (0, 1))
-        ratio = statistics.median(b["rps"] / a["rps"] for a, b in pairs)
+        ours, curl, ratio = measure_at(args, called, f"{service}/fan?width={args.width}&hosts={args.hosts}", c)
         rows.append((c, ours, curl, ratio))
         print(
             f"{c:>11}{ours['rps']:>10.1f}{curl['rps']:>10.1f}{ratio:>10.2f}"
             f"{ours['p50_ms']:>10.1f}{curl['p50_ms']:>10.1f}"
-            f"{ours['p99_ms']:>10.1f}{curl['p99_ms']:>10.1f}",
+            f"{ours['p99_ms']:>10.1f}{curl['p99_ms']:>10.1f}"
+            f"{ours['opened']:>10}{curl['opened']:>10.0f}",
             flush=True,
         )
     return rows
+
+
+def measure_at(args, called, service, connections):
+    """Stepwell, raw curl, ratio. Stepwell's connections are those of all its measurements, curl's those of one."""
+    seconds = max(args.seconds, -(-3 * args.latency_ms // 1000))  # three fan-outs at least
+    seen = (lambda: 0) if args.url else (lambda: connections_seen(called))
+    before, curl, ours = seen(), [], []
+    if args.url:
+        wrk(service, connections, 1 + args.latency_ms // 1000)
+    else:
+        warm(service, called, connections, 1 + args.latency_ms // 1000)
+    opened = seen() - before
+    for _ in range(args.pairs):
+        at = seen()
+        calls = args.width * connections
+        curl.append(raw_curl(args.build / "bench", called, calls, seconds, args.width, args.hosts, args.http2))
+        curl[-1]["opened"] = seen() - at
+        at = seen()
+        ours.append(wrk(service, connections, seconds))
+        opened += seen() - at
+    ratio = statistics.median(a["rps"] / b["rps"] for a, b in zip(ours, curl))
+    ours, curl = ({k: statistics.median(row[k] for row in rows) for k in rows[0]} for rows in (ours, curl))
+    return {**ours, "opened": opened}, curl, ratio
 
 
 def main():
@@ -150,18 +162,18 @@ def main():
     raise_open_files(args.width * args.connections)
     if args.url:
         probe(args.url)
-    bundled = program(args.build / "bench" / "delay_server", args.latency_ms)
-    with folder() as data, bundled as (address, _):
-        upstream = args.url or address + "/"
+    bundled = upstream(args.build / "bench", args.latency_ms, args.hosts, args.tls, args.http2)
+    with folder() as data, bundled as address:
+        called = args.url or address
         answers = "a service of yours" if args.url else f"answers after {args.latency_ms} ms"
         print(
-            f"A request makes {args.width} calls at once, each a durable step, to {upstream} ({answers});\n"
+            f"A request makes {args.width} calls at once, each a durable step, to {called} ({answers});\n"
             f"medians of {args.pairs} interleaved pairs; {os.cpu_count()} cores, which service, load and callers "
             f"share\n"
         )
         flags = (
             "--upstream",
-            upstream,
+            called,
             "--upstream-connections",
             CALLS_MAX,
             "--redirect-after",
@@ -175,7 +187,7 @@ def main():
             service,
             _,
         ):
-            rows = measure(args, upstream, service)
+            rows = measure(args, called, service)
     plot = args.plot or args.build / "fan.svg"
     lines = {
         "Stepwell p50": [(c, a["p50_ms"]) for c, a, _, _ in rows],

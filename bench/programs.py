@@ -20,7 +20,7 @@ def program(*command):
         while not url:
             log.seek(0)
             text = log.read()
-            found = re.search(r"listening on (http://\S+)", text) or re.fullmatch(r"(\d+)\n", text)
+            found = re.search(r"listening on (https?://\S+)", text) or re.fullmatch(r"(\d+)\n", text)
             if found:
                 url = found[1] if found[1].startswith("http") else f"http://127.0.0.1:{found[1]}"
             elif p.poll() is not None or time.time() > until:

@@ -4,6 +4,7 @@ import re
 import subprocess
 import time
 
+from calls import PARTS as CALLS
 from cores import PARTS as CORES
 from crowd import PARTS as CROWD
 from limits import PARTS as LIMITS
@@ -214,6 +215,7 @@ PARTS = {
     "plain": bench_plain,
     "durable": bench_durable,
     "fan": bench_fan,
+    **CALLS,
     "memory": bench_memory,
     "recovery": bench_recovery,
     **STEPS,

@@ -1,6 +1,8 @@
 /* service: the endpoints that script/bench measures: a plain route, 1 and 10 durable steps, a step after a choice,
- * steps with large inputs, fan-outs of 20 calls and of 1,000 steps, runs that wait on a call, in a step, for a moment
- * or asleep, one that computes, one that streams, one with a large result. An ordinary program on <stepwell.h>. */
+ * steps with large inputs, fan-outs of 20 calls and of 1,000 steps, the research agent's calls, runs that wait on a
+ * call, in a step, for a moment or asleep, one that computes, one that streams, one with a large result. An ordinary
+ * program on <stepwell.h>. */
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <stepwell.h>
@@ -85,22 +87,57 @@ static void on_input(sw_ctx *c)
     sw_reply_json(c, 200, sw_step(c, "take", take, input));
 }
 
+/* The service that is called, on the next of so many hosts: 127.0.0.1, 127.0.0.2, ... */
+static const char *upstream_of(sw_ctx *c, int64_t hosts)
+{
+    static atomic_uint next;
+    static const char first[] = "127.0.0.1";
+    const char *url = sw_flag_value(app, "upstream"), *at = hosts > 1 ? strstr(url, first) : NULL;
+    if (!at) return url;
+    int host = 1 + (int)(atomic_fetch_add(&next, 1) % (unsigned)hosts);
+    return sw_printf(c, "%.*s127.0.0.%d%s", (int)(at - url), url, host, at + sizeof first - 1);
+}
+
+/* Input: how many hosts there are; nil: one. */
 static sw_value fetch(sw_ctx *c, sw_value input)
 {
-    (void)input;
-    sw_response r = sw_fetch(c, &(sw_request){.url = sw_flag_value(app, "upstream"), .timeout_ms = 600000});
+    const char *url = upstream_of(c, sw_as_int(input, 1));
+    sw_response r = sw_fetch(c, &(sw_request){.url = url, .timeout_ms = 600000});
     if (r.status < 200 || r.status > 299) sw_fail(c, "status %d", r.status);
     return sw_int((int64_t)r.body.len);
 }
 
-/* ?width=: how many calls at once, 20 by default. */
+/* ?width=: how many calls at once, 20 by default; ?hosts=: to how many hosts. */
 static void on_fan(sw_ctx *c)
 {
-    const char *width = sw_query(c, "width");
+    const char *width = sw_query(c, "width"), *hosts = sw_query(c, "hosts");
     int count = width ? atoi(width) : FAN;
+    sw_value input = hosts ? sw_int(atoi(hosts)) : sw_nil();
     sw_group *g = sw_group_new(c);
-    for (int i = 0; i < count; i++) sw_group_step(g, "call", fetch, sw_nil());
+    for (int i = 0; i < count; i++) sw_group_step(g, "call", fetch, input);
     sw_reply_json(c, 200, sw_int((int64_t)sw_len(sw_group_wait(g))));
+}
+
+/* One query of the research agent: a search, then what its sources teach. */
+static sw_value query(sw_ctx *c, sw_value input)
+{
+    sw_value found = sw_step(c, "search", fetch, input);
+    return sw_map(c, "found", found, "taught", sw_step(c, "learn", fetch, input), NULL);
+}
+
+/* The research agent's calls: a plan, two levels of queries, a report. ?hosts=: to how many hosts. */
+static void on_research(sw_ctx *c)
+{
+    static const int queries[] = {4, 8};
+    const char *hosts = sw_query(c, "hosts");
+    sw_value input = hosts ? sw_int(atoi(hosts)) : sw_nil();
+    (void)sw_step(c, "plan", fetch, input);
+    for (size_t level = 0; level < sizeof queries / sizeof queries[0]; level++) {
+        sw_group *g = sw_group_new(c);
+        for (int i = 0; i < queries[level]; i++) sw_group_branch(g, "query", query, input);
+        (void)sw_group_wait(g);
+    }
+    sw_reply_json(c, 200, sw_step(c, "report", fetch, input));
 }
 
 static void on_wait(sw_ctx *c) { sw_reply_json(c, 200, sw_step(c, "call", fetch, sw_nil())); }
@@ -222,6 +259,7 @@ int main(int argc, char **argv)
     sw_endpoint(app, "GET /choice", on_choice, NULL);
     sw_endpoint(app, "GET /input", on_input, NULL);
     sw_endpoint(app, "GET /fan", on_fan, NULL);
+    sw_endpoint(app, "GET /research", on_research, NULL);
     sw_endpoint(app, "GET /wait", on_wait, NULL);
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);
     sw_endpoint(app, "GET /large", on_large, NULL);
