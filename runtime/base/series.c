@@ -72,7 +72,7 @@ static bool route_is(const char *a, const char *b) { return a == b || (a && b &&
 static bool series_has(const series *s, const series_labels *l, uint64_t hash)
 {
     return s->hash == hash && route_is(s->route, l->route) && s->code == l->code && s->name_len == l->name_len &&
-           memcmp(s->name, l->name, l->name_len) == 0;
+           (l->name_len == 0 || memcmp(s->name, l->name, l->name_len) == 0);
 }
 
 /* Returns the cell that has the series, or the free one in which the search for it ends. */
