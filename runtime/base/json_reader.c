@@ -227,9 +227,12 @@ static bool reader_read_members(json_reader *r, char closing)
 static bool reader_finish_array(json_reader *r, const sw_value *members, size_t n, sw_value *out)
 {
     if (n > UINT32_MAX) return reader_fail(r, "an array of more than 4,294,967,295 members");
-    *out = (sw_value){.type = MSGPACK_OBJECT_ARRAY, .via.array = {(uint32_t)n, value_array_new(r->a, (uint32_t)n)}};
+    *out = (sw_value){.type = MSGPACK_OBJECT_ARRAY};
+    if (n == 0) return true; /* a document may have millions of empty ones */
+    out->via.array.size = (uint32_t)n;
+    out->via.array.ptr = value_array_new(r->a, (uint32_t)n);
     if (!out->via.array.ptr) return reader_fail(r, no_memory);
-    if (n > 0) memcpy(out->via.array.ptr, members, n * sizeof *members);
+    memcpy(out->via.array.ptr, members, n * sizeof *members);
     return true;
 }
 
@@ -239,9 +242,11 @@ static bool reader_finish_map(json_reader *r, msgpack_object_kv *pairs, size_t n
 {
     if (n > UINT32_MAX) return reader_fail(r, "an object of more than 4,294,967,295 members");
     uint32_t unique = (uint32_t)n;
+    *out = (sw_value){.type = MSGPACK_OBJECT_MAP};
+    if (n == 0) return true;
     if (!json_keys_merge(pairs, &unique)) return reader_fail(r, no_memory);
     msgpack_object_kv *copy = arena_memdup(r->a, pairs, unique * sizeof *pairs);
-    *out = (sw_value){.type = MSGPACK_OBJECT_MAP, .via.map = {unique, copy}};
+    out->via.map = (msgpack_object_map){unique, copy};
     return copy || reader_fail(r, no_memory);
 }
 

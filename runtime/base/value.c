@@ -270,7 +270,7 @@ static const uint32_t ARRAY_MAGIC = 0x57e94e11u;
 
 msgpack_object *value_array_new(arena *a, uint32_t room)
 {
-    array_head *h = arena_alloc(a, sizeof *h + ((size_t)room + 1) * sizeof(msgpack_object));
+    array_head *h = arena_alloc(a, sizeof *h + (size_t)room * sizeof(msgpack_object));
     if (!h) return NULL;
     *h = (array_head){.magic = ARRAY_MAGIC, .room = room, .used = room, .owner = a};
     return (msgpack_object *)(h + 1);
