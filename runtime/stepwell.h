@@ -242,7 +242,8 @@ SW_API bool sw_str_equal(sw_value value, const char *text); /* the value is that
 /* Reads JSON text as a value. Text that is not JSON, or nested deeper than 128 levels, fails the step or run with line
  * and column. A byte order mark is skipped; bytes that are no UTF-8 and half a surrogate pair (an emoji that was cut)
  * become U+FFFD; integers beyond 64 bits become doubles; of equal keys the last counts. Strings and keys may hold
- * zeros: see their size. */
+ * zeros: see their size. JSON of 256 KiB or more is read and written on another thread, while the caller waits and
+ * others go on: meanwhile neither the text nor a value made by hand may change (docs/api.md, *Large JSON*). */
 SW_API sw_value sw_json_parse(sw_ctx *c, const char *data, size_t len);
 /* Reads JSON text without failing: returns false, with the reason in *message (may be NULL). */
 SW_API bool sw_json_try(sw_ctx *c, const char *data, size_t len, sw_value *out, const char **message);

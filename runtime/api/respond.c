@@ -90,23 +90,31 @@ void sw_reply_header(sw_ctx *c, const char *name, const char *value)
     reply_add_header(c, name, value);
 }
 
+/* Sets the response, whose body lies in the task's arena. */
+static void reply_set(sw_ctx *c, int status, const char *content_type, sw_bytes body)
+{
+    reply_add_content_type(c, content_type);
+    c->task->response.status = status;
+    c->task->response.body = body;
+}
+
 void sw_reply(sw_ctx *c, int status, const char *content_type, const void *data, size_t len)
 {
     reply_check(c, status, "sw_reply");
     task *t = c->task;
     if (!data && len > 0) ctx_fail_misuse(c, "sw_reply of %zu bytes without data", len);
-    reply_add_content_type(c, content_type);
     char *body = arena_strndup(&t->arena, len ? data : "", len);
     if (!body) ctx_fail_memory(c);
-    t->response.status = status;
-    t->response.body = (sw_bytes){body, len};
+    reply_set(c, status, content_type, (sw_bytes){body, len});
 }
 
 void sw_reply_json(sw_ctx *c, int status, sw_value value)
 {
     ctx_check(c, "sw_reply_json");
     sw_bytes json = sw_json(c, value);
-    sw_reply(c, status, "application/json", json.data, json.len);
+    reply_check(c, status, "sw_reply_json");
+    assert(c->arena == &c->task->arena); /* the text lives as long as the response */
+    reply_set(c, status, "application/json", json);
 }
 
 void sw_reply_text(sw_ctx *c, int status, const char *format, ...)

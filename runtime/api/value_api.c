@@ -1,11 +1,9 @@
-/* value_api: the values of stepwell.h, and their JSON. What a function makes lies in its context's arena. */
+/* value_api: the values of stepwell.h. What a function makes lies in its context's arena. */
 #include <assert.h>
 #include <math.h>
 #include <stdarg.h>
 #include <string.h>
 
-#include "runtime/base/json.h"
-#include "runtime/base/json_reader.h"
 #include "runtime/base/value.h"
 #include "runtime/run/ctx_access.h"
 
@@ -244,35 +242,4 @@ bool sw_equal(sw_value a, sw_value b) { return value_equal(a, b); }
 bool sw_str_equal(sw_value v, const char *text)
 {
     return text ? key_equals(&v, text, strlen(text)) : v.type == MSGPACK_OBJECT_NIL;
-}
-
-/* ---- JSON ---- */
-
-bool sw_json_try(sw_ctx *c, const char *data, size_t len, sw_value *out, const char **message)
-{
-    const char *unused;
-    sw_value value;
-    struct arena *a = ctx_arena(c, "sw_json_try");
-    if (!message) message = &unused;
-    bool ok = json_read(a, data ? data : "", data ? len : 0, out ? out : &value, message);
-    assert(ok || *message);
-    if (!ok && *message == value_no_memory) ctx_fail_memory(c); /* the text may be JSON all the same */
-    return ok;
-}
-
-sw_value sw_json_parse(sw_ctx *c, const char *data, size_t len)
-{
-    sw_value v;
-    const char *message;
-    (void)ctx_arena(c, "sw_json_parse");
-    if (!sw_json_try(c, data, len, &v, &message)) sw_fail(c, "sw_json_parse: %s", message);
-    return v;
-}
-
-sw_bytes sw_json(sw_ctx *c, sw_value value)
-{
-    sw_bytes text;
-    if (json_write(ctx_arena(c, "sw_json"), value, &text)) return text;
-    if (value_is_too_deep(value)) ctx_fail_misuse(c, "sw_json: the value is nested too deep");
-    ctx_fail_memory(c);
 }

@@ -65,6 +65,38 @@ void arena_init(arena *a, arena_cache *cache) { *a = (arena){.cache = cache, .by
 
 void arena_set_limit(arena *a, size_t bytes_max) { a->bytes_max = bytes_max; }
 
+void arena_init_for(arena *a, const arena *heir)
+{
+    *a = (arena){.heir = heir, .bytes_max = heir->bytes < heir->bytes_max ? heir->bytes_max - heir->bytes : 0};
+}
+
+bool arena_adopt(arena *a, arena *from)
+{
+    assert(from->heir == a && !from->cache);
+    bool has_room = a->bytes <= a->bytes_max && from->bytes <= a->bytes_max - a->bytes;
+    a->is_out = a->is_out || from->is_out;
+    if (!from->chunk || !has_room) {
+        a->over = a->over || from->over || from->chunk;
+        return !from->chunk;
+    }
+    a->over = a->over || from->over;
+    arena_chunk *last = from->chunk;
+    while (last->next) last = last->next;
+    if (a->chunk) { /* behind the newest, whose free space stays in use */
+        last->next = a->chunk->next;
+        a->chunk->next = from->chunk;
+    } else {
+        a->chunk = from->chunk;
+        a->at = from->at;
+        a->end = from->end;
+    }
+    a->bytes += from->bytes;
+    from->chunk = NULL;
+    from->at = from->end = NULL;
+    from->bytes = 0;
+    return true;
+}
+
 void arena_free(arena *a)
 {
     for (arena_chunk *c = a->chunk, *next; c; c = next) {

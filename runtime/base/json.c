@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <math.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/json_number.h"
@@ -12,14 +13,44 @@
 
 /* ---- Writing ---- */
 
-static bool json_append(msgpack_sbuffer *to, const char *data, size_t len)
+enum { ROOM_FIRST = 8192 };
+
+typedef struct json_text {
+    msgpack_sbuffer *bytes;
+    size_t bytes_max;
+    bool is_longer; /* the text would have more than bytes_max */
+} json_text;
+
+/* Makes room for `len` bytes more, in doubling steps. False: no memory, or the text would be too long. */
+static __attribute__((noinline)) bool json_text_grow(json_text *to, size_t len)
 {
-    return msgpack_sbuffer_write(to, data, len) == 0;
+    msgpack_sbuffer *b = to->bytes;
+    to->is_longer = b->size > to->bytes_max || len > to->bytes_max - b->size;
+    if (to->is_longer) return false;
+    size_t room = b->alloc > ROOM_FIRST / 2 ? b->alloc : ROOM_FIRST / 2;
+    do room = room > to->bytes_max / 2 ? to->bytes_max : room * 2;
+    while (room < b->size + len);
+    char *moved = realloc(b->data, room);
+    if (!moved) return false;
+    b->data = moved;
+    b->alloc = room;
+    return true;
 }
 
-static bool json_append_text(msgpack_sbuffer *to, const char *text) { return json_append(to, text, strlen(text)); }
+/* Looks at the limit only where the buffer has to grow, which it never does beyond it: most pieces are a few bytes. */
+static bool json_append(json_text *to, const char *data, size_t len)
+{
+    msgpack_sbuffer *b = to->bytes;
+    assert(b->size <= b->alloc);
+    if (len > b->alloc - b->size && !json_text_grow(to, len)) return false;
+    if (len > 0) memcpy(b->data + b->size, data, len);
+    b->size += len;
+    return true;
+}
 
-static bool json_append_escape(msgpack_sbuffer *to, uint8_t c)
+static bool json_append_text(json_text *to, const char *text) { return json_append(to, text, strlen(text)); }
+
+static bool json_append_escape(json_text *to, uint8_t c)
 {
     char text[8];
     switch (c) {
@@ -40,7 +71,7 @@ static bool json_append_escape(msgpack_sbuffer *to, uint8_t c)
     }
 }
 
-static bool json_append_string(msgpack_sbuffer *to, const char *data, size_t len)
+static bool json_append_string(json_text *to, const char *data, size_t len)
 {
     bool ok = json_append(to, "\"", 1);
     for (const char *at = data, *end = data + len; at < end && ok;) {
@@ -54,7 +85,7 @@ static bool json_append_string(msgpack_sbuffer *to, const char *data, size_t len
     return ok && json_append(to, "\"", 1);
 }
 
-static bool json_append_base64(msgpack_sbuffer *to, const char *data, size_t len)
+static bool json_append_base64(json_text *to, const char *data, size_t len)
 {
     static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
     const uint8_t *s = (const uint8_t *)data;
@@ -69,7 +100,7 @@ static bool json_append_base64(msgpack_sbuffer *to, const char *data, size_t len
     return ok && json_append(to, "\"", 1);
 }
 
-static bool json_append_double(msgpack_sbuffer *to, double d)
+static bool json_append_double(json_text *to, double d)
 {
     char text[JSON_NUMBER_BYTES_MAX];
     if (!isfinite(d)) return json_append_text(to, "null");
@@ -77,14 +108,14 @@ static bool json_append_double(msgpack_sbuffer *to, double d)
     return json_append(to, text, len);
 }
 
-static bool json_append_integer(msgpack_sbuffer *to, bool is_negative, uint64_t magnitude)
+static bool json_append_integer(json_text *to, bool is_negative, uint64_t magnitude)
 {
     char text[JSON_NUMBER_BYTES_MAX] = "-", *end = json_integer_write(magnitude, text + is_negative);
     return json_append(to, text, (size_t)(end - text));
 }
 
 /* A handler may have put together a value whose type says "negative" and whose number is not. */
-static bool json_append_signed(msgpack_sbuffer *to, int64_t n)
+static bool json_append_signed(json_text *to, int64_t n)
 {
     return json_append_integer(to, n < 0, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
 }
@@ -118,11 +149,11 @@ bool json_writes_whole(sw_value v)
     }
 }
 
-static bool json_append_value(msgpack_sbuffer *to, const sw_value *v, unsigned depth);
+static bool json_append_value(json_text *to, const sw_value *v, unsigned depth);
 
 /* Writes a key as a string. Arrays and maps are only named: their text, as a key in a key, would double its quotes each
  * time. */
-static bool json_append_key(msgpack_sbuffer *to, const sw_value *key, unsigned depth)
+static bool json_append_key(json_text *to, const sw_value *key, unsigned depth)
 {
     switch (key->type) {
     case MSGPACK_OBJECT_STR:
@@ -138,7 +169,7 @@ static bool json_append_key(msgpack_sbuffer *to, const sw_value *key, unsigned d
     }
 }
 
-static bool json_append_map(msgpack_sbuffer *to, const msgpack_object_map *map, unsigned depth)
+static bool json_append_map(json_text *to, const msgpack_object_map *map, unsigned depth)
 {
     bool ok = json_append(to, "{", 1);
     for (uint32_t i = 0; i < map->size && ok; i++)
@@ -147,7 +178,7 @@ static bool json_append_map(msgpack_sbuffer *to, const msgpack_object_map *map, 
     return ok && json_append(to, "}", 1);
 }
 
-static bool json_append_array(msgpack_sbuffer *to, const msgpack_object_array *array, unsigned depth)
+static bool json_append_array(json_text *to, const msgpack_object_array *array, unsigned depth)
 {
     bool ok = json_append(to, "[", 1);
     for (uint32_t i = 0; i < array->size && ok; i++)
@@ -155,7 +186,7 @@ static bool json_append_array(msgpack_sbuffer *to, const msgpack_object_array *a
     return ok && json_append(to, "]", 1);
 }
 
-static bool json_append_value(msgpack_sbuffer *to, const sw_value *v, unsigned depth)
+static bool json_append_value(json_text *to, const sw_value *v, unsigned depth)
 {
     if (depth > VALUE_DEPTH_MAX) return false;
     switch (v->type) {
@@ -184,18 +215,30 @@ static bool json_append_value(msgpack_sbuffer *to, const sw_value *v, unsigned d
     return false;
 }
 
-bool json_write_to(msgpack_sbuffer *to, sw_value v) { return json_append_value(to, &v, 0); }
+bool json_write_to(msgpack_sbuffer *to, sw_value v)
+{
+    json_text text = {.bytes = to, .bytes_max = SIZE_MAX};
+    return json_append_value(&text, &v, 0);
+}
+
+bool json_write_up_to(arena *a, sw_value v, size_t bytes_max, sw_bytes *out, bool *is_longer)
+{
+    msgpack_sbuffer bytes;
+    msgpack_sbuffer_init(&bytes);
+    json_text text = {.bytes = &bytes, .bytes_max = bytes_max};
+    char *copy = NULL;
+    if (json_append_value(&text, &v, 0)) {
+        assert(bytes.size > 0);
+        copy = arena_strndup(a, bytes.data, bytes.size);
+    }
+    *out = copy ? (sw_bytes){copy, bytes.size} : (sw_bytes){"", 0};
+    *is_longer = text.is_longer;
+    msgpack_sbuffer_destroy(&bytes);
+    return copy != NULL;
+}
 
 bool json_write(arena *a, sw_value v, sw_bytes *out)
 {
-    msgpack_sbuffer text;
-    msgpack_sbuffer_init(&text);
-    char *copy = NULL;
-    if (json_append_value(&text, &v, 0)) {
-        assert(text.size > 0);
-        copy = arena_strndup(a, text.data, text.size);
-    }
-    *out = copy ? (sw_bytes){copy, text.size} : (sw_bytes){"", 0};
-    msgpack_sbuffer_destroy(&text);
-    return copy != NULL;
+    bool ignored;
+    return json_write_up_to(a, v, SIZE_MAX, out, &ignored);
 }

@@ -9,6 +9,8 @@
  * for other bytes. Binary and extension data become base64 text, NaN and infinity null, keys that are no strings their
  * JSON text, arrays and maps as keys "[]" and "{}". False: out of memory, or nested deeper than VALUE_DEPTH_MAX. */
 bool json_write(arena *a, sw_value v, sw_bytes *out);
+/* Writes as json_write does a text of at most bytes_max bytes. False with *is_longer: the text would be longer. */
+bool json_write_up_to(arena *a, sw_value v, size_t bytes_max, sw_bytes *out, bool *is_longer);
 
 /* Writes the same text, without the zero, behind what is in `to`. False as above: then a part of it may be there. */
 bool json_write_to(struct msgpack_sbuffer *to, sw_value v);

@@ -17,7 +17,6 @@ struct pool {
 
 pool *pool_new(size_t threads_max)
 {
-    assert(threads_max > 0);
     pool *p = calloc(1, sizeof *p + threads_max * sizeof(uv_thread_t));
     if (!p) return NULL;
     if (pthread_mutex_init(&p->lock, NULL) != 0 || pthread_cond_init(&p->work, NULL) != 0) {
@@ -88,6 +87,7 @@ static void pool_door_on_wake(uv_async_t *h)
     (void)pthread_mutex_unlock(&d->pool->lock);
     for (pool_job *next; list; list = next) {
         next = list->next;
+        if (d->pool->max == 0) list->work(list);
         list->done(list);
     }
 }
@@ -118,6 +118,16 @@ void pool_door_close(pool_door *d, void (*on_closed)(void *arg), void *arg)
     uv_close((uv_handle_t *)&d->wake, pool_door_on_closed);
 }
 
+/* Leaves the job to the loop's next turn: the pool has no threads. */
+static void pool_submit_by_hand(pool_door *d, pool_job *j)
+{
+    j->next = d->finished;
+    d->finished = j;
+    int rc = uv_async_send(&d->wake);
+    assert(rc == 0);
+    (void)rc;
+}
+
 /* Begins a thread, under the lock, with libuv's default stack, as large as the limit (ulimit -s): user code runs on it.
  * False: the system has no room for one. */
 static bool pool_begin_thread(pool *p)
@@ -134,6 +144,10 @@ bool pool_submit(pool_door *d, pool_job *j)
     assert(j->work && j->done);
     j->door = d;
     j->next = NULL;
+    if (p->max == 0) {
+        pool_submit_by_hand(d, j);
+        return true;
+    }
     (void)pthread_mutex_lock(&p->lock);
     assert(!p->closing && p->count <= p->max);
     bool enough = p->waiting < p->idle || p->count == p->max;

@@ -1,7 +1,7 @@
-/* pool: the threads that sw_blocking runs on. One pool for the process, of a bounded number of threads, begun when they
- * are first needed; jobs beyond that wait, first come first. Apart from libuv's pool, so that no handler keeps the
- * journal's readers waiting. Owns its threads, never a job: a job lies with its caller until `done` was called, on the
- * loop that submitted it. */
+/* pool: threads that work while strands wait: one pool for sw_blocking, one for the library's own long work
+ * (runtime/api/aside.h). Each has a bounded number of threads, begun when they are first needed; jobs beyond that wait,
+ * first come first. Apart from libuv's pool, so that no handler keeps the journal's readers waiting. Owns its threads,
+ * never a job: a job lies with its caller until `done` was called, on the loop that submitted it. */
 #ifndef RUNTIME_BASE_POOL_H
 #define RUNTIME_BASE_POOL_H
 
@@ -28,7 +28,8 @@ struct pool_door {
     void *arg;
 };
 
-pool *pool_new(size_t threads_max); /* NULL: out of memory */
+/* Makes a pool; with no threads each job is done by its loop, in the next turn. NULL: out of memory. */
+pool *pool_new(size_t threads_max);
 /* Waits for its threads to end; no job may be under way, and every door is closed. NULL is fine. */
 void pool_free(pool *p);
 

@@ -272,7 +272,7 @@ msgpack_object *value_array_new(arena *a, uint32_t room)
 {
     array_head *h = arena_alloc(a, sizeof *h + (size_t)room * sizeof(msgpack_object));
     if (!h) return NULL;
-    *h = (array_head){.magic = ARRAY_MAGIC, .room = room, .used = room, .owner = a};
+    *h = (array_head){.magic = ARRAY_MAGIC, .room = room, .used = room, .owner = a->heir ? a->heir : a};
     return (msgpack_object *)(h + 1);
 }
 

@@ -18,7 +18,7 @@
 #include "runtime/run/suspects.h"
 
 enum {
-    CLOSING_PARTS = 3,   /* server, client, threads of sw_blocking; the admin API's server and the port, if there are */
+    CLOSING_PARTS = 4,   /* server, client, threads of sw_blocking and of long work; admin API's server, port, if any */
     TURN_REQUESTS = 256, /* then what they have touched is dealt with before more are taken */
     TURN_EVENTS = 256,   /* of connections, likewise: clients that go away come without requests */
     TRIM_MS = 100,
@@ -266,6 +266,7 @@ static void loop_check_drained(sw_loop *l)
     if (l->admin_server) http_server_stop(l->admin_server, loop_on_part_closed, l);
     http_client_stop(l->home.client, loop_on_part_closed, l);
     pool_door_close(&l->home.blocking, loop_on_part_closed, l);
+    pool_door_close(&l->home.aside, loop_on_part_closed, l);
     if (l->home.port) store_port_close(l->home.port, loop_on_part_closed, l);
 }
 
@@ -359,7 +360,9 @@ bool loop_init(sw_loop *l, sw_app *app, int fd, char *error, size_t error_size)
                                                        .proxy_guards = o->proxy_guards,
                                                        .lookup_threads = (unsigned)o->lookup_threads,
                                                        .ca_file = o->ca_file});
-    if (!l->home.client || !pool_door_open(&l->home.blocking, app->blocking, &l->uv)) return false;
+    if (!l->home.client || !pool_door_open(&l->home.blocking, app->blocking, &l->uv) ||
+        !pool_door_open(&l->home.aside, app->aside, &l->uv))
+        return false;
     if (app->store && !(l->home.port = store_port_open(app->store, &l->uv, loop_on_committed, l))) return false;
     if (l->home.port) store_port_on_change(l->home.port, loop_on_store_change);
     l->server = l->keeper.server = loop_make_server(l, fd, error, error_size);

@@ -12,7 +12,7 @@ bool probe_on;
 probe_plan probe_active_plan;
 
 static uint64_t pause_until_us; /* steady clock: until then clocks are not moved on */
-static int blocking_jobs;       /* functions of sw_blocking under way */
+static int blocking_jobs;       /* functions of sw_blocking, and work aside, under way */
 
 void probe_begin(const probe_plan *plan)
 {

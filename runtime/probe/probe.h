@@ -47,7 +47,7 @@ void probe_pause(int64_t ms);
  * it had none. Inside steps the probe is not asked, so that keys drawn there are seen to differ.
  */
 uint64_t probe_draw(uint64_t path, uint64_t fresh);
-/* sw_blocking begins (1) or ends (-1) a function. */
+/* sw_blocking, or work aside (runtime/api/aside.h), begins (1) or ends (-1) a function. */
 void probe_count_blocking(int by);
 
 /* Reports the call and starts it, or a canned one with the tape's answer, in place of http_call_start. */

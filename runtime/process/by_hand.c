@@ -28,18 +28,19 @@ static bool by_hand_open_store(sw_app *app, backend *journal, char *error, size_
     return app->store && app_read_secret(app, error, error_size);
 }
 
-static bool by_hand_open_loops(sw_app *app, const int *listeners, char *error, size_t error_size)
+static bool by_hand_open_loops(sw_app *app, const by_hand_options *options, char *error, size_t error_size)
 {
     assert(app->store);
     assert(!app->loops);
     app->loops = calloc(app->loop_count, sizeof *app->loops);
     app->blocking = pool_new((size_t)app->opt.blocking_threads);
-    if (!app->loops || !app->blocking) {
+    app->aside = pool_new(options->aside_threads);
+    if (!app->loops || !app->blocking || !app->aside) {
         (void)snprintf(error, error_size, "out of memory");
         return false;
     }
     for (unsigned i = 0; i < app->loop_count; i++)
-        if (!loop_init(&app->loops[i], app, listeners[i], error, error_size)) return false;
+        if (!loop_init(&app->loops[i], app, options->listeners[i], error, error_size)) return false;
     for (unsigned i = 0; i < app->loop_count; i++) {
         loop_begin(&app->loops[i]);
         slot_watch_orphans(&app->loops[i].home); /* no connection comes from a former process */
@@ -67,7 +68,7 @@ bool by_hand_open(sw_app *app, int argc, char **argv, const by_hand_options *opt
         return false;
     }
     if (options->has_folder) presence_order(&own, app);
-    if (!by_hand_open_loops(app, options->listeners, error, error_size)) return false;
+    if (!by_hand_open_loops(app, options, error, error_size)) return false;
     if (options->has_folder) presence_begin(&own, app);
     return true;
 }
@@ -87,6 +88,7 @@ void by_hand_close(sw_app *app)
     if (app->ties) presence_end(app, true);
     crash_end();
     pool_free(app->blocking);
+    pool_free(app->aside);
     suspects_free(app->suspects);
     comeback_free(app->comeback);
     store_close(app->store);

@@ -11,8 +11,9 @@ typedef struct by_hand_options {
     struct backend *backend; /* taken, also when the program cannot be opened */
     const int *listeners;    /* a listening socket for each loop; taken too */
     unsigned loops;
-    bool has_folder; /* --data is one: for everything but the journal */
-    bool ended_well; /* without a folder: the last process with this data had drained */
+    unsigned aside_threads; /* 0: the loop does their work, in its next turn, so that it comes in a known order */
+    bool has_folder;        /* --data is one: for everything but the journal */
+    bool ended_well;        /* without a folder: the last process with this data had drained */
 } by_hand_options;
 
 /* Reads the flags, opens the store and makes app->loops, which recover in their first turns (uv_run of each loop's

@@ -206,6 +206,7 @@ static int start_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_s
     app->loops = app_must(calloc(app->loop_count, sizeof *app->loops));
     start_divide_descriptors(app, s->admin >= 0);
     app->blocking = app_must(pool_new((size_t)app->opt.blocking_threads));
+    app->aside = app_must(pool_new(app->loop_count));
     (void)http_listen_address(s->fds[0], address, sizeof address);
     if (s->admin >= 0) (void)http_listen_address(s->admin, admin, sizeof admin);
     start_make_loops(app, s);
@@ -264,6 +265,7 @@ static int start_serving(sw_app *app, sockets *s)
         result = start_with_presence(app, s, &stop_signals);
     sockets_close(s);
     pool_free(app->blocking);
+    pool_free(app->aside);
     suspects_free(app->suspects);
     comeback_free(app->comeback);
     link_code_free(app->link_code);

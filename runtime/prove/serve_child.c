@@ -198,6 +198,7 @@ static void loop_start(sw_app *app, struct sockaddr_storage *address, socklen_t 
     uv_thread_t thread;
     app->loops = child_must(calloc(1, sizeof *app->loops));
     app->blocking = child_must(pool_new((size_t)app->opt.blocking_threads));
+    app->aside = child_must(pool_new(0)); /* the order of what happens does not depend on another thread */
     int listener = http_listen("127.0.0.1:0", error, sizeof error);
     if (listener < 0 || getsockname(listener, (struct sockaddr *)address, len) != 0) child_broken(error);
     if (!loop_init(&app->loops[0], app, listener, error, sizeof error)) child_broken(error);

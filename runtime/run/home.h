@@ -77,6 +77,7 @@ struct home {
     loop_clock clock;
     struct http_client *client; /* the calls of steps */
     pool_door blocking;         /* to the threads of sw_blocking */
+    pool_door aside;            /* to the threads of runtime/api/aside.h */
     store *store;               /* shared by all loops; NULL in a program without endpoints */
     store_port *port;           /* this loop's door to the store; NULL without one */
     home_outbox outbox;

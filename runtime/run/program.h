@@ -46,7 +46,8 @@ struct sw_app {
     struct comeback *comeback; /* see runtime/run/comeback.h; NULL: runs come as they are due */
     bool put_off;              /* main thread: the start is made up for later, see presence_go_on */
     struct suspects *suspects; /* see runtime/run/suspects.h; NULL: no run is suspected */
-    struct pool *blocking;
+    struct pool *blocking;     /* of sw_blocking */
+    struct pool *aside;        /* of the library's own long work; see runtime/api/aside.h */
     struct sw_loop *loops;
     unsigned loop_count;
 };

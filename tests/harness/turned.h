@@ -21,7 +21,8 @@ enum { TURNED_TEXT = 16384 };
 static memory_disk *turned_disk;
 static sw_app *turned_app;
 static int turned_port;
-static bool turned_writes = true; /* what is queued is written in each turn */
+static bool turned_writes = true;     /* what is queued is written in each turn */
+static unsigned turned_aside_threads; /* see by_hand_options */
 
 /* `flags` ends with NULL. */
 static inline void turned_open(void (*routes)(sw_app *app), const char *const *flags)
@@ -40,7 +41,11 @@ static inline void turned_open(void (*routes)(sw_app *app), const char *const *f
     turned_writes = true;
     turned_app = sw_app_new("turned");
     routes(turned_app);
-    const by_hand_options o = {.backend = memory_open(turned_disk), .listeners = &fd, .loops = 1, .ended_well = true};
+    const by_hand_options o = {.backend = memory_open(turned_disk),
+                               .listeners = &fd,
+                               .loops = 1,
+                               .aside_threads = turned_aside_threads,
+                               .ended_well = true};
     bool opened = by_hand_open(turned_app, argc, argv, &o, why, sizeof why);
     if (!opened) printf("# %s\n", why);
     CHECK(opened);

@@ -4,8 +4,14 @@
 
 #include "tests/simulation/heap.h"
 #include "tests/simulation/program.h"
+#include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/upstream.h"
+
+enum {
+    LARGE_BYTES = 300000,
+    CONVERTS = 8 /* one operation of so many converts a large text in an attempt, one in its branch or handler */
+};
 
 const char *const program_paths[ENDPOINTS] = {"/usual", "/hasty", "/tied", "/late", "/strict", "/patient"};
 
@@ -59,6 +65,19 @@ static void fail(sw_ctx *c, const op *o)
     sw_fail(c, "fails");
 }
 
+/* Reads and writes a text that is large enough for another thread, so that others come in between. */
+static void convert(sw_ctx *c)
+{
+    static char text[LARGE_BYTES + 1];
+    if (!text[0]) {
+        memset(text, 'x', LARGE_BYTES);
+        text[0] = text[LARGE_BYTES - 1] = '"';
+    }
+    sw_bytes back = sw_json(c, sw_json_parse(c, text, LARGE_BYTES));
+    bool same = back.len == LARGE_BYTES && memcmp(back.data, text, LARGE_BYTES) == 0;
+    PROMISE("a text is written as it was read", same, "%zu bytes of %d came back", back.len, LARGE_BYTES);
+}
+
 /* One call, which changes something there. */
 static void call(sw_ctx *c)
 {
@@ -87,6 +106,7 @@ static sw_value attempt(sw_ctx *c, sw_value input)
     if (o->work_ms > 0) sw_sleep(c, "work", o->work_ms);
     crash_point(r, at);
     if (o->calls) call(c);
+    if (at % CONVERTS == 1) convert(c);
     if (sw_attempt(c) <= o->fails && r->releases <= (unsigned)o->mends) fail(c, o);
     uint64_t nonce = promise_nonce(r, at);
     char *padding = sw_alloc(c, (size_t)o->bytes + 1);
@@ -241,6 +261,7 @@ static void run_if(place *p, int16_t at)
 static void run_op(place *p, int16_t at)
 {
     const op *o = &p->job->ops[at];
+    if (at % CONVERTS == 2) convert(p->c);
     switch (o->kind) {
     case OP_STEP:
         run_step(p, at);
