@@ -7,6 +7,7 @@ import time
 from calls import PARTS as CALLS
 from cores import PARTS as CORES
 from crowd import PARTS as CROWD
+from hold import PARTS as HOLD
 from limits import PARTS as LIMITS
 from steps import PARTS as STEPS
 from streams import PARTS as STREAMS
@@ -212,6 +213,7 @@ def bench_recovery():
 PARTS = {
     "coro": bench_coro,
     "json": bench_json,
+    **HOLD,
     "plain": bench_plain,
     "durable": bench_durable,
     "fan": bench_fan,
