@@ -82,6 +82,61 @@ def chart(path, title, x_name, y_name, lines, log_x=False, log_y=False):
     print(path)
 
 
+def bars(path, title, y_name, groups):
+    """groups: {name: {bar: value}}; a bar has its colour in all groups, and its value above it."""
+    names = list(dict.fromkeys(bar for of in groups.values() for bar in of))
+    if not names:
+        return
+    y = Axis([v for of in groups.values() for v in of.values()], HEIGHT - BOTTOM, TOP, False)
+    out = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" font-family="sans-serif" '
+        f'font-size="12">',
+        f'<rect width="{WIDTH}" height="{HEIGHT}" fill="#fff"/>',
+        f'<text x="{WIDTH / 2}" y="22" text-anchor="middle" font-size="15">{html.escape(title)}</text>',
+        f'<text transform="translate(16 {(TOP + HEIGHT - BOTTOM) / 2}) rotate(-90)" '
+        f'text-anchor="middle">{html.escape(y_name)}</text>',
+    ]
+    for v in y.ticks:
+        out.append(
+            f'<path d="M{LEFT} {y(v):.1f}H{WIDTH - RIGHT}" stroke="#ddd"/>'
+            f'<text x="{LEFT - 6}" y="{y(v) + 4:.1f}" text-anchor="end">{short(v)}</text>'
+        )
+    wide = (WIDTH - LEFT - RIGHT) / len(groups)
+    bar_wide = wide * 0.8 / len(names)
+    for g, (group, of) in enumerate(groups.items()):
+        left = LEFT + wide * (g + 0.1)
+        out.append(
+            f'<text x="{left + wide * 0.4:.1f}" y="{HEIGHT - BOTTOM + 16}" text-anchor="middle">'
+            f"{html.escape(group)}</text>"
+        )
+        for name in of:
+            x, top = left + bar_wide * names.index(name), y(of[name])
+            out.append(
+                f'<rect x="{x:.1f}" y="{top:.1f}" width="{bar_wide - 2:.1f}" height="{HEIGHT - BOTTOM - top:.1f}" '
+                f'fill="{COLOURS[names.index(name) % len(COLOURS)]}"/>'
+                f'<text x="{x + bar_wide / 2 - 1:.1f}" y="{top - 4:.1f}" text-anchor="middle" font-size="9">'
+                f"{of[name]:,.0f}</text>"
+            )
+    for i, name in enumerate(names):
+        at = LEFT + i * (WIDTH - LEFT - RIGHT) / len(names)
+        out.append(
+            f'<rect x="{at:.0f}" y="{HEIGHT - 22}" width="12" height="12" fill="{COLOURS[i % len(COLOURS)]}"/>'
+            f'<text x="{at + 17:.0f}" y="{HEIGHT - 12}">{html.escape(name)}</text>'
+        )
+    path.write_text("\n".join(out + ["</svg>\n"]))
+    print(path)
+
+
+def draw_json(results, folder):
+    for verb in ("read", "write"):
+        rates = {
+            r["name"].removeprefix(verb + " "): {"Stepwell": r["stepwell"]["MBps"], **r["floor"]}
+            for r in results
+            if r["goal"] == "P10" and r["name"].startswith(verb + " ") and "MBps" in r["stepwell"]
+        }
+        bars(folder / f"json-{verb}.svg", f"JSON, to {verb}", "MB/s of processor time", rates)
+
+
 def main(results, folder):
     def points(series, value, side="stepwell"):
         return [
@@ -97,6 +152,7 @@ def main(results, folder):
         }
 
     folder.mkdir(parents=True, exist_ok=True)
+    draw_json(results, folder)
     chart(
         folder / "throughput.svg",
         "Throughput against concurrency",
