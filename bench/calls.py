@@ -31,7 +31,7 @@ def measure(url, called, c, width, hosts, http2, waves):
     before = connections_seen(called)
     warm(url + path, called, c, 1)
     ours, floor, opened = [], [], connections_seen(called) - before
-    seconds = SECONDS * (3 if waves else 1)
+    seconds = SECONDS * (3 if waves or width > 100 else 1)  # a slow fan-out has to end in it
     for _ in range(PAIRS):
         at = connections_seen(called)
         floor.append(raw_curl(BENCH, called, c * width, seconds, width, hosts, http2, waves))
