@@ -155,6 +155,10 @@ int http_listen_unix(const char *path, char *error, size_t error_size)
 {
     struct sockaddr_un to = {.sun_family = AF_UNIX};
     struct stat about;
+    if (!*path) { /* the kernel would choose a name that is in no folder, and so has no mode: anybody could connect */
+        snprintf(error, error_size, "cannot listen on \"unix:\": the path is empty");
+        return -1;
+    }
     if (strlen(path) >= sizeof(to.sun_path)) {
         snprintf(error, error_size, "cannot listen on %.200s: the path of a socket has at most %zu bytes", path,
                  sizeof(to.sun_path) - 1);

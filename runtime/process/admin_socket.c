@@ -17,12 +17,12 @@ static long address_port(const char *address)
     return colon ? strtol(colon + 1, NULL, 10) : 0;
 }
 
-/* The path of a socket in the file system: "unix:PATH", or a text with a slash. NULL: it is no path. */
+/* The path of a socket in the file system: "unix:PATH", or a text with a slash that is no URL. NULL: it is no path. */
 static const char *address_path(const char *address)
 {
     static const char scheme[] = "unix:";
     if (strncmp(address, scheme, sizeof scheme - 1) == 0) return address + sizeof scheme - 1;
-    return strchr(address, '/') ? address : NULL;
+    return strchr(address, '/') && !strstr(address, "://") ? address : NULL;
 }
 
 /* Writes where the admin API is with --dev alone: on this machine, one port above the public one; a free port if that

@@ -221,6 +221,8 @@ static void test_wrong_addresses(void)
     REFUSED("that port is --listen's", "--listen", other, "--admin-listen", other);
     REFUSED("write HOST:PORT", "--admin-listen", "8081");
     REFUSED("write HOST:PORT", "--admin-listen", "127.0.0.1:99999");
+    REFUSED("write HOST:PORT", "--admin-listen", "http://127.0.0.1:8081");
+    REFUSED("the path is empty", "--admin-listen", "unix:");
     snprintf(path, sizeof path, "%s/%0150d", root, 1);
     REFUSED("the path of a socket has at most 107 bytes", "--admin-listen", path);
     snprintf(path, sizeof path, "%s/none/admin.sock", root);
