@@ -46,6 +46,7 @@ typedef struct sw_options {
     int64_t head_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms; /* of client connections */
     int64_t peer_timeout_ms;
     int64_t connections_max;         /* of each loop */
+    int64_t admin_connections_max;   /* of each loop */
     int64_t keep_after_ms, keep_max; /* client connections that the supervisor holds */
     int64_t spare_memory;            /* bytes, of each loop */
     int64_t stack_size;              /* bytes */

@@ -322,6 +322,7 @@ bool loop_open_admin(sw_loop *l, int fd, char *error, size_t error_size)
     http_server_options so = loop_server_options(l);
     assert(l->server && !l->admin_server);
     so.descriptors_max = l->home.app->admin_descriptors;
+    so.connections_max = l->home.app->admin_connections;
     so.on_request = dispatch_admin_request;
     so.on_refusal = dispatch_admin_refusal;
     so.on_leave = loop_on_admin_leave;

@@ -103,6 +103,8 @@ const flag library_flags[] = {
     {"connections-max", FLAG_COUNT, "N", "9000",
      "open client connections of each loop; more: the longest idle is closed, or 503", NUMBER_AT(connections_max), 1,
      1000000},
+    {"admin-connections-max", FLAG_COUNT, "N", "64", "those to the admin API, likewise; fewer if open files are few",
+     NUMBER_AT(admin_connections_max), 1, 1000000},
     {"metric-series-max", FLAG_COUNT, "N", "1000",
      "series that a metric with labels has at most; what else comes counts as \"other\"", NUMBER_AT(metric_series_max),
      1, 100000},

@@ -41,7 +41,8 @@ enum {
     ADMIN_FILES = 2,            /* and for the admin API */
     SWEEP_LEAST_MS = 1000,
     SWEEP_MOST_MS = 60000,
-    ADMIN_SHARE = 4, /* one in so many of the reserved files is for clients of the admin API */
+    ADMIN_SHARE = 4, /* the admin API has one in so many of the reserved files; one in so many is never for it */
+    ADMIN_FEW = 2,   /* connections of a loop, however few files there are */
     ADDRESS_BYTES = 128,
     MMAP_BYTES = 256 << 10, /* malloc: what is larger has pages of its own, which go when it is freed */
     TRIM_BYTES = 4 << 20    /* malloc: free bytes that stay at the end of each heap */
@@ -120,9 +121,19 @@ static void start_prepare_process(const sw_app *app)
     overflow_install(crash_leave_record);
 }
 
+/* How many connections each loop lets in at the admin API: all of them take less than the reserve has, so that neither
+ * a crowd there keeps clients out, nor clients those who look after the program. */
+static size_t start_count_admin(const sw_app *app, int reserved)
+{
+    size_t most = (size_t)app->opt.admin_connections_max, share = ADMIN_FEW;
+    if (reserved > ADMIN_SHARE * ADMIN_FEW * (int)app->loop_count)
+        share = (size_t)reserved / ADMIN_SHARE / app->loop_count;
+    return share < most ? share : most;
+}
+
 /* Says below which number clients' descriptors lie; 0: it cannot be told. RocksDB opens files whenever it likes, and a
- * journal that cannot open one takes no more writes, so a part of the descriptors is reserved for it. Clients of the
- * admin API may have a part of the reserve: who looks after the program comes in when all other clients' are in use. */
+ * journal that cannot open one takes no more writes, so a part of the descriptors is reserved for it. The admin API's
+ * few connections may have most of the reserve's numbers, since calls to other services take some of them too. */
 static void start_divide_descriptors(sw_app *app, bool has_admin)
 {
     struct rlimit files;
@@ -132,6 +143,7 @@ static void start_divide_descriptors(sw_app *app, bool has_admin)
     while (open_files && (file = readdir(open_files))) used += file->d_name[0] != '.';
     if (open_files) closedir(open_files);
     app->client_descriptors = app->admin_descriptors = 0;
+    app->admin_connections = (size_t)app->opt.admin_connections_max;
     if (!open_files || getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur > INT_MAX) return;
     int left = (int)files.rlim_cur - used;
     int reserved = left / 4 > FILES_RESERVED_MAX ? FILES_RESERVED_MAX : left / 4;
@@ -140,7 +152,8 @@ static void start_divide_descriptors(sw_app *app, bool has_admin)
         log_line(LOG_WARN, NULL, "the limit of open files is %llu: only %d are left for the journal beside clients",
                  (unsigned long long)files.rlim_cur, reserved);
     app->client_descriptors = reserved > 0 ? (int)files.rlim_cur - reserved : 1;
-    app->admin_descriptors = app->client_descriptors + (reserved > 0 ? reserved / ADMIN_SHARE : 0);
+    app->admin_descriptors = reserved > 0 ? (int)files.rlim_cur - reserved / ADMIN_SHARE : 1;
+    app->admin_connections = start_count_admin(app, reserved);
 }
 
 /* ---- Serving ---- */

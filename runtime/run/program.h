@@ -36,6 +36,7 @@ struct sw_app {
     uint32_t worker;             /* which of the supervisor's workers this is */
     int client_descriptors;      /* clients get descriptors below this number, the rest of the process those above */
     int admin_descriptors;       /* those of the admin API below this one, which is higher */
+    size_t admin_connections;    /* that each loop lets in there */
     int64_t started_ms;          /* Unix */
     bool backing_up;             /* atomic */
     series_table *series[DURATION_KINDS]; /* under which labels the homes' durations count; --metric-series-max */

@@ -1,13 +1,14 @@
 /* The admin API has a door of its own: what is served where, and where it may listen. */
 #include "runtime/stepwell.h"
 #include <errno.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 
 #include "http/server/server.h"
 #include "tests/harness/served.h"
 
-enum { RUNS = 12 };
+enum { RUNS = 12, CROWD = 400, FEW_FILES = 256 };
 
 static void on_wait(sw_ctx *c)
 {
@@ -46,7 +47,9 @@ static void hand_over(char **argv)
 
 static int serve(int argc, char **argv)
 {
+    const struct rlimit few = {FEW_FILES, FEW_FILES};
     if (getenv("HAND_OVER")) hand_over(argv);
+    if (getenv("FEW_FILES")) CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
     sw_app *app = sw_app_new("door");
     sw_endpoint(app, "POST /wait", on_wait, NULL);
     sw_route(app, "GET /pid", on_pid);
@@ -235,6 +238,37 @@ static void test_wrong_addresses(void)
     REFUSED("names without port", "--dev", "--admin-host", "admin.example.com:80");
 }
 
+/* ---- Crowds ---- */
+
+/* Begins so many requests at "http://127.0.0.1:1234" that no descriptor is left for more; none is ever whole. Returns
+ * when the server has seen all of them. */
+static void crowd_come(const char *address, int fds[CROWD])
+{
+    struct sockaddr_in to = {.sin_family = AF_INET, .sin_port = htons((uint16_t)atoi(strrchr(address, ':') + 1))};
+    to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    for (int i = 0; i < CROWD; i++) {
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+        CHECK(fds[i] >= 0 && connect(fds[i], (struct sockaddr *)&to, sizeof to) == 0);
+        (void)send(fds[i], "GET /", 5, MSG_NOSIGNAL);
+    }
+    (void)call_try("GET", address, NULL, NULL, 0, &a);
+}
+
+/* Strangers at one door, as many as they are, leave the other one open. */
+static void test_crowds(void)
+{
+    static int fds[CROWD];
+    CHECK(setenv("FEW_FILES", "", 1) == 0);
+    START("--dev", "--loops", "1", "--head-timeout", "10m");
+    CHECK(unsetenv("FEW_FILES") == 0);
+    for (int of_admin = 0; of_admin < 2; of_admin++) {
+        crowd_come(of_admin ? server.admin : server.address, fds);
+        CHECK_INT(of_admin ? ask_public("GET", "/pid") : ask_admin("GET", "/_sw/runs"), 200);
+        for (int i = 0; i < CROWD; i++) close(fds[i]);
+    }
+    stop();
+}
+
 /* ---- By a path ---- */
 
 static int dial_path(const char *path)
@@ -343,6 +377,7 @@ static const check_case cases[] = {{"each route has its door", test_doors},
                                    {"runs of any loop", test_any_loop},
                                    {"--dev listens on this machine alone", test_dev_address},
                                    {"addresses that are refused", test_wrong_addresses},
+                                   {"a crowd at one door leaves the other open", test_crowds},
                                    {"a socket in the file system", test_path},
                                    {"the door outlives the worker", test_upgrade},
                                    {"a socket that was handed over", test_handed_over}};
