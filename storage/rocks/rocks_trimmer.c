@@ -2,10 +2,13 @@
 
 #include <assert.h>
 #include <dirent.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/magic.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,22 +17,24 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/statvfs.h>
+#include <sys/vfs.h>
 #include <time.h>
 #include <unistd.h>
 
 enum {
     PIECE_BYTES = 2 << 20,
     PAUSE_MS = 8,    /* between two pieces: commits are synced then; 250 MB/s, more than any journal writes */
-    DELAY_MS = 1000, /* from a deletion to the first cut: see journal_is_there */
+    DELAY_MS = 1000, /* from a deletion to the first cut, and until a file that may not be cut is looked at again */
     ROOM_MIB = 1024, /* a disk with less room gets all of a deleted file back at once */
     FILES_MAX = 512,
     FILES_SHARE = 32 /* at most this part of the descriptors that the process may have */
 };
 
-/* A file that is held open. RocksDB gives a number to one file only: log, table or blob file. */
+/* A file that is held open. Of the files in the folder RocksDB gives a number to one only: log, table or blob file. Of
+ * deleted ones several may have the same: an opening that failed is tried again with the same numbers. */
 typedef struct held {
     uint64_t number;
-    int64_t gone_ms; /* when it was seen that no folder names it; 0: it is there */
+    int64_t due_ms; /* when to cut it, if nobody has it open; 0: it has a name */
     int fd;
     bool seen; /* in the folder, by the reading of it that is under way */
 } held;
@@ -60,10 +65,11 @@ static uint64_t number_of(const char *name)
     return end != name && deletes ? number : 0;
 }
 
+/* The file that the folder names so. */
 static held *held_find(rocks_trimmer *t, uint64_t number)
 {
     for (size_t i = 0; i < t->count; i++)
-        if (t->files[i].number == number) return &t->files[i];
+        if (t->files[i].number == number && t->files[i].due_ms == 0) return &t->files[i];
     return NULL;
 }
 
@@ -81,7 +87,7 @@ static bool held_make_room(rocks_trimmer *t, uint64_t number)
     held *oldest = NULL;
     if (t->count < t->count_max) return true;
     for (size_t i = 0; i < t->count; i++)
-        if (t->files[i].gone_ms == 0 && (!oldest || t->files[i].number < oldest->number)) oldest = &t->files[i];
+        if (t->files[i].due_ms == 0 && (!oldest || t->files[i].number < oldest->number)) oldest = &t->files[i];
     if (!oldest || oldest->number > number) return false;
     held_drop(t, oldest);
     return true;
@@ -102,13 +108,13 @@ static void hold(rocks_trimmer *t, const char *name, uint64_t number)
     assert(t->count <= t->count_max);
 }
 
-/* The folder names this file no more. It is kept if no other folder does, as a backup's might. */
+/* No folder names this file any more, neither the database's nor a backup's. */
 static bool held_is_gone(held *h)
 {
     struct stat st;
-    if (h->gone_ms > 0) return true;
+    if (h->due_ms > 0) return true;
     if (fstat(h->fd, &st) != 0 || !S_ISREG(st.st_mode) || st.st_nlink > 0) return false;
-    h->gone_ms = steady_ms();
+    h->due_ms = steady_ms() + DELAY_MS;
     return true;
 }
 
@@ -120,7 +126,10 @@ static void look_at_folder(rocks_trimmer *t)
         if (fd >= 0) (void)close(fd);
         return;
     }
-    for (size_t i = 0; i < t->count; i++) t->files[i].seen = false;
+    for (size_t i = 0; i < t->count; i++) {
+        t->files[i].seen = false;
+        (void)held_is_gone(&t->files[i]); /* before its name is found: another file may have it by now */
+    }
     for (const struct dirent *e; (e = readdir(d));) {
         uint64_t number = number_of(e->d_name);
         if (number > 0) hold(t, e->d_name, number);
@@ -141,6 +150,22 @@ static void look_at_folder(rocks_trimmer *t)
  * and whoever wants it back finds it below /proc/PID/fd: it is not cut. */
 static bool journal_is_there(const rocks_trimmer *t) { return faccessat(t->folder, "CURRENT", F_OK, 0) == 0; }
 
+/* True: somebody else has the file open, and may read it: RocksDB, if it was not RocksDB that deleted the file, or
+ * another process. The kernel gives a lease for writing only to one who has the file alone. Where it gives none at all,
+ * nobody can tell, and *unknown is set. */
+static bool held_is_read(const held *h, bool *unknown)
+{
+    /* Should somebody open the file just now, by /proc/PID/fd, the process gets this signal, and ignores it. */
+    *unknown = fcntl(h->fd, F_SETSIG, SIGURG) != 0;
+    if (*unknown) return false;
+    if (fcntl(h->fd, F_SETLEASE, F_WRLCK) == 0) {
+        (void)fcntl(h->fd, F_SETLEASE, F_UNLCK);
+        return false;
+    }
+    *unknown = errno != EAGAIN;
+    return !*unknown;
+}
+
 /* Cuts one piece off. False: the rest is less than a piece, or cannot be cut: closing the file frees it. */
 static bool cut_piece(const held *h)
 {
@@ -158,11 +183,15 @@ static bool disk_has_room(const rocks_trimmer *t)
 /* Returns for how long there is nothing to do for this file, in ms; 0: it is freed. */
 static int held_cut(rocks_trimmer *t, held *h)
 {
-    int64_t left = h->gone_ms + DELAY_MS - steady_ms();
+    int64_t now_ms = steady_ms();
+    bool unknown = false;
     if (disk_has_room(t)) {
-        if (left > 0) return (int)left;
-        if (!journal_is_there(t)) return DELAY_MS;
-        if (cut_piece(h)) return PAUSE_MS;
+        if (h->due_ms > now_ms) return (int)(h->due_ms - now_ms);
+        if (!journal_is_there(t) || held_is_read(h, &unknown)) {
+            h->due_ms = now_ms + DELAY_MS;
+            return DELAY_MS;
+        }
+        if (!unknown && cut_piece(h)) return PAUSE_MS;
     }
     held_drop(t, h);
     return 0;
@@ -174,7 +203,7 @@ static int cut(rocks_trimmer *t)
 {
     int least = -1;
     for (size_t i = 0; i < t->count && least != PAUSE_MS; i++) {
-        if (t->files[i].gone_ms == 0) continue;
+        if (t->files[i].due_ms == 0) continue;
         int wait = held_cut(t, &t->files[i]);
         if (wait == 0) return PAUSE_MS;
         if (least < 0 || wait < least) least = wait;
@@ -216,6 +245,24 @@ static size_t files_max(void)
     return files.rlim_cur / FILES_SHARE < FILES_MAX ? (size_t)files.rlim_cur / FILES_SHARE : FILES_MAX;
 }
 
+/* Whether the folder's file system counts a file's names itself. One that is made of others, or another machine's, may
+ * be told a wrong number; and overlayfs copies a file of a lower layer as a whole when it is opened for writing. */
+static bool folder_counts_names(int folder)
+{
+    struct statfs s;
+    if (fstatfs(folder, &s) != 0) return false;
+    switch ((unsigned long)s.f_type) {
+    case EXT4_SUPER_MAGIC:
+    case XFS_SUPER_MAGIC:
+    case BTRFS_SUPER_MAGIC:
+    case F2FS_SUPER_MAGIC:
+    case TMPFS_MAGIC:
+        return true;
+    default:
+        return false;
+    }
+}
+
 rocks_trimmer *rocks_trimmer_start(const char *journal)
 {
     rocks_trimmer *t = calloc(1, sizeof *t);
@@ -224,7 +271,7 @@ rocks_trimmer *rocks_trimmer_start(const char *journal)
     t->folder = open(journal, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     t->notices = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     t->stop = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (t->folder < 0 || t->notices < 0 || t->stop < 0 ||
+    if (t->folder < 0 || t->notices < 0 || t->stop < 0 || !folder_counts_names(t->folder) ||
         inotify_add_watch(t->notices, journal, IN_CREATE | IN_DELETE | IN_MOVED_TO | IN_MOVED_FROM) < 0 ||
         pthread_create(&t->thread, NULL, trimmer_run, t) != 0) {
         trimmer_free(t);

@@ -1,5 +1,5 @@
-/* A deleted database file loses its blocks piece by piece, and no file that a folder still names is touched. On file
- * systems in memory: one that has room, and one on which room counts more than pieces. */
+/* A deleted database file loses its blocks piece by piece, and no file is touched that a folder still names or somebody
+ * has open. On file systems in memory: one that has room, and one on which room counts more than pieces. */
 #include <dirent.h>
 #include <fcntl.h>
 #include <sys/resource.h>
@@ -32,22 +32,32 @@ static void make_file(const char *path, size_t bytes)
     CHECK(close(fd) == 0);
 }
 
-/* How many descriptors of this process are of that file, which may have been deleted. */
-static unsigned count_open(const char *path)
+/* How many descriptors of this process are of a file that has that name, or had it when it was deleted. *last: one of
+ * them, or -1. */
+static unsigned find_open(const char *path, bool deleted, int *last)
 {
-    char link[280], is[280], deleted[280];
+    char link[280], is[280], name[280];
     unsigned n = 0;
-    snprintf(deleted, sizeof deleted, "%s (deleted)", path);
+    snprintf(name, sizeof name, "%s%s", path, deleted ? " (deleted)" : "");
+    *last = -1;
     DIR *d = opendir("/proc/self/fd");
     CHECK(d);
     for (const struct dirent *e; (e = readdir(d));) {
         snprintf(link, sizeof link, "/proc/self/fd/%s", e->d_name);
         ssize_t len = readlink(link, is, sizeof is - 1);
         is[len > 0 ? len : 0] = 0;
-        n += strcmp(is, path) == 0 || strcmp(is, deleted) == 0;
+        if (strcmp(is, name) != 0) continue;
+        n++;
+        *last = atoi(e->d_name);
     }
     (void)closedir(d);
     return n;
+}
+
+static unsigned count_open(const char *path)
+{
+    int ignored;
+    return find_open(path, false, &ignored) + find_open(path, true, &ignored);
 }
 
 static void await_open(const char *path, unsigned n)
@@ -73,14 +83,16 @@ static void stop_and_clear(rocks_trimmer *t)
     CHECK(system(command) == 0);
 }
 
-/* Makes the file while the trimmer is at work, which then holds it. Returns a descriptor of the test's own. */
-static int make_held(const char *name)
+/* Makes the file while the trimmer is at work, which then holds it. */
+static void make_held(const char *name)
 {
-    char path[256];
-    snprintf(path, sizeof path, "%s/%s", journal, name);
-    make_file(path, LOG_BYTES);
-    await_open(path, 1);
-    int own = open(path, O_RDONLY | O_CLOEXEC);
+    make_file(file_in(journal, name), LOG_BYTES);
+    await_open(file_in(journal, name), 1);
+}
+
+static int open_own(const char *name)
+{
+    int own = open(file_in(journal, name), O_RDONLY | O_CLOEXEC);
     CHECK(own >= 0);
     return own;
 }
@@ -92,6 +104,28 @@ static off_t size_of(int fd)
     return st.st_size;
 }
 
+/* The size of the deleted file that only the trimmer has open, by the trimmer's own descriptor; -1: it was let go. */
+static off_t size_held(const char *path)
+{
+    struct stat st;
+    int fd;
+    return find_open(path, true, &fd) == 1 && fstat(fd, &st) == 0 && st.st_nlink == 0 ? st.st_size : -1;
+}
+
+/* Waits until the deleted file is freed, and counts in how many sizes it was met, each a whole number of pieces from
+ * the first. */
+static unsigned await_cut(const char *path)
+{
+    unsigned sizes = 0;
+    off_t before = 0;
+    for (off_t size; (size = size_held(path)) >= 0; usleep(100)) {
+        CHECK_INT((LOG_BYTES - size) % PIECE_BYTES, 0);
+        sizes += size != before;
+        before = size;
+    }
+    return sizes;
+}
+
 static void test_pieces(void)
 {
     static const char *const names[] = {"000012.log", "000013.sst", "000014.blob"};
@@ -99,15 +133,44 @@ static void test_pieces(void)
     for (size_t i = 0; i < 3; i++) {
         char path[256];
         snprintf(path, sizeof path, "%s/%s", journal, names[i]);
-        int own = make_held(names[i]);
+        make_held(names[i]);
         CHECK(unlink(path) == 0);
-        CHECK_INT(size_of(own), LOG_BYTES);
-        for (off_t size; (size = size_of(own)) > PIECE_BYTES; usleep(100))
-            CHECK_INT((LOG_BYTES - size) % PIECE_BYTES, 0);
-        await_open(path, 1); /* the test's */
-        CHECK_INT(size_of(own), LOG_BYTES % PIECE_BYTES);
-        CHECK(close(own) == 0);
+        CHECK_INT(size_held(path), LOG_BYTES);
+        CHECK(await_cut(path) > 2);
     }
+    stop_and_clear(t);
+}
+
+/* Somebody deletes files of a database that is open, or copies them while RocksDB deletes them. */
+static void test_read(void)
+{
+    char path[256];
+    rocks_trimmer *t = start_in(large);
+    snprintf(path, sizeof path, "%s/000012.sst", journal);
+    make_held("000012.sst");
+    int own = open_own("000012.sst");
+    CHECK(unlink(path) == 0);
+    usleep(2500000); /* longer than it waits for pieces to be cut */
+    CHECK_INT(size_of(own), LOG_BYTES);
+    CHECK_INT(count_open(path), 2);
+    CHECK(close(own) == 0);
+    CHECK(await_cut(path) > 2);
+    stop_and_clear(t);
+}
+
+/* A table of an opening that failed, and of the next one. */
+static void test_number(void)
+{
+    char path[256], next[256];
+    int ignored;
+    rocks_trimmer *t = start_in(large);
+    snprintf(path, sizeof path, "%s/000012.sst", journal);
+    snprintf(next, sizeof next, "%s/next", journal);
+    make_held("000012.sst");
+    make_file(next, 4096);
+    CHECK(rename(next, path) == 0);
+    while (find_open(path, true, &ignored) > 0) usleep(2000);
+    while (find_open(path, false, &ignored) != 1) usleep(2000); /* the other one is held in its place */
     stop_and_clear(t);
 }
 
@@ -116,7 +179,8 @@ static void test_linked(void)
     char path[256];
     rocks_trimmer *t = start_in(large);
     snprintf(path, sizeof path, "%s/000012.sst", journal);
-    int own = make_held("000012.sst");
+    make_held("000012.sst");
+    int own = open_own("000012.sst");
     CHECK(link(path, file_in(large, "backup")) == 0);
     CHECK(unlink(path) == 0);
     await_open(file_in(large, "backup"), 0); /* the kernel names a descriptor by the name that was opened */
@@ -129,16 +193,19 @@ static void test_linked(void)
 
 static void test_whole_journal(void)
 {
+    char path[256];
     rocks_trimmer *t = start_in(large);
-    int own = make_held("000012.log");
-    CHECK(unlink(file_in(journal, "000012.log")) == 0);
+    snprintf(path, sizeof path, "%s/000012.log", journal);
+    make_held("000012.log");
+    CHECK(unlink(path) == 0);
     CHECK(unlink(file_in(journal, "CURRENT")) == 0);
     usleep(1500000); /* longer than it waits for pieces to be cut */
-    CHECK_INT(size_of(own), LOG_BYTES);
+    CHECK_INT(size_held(path), LOG_BYTES);
     stop_and_clear(t);
-    CHECK_INT(size_of(own), LOG_BYTES);
-    CHECK(close(own) == 0);
 }
+
+/* Where a count of names may be wrong, nothing is held. */
+static void test_file_system(void) { CHECK(!rocks_trimmer_start("/proc/self")); }
 
 static void test_little_room(void)
 {
@@ -146,7 +213,8 @@ static void test_little_room(void)
     rocks_trimmer *t = start_in(little);
     uint64_t before = small_disk_room(little);
     snprintf(path, sizeof path, "%s/000012.log", journal);
-    int own = make_held("000012.log");
+    make_held("000012.log");
+    int own = open_own("000012.log");
     CHECK(small_disk_room(little) < before);
     CHECK(unlink(path) == 0);
     await_open(path, 1);
@@ -185,7 +253,7 @@ static void test_lock(void)
     rocks_trimmer *t = start_in(large);
     int fd = open(file_in(journal, "LOCK"), O_RDWR | O_CREAT | O_CLOEXEC, 0600), status = 0;
     CHECK(fd >= 0 && fcntl(fd, F_SETLK, &lock) == 0);
-    CHECK(close(make_held("000012.log")) == 0);
+    make_held("000012.log");
     rocks_trimmer_stop(t);
     fflush(stdout);
     pid_t child = fork();
@@ -217,7 +285,10 @@ static void test_store(void)
 static const check_case cases[] = {
     {"a deleted file is cut off piece by piece", test_pieces},
     {"a file that another folder names stays whole", test_linked},
+    {"a deleted file that somebody has open stays whole", test_read},
+    {"a deleted file is freed although another has its number", test_number},
     {"a journal that is deleted as a whole is not cut", test_whole_journal},
+    {"on a file system of another kind nothing is held", test_file_system},
     {"on a disk with little room a deleted file is freed at once", test_little_room},
     {"the oldest file gives way when the process may open few", test_oldest_gives_way},
     {"the lock of the database stays", test_lock},
