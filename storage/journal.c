@@ -229,7 +229,7 @@ static void share_give_back(store *s, share *part, store_outcome outcome, const 
     (void)before;
     (void)pthread_mutex_lock(&s->lock);
     segments_append(&p->done, &part->list);
-    p->failed = p->failed || error;
+    p->all_at_once = p->all_at_once || error || part == &p->unknown;
     int rc = uv_async_send(&p->wake);
     (void)pthread_mutex_unlock(&s->lock); /* from here on the port may be closed and freed */
     assert(rc == 0);

@@ -132,10 +132,10 @@ static void port_on_wake(uv_async_t *h)
     store_port *p = h->data;
     (void)pthread_mutex_lock(&p->store->lock);
     segments_append(&p->given, &p->done);
-    bool changed = p->changed, failed = p->failed;
-    p->changed = p->failed = false;
+    bool changed = p->changed, all = p->all_at_once;
+    p->changed = p->all_at_once = false;
     (void)pthread_mutex_unlock(&p->store->lock);
-    store_segment *list = port_cut_given(p, failed);
+    store_segment *list = port_cut_given(p, all);
     if (p->given.head) (void)uv_async_send(h); /* it never fails for a handle that is open */
     if (list) p->on_committed(p->arg, list);
     if (changed && p->on_change) p->on_change(p->arg);

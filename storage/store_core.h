@@ -31,7 +31,7 @@ struct store_port {
     share taken;         /* the journal thread's: the port's part of the batch under way */
     share unknown;       /* the journal thread's: the port's part of the batch of unknown outcome */
     segment_list done;   /* under the store's lock: on their way back */
-    bool failed;         /* under the store's lock: `done` has segments with errors */
+    bool all_at_once;    /* under the store's lock: `done` has segments of a failed write */
     segment_list given;  /* the loop's: taken from `done`, for the turns to come */
     bool changed;        /* under the store's lock: on_change is due */
     bool wants_room;     /* under the store's lock */

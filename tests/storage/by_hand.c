@@ -99,6 +99,28 @@ static void test_failed_at_once(void)
     memory_disk_free(disk);
 }
 
+/* Of a write whose outcome was not known, likewise, also if it is there. */
+static void test_known_at_once(void)
+{
+    static store_segment crowd[CROWD];
+    desk d;
+    memory_disk *disk = memory_disk_new();
+    store_options o = by_hand_on(disk);
+    open_desk(&d, &o);
+    memory_fail(disk, MEMORY_APPEARS, 0, false);
+    append_crowd(&d, crowd);
+    store_hand_write(d.store);
+    turn(&d);
+    CHECK_INT(d.failed + d.committed, 0);
+    for (int64_t left; (left = store_hand_write_due_ms(d.store)) > 0;) usleep((useconds_t)left * 1000);
+    store_hand_write(d.store);
+    CHECK(store_writable(d.port));
+    while (d.failed + d.committed == 0) (void)uv_run(&d.loop, UV_RUN_ONCE);
+    CHECK_INT(d.committed, CROWD);
+    close_desk(&d);
+    memory_disk_free(disk);
+}
+
 /* The younger one first. */
 static void test_reads(void)
 {
@@ -251,6 +273,7 @@ static void test_shared(void)
 static const check_case cases[] = {{"a write waits for its owner", test_writes},
                                    {"a batch of very many comes back in pieces", test_pieces},
                                    {"a write that failed comes back at once", test_failed_at_once},
+                                   {"a write that was in doubt comes back at once", test_known_at_once},
                                    {"reads in any order", test_reads},
                                    {"an outage ends when its time has come", test_outage},
                                    {"a round of retention", test_sweep},
