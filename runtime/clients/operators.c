@@ -58,6 +58,9 @@ static void token_hash(const char *token, size_t len, uint8_t hash[OPERATOR_HASH
 
 /* ---- NAME:SCOPES:FILE ---- */
 
+/* What the log and journals call those who are no operators of a --token. */
+static const char *const names_taken[] = {"client", "dev"};
+
 static bool spec_read_name(operator_entry *e, const char *name, size_t len, const complaint *to)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.@";
@@ -65,6 +68,10 @@ static bool spec_read_name(operator_entry *e, const char *name, size_t len, cons
         return complain(to, "a name is 1 to 32 letters, digits, '-', '_', '.' and '@'");
     memcpy(e->name, name, len);
     e->name[len] = 0;
+    for (size_t i = 0; i < sizeof names_taken / sizeof *names_taken; i++)
+        if (strcmp(e->name, names_taken[i]) == 0)
+            return complain(to,
+                            "that name is taken: \"client\" is whoever has a run's token, \"dev\" whom --dev trusts");
     return true;
 }
 

@@ -309,6 +309,8 @@ static void test_wrong_flags(void)
     refused("a name is 1 to 32", ":view:/dev/null", NULL);
     refused("a name is 1 to 32", "an n:view:/dev/null", NULL);
     refused("a name is 1 to 32", "abcdefghijklmnopqrstuvwxyz-0123456789:view:/dev/null", NULL);
+    refused("that name is taken", "client:view:/dev/null", NULL);
+    refused("that name is taken", "dev:view:/dev/null", NULL);
     refused("\"see\" is no scope: they are view, act, start and admin", "ann:see:/dev/null", NULL);
     refused("\"View\" is no scope", "ann:View:/dev/null", NULL);
     refused("\"\" is no scope", "ann::/dev/null", NULL);
