@@ -52,6 +52,8 @@ static const operator_entry *auth_refuse_scope(http_exchange *x, const operator_
 static const char *auth_find_foreign(const home *h, const http_request *q)
 {
     const char *host = http_request_header(q, "host"), *origin = http_request_header(q, "origin");
+    if (site_is_embedded(http_request_header(q, "sec-fetch-site"), http_request_header(q, "sec-fetch-dest")))
+        return "no page of another site may ask this: Sec-Fetch-Site must be absent, none or same-origin";
     if (host && !site_is_here(host) && !site_is_address(host) && !site_is_listed(host, h->opt->admin_host))
         return "the Host of the admin API is an address, localhost, or a name of --admin-host";
     if (origin && !(host && site_is_origin(origin, host)))

@@ -83,6 +83,12 @@ bool site_is_origin(const char *origin, const char *host)
     return scheme > 0 && strcasecmp(origin + scheme, host) == 0;
 }
 
+bool site_is_embedded(const char *fetch_site, const char *fetch_dest)
+{
+    bool is_own = !fetch_site || strcmp(fetch_site, "same-origin") == 0 || strcmp(fetch_site, "none") == 0;
+    return !is_own && !(fetch_dest && strcmp(fetch_dest, "document") == 0);
+}
+
 bool site_check_names(const char *names, char *error, size_t error_size)
 {
     static const char allowed[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.";

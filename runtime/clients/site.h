@@ -16,6 +16,10 @@ bool site_is_listed(const char *host, const char *names);
 /* Whether an Origin is of just this Host and port. */
 bool site_is_origin(const char *origin, const char *host);
 
+/* Whether a page of another site has made the request, by what Sec-Fetch-Site and Sec-Fetch-Dest say, or NULL: an image
+ * or a script of a page comes without Origin. A link that somebody follows is not meant. */
+bool site_is_embedded(const char *fetch_site, const char *fetch_dest);
+
 /* Checks the list of --admin-host; NULL is an empty one. False: with a message in `error`. */
 bool site_check_names(const char *names, char *error, size_t error_size);
 

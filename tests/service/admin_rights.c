@@ -206,6 +206,14 @@ static void test_sites(void)
     CHECK_INT(ask("GET", "/_sw/runs", ANN, "Origin: https://evil.example"), 403);
     snprintf(own, sizeof own, "Origin: http://%s", strstr(server.address, "127"));
     CHECK_INT(ask("GET", "/_sw/runs", ANN, own), 403); /* the public port is another site */
+    static const char *const embedded[] = {"cross-site", "same-site", "Same-Origin"}; /* in an image of a page, say */
+    for (size_t i = 0; i < sizeof embedded / sizeof *embedded; i++) {
+        snprintf(own, sizeof own, "Sec-Fetch-Site: %s", embedded[i]);
+        CHECK_INT(ask("GET", "/_sw/runs", ANN, own), 403);
+    }
+    CHECK(strstr(a.body, "Sec-Fetch-Site must be"));
+    CHECK_INT(ask("GET", "/_sw/runs", ANN, "Sec-Fetch-Site: same-origin"), 200);
+    CHECK_INT(ask("GET", "/_sw/runs", ANN, "Sec-Fetch-Site: none"), 200);
     snprintf(host, sizeof host, "Host: evil.example");
     CHECK_INT(ask("GET", "/_sw/healthz", NULL, host), 200);
     stop();
@@ -218,6 +226,8 @@ static void test_dev(void)
     CHECK_INT(ask("GET", "/_sw/runs", NULL, "X: y"), 200);
     CHECK_INT(ask("GET", "/_sw/runs", NULL, "Host: evil.example"), 403);
     CHECK_INT(ask("GET", "/_sw/runs", NULL, "Host: 192.0.2.7"), 403);
+    CHECK_INT(ask("GET", "/_sw/runs", NULL, "Sec-Fetch-Site: cross-site"), 403);
+    CHECK_INT(ask("GET", "/_sw/runs", "Sec-Fetch-Dest: document", "Sec-Fetch-Site: cross-site"), 200); /* a link */
     CHECK_INT(ask("GET", "/_sw/runs", ANN, NULL), 200);
     CHECK_INT(ask("POST", "/_sw/backup?name=x", ANN, NULL), 403); /* who gives a token has its scopes */
     CHECK_INT(ask("POST", "/_sw/backup?name=x", NULL, "X: y"), 409);
