@@ -32,18 +32,18 @@ void session_answer(home *h, http_exchange *x)
     http_text code = http_exchange_request(x)->body;
     if (!auth_admits_site(h, x)) return;
     if (!h->app->link_code || !loop_is_admin_door(h, x)) {
-        problem_reply(x, 404, "a code is given with --dev, at the address of the admin API", NULL);
+        problem_reply(x, 404, "--dev logs a code if its --admin-listen can be reached from other machines", NULL);
         return;
     }
     while (code.len > 0 && (code.data[code.len - 1] == '\n' || code.data[code.len - 1] == '\r')) code.len--;
     if (!link_code_exchange(h->app->link_code, code.data, code.len, clock_steady_ms(), token)) {
         problem_reply(x, 403,
-                      "that is not the code of the link that this process has logged, or it was used, or is older than "
+                      "that is not the code that this process has logged, or it was used, or is older than "
                       "ten minutes",
                       NULL);
         return;
     }
-    log_line(LOG_INFO, NULL, "the link was used: its token is of operator dev, and good for 12 hours");
+    log_line(LOG_INFO, NULL, "the code was used: its token is of operator dev, and good for 12 hours");
     session_reply(x, token);
     OPENSSL_cleanse(token, sizeof token);
 }

@@ -1,4 +1,4 @@
-/* session: the admin route that gives a token for the code of the link that --dev prints. Owns nothing: the code and
+/* session: the admin route that gives a token for the code that --dev logs. Owns nothing: the code and
  * the token are link_code's (runtime/clients/link_code.h). */
 #ifndef RUNTIME_ADMIN_SESSION_H
 #define RUNTIME_ADMIN_SESSION_H

@@ -1,5 +1,5 @@
-/* link_code: the code in the link that --dev prints, for a browser that cannot be given a file with a token. Whoever
- * has it exchanges it, once and soon, for a token of scope admin. Both are in memory alone, as hashes: the next process
+/* link_code: the code that --dev logs for who comes from another machine and has no file with a token. Whoever has
+ * it exchanges it, once and soon, for a token of scope admin. Both are in memory alone, as hashes: the next process
  * knows neither. From any thread. */
 #ifndef RUNTIME_CLIENTS_LINK_CODE_H
 #define RUNTIME_CLIENTS_LINK_CODE_H

@@ -201,14 +201,24 @@ static void start_tell_admin(const sw_app *app, const char *address)
                  "--admin-listen HOST:PORT");
 }
 
-/* With --dev the log has a link to the admin API for a browser. Nobody sends its code by opening it: browsers keep what
- * is behind '#'. */
-static void start_tell_link(sw_app *app, const char *address)
+/* With --dev the log says how to look, and, where other machines reach the address, what a token costs there. */
+static void start_tell_dev(sw_app *app, const char *address)
 {
     char code[LINK_CODE_TEXT];
-    if (!app->opt.dev || !*address || strncmp(address, "unix:", 5) == 0) return;
+    bool is_any = strncmp(address, "0.0.0.0:", 8) == 0 || strncmp(address, "[::]:", 5) == 0;
+    bool is_here = strncmp(address, "127.", 4) == 0 || strncmp(address, "[::1]:", 6) == 0;
+    if (!app->opt.dev || !*address) return;
+    if (strncmp(address, "unix:", 5) == 0) {
+        log_line(LOG_INFO, NULL, "to see the runs: curl --unix-socket %s http://localhost/_sw/runs", address + 5);
+        return;
+    }
+    if (is_here || is_any)
+        log_line(LOG_INFO, NULL, "to see the runs: curl http://%s%s/_sw/runs", is_any ? "localhost" : "",
+                 is_any ? strrchr(address, ':') : address);
+    if (is_here) return;
     app->link_code = app_must(link_code_new(clock_steady_ms(), code));
-    log_line(LOG_INFO, NULL, "its link for one browser, for ten minutes: http://%s/#code=%s", address, code);
+    log_line(LOG_INFO, NULL, "for a token, from any machine, once within ten minutes: curl -d %s http://%s/_sw/session",
+             code, address);
 }
 
 static int start_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_signals, const presence *own)
@@ -225,7 +235,7 @@ static int start_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_s
     start_make_loops(app, s);
     presence_begin(own, app);
     start_tell_admin(app, admin);
-    start_tell_link(app, admin);
+    start_tell_dev(app, admin);
     log_line(LOG_INFO, NULL, "%s listening on http://%s", app->name, address);
     return serve_until_stopped(app, own, stop_signals) ? EXIT_OK : EXIT_OTHER;
 }

@@ -2,6 +2,7 @@
 #include "runtime/stepwell.h"
 #include <sys/stat.h>
 
+#include "http/server/server.h"
 #include "tests/harness/served.h"
 
 static void on_wait(sw_ctx *c)
@@ -246,8 +247,8 @@ static long exchange(const char *code, const char *header_line)
     return a.status;
 }
 
-/* Writes the code of the link that the log has, and starts with these flags. */
-static void start_with_link(char code[65], const char *const *flags)
+/* Starts with these flags, and keeps what the log says first. */
+static void start_and_hear(const char *const *flags)
 {
     const char *all[SERVED_ARGS_MAX] = {"--data", data};
     int exit_code = 0;
@@ -255,16 +256,45 @@ static void start_with_link(char code[65], const char *const *flags)
     snprintf(data, sizeof data, "%s/data", root);
     for (; *flags; flags++) all[n++] = *flags;
     CHECK(served_try(&server, all, said, sizeof said, &exit_code));
-    const char *found = strstr(said, "/#code=");
-    CHECK(found && strspn(found + 7, "0123456789abcdef") == 64);
-    snprintf(code, 65, "%s", found + 7);
 }
 
-static void test_link(void)
+/* Writes the code that the log has, and starts with these flags. */
+static void start_with_code(char code[65], const char *const *flags)
+{
+    start_and_hear(flags);
+    const char *found = strstr(said, "curl -d "), *url = found ? found + 8 + 65 : NULL;
+    CHECK(found && strspn(found + 8, "0123456789abcdef") == 64);
+    CHECK(strncmp(url, server.admin, strlen(server.admin)) == 0);
+    CHECK(strncmp(url + strlen(server.admin), "/_sw/session\n", 13) == 0);
+    snprintf(code, 65, "%s", found + 8);
+}
+
+/* What the log says is true: who follows it sees the runs, and no code is given where nobody needs one. */
+static void test_said(void)
+{
+    static const char *const listen[] = {"127.0.0.1:0", "[::1]:0", "0.0.0.0:0", "[::]:0"};
+    for (size_t i = 0; i < sizeof listen / sizeof *listen; i++) {
+        const char *const flags[] = {"--dev", "--admin-listen", listen[i], NULL};
+        char url[256];
+        int probe = http_listen(listen[i], url, sizeof url);
+        if (probe < 0) continue; /* this machine has no IPv6 */
+        close(probe);
+        start_and_hear(flags);
+        const char *found = strstr(said, "curl http://");
+        CHECK(found && sscanf(found, "curl %255s", url) == 1);
+        call(NULL, url, NULL, NULL, 0, &a);
+        CHECK_INT(a.status, 200);
+        CHECK(strstr(a.body, "\"runs\":["));
+        CHECK((strstr(said, "curl -d") != NULL) == (i >= 2));
+        stop();
+    }
+}
+
+static void test_code(void)
 {
     char code[65], other[65], bearer[128];
-    const char *const flags[] = {"--dev", "--loops", "2", NULL};
-    start_with_link(code, flags);
+    const char *const flags[] = {"--dev", "--admin-listen", "0.0.0.0:0", "--loops", "2", NULL};
+    start_with_code(code, flags);
     snprintf(other, sizeof other, "%s", code);
     other[63] = other[63] == '0' ? '1' : '0';
     CHECK_INT(exchange(other, "X: y"), 403);
@@ -286,9 +316,12 @@ static void test_link(void)
     call("POST", server_url("/_sw/session"), NULL, code, 0, &a);
     CHECK_INT(a.status, 404);
     stop();
-    start_with_link(other, flags); /* another process, another code */
+    start_with_code(other, flags); /* another process, another code */
     CHECK(strcmp(code, other) != 0);
     CHECK_INT(ask("GET", "/_sw/runs", bearer, "Host: 192.0.2.7"), 403);
+    stop();
+    START("--dev");
+    CHECK_INT(exchange(other, "X: y"), 404);
     stop();
     START("--admin-listen", "127.0.0.1:0");
     CHECK_INT(exchange(other, "X: y"), 404);
@@ -373,7 +406,8 @@ static const check_case cases[] = {{"each scope lets do its own", test_scopes},
                                    {"tokens that are not right", test_wrong_tokens},
                                    {"whose Host and Origin are not right", test_sites},
                                    {"--dev", test_dev},
-                                   {"the link of --dev", test_link},
+                                   {"the log of --dev is followed", test_said},
+                                   {"the code of --dev", test_code},
                                    {"--token that is refused", test_wrong_flags},
                                    {"--token that is warned of", test_warnings}};
 
