@@ -6,11 +6,14 @@
 
 #include "runtime/admin/dev.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/log.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/link_code.h"
 #include "runtime/clients/site.h"
 #include "runtime/loop/loop.h"
 #include "runtime/run/program.h"
+
+enum { STRANGER_LINE_MS = 60000 };
 
 static const char scheme[] = "bearer ";
 
@@ -79,6 +82,22 @@ static const operator_entry *auth_find_bearer(const home *h, const char *authori
     return is_of_link ? &dev_operator : who;
 }
 
+/* One line in STRANGER_LINE_MS, whoever asks how often: the log is not theirs to fill. */
+void auth_tell_stranger(const http_request *q, const char *what)
+{
+    static int64_t due_ms;  /* atomic, of the steady clock */
+    static uint64_t untold; /* atomic */
+    int64_t now = clock_steady_ms(), due = __atomic_load_n(&due_ms, __ATOMIC_RELAXED);
+    (void)__atomic_add_fetch(&untold, 1, __ATOMIC_RELAXED);
+    if (now < due ||
+        !__atomic_compare_exchange_n(&due_ms, &due, now + STRANGER_LINE_MS, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
+        return;
+    uint64_t count = __atomic_exchange_n(&untold, 0, __ATOMIC_RELAXED);
+    log_line(LOG_WARN, NULL,
+             "the admin API was given %s that is not right, by %s (%llu times since the last such line)", what,
+             q->peer.len > 0 ? q->peer.data : "?", (unsigned long long)count);
+}
+
 const operator_entry *auth_admits(home *h, http_exchange *x, operator_scope needed, const char *does)
 {
     const http_request *q = http_exchange_request(x);
@@ -93,5 +112,6 @@ const operator_entry *auth_admits(home *h, http_exchange *x, operator_scope need
     if (operators_count(h->app->operators) == 0)
         return auth_refuse(x, 403, "start with --token NAME:SCOPES:FILE, or --dev for requests from this machine");
     if (!given || strncasecmp(given, scheme, sizeof scheme - 1) != 0) return auth_refuse_missing(x, needed);
+    auth_tell_stranger(q, "a token");
     return auth_refuse(x, 403, "that is no token of this server");
 }

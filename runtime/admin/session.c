@@ -37,6 +37,7 @@ void session_answer(home *h, http_exchange *x)
     }
     while (code.len > 0 && (code.data[code.len - 1] == '\n' || code.data[code.len - 1] == '\r')) code.len--;
     if (!link_code_exchange(h->app->link_code, code.data, code.len, clock_steady_ms(), token)) {
+        auth_tell_stranger(http_exchange_request(x), "a code");
         problem_reply(x, 403,
                       "that is not the code that this process has logged, or it was used, or is older than "
                       "ten minutes",

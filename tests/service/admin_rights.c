@@ -55,6 +55,16 @@ static void start(const char *const *flags)
 
 static void stop(void) { CHECK_INT(served_stop(&server, SIGTERM), 0); }
 
+/* Ends the server, and keeps what its log has said since it served. */
+static void hear_the_rest(void)
+{
+    size_t len = 0;
+    CHECK(kill(server.pid, SIGTERM) == 0);
+    for (ssize_t n; (n = read(server.log, said + len, sizeof said - 1 - len)) > 0;) len += (size_t)n;
+    said[len] = 0;
+    CHECK_INT(served_stop(&server, 0), 0);
+}
+
 static void start_with_tokens(const char *flag, const char *value)
 {
     make_tokens();
@@ -98,14 +108,10 @@ static void test_scopes(void)
     CHECK_INT(ask("GET", "/_sw/runs", OPS, NULL), 200);
     CHECK_INT(ask("GET", "/_sw/runs", ROOT, NULL), 200);
     CHECK_INT(ask("DELETE", run, OPS, NULL), 200);
-    CHECK(kill(server.pid, SIGTERM) == 0);
-    size_t len = 0;
-    for (ssize_t n; (n = read(server.log, said + len, sizeof said - 1 - len)) > 0;) len += (size_t)n;
-    said[len] = 0;
+    hear_the_rest();
     CHECK(strstr(said, "cancelling a run: asked by operator ops"));
     CHECK(strstr(said, "making a backup: asked by operator root"));
     CHECK(!strstr(said, "operator ann") && !strstr(said, "ops_may_look_and_act"));
-    CHECK_INT(served_stop(&server, 0), 0);
 }
 
 static void check_by(const char *run, const char *kind, const char *by)
@@ -165,7 +171,9 @@ static void test_wrong_tokens(void)
     CHECK_INT(ask("GET", "/_sw/runs", "Cookie: token=ann-may-look-and-nothing-else", NULL), 401);
     call(NULL, server_url("/_sw/runs"), (const char *const[]){ROOT, NULL}, NULL, 0, &a);
     CHECK_INT(a.status, 404); /* not at the public door */
-    stop();
+    hear_the_rest();
+    const char *told = strstr(said, "was given a token that is not right, by 127.0.0.1 (1 times");
+    CHECK(told && !strstr(told + 1, "was given a token") && !strstr(said, "ann-may-look"));
 }
 
 /* A page whose name was made to resolve to this machine has its own name as Host, and no other site's page is let in.
