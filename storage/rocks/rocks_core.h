@@ -8,6 +8,7 @@
 
 #include "storage/folder.h"
 #include "storage/rocks/rocks.h"
+#include "storage/rocks/rocks_seq.h"
 #include "storage/rocks/rocks_synced.h"
 #include "storage/rocks/rocks_trimmer.h"
 #include "storage/row_bytes.h"
@@ -30,10 +31,6 @@ enum {
     ROCKS_SWEPT_BYTES = 16,
     ROCKS_KEY_ROW_BYTES = RUN_ID_BYTES + STORE_KEY_BYTES
 };
-
-/* Sequence numbers of segments that hold no entries. */
-#define ROCKS_SEQ_KEY  (UINT32_MAX - 1) /* its value is the hash of the run's key, see store_key */
-#define ROCKS_SEQ_LONE UINT32_MAX       /* empty: the run has an expiry row, see batch_expiry */
 
 typedef struct rocks {
     backend base;

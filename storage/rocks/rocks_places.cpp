@@ -4,14 +4,12 @@
 #include <rocksdb/slice_transform.h>
 #include <rocksdb/utilities/object_registry.h>
 
-#include <cstring>
 #include <memory>
 #include <mutex>
 #include <string>
 
 extern "C" {
 #include "storage/rocks/rocks_places.h"
-#include "storage/row_bytes.h"
 }
 
 namespace
@@ -27,14 +25,9 @@ class places final : public rocksdb::SliceTransform
         return rocksdb::Slice(key.data(), RUN_ID_BYTES);
     }
 
-    // Not of a run's first segment. Most runs have no other, and nobody comes back to their places: each would cost
-    // 280 bytes, and a search where the place behind the last run's would do. Also, a range of keys that is deleted
-    // begins with a run's first one, and RocksDB 7.8 would take the place of the memtable's for one in its list of
-    // deleted ranges.
     bool InDomain(const rocksdb::Slice &key) const override
     {
-        static const char first[sizeof(uint32_t)] = {0, 0, 0, 0};
-        return key.size() == ROW_SEGMENT_KEY_BYTES && std::memcmp(key.data() + RUN_ID_BYTES, first, sizeof first) != 0;
+        return key.size() == ROW_SEGMENT_KEY_BYTES && rocks_places_has(reinterpret_cast<const uint8_t *>(key.data()));
     }
 };
 

@@ -24,7 +24,7 @@ static bool batch_delete_key(rocks *r, rocksdb_writebatch_t *b, const run_id *id
 
 /* Deletes a run of which a value is damaged: an iterator reads the values it passes, so this run's keys cannot be
  * listed, but it is known between which keys they lie. The range has to begin with the first one: see
- * storage/rocks/rocks_places.cpp. */
+ * storage/rocks/rocks_places.h. */
 static bool batch_delete_unread(rocks *r, rocksdb_writebatch_t *b, const run_id *id)
 {
     uint8_t from[ROW_SEGMENT_KEY_BYTES], key[ROW_SEGMENT_KEY_BYTES], to[ROW_SEGMENT_KEY_BYTES + 1] = {0};

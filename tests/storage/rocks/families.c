@@ -3,6 +3,7 @@
 #include <rocksdb/c.h>
 
 #include "storage/rocks/rocks.h"
+#include "storage/rocks/rocks_places.h"
 #include "tests/harness/store_desk.h"
 
 enum { FAMILIES_MAX = 16 };
@@ -132,6 +133,20 @@ static bool family_has_option(const char *family, const char *option, const char
     return is_there;
 }
 
+/* A run that ends at once has one segment with entries, and perhaps one without: to remember their places would cost
+ * more than each takes otherwise. */
+static void test_which_places(void)
+{
+    run_id id = id_of(1, 1);
+    uint8_t key[ROW_SEGMENT_KEY_BYTES];
+    static const uint32_t seqs[] = {0, 1, 200, ROCKS_SEQ_KEY - 1, ROCKS_SEQ_KEY, ROCKS_SEQ_LONE};
+    static const bool has[] = {false, true, true, true, false, false};
+    for (size_t i = 0; i < sizeof seqs / sizeof *seqs; i++) {
+        row_segment_key(key, &id, seqs[i]);
+        CHECK_INT(rocks_places_has(key), has[i]);
+    }
+}
+
 /* Else each segment of a run that goes on is looked for in the whole memtable. database_open in the other tests opens
  * such a folder without the option, as earlier programs do. */
 static void test_places(void)
@@ -184,7 +199,8 @@ static void test_first_use(void)
 
 static const check_case cases[] = {{"a newer program's families are left as they are", test_unknown},
                                    {"a table is made when it is first used", test_first_use},
-                                   {"the memtable of the segments remembers places in it", test_places}};
+                                   {"the memtable of the segments remembers places in it", test_places},
+                                   {"but not of runs that end at once", test_which_places}};
 
 int main(int argc, char **argv)
 {
