@@ -171,13 +171,18 @@ static bool operators_add_admin(operators *o, const char *admin_token, char *err
     return !fault;
 }
 
-operators *operators_new(const char *const *tokens, const char *admin_token, char *error, size_t error_size)
+operators *operators_new(const char *const *tokens, const char *admin_token, operators_mode mode, char *error,
+                         size_t error_size)
 {
     operators *o = calloc(1, sizeof *o);
     bool ok = o != NULL;
     (void)snprintf(error, error_size, "out of memory");
-    for (; ok && tokens && *tokens; tokens++)
+    for (; ok && tokens && *tokens; tokens++) {
         ok = operators_add_spec(o, &(complaint){.spec = *tokens, .text = error, .size = error_size});
+        if (ok || mode == OPERATORS_ALL) continue;
+        log_line(LOG_ERROR, NULL, "%s: this operator is left out", error);
+        ok = true;
+    }
     if (ok && admin_token && *admin_token) ok = operators_add_admin(o, admin_token, error, error_size);
     if (ok) return o;
     operators_free(o);

@@ -25,9 +25,16 @@ typedef struct operator_entry {
 
 typedef struct operators operators;
 
+/* What becomes of a --token that is wrong, or whose file is. */
+typedef enum operators_mode {
+    OPERATORS_ALL, /* there is no list then: who starts the program sees why */
+    OPERATORS_GOOD /* it is logged and left out: clients do not wait for an operator's file */
+} operators_mode;
+
 /* Makes the list of `tokens`, each NAME:SCOPES:FILE (NULL-terminated; NULL: none), and of `admin_token`, who is "admin"
  * (NULL or "": none). Reads the files. NULL: out of memory, or `error` names what is wrong with which of them. */
-operators *operators_new(const char *const *tokens, const char *admin_token, char *error, size_t error_size);
+operators *operators_new(const char *const *tokens, const char *admin_token, operators_mode mode, char *error,
+                         size_t error_size);
 void operators_free(operators *o); /* NULL is fine */
 
 size_t operators_count(const operators *o);

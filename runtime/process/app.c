@@ -12,6 +12,7 @@
 #include "runtime/clients/operators.h"
 #include "runtime/clients/public_url.h"
 #include "runtime/clients/site.h"
+#include "runtime/survive/control.h"
 
 enum { ERROR_TEXT = 1024, SECRET_BYTES_MIN = 16, SECRET_BYTES_MAX = 4096 };
 
@@ -219,7 +220,9 @@ options_result app_configure(sw_app *app, int argc, char **argv, char *error, si
     app_configure_log(&app->opt);
     app->public_urls = public_urls_new(app->opt.public_url, error, error_size);
     if (!app->public_urls) return OPTIONS_WRONG;
-    app->operators = operators_new(app->opt.tokens, app->opt.admin_token, error, error_size);
+    /* The supervisor has read the files: one that went bad since keeps no worker from serving clients after a crash. */
+    operators_mode mode = getenv(CONTROL_VARIABLE) ? OPERATORS_GOOD : OPERATORS_ALL;
+    app->operators = operators_new(app->opt.tokens, app->opt.admin_token, mode, error, error_size);
     if (!app->operators) return OPTIONS_WRONG;
     if (!http_header_valid("origin", app->opt.cors_origin)) {
         (void)snprintf(error, error_size, "--cors-origin cannot be sent as a header");

@@ -11,9 +11,17 @@ static void on_wait(sw_ctx *c)
     sw_reply_text(c, 200, "waited");
 }
 
+static void on_pid(sw_ctx *c)
+{
+    char pid[24];
+    snprintf(pid, sizeof pid, "%d", (int)getpid());
+    sw_reply_text(c, 200, "%s", pid);
+}
+
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("rights");
+    sw_route(app, "GET /pid", on_pid);
     sw_endpoint(app, "POST /wait", on_wait, NULL);
     return sw_main(app, argc, argv);
 }
@@ -336,6 +344,39 @@ static void test_code(void)
     stop();
 }
 
+static void wait_for_status(long status, const char *as)
+{
+    for (int tries = 0; ask("GET", "/_sw/runs", as, NULL) != status; tries++) {
+        CHECK(tries < 600);
+        usleep(100000);
+    }
+}
+
+static pid_t worker_pid(void)
+{
+    while (!call_try("GET", server_url("/pid"), NULL, NULL, 0, &a)) usleep(10000);
+    return (pid_t)atoi(a.body);
+}
+
+/* An operator's file that went bad changes nothing for a worker that serves, and takes that operator from the next one
+ * after a crash; clients are served. When it is good again SIGHUP brings the operator back. */
+static void test_bad_file(void)
+{
+    make_tokens();
+    START("--supervise", "--loops", "1", "--admin-listen", "127.0.0.1:0", "--token", spec[0], "--token", spec[1]);
+    pid_t first = worker_pid();
+    CHECK(unlink(strrchr(spec[0], ':') + 1) == 0);
+    CHECK(kill(server.pid, SIGHUP) == 0 && kill(first, SIGKILL) == 0);
+    CHECK(worker_pid() != first);
+    CHECK_INT(ask("GET", "/_sw/runs", OPS, NULL), 200);
+    CHECK_INT(ask("GET", "/_sw/runs", ANN, NULL), 403);
+    make_tokens();
+    CHECK(kill(server.pid, SIGHUP) == 0);
+    wait_for_status(200, ANN);
+    hear_the_rest();
+    CHECK(strstr(said, "No such file or directory: this operator is left out"));
+}
+
 /* ---- Flags ---- */
 
 static void refused(const char *words, const char *first, const char *second)
@@ -416,6 +457,7 @@ static const check_case cases[] = {{"each scope lets do its own", test_scopes},
                                    {"--dev", test_dev},
                                    {"the log of --dev is followed", test_said},
                                    {"the code of --dev", test_code},
+                                   {"a file that goes bad", test_bad_file},
                                    {"--token that is refused", test_wrong_flags},
                                    {"--token that is warned of", test_warnings}};
 
