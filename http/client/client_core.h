@@ -147,7 +147,7 @@ struct client_socket {
     http_client *client;
     int fd;
     bool idle;        /* in curl's pool; false: in use, though perhaps paused */
-    bool connected;   /* curl has wanted to read it */
+    bool connected;   /* curl has wanted to read it, or to send a request on it */
     bool multiplexed; /* HTTP/2 has been spoken */
     client_suspicion suspicion;
     bool connection; /* opened by socket_open, closed by socket_close; else curl opens and closes it */
@@ -155,11 +155,14 @@ struct client_socket {
     int wanted;      /* UV_READABLE | UV_WRITABLE as curl has asked last */
 };
 
+enum { EASY_OPENED_NONE = -1, EASY_OPENED_SEVERAL = -2 };
+
 struct client_easy {
     client_easy *next; /* in the client's free_easies */
     CURL *curl;
     http_call *call;   /* the one it is lent to */
     client_seat *seat; /* where it is while it is lent */
+    int opened;        /* the descriptor of the one connection that was opened for the transfer, or EASY_OPENED_ */
     char message[CURL_ERROR_SIZE];
 };
 
@@ -300,6 +303,7 @@ CURL *idle_sweeper_new(void);         /* NULL: out of memory */
 /* socket.c */
 int socket_change(CURL *easy, curl_socket_t fd, int what, void *multi, void *socket_arg);
 bool socket_watch_idle(client_socket *s);
+void socket_on_send(const client_easy *e); /* curl is about to send the easy's request */
 
 /* multi.c */
 void multi_run(client_multi *m, curl_socket_t fd, int events);

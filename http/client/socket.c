@@ -138,9 +138,18 @@ int socket_change(CURL *easy, curl_socket_t fd, int what, void *arg, void *socke
     return socket_watch_wanted(s) ? 0 : -1;
 }
 
+/* Of an answer that is there as soon as the connection is, curl has read all before it wants to wait for anything
+ * (8.14). Of several connections that were opened, it is not known here which one curl has taken. */
+void socket_on_send(const client_easy *e)
+{
+    client_socket *s = e->opened >= 0 ? socket_of(e->call->client, e->opened) : NULL;
+    if (s && s->connection && s->seat == e->seat) s->connected = true;
+}
+
 curl_socket_t socket_open(void *easy, curlsocktype purpose, struct curl_sockaddr *address)
 {
-    http_call *call = ((client_easy *)easy)->call;
+    client_easy *e = easy;
+    http_call *call = e->call;
     if (!transfer_may_send(call)) return CURL_SOCKET_BAD; /* the request may not be sent on it */
     if (!guard_allows(call, &address->addr)) return CURL_SOCKET_BAD;
     int fd = socket(address->family, address->socktype | SOCK_CLOEXEC | SOCK_NONBLOCK, address->protocol);
@@ -149,7 +158,8 @@ curl_socket_t socket_open(void *easy, curlsocktype purpose, struct curl_sockaddr
     client_socket *s = socket_watch(call->client, fd);
     if (s) {
         s->connection = true;
-        s->seat = ((client_easy *)easy)->seat;
+        s->seat = e->seat;
+        e->opened = e->opened == EASY_OPENED_NONE ? fd : EASY_OPENED_SEVERAL;
         seat_gain_connection(s->seat);
         return fd;
     }

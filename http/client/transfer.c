@@ -29,6 +29,7 @@ static int transfer_on_send(void *arg, char *peer_ip, char *local_ip, int peer_p
     assert(call->easy == arg);
     if (!transfer_may_send(call) || !guard_may_send(call)) return CURL_PREREQFUNC_ABORT;
     call->sent = true;
+    socket_on_send(arg);
     return CURL_PREREQFUNC_OK;
 }
 
@@ -201,6 +202,7 @@ bool transfer_start(http_call *call)
     assert(seat->multi->client == c);
     e->call = call;
     e->seat = seat;
+    e->opened = EASY_OPENED_NONE;
     e->message[0] = 0;
     call->easy = e;
     call->sent = call->reaches_public = false;

@@ -111,14 +111,21 @@ static inline void *wire_main(void *arg)
     return NULL;
 }
 
-static inline void wire_listen(wire_answer how)
+/* The test accepts the connections itself. */
+static inline void wire_listen_alone(void)
 {
     struct sockaddr_in a = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     socklen_t len = sizeof a;
-    wire = (wire_server){.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0), .answer = how};
+    wire.fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK(wire.fd >= 0 && bind(wire.fd, (struct sockaddr *)&a, len) == 0 && listen(wire.fd, 1024) == 0);
     CHECK(getsockname(wire.fd, (struct sockaddr *)&a, &len) == 0);
     wire.port = ntohs(a.sin_port);
+}
+
+static inline void wire_listen(wire_answer how)
+{
+    wire = (wire_server){.answer = how};
+    wire_listen_alone();
     CHECK(pthread_mutex_init(&wire.lock, NULL) == 0 && pthread_create(&wire.thread, NULL, wire_main, NULL) == 0);
 }
 

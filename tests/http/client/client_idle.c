@@ -1,6 +1,7 @@
 /* Idle connections that their servers close: noticed without another call, closed here too, and never given to a
  * request. */
 #include <dirent.h>
+#include <fcntl.h>
 #include <semaphore.h>
 
 #include "tests/harness/wire.h"
@@ -117,7 +118,31 @@ static void test_paused(void)
     wire_end();
 }
 
+/* An answer that is there as soon as the connection is: curl has it before it has ever wanted to wait for one. */
+static void test_early(void)
+{
+    char request[4096];
+    wire_begin(answer, &(http_client_options){.calls_max = 0});
+    wire_refuse();
+    wire_listen_alone();
+    CHECK(fcntl(wire.fd, F_SETFL, O_NONBLOCK) == 0);
+    for (int i = 0; i < 5; i++) {
+        http_call *call = wire_start(&(http_call_options){.url = wire_url("/")});
+        int fd;
+        while ((fd = accept4(wire.fd, NULL, NULL, SOCK_CLOEXEC)) < 0) uv_run(&loop, UV_RUN_NOWAIT);
+        wire_say(fd, ok, sizeof ok - 1);
+        wire_finish(call, 200);
+        CHECK(shutdown(fd, SHUT_WR) == 0);
+        while (recv(fd, request, sizeof request, MSG_DONTWAIT) != 0) wire_pass(20); /* a hang ends the test */
+        CHECK(close(fd) == 0);
+    }
+    CHECK(close(wire.fd) == 0);
+    wire.fd = -1;
+    wire_end();
+}
+
 static const check_case cases[] = {{"connections that servers close are closed", test_closed},
+                                   {"so are those of which the answer was there at once", test_early},
                                    {"a request is not sent on a closed connection", test_not_used},
                                    {"a paused stream keeps its connection", test_paused}};
 CHECK_MAIN(cases)
