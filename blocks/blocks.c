@@ -1,6 +1,7 @@
 #include "blocks/blocks.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/mman.h>
@@ -29,6 +30,7 @@ _Static_assert(sizeof(kept) <= BLOCK_BYTES_MIN, "any block has room for it");
 _Static_assert(BLOCK_BYTES_MIN % STEPS == 0, "the smallest step is whole bytes");
 
 struct blocks {
+    pthread_mutex_t lock; /* of all that follows but page and spare_max, which stay; held for no system call */
     struct kept_list by_size[SIZES]; /* last given first */
     struct kept_list by_age;         /* oldest first */
     size_t kept_bytes, spare_max;
@@ -77,6 +79,10 @@ blocks *blocks_new(size_t spare_max)
 {
     blocks *b = calloc(1, sizeof *b);
     if (!b) return NULL;
+    if (pthread_mutex_init(&b->lock, NULL) != 0) {
+        free(b);
+        return NULL;
+    }
     for (size_t i = 0; i < SIZES; i++) TAILQ_INIT(&b->by_size[i]);
     TAILQ_INIT(&b->by_age);
     b->spare_max = spare_max;
@@ -93,12 +99,16 @@ static void kept_remove(blocks *b, kept *k)
     if (b->kept_bytes < b->kept_least) b->kept_least = b->kept_bytes;
 }
 
-/* Frees the oldest. Its pages go to the system here, since malloc may not let go of them. */
-static size_t kept_drop(blocks *b)
+/* Frees the oldest, if more than `floor` bytes are kept, and returns its size. Its pages go to the system here, since
+ * malloc may not let go of them. */
+static size_t kept_drop(blocks *b, size_t floor)
 {
-    kept *k = TAILQ_FIRST(&b->by_age);
+    (void)pthread_mutex_lock(&b->lock);
+    kept *k = b->kept_bytes > floor ? TAILQ_FIRST(&b->by_age) : NULL;
+    if (k) kept_remove(b, k);
+    (void)pthread_mutex_unlock(&b->lock);
+    if (!k) return 0;
     size_t size = k->size;
-    kept_remove(b, k);
     uintptr_t from = ((uintptr_t)k + b->page - 1) & ~(uintptr_t)(b->page - 1);
     uintptr_t end = ((uintptr_t)k + size) & ~(uintptr_t)(b->page - 1);
     if (end > from) (void)madvise((char *)k + (from - (uintptr_t)k), end - from, MADV_DONTNEED);
@@ -109,30 +119,39 @@ static size_t kept_drop(blocks *b)
 void blocks_free(blocks *b)
 {
     if (!b) return;
-    while (!TAILQ_EMPTY(&b->by_age)) (void)kept_drop(b);
+    while (kept_drop(b, 0) > 0) continue;
     assert(b->kept_bytes == 0);
+    (void)pthread_mutex_destroy(&b->lock);
     free(b);
 }
 
-size_t blocks_kept(const blocks *b) { return b->kept_bytes; }
+size_t blocks_kept(blocks *b)
+{
+    (void)pthread_mutex_lock(&b->lock);
+    size_t bytes = b->kept_bytes;
+    (void)pthread_mutex_unlock(&b->lock);
+    return bytes;
+}
+
+/* Returns one of `size` bytes that is kept, the last given; NULL: there is none. */
+static kept *kept_take(blocks *b, size_t size)
+{
+    (void)pthread_mutex_lock(&b->lock);
+    kept *k = TAILQ_FIRST(&b->by_size[size_index(size)]);
+    if (k) kept_remove(b, k);
+    (void)pthread_mutex_unlock(&b->lock);
+    assert(!k || k->size == size);
+    return k;
+}
 
 void *blocks_take(blocks *b, size_t *size)
 {
     if (!b || !size_is_kept(*size)) return malloc(*size);
     *size = size_round_up(*size);
     assert(size_is_kept(*size));
-    struct kept_list *list = &b->by_size[size_index(*size)];
-    kept *k = TAILQ_FIRST(list);
-    if (k) {
-        assert(k->size == *size);
-        kept_remove(b, k);
-        return k;
-    }
-    void *block = malloc(*size);
-    while (!block && !TAILQ_EMPTY(&b->by_age)) { /* want of memory, and here is some */
-        (void)kept_drop(b);
-        block = malloc(*size);
-    }
+    void *block = kept_take(b, *size);
+    if (!block) block = malloc(*size);
+    while (!block && kept_drop(b, 0) > 0) block = malloc(*size); /* want of memory, and here is some */
     return block;
 }
 
@@ -146,9 +165,11 @@ void blocks_give(blocks *b, void *block, size_t size)
     size_t index = size_index(size);
     k->size = size_at(index);
     assert(k->size <= size);
+    (void)pthread_mutex_lock(&b->lock);
     TAILQ_INSERT_HEAD(&b->by_size[index], k, of_size);
     TAILQ_INSERT_TAIL(&b->by_age, k, of_age);
     b->kept_bytes += k->size;
+    (void)pthread_mutex_unlock(&b->lock);
 }
 
 /* How much of `surplus` is given back after so long. */
@@ -161,10 +182,15 @@ static size_t trim_share(size_t surplus, uint64_t passed_ms)
 
 void blocks_trim(blocks *b, uint64_t passed_ms)
 {
+    (void)pthread_mutex_lock(&b->lock);
     assert(b->kept_least <= b->kept_bytes);
-    if (b->kept_least > b->spare_max) {
-        size_t share = trim_share(b->kept_least - b->spare_max, passed_ms);
-        for (size_t given = 0; given <= share && b->kept_bytes > b->spare_max;) given += kept_drop(b);
-    }
+    size_t least = b->kept_least;
+    (void)pthread_mutex_unlock(&b->lock);
+    size_t share = least > b->spare_max ? trim_share(least - b->spare_max, passed_ms) : 0;
+    bool drops = least > b->spare_max;
+    for (size_t given = 0, size; drops && given <= share; given += size)
+        drops = (size = kept_drop(b, b->spare_max)) > 0;
+    (void)pthread_mutex_lock(&b->lock);
     b->kept_least = b->kept_bytes;
+    (void)pthread_mutex_unlock(&b->lock);
 }

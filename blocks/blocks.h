@@ -1,6 +1,6 @@
 /* blocks: the large pieces of memory of one loop, for its buffers and arenas. Keeps what is given back for whoever asks
- * next, and lets the system have what nobody has asked for since. Owns only what it keeps; each block is malloc's. Of
- * one thread.
+ * next, and lets the system have what nobody has asked for since. Owns only what it keeps; each block is malloc's.
+ * Other threads that work for the loop may take and give, too.
  *
  * malloc alone does not do: it gives memory back from the end of a heap only, so that one small object there holds all
  * that was freed before it. */
@@ -27,6 +27,6 @@ void blocks_give(blocks *b, void *block, size_t size);
 /* Gives back to the system, oldest first, a share of what is kept beyond spare_max and nobody has needed since the last
  * call: the more, the more time has passed between the two. */
 void blocks_trim(blocks *b, uint64_t passed_ms);
-size_t blocks_kept(const blocks *b); /* bytes */
+size_t blocks_kept(blocks *b); /* bytes */
 
 #endif

@@ -61,13 +61,17 @@ void arena_cache_free(arena_cache *cache)
     free(cache);
 }
 
-void arena_init(arena *a, arena_cache *cache) { *a = (arena){.cache = cache, .bytes_max = SIZE_MAX}; }
+void arena_init(arena *a, arena_cache *cache)
+{
+    *a = (arena){.cache = cache, .blocks = cache ? cache->blocks : NULL, .bytes_max = SIZE_MAX};
+}
 
 void arena_set_limit(arena *a, size_t bytes_max) { a->bytes_max = bytes_max; }
 
 void arena_init_for(arena *a, const arena *heir)
 {
-    *a = (arena){.heir = heir, .bytes_max = heir->bytes < heir->bytes_max ? heir->bytes_max - heir->bytes : 0};
+    size_t left = heir->bytes < heir->bytes_max ? heir->bytes_max - heir->bytes : 0;
+    *a = (arena){.heir = heir, .blocks = heir->blocks, .bytes_max = left};
 }
 
 bool arena_adopt(arena *a, arena *from)
@@ -108,7 +112,7 @@ void arena_free(arena *a)
             a->cache->chunks = c;
             a->cache->count++;
         } else {
-            blocks_give(a->cache ? a->cache->blocks : NULL, c, c->size);
+            blocks_give(a->blocks, c, c->size);
         }
     }
     a->chunk = NULL;
@@ -129,7 +133,7 @@ static arena_chunk *arena_take_chunk(arena *a, size_t size)
         c = a->cache->chunks;
         a->cache->chunks = c->next;
         a->cache->count--;
-    } else if (!(c = blocks_take(a->cache ? a->cache->blocks : NULL, &bytes))) {
+    } else if (!(c = blocks_take(a->blocks, &bytes))) {
         a->is_out = true;
         return NULL;
     }

@@ -17,6 +17,7 @@ struct arena {
     struct arena_chunk *chunk; /* newest, NULL before the first allocation */
     char *at, *end;            /* free space in the newest chunk */
     arena_cache *cache;        /* borrowed; NULL: none */
+    struct blocks *blocks;     /* where large chunks come from, and go; borrowed; NULL: malloc */
     const arena *heir;         /* adopts the chunks later, so that values in them are its own; NULL: nobody does */
     size_t bytes, bytes_max;   /* taken in chunks; allowed */
     bool over;                 /* the arena was asked for more than bytes_max allows */
@@ -31,7 +32,8 @@ void arena_init(arena *a, arena_cache *cache);
 void arena_set_limit(arena *a, size_t bytes_max); /* counts whole chunks; what is there already stays */
 void arena_free(arena *a);                        /* frees all; the arena may be used again afterwards */
 
-/* Makes an arena for another thread, whose chunks `heir` is to adopt: its limit is what `heir` has left. */
+/* Makes an arena for another thread, whose chunks `heir` is to adopt: its limit is what `heir` has left. It takes large
+ * chunks from the same blocks, where they go in the end: else each text that is read would leave as much spare. */
 void arena_init_for(arena *a, const arena *heir);
 /* Takes over the chunks of `from`, which is empty afterwards, and notes why `from` was refused memory. False: they are
  * more than `a` may have (over), and stay with `from`. */

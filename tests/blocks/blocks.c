@@ -1,5 +1,6 @@
 /* Blocks: what is given back is handed out again, what nobody needs goes, and both are counted. */
 #include <malloc.h>
+#include <pthread.h>
 #include <stdint.h>
 
 #include "blocks/blocks.h"
@@ -97,6 +98,33 @@ static void test_trim(void)
     blocks_free(b);
 }
 
+static blocks *shared;
+
+static void *take_and_give(void *arg)
+{
+    enum { ROUNDS = 20000, AT_ONCE = 8 };
+    void *held[AT_ONCE] = {NULL};
+    for (size_t i = 0; i < ROUNDS; i++) {
+        void **place = &held[i % AT_ONCE];
+        blocks_give(shared, *place, 64u * KIB);
+        *place = take(shared, 64u * KIB);
+        if (arg && i % 100 == 0) blocks_trim(shared, 1);
+    }
+    for (size_t i = 0; i < AT_ONCE; i++) blocks_give(shared, held[i], 64u * KIB);
+    return NULL;
+}
+
+/* Threads that work for the loop take and give while it trims. */
+static void test_threads(void)
+{
+    pthread_t threads[2];
+    CHECK(shared = blocks_new(0));
+    for (int i = 0; i < 2; i++) CHECK_INT(pthread_create(&threads[i], NULL, take_and_give, NULL), 0);
+    (void)take_and_give(shared);
+    for (int i = 0; i < 2; i++) CHECK_INT(pthread_join(threads[i], NULL), 0);
+    blocks_free(shared);
+}
+
 /* What is taken and given back all the time stays. */
 static void test_needed(void)
 {
@@ -144,9 +172,12 @@ static void test_resident(void)
     blocks_free(b);
 }
 
-static const check_case cases[] = {
-    {"what is given back is handed out again", test_again}, {"any size", test_sizes},
-    {"memory that others have made", test_foreign},         {"what nobody needs goes, little by little", test_trim},
-    {"what is needed all the time stays", test_needed},     {"the system has it back", test_resident}};
+static const check_case cases[] = {{"what is given back is handed out again", test_again},
+                                   {"any size", test_sizes},
+                                   {"memory that others have made", test_foreign},
+                                   {"what nobody needs goes, little by little", test_trim},
+                                   {"several threads take and give", test_threads},
+                                   {"what is needed all the time stays", test_needed},
+                                   {"the system has it back", test_resident}};
 
 int main(int argc, char **argv) { return check_run(cases, sizeof cases / sizeof cases[0], argc, argv); }

@@ -3,6 +3,7 @@
  * through functions of this test (the linker's --wrap). */
 #include <limits.h>
 
+#include "blocks/blocks.h"
 #include "runtime/api/aside.h"
 #include "runtime/base/json.h"
 #include "runtime/base/json_reader.h"
@@ -405,6 +406,22 @@ static void test_limit(void)
     turned_close();
 }
 
+/* The next text is read into the memory that the last one had, and no more is kept than one takes. */
+static void test_memory_again(void)
+{
+    size_t kept = 0;
+    open_program(NULL);
+    let_go();
+    for (int i = 0; i < 8; i++) {
+        check_reply(turned_send("POST", "/read", ""), "262144 numbers");
+        turned_often();
+        if (i == 0) kept = blocks_kept(turned_home()->blocks);
+    }
+    printf("# %zu bytes kept after one text, %zu after eight\n", kept, blocks_kept(turned_home()->blocks));
+    CHECK(blocks_kept(turned_home()->blocks) <= kept + kept / 2);
+    turned_close();
+}
+
 /* Two texts for which there is room, each without the other. */
 static void test_limit_of_both(void)
 {
@@ -432,5 +449,6 @@ static const check_case cases[] = {{"others are served while a text is read", te
                                    {"an attempt's time is over while it reads", test_timeout},
                                    {"a text that is wrong at its end", test_wrong},
                                    {"a text for which there is no room", test_limit},
+                                   {"the next text has the memory of the last one", test_memory_again},
                                    {"two texts for which there is no room", test_limit_of_both}};
 CHECK_MAIN(cases)
