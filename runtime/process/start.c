@@ -255,7 +255,11 @@ static bool start_open_sockets(sw_app *app, sockets *s, char *error, size_t erro
     assert(app->loop_count <= SOCKETS_MAX);
     bool open = s->count == 0 ? sockets_listen(s, app->opt.listen, app->loop_count, error, error_size)
                               : sockets_spread(s, app->loop_count, error, error_size);
-    return open && admin_socket_open(&app->opt, s, error, error_size);
+    if (!open || admin_socket_open(&app->opt, s, error, error_size)) return open;
+    if (app->control < 0) return false;
+    /* The supervisor would have opened it, and is of an earlier version: clients are served all the same. */
+    log_line(LOG_ERROR, NULL, "%s: this worker has no admin API", error);
+    return true;
 }
 
 static int start_with_presence(sw_app *app, sockets *s, const sigset_t *stop_signals)

@@ -49,6 +49,7 @@ static int serve(int argc, char **argv)
 {
     const struct rlimit few = {FEW_FILES, FEW_FILES};
     if (getenv("HAND_OVER")) hand_over(argv);
+    if (getenv("EARLIER_SUPERVISOR")) (void)unsetenv("STEPWELL_ADMIN_SOCKET");
     if (getenv("FEW_FILES")) CHECK(setrlimit(RLIMIT_NOFILE, &few) == 0);
     sw_app *app = sw_app_new("door");
     sw_endpoint(app, "POST /wait", on_wait, NULL);
@@ -343,6 +344,26 @@ static void test_upgrade(void)
     stop();
 }
 
+/* A supervisor of version 0.1 knows of no such socket: the worker opens it itself, and serves clients without it if it
+ * cannot. Here it cannot, because the supervisor has it. */
+static void test_earlier_supervisor(void)
+{
+    char taken[64], why[256];
+    int fd = http_listen("127.0.0.1:0", why, sizeof why);
+    CHECK(fd >= 0 && http_listen_address(fd, taken, sizeof taken));
+    close(fd);
+    CHECK(setenv("EARLIER_SUPERVISOR", "", 1) == 0);
+    START("--dev", "--supervise", "--loops", "1", "--admin-listen", taken);
+    CHECK_STR(server.admin, "");
+    CHECK_INT(ask_public("GET", "/pid"), 200);
+    CHECK_INT(ask_public("GET", "/_sw/runs"), 404);
+    stop();
+    START("--dev", "--supervise", "--loops", "1", "--admin-listen", "127.0.0.1:0"); /* any port that is free */
+    CHECK_INT(ask_admin("GET", "/_sw/runs"), 200);
+    stop();
+    CHECK(unsetenv("EARLIER_SUPERVISOR") == 0);
+}
+
 static void start_handed_over(const char *names, const char *const *flags)
 {
     CHECK(setenv("HAND_OVER", names, 1) == 0);
@@ -380,6 +401,7 @@ static const check_case cases[] = {{"each route has its door", test_doors},
                                    {"a crowd at one door leaves the other open", test_crowds},
                                    {"a socket in the file system", test_path},
                                    {"the door outlives the worker", test_upgrade},
+                                   {"a supervisor of version 0.1", test_earlier_supervisor},
                                    {"a socket that was handed over", test_handed_over}};
 
 SERVED_MAIN(serve, prepare, cases)
