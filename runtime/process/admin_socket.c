@@ -1,6 +1,7 @@
 #include "runtime/process/admin_socket.h"
 
 #include <assert.h>
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -45,7 +46,8 @@ static int admin_listen(const char *address, int public_fd, char *error, size_t 
     if (path) return http_listen_unix(path, error, error_size);
     int fd = http_listen(address, error, error_size);
     (void)http_listen_address(public_fd, public, sizeof public);
-    if (fd < 0 && address_port(address) > 0 && address_port(address) == address_port(public))
+    bool is_taken = fd < 0 && strstr(error, strerror(EADDRINUSE));
+    if (is_taken && address_port(address) > 0 && address_port(address) == address_port(public))
         (void)snprintf(error, error_size, "cannot listen on %.200s: that port is --listen's", address);
     return fd;
 }

@@ -223,6 +223,8 @@ static void test_wrong_addresses(void)
     REFUSED("stop the program that has this port", "--admin-listen", other);
     close(taken);
     REFUSED("that port is --listen's", "--listen", other, "--admin-listen", other);
+    snprintf(path, sizeof path, "192.0.2.1%s", strrchr(other, ':'));
+    REFUSED("this machine does not have that address", "--listen", other, "--admin-listen", path);
     REFUSED("write HOST:PORT", "--admin-listen", "8081");
     REFUSED("write HOST:PORT", "--admin-listen", "127.0.0.1:99999");
     REFUSED("write HOST:PORT", "--admin-listen", "http://127.0.0.1:8081");
