@@ -18,6 +18,26 @@ static backend_ops seen;
 
 static const epoch_plan *now_planned(void) { return &w->plan.epoch[w->epoch]; }
 
+/* A segment that leaves the run's row as it is says which time it takes to be there; but one that a start adds to a run
+ * that is not in memory, which says STORE_DUE_STOPPED whatever the row has. */
+static void compare_row(const store_segment *s)
+{
+    if (s->outcome != STORE_DONE || s->len == 0 || s->live != STORE_LIVE_UNCHANGED) return;
+    if (s->due_ms == STORE_DUE_STOPPED) return;
+    char id[RUN_ID_TEXT + 1];
+    run_id_format(&s->run, id);
+    const memory_row *row = memory_get(&w->disk->tables[MEMORY_LIVE], s->run.bytes, RUN_ID_BYTES);
+    int64_t due_ms = row ? (int64_t)row_get_be(memory_value(row), ROW_DUE_BYTES) : -1;
+    PROMISE("live rows", due_ms == s->due_ms, "run %s: its row in the live table has the time %lld, not %lld", id,
+            (long long)due_ms, (long long)s->due_ms);
+}
+
+static void take_committed(const store_segment *list)
+{
+    promise_committed(list);
+    for (const store_segment *s = list; s; s = s->next) compare_row(s);
+}
+
 static store_outcome write_list(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size)
 {
     const epoch_plan *e = now_planned();
@@ -28,7 +48,7 @@ static store_outcome write_list(backend *b, store_segment *list, int64_t now_ms,
     store_outcome outcome = real->commit(b, list, now_ms, error, error_size);
     world_note("write %llu: %d", (unsigned long long)w->writes, outcome);
     if (!memory_powered(w->disk)) world_crash("the power is gone");
-    if (outcome == STORE_DONE) promise_committed(list);
+    if (outcome == STORE_DONE) take_committed(list);
     if (outcome != STORE_DONE) w->journal_fails = true;
     w->failed_writes += outcome != STORE_DONE;
     if (here && e->end == END_AFTER_WRITE) world_crash("after a write");
@@ -48,7 +68,7 @@ static bool find_commit(backend *b, const store_segment *list, bool *there, cons
     bool was = heap_spare();
     bool ok = real->find_commit(b, list, there, error);
     if (ok) world_note("the write of unknown outcome is %s", *there ? "there" : "not there");
-    if (ok && *there) promise_committed(list);
+    if (ok && *there) take_committed(list);
     heap_go_on(was);
     return ok;
 }
