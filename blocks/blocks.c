@@ -14,8 +14,9 @@ enum {
     STEPS = 4,      /* sizes between a power of two and the next */
     DOUBLINGS = 12, /* larger blocks, from 64 MiB on, are not kept */
     SIZES = STEPS * DOUBLINGS,
-    TRIM_MS = 512,            /* in which all that nobody needs is given back, but no more than ... */
-    TRIM_BYTES_A_MS = 1 << 20 /* ... this: a page costs the loop up to a microsecond */
+    TRIM_MS = 512,             /* in which half of what nobody needs is given back, and more, but no more than ... */
+    TRIM_BYTES_A_MS = 1 << 20, /* ... this: a page costs the loop up to a microsecond */
+    TRIM_MS_MOST = 16          /* that count in one call, which holds the loop */
 };
 
 /* A block that is kept: lies in the block itself. */
@@ -175,12 +176,12 @@ void blocks_give(blocks *b, void *block, size_t size)
 /* How much of `surplus` is given back after so long. */
 static size_t trim_share(size_t surplus, uint64_t passed_ms)
 {
-    if (passed_ms > TRIM_MS) passed_ms = TRIM_MS;
+    if (passed_ms > TRIM_MS_MOST) passed_ms = TRIM_MS_MOST;
     size_t share = surplus / TRIM_MS * (size_t)passed_ms, most = TRIM_BYTES_A_MS * (size_t)passed_ms;
     return share < most ? share : most;
 }
 
-void blocks_trim(blocks *b, uint64_t passed_ms)
+bool blocks_trim(blocks *b, uint64_t passed_ms)
 {
     (void)pthread_mutex_lock(&b->lock);
     assert(b->kept_least <= b->kept_bytes);
@@ -192,5 +193,7 @@ void blocks_trim(blocks *b, uint64_t passed_ms)
         drops = (size = kept_drop(b, b->spare_max)) > 0;
     (void)pthread_mutex_lock(&b->lock);
     b->kept_least = b->kept_bytes;
+    bool more = b->kept_bytes > b->spare_max;
     (void)pthread_mutex_unlock(&b->lock);
+    return more;
 }

@@ -7,6 +7,7 @@
 #ifndef BLOCKS_BLOCKS_H
 #define BLOCKS_BLOCKS_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -25,8 +26,9 @@ void *blocks_take(blocks *b, size_t *size);
 void blocks_give(blocks *b, void *block, size_t size);
 
 /* Gives back to the system, oldest first, a share of what is kept beyond spare_max and nobody has needed since the last
- * call: the more, the more time has passed between the two. */
-void blocks_trim(blocks *b, uint64_t passed_ms);
+ * call: the more, the more time has passed between the two, but never so much that the caller is held for long. True:
+ * more than spare_max is kept, so call again soon. */
+bool blocks_trim(blocks *b, uint64_t passed_ms);
 size_t blocks_kept(blocks *b); /* bytes */
 
 #endif

@@ -84,13 +84,18 @@ static void loop_on_handled(void *arg)
 
 static void loop_check_drained(sw_loop *l);
 
-/* Gives memory back that nobody needs any more. A loop without work comes here, too: the server's sweep wakes it. */
+/* Makes a turn: all is done there. */
+static void loop_on_trim(uv_timer_t *h) { (void)h; }
+
+/* Gives memory back that nobody needs any more. A loop without work comes here, too: the server's sweep wakes it, and
+ * the timer as long as there is more. */
 static void loop_trim(sw_loop *l)
 {
     uint64_t now = uv_now(&l->uv), passed_ms = now - l->trimmed_blocks_ms;
     if (passed_ms < TRIM_BLOCKS_MS) return;
     l->trimmed_blocks_ms = now;
-    blocks_trim(l->home.blocks, passed_ms);
+    bool more = blocks_trim(l->home.blocks, passed_ms);
+    if (more && !l->stopping) (void)uv_timer_start(&l->trim, loop_on_trim, TRIM_BLOCKS_MS, 0);
     if (now - l->trimmed_ms < TRIM_MS) return;
     l->trimmed_ms = now;
     stack_pool_trim(l->home.stacks);
@@ -238,6 +243,7 @@ static void loop_on_part_closed(void *arg)
     timers_close(&l->home.timers);
     uv_close((uv_handle_t *)&l->before_poll, NULL);
     uv_close((uv_handle_t *)&l->after_poll, NULL);
+    uv_close((uv_handle_t *)&l->trim, NULL);
     uv_close((uv_handle_t *)&l->command, NULL);
     clock_watch_close(&l->clock_watch);
 }
@@ -277,7 +283,7 @@ static bool loop_init_uv(sw_loop *l)
     if (uv_loop_init(&l->uv) != 0 || uv_mutex_init(&l->moved_lock) != 0) return false;
     if (uv_async_init(&l->uv, &l->command, loop_on_command) != 0 || uv_prepare_init(&l->uv, &l->before_poll) != 0 ||
         uv_check_init(&l->uv, &l->after_poll) != 0 || uv_prepare_start(&l->before_poll, loop_on_before_poll) != 0 ||
-        uv_check_start(&l->after_poll, loop_on_after_poll) != 0)
+        uv_check_start(&l->after_poll, loop_on_after_poll) != 0 || uv_timer_init(&l->uv, &l->trim) != 0)
         return false;
     l->command.data = l->before_poll.data = l->after_poll.data = l;
     return timers_init(&l->home.timers, &l->uv) && clock_watch_open(&l->clock_watch, &l->home);

@@ -23,6 +23,7 @@ typedef struct sw_loop {
     uv_check_t after_poll;
     uv_async_t command; /* from other threads: drain, or a moved connection */
     uv_thread_t thread;
+    uv_timer_t trim;                        /* wakes a loop without work that has memory to give back */
     uint64_t trimmed_ms, trimmed_blocks_ms; /* when the stacks were trimmed last, and the blocks; the uv loop's time */
     clock_watch clock_watch;
     http_server *server;

@@ -109,7 +109,7 @@ const flag library_flags[] = {
      "series that a metric with labels has at most; what else comes counts as \"other\"", NUMBER_AT(metric_series_max),
      1, 100000},
     {"spare-memory", FLAG_BYTES, "SIZE", "16MiB",
-     "freed memory that each loop keeps for what comes next; the system gets more back within a second",
+     "freed memory that each loop keeps for what comes next; the system gets more back within seconds",
      NUMBER_AT(spare_memory), 0, 1LL << 40},
     {"stack-size", FLAG_BYTES, "SIZE", "64KiB", "stack of a handler, branch or parallel step", NUMBER_AT(stack_size),
      16384, 8 * 1024 * 1024},

@@ -93,8 +93,25 @@ static void test_trim(void)
     CHECK_INT(blocks_kept(b), KEEPS ? COUNT * MIB : 0); /* until now somebody needed them */
     blocks_trim(b, 10);
     CHECK(!KEEPS || (blocks_kept(b) < COUNT * MIB && blocks_kept(b) >= (COUNT - 4) * MIB)); /* a few at a time */
-    for (int i = 0; i < COUNT; i++) blocks_trim(b, LONG_MS);
+    for (int i = 0; i < COUNT; i++) CHECK(blocks_trim(b, LONG_MS) == (blocks_kept(b) > 8 * MIB));
     CHECK_INT(blocks_kept(b), KEEPS ? 8 * MIB : 0);
+    blocks_free(b);
+}
+
+/* A loop that has slept for long gives no more at once than one that has work: somebody may wait for it by now. */
+static void test_trim_is_short(void)
+{
+    enum { COUNT = 256, MOST_MIB = 16 };
+    static void *all[COUNT];
+    blocks *b = blocks_new(0);
+    CHECK(b);
+    for (int i = 0; i < COUNT; i++) all[i] = take(b, MIB);
+    for (int i = 0; i < COUNT; i++) blocks_give(b, all[i], MIB);
+    CHECK(blocks_trim(b, LONG_MS) == (KEEPS > 0));
+    for (size_t before; (before = blocks_kept(b)) > 0;) {
+        CHECK(blocks_trim(b, LONG_MS) == (blocks_kept(b) > 0));
+        CHECK(blocks_kept(b) < before && before - blocks_kept(b) <= (MOST_MIB + 1) * MIB);
+    }
     blocks_free(b);
 }
 
@@ -164,7 +181,7 @@ static void test_resident(void)
     }
     size_t full = resident_pages();
     for (int i = 0; i < COUNT; i++) blocks_give(b, all[i], BYTES);
-    for (int i = 0; i < 10; i++) blocks_trim(b, LONG_MS);
+    for (int i = 0; i < 1000 && blocks_trim(b, LONG_MS); i++) continue;
     size_t after = resident_pages();
     printf("# %zu pages resident, %zu with all blocks, %zu after\n", before, full, after);
     if (KEEPS && !SANITIZED) CHECK(after < full / 5);
@@ -176,6 +193,7 @@ static const check_case cases[] = {{"what is given back is handed out again", te
                                    {"any size", test_sizes},
                                    {"memory that others have made", test_foreign},
                                    {"what nobody needs goes, little by little", test_trim},
+                                   {"little goes at once, however long it took", test_trim_is_short},
                                    {"several threads take and give", test_threads},
                                    {"what is needed all the time stays", test_needed},
                                    {"the system has it back", test_resident}};
