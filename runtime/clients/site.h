@@ -1,6 +1,6 @@
 /* site: what the headers that browsers set themselves say of a request: for which host it is meant, and which page has
  * made it. A page whose name is made to resolve to this machine's address (DNS rebinding) shows in Host, a page of
- * another site in Origin. No resolver is asked what a name means. Owns nothing. */
+ * another site in Origin or Sec-Fetch-Site. No resolver is asked what a name means. Owns nothing. */
 #ifndef RUNTIME_CLIENTS_SITE_H
 #define RUNTIME_CLIENTS_SITE_H
 

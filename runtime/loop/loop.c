@@ -21,6 +21,7 @@ enum {
     CLOSING_PARTS = 4,   /* server, client, threads of sw_blocking and of long work; admin API's server, port, if any */
     TURN_REQUESTS = 256, /* then what they have touched is dealt with before more are taken */
     TURN_EVENTS = 256,   /* of connections, likewise: clients that go away come without requests */
+    ADMIN_BODY_MAX = 65536, /* none of its routes has a use for more, and strangers may send it */
     TRIM_MS = 100,
     TRIM_BLOCKS_MS = 10 /* in small pieces: each holds up the loop */
 };
@@ -329,6 +330,8 @@ bool loop_open_admin(sw_loop *l, int fd, char *error, size_t error_size)
     assert(l->server && !l->admin_server);
     so.descriptors_max = l->home.app->admin_descriptors;
     so.connections_max = l->home.app->admin_connections;
+    so.body_bytes_max = ADMIN_BODY_MAX;
+    so.body_none = false;
     so.on_request = dispatch_admin_request;
     so.on_refusal = dispatch_admin_refusal;
     so.on_leave = loop_on_admin_leave;

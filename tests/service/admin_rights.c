@@ -309,12 +309,17 @@ static void test_said(void)
 static void test_code(void)
 {
     char code[65], other[65], bearer[128];
-    const char *const flags[] = {"--dev", "--admin-listen", "0.0.0.0:0", "--loops", "2", NULL};
+    static char large[65538];
+    const char *const flags[] = {"--dev", "--admin-listen", "0.0.0.0:0", "--loops", "2", "--body-max", "0", NULL};
     start_with_code(code, flags);
     snprintf(other, sizeof other, "%s", code);
     other[63] = other[63] == '0' ? '1' : '0';
     CHECK_INT(exchange(other, "X: y"), 403);
     CHECK_INT(exchange("", "X: y"), 403);
+    memset(large, 'a', 65537);
+    CHECK_INT(exchange(large, "X: y"), 413);
+    large[65536] = 0;
+    CHECK_INT(exchange(large, "X: y"), 403);
     CHECK_INT(exchange(code, "Origin: https://evil.example"), 403);
     CHECK_INT(exchange(code, "Host: evil.example"), 403);
     snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", code);
@@ -329,7 +334,7 @@ static void test_code(void)
     CHECK_INT(exchange(code, "X: y"), 403); /* once */
     CHECK(strstr(a.body, "it was used"));
     CHECK_INT(ask("GET", "/_sw/session", NULL, "X: y"), 405);
-    call("POST", server_url("/_sw/session"), NULL, code, 0, &a);
+    call("POST", server_url("/_sw/session"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 404);
     stop();
     start_with_code(other, flags); /* another process, another code */
