@@ -1,12 +1,14 @@
-/* A crowd of timers due at one moment: other handles of the loop get their turns between them, and none is forgotten.
- */
+/* A crowd of timers due at one moment: other handles of the loop get their turns between them, and none is forgotten,
+ * whatever the timers' functions start, stop or hold up. */
 #include "runtime/base/timers.h"
 
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "runtime/base/clock.h"
 #include "tests/harness/check.h"
 
-enum { CROWD = 1000 };
+enum { CROWD = 1000, FIRED = 20000, PATIENCE_SECONDS = 120 };
 
 typedef struct crowd {
     uv_loop_t loop;
@@ -101,10 +103,67 @@ static void test_stopped(void)
     crowd_close(c, &other);
 }
 
+/* ---- Whatever timers do ---- */
+
+static unsigned lot(unsigned n)
+{
+    static unsigned state = 1;
+    state = state * 1103515245 + 12345;
+    return (state >> 16) % n;
+}
+
+/* Does one thing to one timer, any of them: also to one that is due and left for the next turn. */
+static void meddle(crowd *c)
+{
+    struct timer *t = &c->each[lot(CROWD)];
+    switch (lot(4)) {
+    case 0:
+        timers_stop(&c->timers, t);
+        break;
+    case 1:
+        CHECK(timers_hasten(&c->timers, t, lot(3)));
+        break;
+    default:
+        CHECK(timers_start(&c->timers, t, lot(4)));
+    }
+}
+
+static void on_meddle(struct timer *t)
+{
+    crowd *c = t->arg;
+    CHECK(!timer_is_started(t) && t->due_us <= clock_steady_us());
+    if (++c->fired >= FIRED) return;
+    meddle(c);
+    meddle(c);
+    if (lot(64) == 0) usleep(3000); /* others become due while this one runs, as on a busy machine */
+}
+
+/* Meanwhile another handle does the same, in the turns between. */
+static void on_meddling_turn(uv_check_t *h)
+{
+    crowd *c = h->data;
+    if (c->fired < FIRED) meddle(c);
+}
+
+static void test_meddled_with(void)
+{
+    uv_check_t other;
+    crowd *c = crowd_open(&other);
+    alarm(PATIENCE_SECONDS); /* a timer that is forgotten leaves the loop waiting */
+    CHECK(uv_check_stop(&other) == 0 && uv_check_start(&other, on_meddling_turn) == 0);
+    start_all(c);
+    for (size_t i = 0; i < CROWD; i++) c->each[i].fn = on_meddle;
+    while (c->timers.count > 0) CHECK(uv_run(&c->loop, UV_RUN_ONCE) != 0);
+    CHECK(c->fired >= FIRED);
+    alarm(0);
+    crowd_close(c, &other);
+}
+
 static const check_case cases[] = {
     {"a crowd of timers leaves turns to others", test_turns},
     {"a timer that is due again at once does so too", test_again},
     {"timers that are left for the next turn can be stopped", test_stopped},
+    {"no timer is forgotten, whatever is done to them", test_meddled_with},
 };
 
 int main(int argc, char **argv) { return check_run(cases, sizeof cases / sizeof cases[0], argc, argv); }
