@@ -13,7 +13,8 @@ typedef struct http_client http_client;
 typedef struct http_call http_call; /* a request, those of the redirects it follows, and the last response */
 
 typedef struct http_client_options {
-    size_t transfers_per_handle; /* 0: 64 */
+    size_t transfers_per_handle; /* 0: 64. Calls that go on an HTTP/2 session which is there come on top: up to 50 a
+                                    host */
     size_t connections_per_host; /* of the whole client; further calls wait in order; 0: 1,024 */
     size_t calls_max;            /* running and waiting; 0: 100,000. One more fails with HTTP_CALL_BUSY */
     size_t names_max;            /* names of hosts whose addresses are cached or looked up; 0: 1,024. When all of them

@@ -2,7 +2,7 @@
  * own transfers alone. So a call goes to a seat where a connection waits for it, before another multi opens one more.
  * Owns neither the multi nor the connections; frees itself with the last of its calls and connections.
  *
- *   HTTP/2 (and over TLS as long as nobody knows):  takes calls until its session is full
+ *   HTTP/2 (and over TLS as long as nobody knows):  takes calls until its session is full, also when its multi is
  *   HTTP/1.1:                                       takes a call for each idle connection, while its multi has room
  */
 #include <assert.h>
