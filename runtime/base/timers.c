@@ -7,6 +7,7 @@
 
 enum {
     ROOM_FIRST = 256,
+    LATE_US = 1000000,
     DELAY_MAX_S = 1000 * 86400 /* a longer one fires early and its owner waits again */
 };
 
@@ -83,14 +84,22 @@ static void on_more(uv_idle_t *h)
     timers_arm(t);
 }
 
+/* How many may fire in this turn. */
+static size_t timers_of_turn(const timers *t, uint64_t now_us)
+{
+    bool is_late = t->count > 0 && now_us > t->heap[1]->due_us + LATE_US;
+    return is_late ? TIMERS_OF_TURN_LATE : TIMERS_OF_TURN;
+}
+
 static void on_timer(uv_timer_t *h)
 {
     timers *t = h->data;
     uint64_t now = clock_steady_us();
+    size_t most = timers_of_turn(t, now);
     assert(!t->firing);
     t->armed_us = 0;
     t->firing = true;
-    for (size_t n = 0; n < TIMERS_OF_TURN && t->count && t->heap[1]->due_us <= now; n++) {
+    for (size_t n = 0; n < most && t->count && t->heap[1]->due_us <= now; n++) {
         struct timer *timer = t->heap[1];
         heap_take(t, timer);
         timer->fn(timer);

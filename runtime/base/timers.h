@@ -1,7 +1,8 @@
 /* timers: one loop's points in time on the steady clock (CLOCK_BOOTTIME), in a binary heap behind a single uv timer, so
  * that a million sleeping runs cost a pointer each beside their `struct timer`, and no handle. Owns no timer: each lies
  * in its owner's struct. Never early; the order of equal times is not defined. Of a crowd that is due at one moment
- * TIMERS_OF_TURN fire in a turn, so that what comes meanwhile is dealt with between them. */
+ * TIMERS_OF_TURN fire in a turn, so that what comes meanwhile is dealt with between them, and more if they are late by
+ * a second: where other work makes each turn long, timers that become due faster would be later and later. */
 #ifndef RUNTIME_BASE_TIMERS_H
 #define RUNTIME_BASE_TIMERS_H
 
@@ -10,7 +11,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-enum { TIMERS_OF_LOOP = 8, TIMERS_OF_TURN = 64 };
+enum { TIMERS_OF_LOOP = 8, TIMERS_OF_TURN = 64, TIMERS_OF_TURN_LATE = 1024 };
 
 /* Its owner zeroes it and sets fn, arg and has_reserve before the first start. It must not move while it is started. */
 struct timer {

@@ -103,6 +103,18 @@ static void test_stopped(void)
     crowd_close(c, &other);
 }
 
+/* Those that are late by more than a second, because each turn is long, catch up. */
+static void test_late(void)
+{
+    uv_check_t other;
+    crowd *c = crowd_open(&other);
+    start_all(c);
+    clock_skip_us(1100000);
+    while (c->fired == 0) CHECK(uv_run(&c->loop, UV_RUN_NOWAIT) != 0);
+    CHECK_INT(c->fired, CROWD);
+    crowd_close(c, &other);
+}
+
 /* ---- Whatever timers do ---- */
 
 static unsigned lot(unsigned n)
@@ -163,6 +175,7 @@ static const check_case cases[] = {
     {"a crowd of timers leaves turns to others", test_turns},
     {"a timer that is due again at once does so too", test_again},
     {"timers that are left for the next turn can be stopped", test_stopped},
+    {"timers that are late catch up", test_late},
     {"no timer is forgotten, whatever is done to them", test_meddled_with},
 };
 
