@@ -285,6 +285,14 @@ static const backend_ops ops = {.close = rocks_close,
                                 .sweep_give_back = rocks_sweep_give_back,
                                 .disk_bytes = rocks_disk_bytes};
 
+void rocks_start_trimmer(rocks *r)
+{
+    char journal[FOLDER_PATH_MAX + 16];
+    (void)snprintf(journal, sizeof journal, "%s/journal", r->path);
+    rocks_trimmer_stop(r->trimmer);
+    r->trimmer = rocks_trimmer_start(journal);
+}
+
 static rocks *rocks_new(const char *path)
 {
     rocks *r = calloc(1, sizeof *r);
@@ -319,9 +327,7 @@ backend *rocks_open(const char *path, bool accept_loss, char *error, size_t erro
     if (ok && folder_secret(path, r->secret, error, error_size)) {
         folder_mark_used(path);
         assert(r->epoch > 0 && r->node[0]);
-        char journal[FOLDER_PATH_MAX + 16];
-        (void)snprintf(journal, sizeof journal, "%s/journal", path);
-        r->trimmer = rocks_trimmer_start(journal);
+        rocks_start_trimmer(r);
         return &r->base;
     }
     rocks_close(&r->base);

@@ -124,6 +124,8 @@ bool rocks_measure_synced(rocks *r, bool *due);
 void rocks_save_synced(rocks *r);
 /* Saves the files' sizes as they are now, synced: nothing of the database is in memory alone. */
 void rocks_save_all_synced(rocks *r);
+/* Has a trimmer look after the folder as it is now: while the database was closed another may have taken its place. */
+void rocks_start_trimmer(rocks *r);
 extern const char rocks_not_open[], rocks_read_failed[];
 
 /* Copies the database as it is at one moment to the new folder `path`; files are shared by links where the file system

@@ -281,6 +281,7 @@ bool rocks_reopen(backend *b, char *error, size_t error_size)
     if (ok && was_read_only) folder_mark_used(r->path);
     (void)pthread_rwlock_unlock(&r->lock);
     (void)pthread_mutex_unlock(&r->slow);
+    if (ok) rocks_start_trimmer(r);
     return ok;
 }
 

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <sys/wait.h>
 
+#include "storage/rocks/rocks.h"
 #include "storage/rocks/rocks_trimmer.h"
 #include "tests/harness/small_disk.h"
 #include "tests/harness/store_desk.h"
@@ -263,13 +264,10 @@ static void test_lock(void)
     stop_and_clear(NULL);
 }
 
-static void test_store(void)
+/* Waits until the trimmer holds the logs in `journal`, which RocksDB has open. Returns one. */
+static const char *await_logs(void)
 {
-    desk d;
-    char path[256];
-    store_options o = options_for("disk/large/data");
-    open_desk(&d, &o);
-    snprintf(journal, sizeof journal, "%s/journal", o.path);
+    static char path[256];
     DIR *folder = opendir(journal);
     CHECK(folder);
     for (const struct dirent *e; (e = readdir(folder));) {
@@ -278,8 +276,36 @@ static void test_store(void)
         await_open(path, 2); /* RocksDB's and the trimmer's */
     }
     (void)closedir(folder);
+    return path;
+}
+
+static void test_store(void)
+{
+    desk d;
+    store_options o = options_for("disk/large/data");
+    open_desk(&d, &o);
+    snprintf(journal, sizeof journal, "%.100s/journal", o.path);
+    const char *path = await_logs();
     close_desk(&d);
     CHECK_INT(count_open(path), 0);
+}
+
+/* Somebody puts another folder in the place of a running database's: what the former one had is let go. */
+static void test_replaced(void)
+{
+    int ignored;
+    char former[256], command[512];
+    store_options o = options_for("disk/large/data");
+    backend *b = rocks_open(o.path, false, error, sizeof error);
+    CHECK(b);
+    snprintf(journal, sizeof journal, "%.100s/journal", o.path);
+    snprintf(former, sizeof former, "%s", await_logs());
+    snprintf(command, sizeof command, "cd %.100s && cp -a journal next && rm -r journal && mv next journal", o.path);
+    CHECK_INT(system(command), 0);
+    CHECK(b->ops->reopen(b, error, sizeof error));
+    (void)await_logs();
+    CHECK_INT(find_open(former, true, &ignored), 0);
+    b->ops->close(b);
 }
 
 static const check_case cases[] = {
@@ -293,6 +319,7 @@ static const check_case cases[] = {
     {"the oldest file gives way when the process may open few", test_oldest_gives_way},
     {"the lock of the database stays", test_lock},
     {"the files of an open store are held, and let go when it closes", test_store},
+    {"those of the folder that it is opened in anew", test_replaced},
 };
 
 int main(int argc, char **argv)
