@@ -217,6 +217,7 @@ void promise_choice(run_record *r, int at, uint64_t value)
     PROMISE("same choice", !s->chosen || s->choice == value, "run %d op %d chose %llu, the disk has %llu", number(r),
             at, (unsigned long long)value, (unsigned long long)s->choice);
     s->choice = value;
+    s->drawn = ++r->draws;
     s->seen = true;
 }
 

@@ -109,6 +109,7 @@ typedef struct op_state {
     uint64_t nonce;     /* of the result that is on disk */
     bool chosen;        /* the choice is on disk */
     uint64_t choice;    /* as the handler saw it last */
+    unsigned drawn;     /* place of that telling among the run's, from 1 */
     bool seen;          /* this execution has seen it */
     unsigned before;    /* results that this execution had when it came to the step */
     int64_t slept_ns;   /* OP_SLEEP: when it began in this process; 0: not in this one */
@@ -128,6 +129,7 @@ typedef struct run_record {
     int status;  /* of *response* */
     size_t body_len;
     char body[BODY_MAX];
+    unsigned draws;                  /* how often a handler was told a choice */
     uint32_t entries;                /* on disk */
     uint64_t entries_hash;           /* of their bytes */
     uint64_t returned[OPS_MAX];      /* nonces that this execution's handler has got */

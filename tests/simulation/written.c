@@ -102,16 +102,16 @@ static uint64_t number_of(const entry_text *value)
     return n;
 }
 
+/* Two operations may have been told the same time: their entries come in the order in which they were told. */
 static const char *take_value(run_record *r, const entry *e)
 {
     uint64_t value = number_of(&e->value);
-    for (int i = 0; i < OPS_MAX; i++) {
-        op_state *s = &r->ops[i];
-        if (s->chosen || s->choice != value) continue;
-        s->chosen = true;
-        return NULL;
-    }
-    return "a choice is on disk that no handler has seen";
+    op_state *first = NULL;
+    for (op_state *s = r->ops; s < r->ops + OPS_MAX; s++)
+        if (!s->chosen && s->choice == value && (!first || s->drawn < first->drawn)) first = s;
+    if (!first) return "a choice is on disk that no handler has seen";
+    first->chosen = true;
+    return NULL;
 }
 
 /* Of {"op": ..., "attempt": ..., "n": ...}: which of its attempt's chunks it is. */
