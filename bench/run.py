@@ -9,6 +9,7 @@ from cores import PARTS as CORES
 from crowd import PARTS as CROWD
 from hold import PARTS as HOLD
 from limits import PARTS as LIMITS
+from memory_back import PARTS as MEMORY_BACK
 from steps import PARTS as STEPS
 from streams import PARTS as STREAMS
 from tail import PARTS as TAIL
@@ -226,6 +227,7 @@ PARTS = {
     **LIMITS,
     **STREAMS,
     **TAIL,
+    **MEMORY_BACK,
 }
 for part in args.only.split(",") if args.only else PARTS:
     if part not in PARTS:

@@ -22,7 +22,8 @@ enum {
     SMALL_INPUT_BYTES = 1024,
     WORD_BYTES = 64,
     TOKENS = 1000000,
-    TOKEN_BYTES = 96
+    TOKEN_BYTES = 96,
+    BODY_BYTES = 1 << 20
 };
 
 static sw_app *app;
@@ -248,12 +249,22 @@ static void on_tokens(sw_ctx *c)
     sw_reply_json(c, 200, sw_step(c, "tokens", say_tokens, sw_int(ms ? atoll(ms) : 100)));
 }
 
+/* A response of 1 MiB, for clients that are slow to read it. */
+static void on_body(sw_ctx *c)
+{
+    char *text = sw_alloc(c, BODY_BYTES);
+    memset(text, 'x', BODY_BYTES);
+    sw_reply(c, 200, "text/plain", text, BODY_BYTES);
+}
+
 int main(int argc, char **argv)
 {
     make_inputs();
     app = sw_app_new("service");
     sw_flag(app, "upstream", "URL", "http://127.0.0.1:1/", "what the steps call");
     sw_route(app, "GET /plain", on_plain);
+    sw_route(app, "GET /body", on_body);
+    sw_endpoint(app, "GET /body/durable", on_body, NULL);
     sw_endpoint(app, "GET /one", on_one, NULL);
     sw_endpoint(app, "GET /ten", on_ten, NULL);
     sw_endpoint(app, "GET /choice", on_choice, NULL);
