@@ -486,9 +486,9 @@ SW_API void sw_group_join(sw_group *g);
 SW_API int64_t sw_now(sw_ctx *c);
 SW_API uint64_t sw_random(sw_ctx *c);
 
-/* Runs fn(arg), which may block or compute for long, on one of --blocking-threads threads, or waits for one; returns
- * fn's result. In an endpoint only inside a step. `arg` is borrowed until fn has returned. A use of `c` in fn ends fn
- * there and fails the step. */
+/* Runs fn(arg), which may block or compute for long, on one of --blocking-threads threads; returns its result. A run
+ * that is cancelled or leaves memory before a thread is free does not call fn. In an endpoint only inside a step. `arg`
+ * is borrowed until fn has returned. A use of `c` in fn ends fn there and fails the step. */
 SW_API void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg);
 
 /* Writes a line in the program's log, with the run's id. A replay does not log a line again. */

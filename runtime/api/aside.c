@@ -36,6 +36,19 @@ static void aside_wake_strand(pool_job *j)
     strand_wake(a->strand);
 }
 
+bool job_await(strand *s, struct pool_job *j, const bool *done)
+{
+    assert(!s->uninterruptible);
+    s->uninterruptible = true;
+    if (probe_on) probe_count_blocking(1);
+    bool stays = true;
+    while (!*done && (stays = s->interrupt != INTERRUPT_UNWIND || !pool_withdraw(j))) (void)strand_suspend(s);
+    if (probe_on) probe_count_blocking(-1);
+    s->uninterruptible = false;
+    assert(*done == stays);
+    return stays;
+}
+
 bool aside_run(strand *s, void (*work)(void *arg), void *arg)
 {
     assert(coro_current() == s->co);
@@ -46,10 +59,6 @@ bool aside_run(strand *s, void (*work)(void *arg), void *arg)
         work(arg);
         return true;
     }
-    s->uninterruptible = true;
-    if (probe_on) probe_count_blocking(1);
-    while (!a.done) (void)strand_suspend(s);
-    if (probe_on) probe_count_blocking(-1);
-    s->uninterruptible = false;
+    (void)job_await(s, &a.job, &a.done);
     return s->interrupt != INTERRUPT_UNWIND;
 }

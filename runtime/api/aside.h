@@ -9,6 +9,8 @@
 
 #include "runtime/run/task.h"
 
+struct pool_job;
+
 /* Bytes of input or output from which work is done aside: 5 ms of the heaviest JSON. */
 enum { ASIDE_BYTES_MIN = 256 << 10 };
 
@@ -16,8 +18,13 @@ enum { ASIDE_BYTES_MIN = 256 << 10 };
 bool aside_may_wait(const sw_ctx *c);
 
 /* Calls work(arg) on another thread and waits for it; where no thread can be had, calls it here. Nothing interrupts the
- * wait. `work` may use what the strand lends it and an arena of its own (arena_init_for), never a context, the task's
- * arena or the home. False: the strand has to unwind, once the caller has let go of what it holds. */
+ * work; what waits for a thread yet is given up if the strand has to unwind. `work` may use what the strand lends it
+ * and an arena of its own (arena_init_for), never a context, the task's arena or the home. False: the strand has to
+ * unwind, once the caller has let go of what it holds. */
 bool aside_run(strand *s, void (*work)(void *arg), void *arg);
+
+/* Waits for a job of a pool, which sets *done at its end. Nothing interrupts a job that is under way. False: the strand
+ * has to unwind, and the job, which had no thread yet, was withdrawn. */
+bool job_await(strand *s, struct pool_job *j, const bool *done);
 
 #endif

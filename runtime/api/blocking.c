@@ -1,8 +1,9 @@
 /* blocking: sw_blocking runs a function on a thread of the home's pool while the strand that called it is suspended.
- * Owns nothing: the job lies on the strand's stack, which stays until the function has returned. */
+ * Owns nothing: the job lies on the strand's stack, which stays until the function has returned, or was never begun. */
 #include <assert.h>
 #include <stddef.h>
 
+#include "runtime/api/aside.h"
 #include "runtime/base/pool.h"
 #include "runtime/probe/probe.h"
 #include "runtime/recovery/crash.h"
@@ -56,12 +57,7 @@ void *sw_blocking(sw_ctx *c, void *(*fn)(void *arg), void *arg)
     blocking b = {
         .job = {.work = blocking_run_on_thread, .done = blocking_wake_strand}, .strand = s, .fn = fn, .arg = arg};
     if (!pool_submit(&c->task->home->blocking, &b.job)) sw_fail(c, "no thread for sw_blocking");
-    assert(!s->uninterruptible);
-    s->uninterruptible = true;
-    if (probe_on) probe_count_blocking(1);
-    while (!b.done) (void)strand_suspend(s);
-    if (probe_on) probe_count_blocking(-1);
-    s->uninterruptible = false;
+    (void)job_await(s, &b.job, &b.done);
     if (s->interrupt) ctx_raise_interrupt(c);
     if (b.refused)
         ctx_fail_misuse(c,

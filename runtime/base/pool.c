@@ -43,6 +43,19 @@ void pool_free(pool *p)
     free(p);
 }
 
+/* Takes a job off the queue, under the lock. */
+static void pool_unlink(pool *p, pool_job *j)
+{
+    assert(p->waiting > 0 && *j->link == j);
+    p->waiting--;
+    *j->link = j->next;
+    if (j->next)
+        j->next->link = j->link;
+    else
+        p->last = j->link;
+    j->link = NULL;
+}
+
 /* Waits for a job, under the lock. NULL: the pool closes. */
 static pool_job *pool_take_job(pool *p)
 {
@@ -52,9 +65,7 @@ static pool_job *pool_take_job(pool *p)
     if (!j) return NULL;
     assert(p->idle > 0 && p->waiting > 0);
     p->idle--;
-    p->waiting--;
-    p->first = j->next;
-    if (!p->first) p->last = &p->first;
+    pool_unlink(p, j);
     return j;
 }
 
@@ -144,6 +155,7 @@ bool pool_submit(pool_door *d, pool_job *j)
     assert(j->work && j->done);
     j->door = d;
     j->next = NULL;
+    j->link = NULL;
     if (p->max == 0) {
         pool_submit_by_hand(d, j);
         return true;
@@ -153,6 +165,7 @@ bool pool_submit(pool_door *d, pool_job *j)
     bool enough = p->waiting < p->idle || p->count == p->max;
     bool ok = enough || pool_begin_thread(p) || p->count > 0;
     if (ok) {
+        j->link = p->last;
         *p->last = j;
         p->last = &j->next;
         p->waiting++;
@@ -160,4 +173,14 @@ bool pool_submit(pool_door *d, pool_job *j)
     (void)pthread_mutex_unlock(&p->lock);
     if (ok) (void)pthread_cond_signal(&p->work);
     return ok;
+}
+
+bool pool_withdraw(pool_job *j)
+{
+    pool *p = j->door->pool;
+    (void)pthread_mutex_lock(&p->lock);
+    bool waits = j->link != NULL;
+    if (waits) pool_unlink(p, j);
+    (void)pthread_mutex_unlock(&p->lock);
+    return waits;
 }

@@ -1,7 +1,8 @@
 /* pool: threads that work while strands wait: one pool for sw_blocking, one for the library's own long work
  * (runtime/api/aside.h). Each has a bounded number of threads, begun when they are first needed; jobs beyond that wait,
  * first come first. Apart from libuv's pool, so that no handler keeps the journal's readers waiting. Owns its threads,
- * never a job: a job lies with its caller until `done` was called, on the loop that submitted it. */
+ * never a job: a job lies with its caller until `done` was called, on the loop that submitted it, or it was withdrawn.
+ */
 #ifndef RUNTIME_BASE_POOL_H
 #define RUNTIME_BASE_POOL_H
 
@@ -13,7 +14,7 @@ typedef struct pool pool;
 typedef struct pool_door pool_door;
 
 typedef struct pool_job {
-    struct pool_job *next;
+    struct pool_job *next, **link; /* link: while it waits for a thread; under the pool's lock */
     pool_door *door;
     void (*work)(struct pool_job *j); /* on a thread of the pool */
     void (*done)(struct pool_job *j); /* afterwards, on the loop; may free the job */
@@ -40,5 +41,7 @@ void pool_door_close(pool_door *d, void (*on_closed)(void *arg), void *arg);
 /* Has a thread call j->work, and later the loop j->done. On the loop's thread. False: the pool has no thread, and none
  * could be begun. */
 bool pool_submit(pool_door *d, pool_job *j);
+/* Takes back a job that was submitted and is not done. False: it is under way, so `done` will be called. */
+bool pool_withdraw(pool_job *j);
 
 #endif

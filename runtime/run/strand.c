@@ -75,7 +75,7 @@ void strand_interrupt(strand *s, strand_interrupt_kind kind)
     assert(kind != INTERRUPT_NONE);
     if (s->interrupt == INTERRUPT_UNWIND) return;
     s->interrupt = kind;
-    if (!s->uninterruptible) strand_wake(s);
+    if (!s->uninterruptible || kind == INTERRUPT_UNWIND) strand_wake(s);
 }
 
 void strand_set_wait(strand *s, strand_wait wait)

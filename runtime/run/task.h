@@ -89,9 +89,10 @@ struct strand {
     sw_ctx *top;     /* the innermost context; NULL before the first and after the last */
     strand_wait wait;
     strand_interrupt_kind interrupt;
-    bool suspended;                 /* in strand_suspend */
-    bool uninterruptible;           /* a thread works for the strand: interrupts wait until that is done */
-    clock_wait until;               /* while it sleeps (strand_sleep_until): when that is over; else zeros */
+    bool suspended;       /* in strand_suspend */
+    bool uninterruptible; /* others work for the strand: interrupts wait until that is done. An unwind wakes it,
+                           so that it can withdraw what has not begun */
+    clock_wait until;     /* while it sleeps (strand_sleep_until): when that is over; else zeros */
     strand *gate_next, **gate_link; /* in home.gate; gate_link NULL: not in it */
     failure failure;                /* of the innermost context that ended */
 };

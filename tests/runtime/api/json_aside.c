@@ -306,6 +306,27 @@ static void test_cancel(void)
     turned_close();
 }
 
+/* What waits for a thread is given up at once: thousands may wait, and a drain would have to wait for all of them. */
+static void test_cancel_queued(void)
+{
+    char text[TURNED_TEXT];
+    open_program(NULL);
+    int first = turned_send("POST", "/plain", "");
+    TURN_UNTIL(begun(&seen.reading) == 1);
+    int fd = turned_send("POST", "/read", "");
+    TURN_UNTIL(TAILQ_FIRST(&turned_home()->runs.slotless) || turned_only_slot());
+    run *r = only_run();
+    TURN_UNTIL(run_is_durable(r));
+    int other = turned_send_to("DELETE", &r->id, "");
+    CHECK_INT(turned_reply(other, text), 200);
+    CHECK_INT(turned_reply(fd, text), 410);
+    CHECK_INT(seen.ends, 0);
+    let_go();
+    check_reply(first, "262144 numbers");
+    CHECK_INT(begun(&seen.reading), 1);
+    turned_close();
+}
+
 static void test_deadline(void)
 {
     char text[TURNED_TEXT];
@@ -443,6 +464,7 @@ static const check_case cases[] = {{"others are served while a text is read", te
                                    {"a clean-up does not wait", test_cleanup},
                                    {"what was read can be changed", test_change},
                                    {"a cancel while a text is read", test_cancel},
+                                   {"a cancel while a text waits for a thread", test_cancel_queued},
                                    {"a deadline while a text is read", test_deadline},
                                    {"a drain while a text is read", test_drain_waits},
                                    {"the end of --drain while a text is read", test_drain_hurries},

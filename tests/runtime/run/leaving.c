@@ -6,6 +6,7 @@ typedef struct notes {
     unsigned steps, ends; /* that began */
     int go;               /* atomic: the step goes on */
     bool noted;           /* the other one does */
+    bool spins;           /* atomic: a thread has begun */
 } notes;
 static notes seen;
 
@@ -22,6 +23,7 @@ static sw_value held(sw_ctx *c, sw_value v)
 /* On a thread that nothing interrupts. */
 static void *spin(void *arg)
 {
+    __atomic_store_n(&seen.spins, true, __ATOMIC_SEQ_CST);
     while (!may_go()) usleep(100);
     return arg;
 }
@@ -138,6 +140,7 @@ static void test_lost_then_drain(void)
     TURN_UNTIL(seen.steps == 1);
     run *r = newest();
     run_id id = r->id;
+    TURN_UNTIL(__atomic_load_n(&seen.spins, __ATOMIC_SEQ_CST)); /* else it would leave the queue */
     TURN_UNTIL(r->commit == COMMIT_DURABLE);
     memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
     seen.noted = true;
@@ -169,6 +172,7 @@ static void test_cancel_then_drain(void)
     TURN_UNTIL(seen.steps == 1);
     run *r = newest();
     run_id id = r->id;
+    TURN_UNTIL(__atomic_load_n(&seen.spins, __ATOMIC_SEQ_CST)); /* else it would leave the queue */
     TURN_UNTIL(run_is_durable(r));
     other = turned_send_to("DELETE", &id, "");
     TURN_UNTIL(r->state == RUN_CANCELLING);
@@ -305,6 +309,7 @@ static void test_promise(void)
     TURN_UNTIL(seen.steps == 1);
     run *r = newest();
     run_id id = r->id;
+    TURN_UNTIL(__atomic_load_n(&seen.spins, __ATOMIC_SEQ_CST)); /* else it would leave the queue */
     TURN_UNTIL(r->commit == COMMIT_DURABLE);
     turned_writes = false;
     CHECK_INT(turned_reply(turned_send_to("DELETE", &id, ""), text), 503);
