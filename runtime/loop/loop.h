@@ -35,6 +35,7 @@ typedef struct sw_loop {
     uint32_t turn_requests;      /* requests since the turn began */
     uint32_t turn_events;        /* events of connections since then */
     uv_mutex_t moved_lock;
+    uint32_t moves_announced; /* under moved_lock: connections that other loops are about to give it */
     uint32_t asked, answered; /* atomic: the watchdog's questions, and how many of them the loop had seen */
     bool drain_asked;         /* atomic: set by another thread, after home.followed and home.replaced */
     bool all_back;            /* atomic: set by another thread, see loop_all_back */

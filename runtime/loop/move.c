@@ -23,20 +23,29 @@ typedef struct moved {
     char data[]; /* what is unsent of earlier replies, then its request, to be parsed again over there */
 } moved;
 
-/* Gives a loop the connection; from any thread. False: that loop has ended, the connection stays the caller's. */
-static bool move_send_over(sw_loop *to, moved *m)
+/* Keeps a loop from ending until move_deliver; from any thread. False: it has ended. */
+static bool move_announce(sw_loop *to)
 {
-    assert(m->fd >= 0);
-    assert(m->key == 0 || !m->attach);
     uv_mutex_lock(&to->moved_lock);
     bool open = !to->moved_closed;
-    if (open) {
-        m->next = to->moved;
-        to->moved = m;
-        (void)uv_async_send(&to->command);
-    }
+    if (open) to->moves_announced++;
     uv_mutex_unlock(&to->moved_lock);
     return open;
+}
+
+/* Gives the loop the connection that was announced; from any thread. NULL: none comes. */
+static void move_deliver(sw_loop *to, moved *m)
+{
+    assert(!m || (m->fd >= 0 && (m->key == 0 || !m->attach)));
+    uv_mutex_lock(&to->moved_lock);
+    assert(to->moves_announced > 0 && !to->moved_closed);
+    to->moves_announced--;
+    if (m) {
+        m->next = to->moved;
+        to->moved = m;
+    }
+    (void)uv_async_send(&to->command);
+    uv_mutex_unlock(&to->moved_lock);
 }
 
 /* Takes the parts of a connection; NULL: no memory, the connection ends. */
@@ -56,23 +65,44 @@ static moved *move_new(const http_moving *from, const destination *to_run)
     return m;
 }
 
-void move_request(home *h, unsigned to_loop, http_exchange *x, const destination *to_run)
+/* Takes the connection off the exchange. NULL: the exchange has its answer, or no memory, and the connection ends. */
+static moved *move_detach(home *h, http_exchange *x, const destination *to_run)
 {
     http_moving moving;
     bool is_admin = loop_is_admin_door(h, x);
-    assert(to_loop < h->count && to_loop != h->index);
     assert(!is_admin || !to_run);
     if (!http_exchange_detach(x, &moving)) {
         problem_reply(x, 503, "the connection cannot be handed to the loop that has the run", "1");
-        return;
+        return NULL;
     }
     moved *m = move_new(&moving, to_run);
     if (m) m->is_admin = is_admin;
-    if (!m || move_send_over(&h->app->loops[to_loop], m)) return;
-    if (m->unsent_len > 0 || !keeper_leave(h->keeper, m->fd, is_admin, m->data, m->len))
+    return m;
+}
+
+/* The loop that has the run has ended in a drain, of which this one has not heard yet: the next process has it. */
+static void move_to_next_process(home *h, http_exchange *x)
+{
+    if (!keeper_has_room(h->keeper)) {
+        problem_reply(x, 503, "the server is stopping", "1");
+        return;
+    }
+    moved *m = move_detach(h, x, NULL);
+    if (!m) return;
+    if (m->unsent_len > 0 || !keeper_leave(h->keeper, m->fd, m->is_admin, m->data, m->len))
         log_line(LOG_WARN, NULL, "a request came too late: its loop has ended");
     close(m->fd);
     free(m);
+}
+
+void move_request(home *h, unsigned to_loop, http_exchange *x, const destination *to_run)
+{
+    assert(to_loop < h->count && to_loop != h->index);
+    sw_loop *to = &h->app->loops[to_loop];
+    if (move_announce(to))
+        move_deliver(to, move_detach(h, x, to_run));
+    else
+        move_to_next_process(h, x);
 }
 
 /* Resets a connection that no process can go on with, so that its client notices at once. */
@@ -108,7 +138,10 @@ void loop_take_back(sw_app *app, uint64_t key, int fd, const char *data, size_t 
     }
     *m = (moved){.fd = fd, .key = key, .len = len};
     memcpy(m->data, data, len);
-    if (move_send_over(&app->loops[owner], m)) return;
+    if (move_announce(&app->loops[owner])) {
+        move_deliver(&app->loops[owner], m);
+        return;
+    }
     close(fd);
     free(m);
 }
@@ -184,7 +217,7 @@ void move_arrived(sw_loop *l)
 bool move_close(sw_loop *l)
 {
     uv_mutex_lock(&l->moved_lock);
-    l->moved_closed = l->moved == NULL;
+    l->moved_closed = !l->moved && l->moves_announced == 0;
     uv_mutex_unlock(&l->moved_lock);
     return l->moved_closed;
 }

@@ -7,14 +7,16 @@
 #include "runtime/loop/loop.h"
 
 /* Hands the connection of `x` to another loop, with its request and what is unsent of earlier replies. There it is
- * attached to `to_run`; NULL: served as any new request. Takes the exchange: 503 if its connection cannot be moved. */
+ * attached to `to_run`; NULL: served as any new request. Takes the exchange: 503 if its connection cannot be moved, or
+ * that loop has ended and no supervisor keeps the connection for the next process. */
 void move_request(home *h, unsigned to_loop, http_exchange *x, const destination *to_run);
 
 /* Gives the server the connections that have arrived; on the loop's thread. While the loop drains, those of a former
  * worker are left to the next one. */
 void move_arrived(sw_loop *l);
 
-/* Lets no connection arrive any more. False: one has arrived that move_arrived has to take first, and others may. */
+/* Lets no connection arrive any more. False: one has arrived that move_arrived has to take first, or is
+ * about to arrive. */
 bool move_close(sw_loop *l);
 
 #endif
