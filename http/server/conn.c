@@ -241,8 +241,10 @@ static void conn_exchange_over(http_conn *c, conn_event how)
 void conn_exchange_end(http_conn *c)
 {
     http_server *s = c->server;
+    http_timing *t = &c->exchange.timing;
     if (c->state.output == OUTPUT_SKIPPING) conn_cut(c); /* the client has more bytes than this reply: of another one */
-    if (c->exchange.timing.began_us > 0) s->options.on_timed(s->options.arg, &c->exchange.timing);
+    if (conn_is_over(&c->state)) t->status = 0;          /* whatever the owner replied: its client has gone */
+    if (t->began_us > 0) s->options.on_timed(s->options.arg, t);
     conn_exchange_over(c, c->is_persistent ? EVENT_END : EVENT_END_LAST);
 }
 

@@ -303,7 +303,6 @@ void http_reply_end(http_exchange *x)
 void http_reply_abort(http_exchange *x)
 {
     http_conn *c = conn_of(x);
-    x->timing.status = 0;
     reply_cut(c);
     conn_exchange_end(c);
 }

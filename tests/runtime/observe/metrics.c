@@ -1,4 +1,5 @@
-/* A scrape of the metrics holds no loop, and its page is whole or 503. */
+/* A scrape of the metrics holds no loop, its page is whole or 503, and a reply that no client has is counted as cut. */
+#include "runtime/observe/metrics_page.h"
 #include "tests/harness/turned.h"
 
 /* ---- Memory, which is short on other threads than the test's own ---- */
@@ -18,14 +19,27 @@ void *__wrap_realloc(void *block, size_t bytes)
 
 /* ---- The program ---- */
 
+static bool go;
+
 static void on_quick(sw_ctx *c) { sw_reply_text(c, 200, "quick"); }
 
-static void routes(sw_app *app) { sw_route(app, "GET /quick", on_quick); }
+static void on_held(sw_ctx *c)
+{
+    while (!go) sw_sleep(c, "hold", 1);
+    sw_reply_text(c, 200, "held");
+}
+
+static void routes(sw_app *app)
+{
+    sw_route(app, "GET /quick", on_quick);
+    sw_route(app, "GET /held", on_held);
+}
 
 static void start(void)
 {
     own = pthread_self();
     CHECK(setenv("UV_THREADPOOL_SIZE", "1", 1) == 0); /* obeyed by the first work of the process */
+    go = false;
     refused = 0;
     turned_open(routes, NULL);
 }
@@ -90,6 +104,40 @@ static void test_whole_or_503(void)
     turned_close();
 }
 
+/* The count of the metric with these labels. */
+static long count_of(const char *series)
+{
+    msgpack_sbuffer page;
+    msgpack_sbuffer_init(&page);
+    CHECK(metrics_page_write(&page, turned_app) && msgpack_sbuffer_write(&page, "", 1) == 0);
+    const char *at = strstr(page.data, series);
+    long count = at ? strtol(at + strlen(series), NULL, 10) : 0;
+    msgpack_sbuffer_destroy(&page);
+    return count;
+}
+
+/* The client resets its connection while the handler works, which replies all the same. */
+static void test_cut(void)
+{
+    static const char series[] = "\nstepwell_http_request_duration_seconds_count{endpoint=\"GET /held\",code=\"%s\"} ";
+    const struct linger reset = {.l_onoff = 1};
+    char cut[128], replied[128];
+    snprintf(cut, sizeof cut, series, "cut");
+    snprintf(replied, sizeof replied, series, "200");
+    start();
+    int fd = turned_send("GET", "/held", "");
+    TURN_UNTIL(turned_home()->runs.count == 1);
+    CHECK(setsockopt(fd, SOL_SOCKET, SO_LINGER, &reset, sizeof reset) == 0);
+    close(fd);
+    turned_often();
+    go = true;
+    TURN_UNTIL(turned_home()->runs.count == 0);
+    CHECK_INT(count_of(cut), 1);
+    CHECK_INT(count_of(replied), 0);
+    turned_close();
+}
+
 static const check_case cases[] = {{"a scrape holds no loop", test_holds_no_loop},
-                                   {"a page is whole, or 503", test_whole_or_503}};
+                                   {"a page is whole, or 503", test_whole_or_503},
+                                   {"a reply to a client that has gone counts as cut", test_cut}};
 CHECK_MAIN(cases)
