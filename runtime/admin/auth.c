@@ -26,12 +26,13 @@ static const operator_entry *auth_refuse(http_exchange *x, int status, const cha
     return NULL;
 }
 
-static const operator_entry *auth_refuse_missing(http_exchange *x, operator_scope needed)
+static const operator_entry *auth_refuse_missing(const home *h, http_exchange *x, operator_scope needed)
 {
     static const http_reply_header ask = {"WWW-Authenticate", "Bearer realm=\"admin\""};
     char detail[160];
-    (void)snprintf(detail, sizeof detail, "this needs Authorization: Bearer, with a token of scope %s (--token)",
-                   operator_scope_name(needed));
+    (void)snprintf(detail, sizeof detail, "this needs Authorization: Bearer, with a token of scope %s (%s)",
+                   operator_scope_name(needed),
+                   h->app->link_code ? "--token, or the one for which --dev logs a code" : "--token");
     problem_reply_with(x, 401, detail, &ask, 1);
     return NULL;
 }
@@ -50,8 +51,8 @@ static const operator_entry *auth_refuse_scope(http_exchange *x, const operator_
     return NULL;
 }
 
-/* Returns why the request to --admin-listen is not meant for it, or was made by a page of another site; NULL: neither.
- */
+/* Returns what is wrong with a request to --admin-listen that is not meant for that address, or that a page of another
+ * site has made; NULL: nothing. */
 static const char *auth_find_foreign(const home *h, const http_request *q)
 {
     const char *host = http_request_header(q, "host"), *origin = http_request_header(q, "origin");
@@ -82,7 +83,7 @@ static const operator_entry *auth_find_bearer(const home *h, const char *authori
     return is_of_link ? &dev_operator : who;
 }
 
-/* One line in STRANGER_LINE_MS, whoever asks how often: the log is not theirs to fill. */
+/* One line in STRANGER_LINE_MS, however often strangers ask: they could fill the log. */
 void auth_tell_stranger(const http_request *q, const char *what)
 {
     static int64_t due_ms;  /* atomic, of the steady clock */
@@ -109,9 +110,9 @@ const operator_entry *auth_admits(home *h, http_exchange *x, operator_scope need
     if (!given && h->opt->dev && q->peer_loopback)
         return auth_refuse(x, 403,
                            "--dev trusts this machine's names (localhost, 127.0.0.1, [::1]) and pages of its own only");
-    if (operators_count(h->app->operators) == 0)
+    if (operators_count(h->app->operators) == 0 && !h->app->link_code)
         return auth_refuse(x, 403, "start with --token NAME:SCOPES:FILE, or --dev for requests from this machine");
-    if (!given || strncasecmp(given, scheme, sizeof scheme - 1) != 0) return auth_refuse_missing(x, needed);
+    if (!given || strncasecmp(given, scheme, sizeof scheme - 1) != 0) return auth_refuse_missing(h, x, needed);
     auth_tell_stranger(q, "a token");
     return auth_refuse(x, 403, "that is no token of this server");
 }

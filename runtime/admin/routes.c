@@ -155,8 +155,8 @@ static void audit(const run_id *id, const operator_entry *who, const char *does)
     log_line(LOG_INFO, id ? text : NULL, "%s: asked by operator %s", does, who->name);
 }
 
-/* Whether the client may cancel or release the run, by the run's token or as an operator, who is *who then; else NULL.
- * False: nothing is left to do. `does`: for the refusal. */
+/* Whether the client may cancel or release the run, by the run's token or as an operator, who is out->who then; else
+ * that is NULL. False: nothing is left to do. `does`: for the refusal. */
 static bool route_may_steer(home *h, http_exchange *x, const http_param *params, const char *does, steering *out)
 {
     *out = (steering){.who = NULL};

@@ -217,8 +217,8 @@ static void start_tell_dev(sw_app *app, const char *address)
                  is_any ? strrchr(address, ':') : address);
     if (is_here) return;
     app->link_code = app_must(link_code_new(clock_steady_ms(), code));
-    log_line(LOG_INFO, NULL, "for a token, from any machine, once within ten minutes: curl -d %s http://%s/_sw/session",
-             code, address);
+    log_line(LOG_INFO, NULL, "for a token, once within ten minutes%s: curl -d %s http://%s/_sw/session",
+             is_any ? " (from another machine: with an address of this one in the URL)" : "", code, address);
 }
 
 static int start_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_signals, const presence *own)

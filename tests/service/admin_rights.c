@@ -323,8 +323,10 @@ static void test_code(void)
     CHECK_INT(exchange(code, "Origin: https://evil.example"), 403);
     CHECK_INT(exchange(code, "Host: evil.example"), 403);
     snprintf(bearer, sizeof bearer, "Authorization: Bearer %s", code);
-    CHECK_INT(ask("GET", "/_sw/runs", bearer, "Host: 192.0.2.7"),
-              403); /* no Host of this machine: --dev trusts nobody */
+    CHECK_INT(ask("GET", "/_sw/runs", bearer, "Host: 192.0.2.7"), 403); /* where --dev trusts nobody it is no token */
+    CHECK(strstr(a.body, "that is no token of this server"));
+    CHECK_INT(ask("GET", "/_sw/runs", "Authorization: Basic x", "Host: 192.0.2.7"), 401);
+    CHECK(strstr(a.body, "--dev logs a code"));
     CHECK_INT(exchange(code, "X: y"), 200);
     const char *token = strstr(a.body, "\"token\":\"");
     CHECK(token && strspn(token + 9, "0123456789abcdef") == 64);
@@ -340,7 +342,8 @@ static void test_code(void)
     start_with_code(other, flags); /* another process, another code */
     CHECK(strcmp(code, other) != 0);
     CHECK_INT(ask("GET", "/_sw/runs", bearer, "Host: 192.0.2.7"), 403);
-    stop();
+    hear_the_rest();
+    CHECK(strstr(said, "was given a token that is not right"));
     START("--dev");
     CHECK_INT(exchange(other, "X: y"), 404);
     stop();
