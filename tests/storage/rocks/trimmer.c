@@ -11,7 +11,7 @@
 #include "tests/harness/small_disk.h"
 #include "tests/harness/store_desk.h"
 
-enum { LARGE_DISK_MIB = 2048, SMALL_DISK_MIB = 64, PIECE_BYTES = 2 << 20, LOG_BYTES = 9 << 20 };
+enum { LARGE_DISK_MIB = 2048, SMALL_DISK_MIB = 64, PIECE_BYTES = 2 << 20, LOG_BYTES = 33 << 20 };
 
 static char large[96], little[96], journal[128];
 
@@ -84,16 +84,19 @@ static void stop_and_clear(rocks_trimmer *t)
     CHECK(system(command) == 0);
 }
 
-/* Makes the file while the trimmer is at work, which then holds it. */
-static void make_held(const char *name)
+/* Makes the file while the trimmer is at work, which then holds it. Returns its path, until the next one is made. */
+static const char *make_held(const char *name)
 {
-    make_file(file_in(journal, name), LOG_BYTES);
-    await_open(file_in(journal, name), 1);
+    static char path[256];
+    snprintf(path, sizeof path, "%s/%s", journal, name);
+    make_file(path, LOG_BYTES);
+    await_open(path, 1);
+    return path;
 }
 
-static int open_own(const char *name)
+static int open_own(const char *path)
 {
-    int own = open(file_in(journal, name), O_RDONLY | O_CLOEXEC);
+    int own = open(path, O_RDONLY | O_CLOEXEC);
     CHECK(own >= 0);
     return own;
 }
@@ -132,9 +135,7 @@ static void test_pieces(void)
     static const char *const names[] = {"000012.log", "000013.sst", "000014.blob"};
     rocks_trimmer *t = start_in(large);
     for (size_t i = 0; i < 3; i++) {
-        char path[256];
-        snprintf(path, sizeof path, "%s/%s", journal, names[i]);
-        make_held(names[i]);
+        const char *path = make_held(names[i]);
         CHECK(unlink(path) == 0);
         CHECK_INT(size_held(path), LOG_BYTES);
         CHECK(await_cut(path) > 2);
@@ -145,11 +146,9 @@ static void test_pieces(void)
 /* Somebody deletes files of a database that is open, or copies them while RocksDB deletes them. */
 static void test_read(void)
 {
-    char path[256];
     rocks_trimmer *t = start_in(large);
-    snprintf(path, sizeof path, "%s/000012.sst", journal);
-    make_held("000012.sst");
-    int own = open_own("000012.sst");
+    const char *path = make_held("000012.sst");
+    int own = open_own(path);
     CHECK(unlink(path) == 0);
     usleep(2500000); /* longer than it waits for pieces to be cut */
     CHECK_INT(size_of(own), LOG_BYTES);
@@ -162,12 +161,9 @@ static void test_read(void)
 /* A table of an opening that failed, and of the next one. */
 static void test_number(void)
 {
-    char path[256], next[256];
     int ignored;
     rocks_trimmer *t = start_in(large);
-    snprintf(path, sizeof path, "%s/000012.sst", journal);
-    snprintf(next, sizeof next, "%s/next", journal);
-    make_held("000012.sst");
+    const char *path = make_held("000012.sst"), *next = file_in(journal, "next");
     make_file(next, 4096);
     CHECK(rename(next, path) == 0);
     while (find_open(path, true, &ignored) > 0) usleep(2000);
@@ -177,11 +173,9 @@ static void test_number(void)
 
 static void test_linked(void)
 {
-    char path[256];
     rocks_trimmer *t = start_in(large);
-    snprintf(path, sizeof path, "%s/000012.sst", journal);
-    make_held("000012.sst");
-    int own = open_own("000012.sst");
+    const char *path = make_held("000012.sst");
+    int own = open_own(path);
     CHECK(link(path, file_in(large, "backup")) == 0);
     CHECK(unlink(path) == 0);
     await_open(file_in(large, "backup"), 0); /* the kernel names a descriptor by the name that was opened */
@@ -194,12 +188,10 @@ static void test_linked(void)
 
 static void test_whole_journal(void)
 {
-    char path[256];
     rocks_trimmer *t = start_in(large);
-    snprintf(path, sizeof path, "%s/000012.log", journal);
-    make_held("000012.log");
-    CHECK(unlink(path) == 0);
+    const char *path = make_held("000012.log");
     CHECK(unlink(file_in(journal, "CURRENT")) == 0);
+    CHECK(unlink(path) == 0);
     usleep(1500000); /* longer than it waits for pieces to be cut */
     CHECK_INT(size_held(path), LOG_BYTES);
     stop_and_clear(t);
@@ -210,12 +202,10 @@ static void test_file_system(void) { CHECK(!rocks_trimmer_start("/proc/self")); 
 
 static void test_little_room(void)
 {
-    char path[256];
     rocks_trimmer *t = start_in(little);
     uint64_t before = small_disk_room(little);
-    snprintf(path, sizeof path, "%s/000012.log", journal);
-    make_held("000012.log");
-    int own = open_own("000012.log");
+    const char *path = make_held("000012.log");
+    int own = open_own(path);
     CHECK(small_disk_room(little) < before);
     CHECK(unlink(path) == 0);
     await_open(path, 1);
@@ -254,7 +244,7 @@ static void test_lock(void)
     rocks_trimmer *t = start_in(large);
     int fd = open(file_in(journal, "LOCK"), O_RDWR | O_CREAT | O_CLOEXEC, 0600), status = 0;
     CHECK(fd >= 0 && fcntl(fd, F_SETLK, &lock) == 0);
-    make_held("000012.log");
+    (void)make_held("000012.log");
     rocks_trimmer_stop(t);
     fflush(stdout);
     pid_t child = fork();
