@@ -28,6 +28,9 @@ static void *spin(void *arg)
     return arg;
 }
 
+/* A function for which no thread has been found yet would be taken out of the pool's queue when its run unwinds. */
+static void await_spin(void) { TURN_UNTIL(__atomic_load_n(&seen.spins, __ATOMIC_SEQ_CST)); }
+
 static sw_value held_fast(sw_ctx *c, sw_value v)
 {
     seen.steps++;
@@ -140,7 +143,7 @@ static void test_lost_then_drain(void)
     TURN_UNTIL(seen.steps == 1);
     run *r = newest();
     run_id id = r->id;
-    TURN_UNTIL(__atomic_load_n(&seen.spins, __ATOMIC_SEQ_CST)); /* else it would leave the queue */
+    await_spin();
     TURN_UNTIL(r->commit == COMMIT_DURABLE);
     memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
     seen.noted = true;
@@ -172,7 +175,7 @@ static void test_cancel_then_drain(void)
     TURN_UNTIL(seen.steps == 1);
     run *r = newest();
     run_id id = r->id;
-    TURN_UNTIL(__atomic_load_n(&seen.spins, __ATOMIC_SEQ_CST)); /* else it would leave the queue */
+    await_spin();
     TURN_UNTIL(run_is_durable(r));
     other = turned_send_to("DELETE", &id, "");
     TURN_UNTIL(r->state == RUN_CANCELLING);
@@ -309,7 +312,7 @@ static void test_promise(void)
     TURN_UNTIL(seen.steps == 1);
     run *r = newest();
     run_id id = r->id;
-    TURN_UNTIL(__atomic_load_n(&seen.spins, __ATOMIC_SEQ_CST)); /* else it would leave the queue */
+    await_spin();
     TURN_UNTIL(r->commit == COMMIT_DURABLE);
     turned_writes = false;
     CHECK_INT(turned_reply(turned_send_to("DELETE", &id, ""), text), 503);
