@@ -12,9 +12,9 @@
 
 enum {
     STEPS = 4,      /* sizes between a power of two and the next */
-    DOUBLINGS = 12, /* larger blocks, from 64 MiB on, are not kept */
+    DOUBLINGS = 12, /* larger blocks than the last size, 56 MiB, are not kept */
     SIZES = STEPS * DOUBLINGS,
-    TRIM_MS = 512,             /* in which half of what nobody needs is given back, and more, but no more than ... */
+    TRIM_PARTS = 512, /* each ms one of so many parts of what nobody needs is given back, but no more than ... */
     TRIM_BYTES_A_MS = 1 << 20, /* ... this: a page costs the loop up to a microsecond */
     TRIM_MS_MOST = 16          /* that count in one call, which holds the loop */
 };
@@ -177,7 +177,7 @@ void blocks_give(blocks *b, void *block, size_t size)
 static size_t trim_share(size_t surplus, uint64_t passed_ms)
 {
     if (passed_ms > TRIM_MS_MOST) passed_ms = TRIM_MS_MOST;
-    size_t share = surplus / TRIM_MS * (size_t)passed_ms, most = TRIM_BYTES_A_MS * (size_t)passed_ms;
+    size_t share = surplus / TRIM_PARTS * (size_t)passed_ms, most = TRIM_BYTES_A_MS * (size_t)passed_ms;
     return share < most ? share : most;
 }
 
@@ -187,10 +187,8 @@ bool blocks_trim(blocks *b, uint64_t passed_ms)
     assert(b->kept_least <= b->kept_bytes);
     size_t least = b->kept_least;
     (void)pthread_mutex_unlock(&b->lock);
-    size_t share = least > b->spare_max ? trim_share(least - b->spare_max, passed_ms) : 0;
-    bool drops = least > b->spare_max;
-    for (size_t given = 0, size; drops && given <= share; given += size)
-        drops = (size = kept_drop(b, b->spare_max)) > 0;
+    size_t surplus = least > b->spare_max ? least - b->spare_max : 0, share = trim_share(surplus, passed_ms);
+    for (size_t given = 0, size = surplus; size > 0 && given <= share; given += size) size = kept_drop(b, b->spare_max);
     (void)pthread_mutex_lock(&b->lock);
     b->kept_least = b->kept_bytes;
     bool more = b->kept_bytes > b->spare_max;
