@@ -68,22 +68,22 @@ void arena_init(arena *a, arena_cache *cache)
 
 void arena_set_limit(arena *a, size_t bytes_max) { a->bytes_max = bytes_max; }
 
+/* Bytes of chunks that the arena may still take. */
+static size_t arena_left(const arena *a) { return a->bytes < a->bytes_max ? a->bytes_max - a->bytes : 0; }
+
 void arena_init_for(arena *a, const arena *heir)
 {
-    size_t left = heir->bytes < heir->bytes_max ? heir->bytes_max - heir->bytes : 0;
-    *a = (arena){.heir = heir, .blocks = heir->blocks, .bytes_max = left};
+    *a = (arena){.heir = heir, .blocks = heir->blocks, .bytes_max = arena_left(heir)};
 }
 
 bool arena_adopt(arena *a, arena *from)
 {
     assert(from->heir == a && !from->cache);
-    bool has_room = a->bytes <= a->bytes_max && from->bytes <= a->bytes_max - a->bytes;
+    bool fits = from->bytes <= arena_left(a);
+    assert(!from->chunk == (from->bytes == 0));
     a->is_out = a->is_out || from->is_out;
-    if (!from->chunk || !has_room) {
-        a->over = a->over || from->over || from->chunk;
-        return !from->chunk;
-    }
-    a->over = a->over || from->over;
+    a->over = a->over || from->over || !fits;
+    if (!fits || !from->chunk) return fits;
     arena_chunk *last = from->chunk;
     while (last->next) last = last->next;
     if (a->chunk) { /* behind the newest, whose free space stays in use */
@@ -122,7 +122,7 @@ void arena_free(arena *a)
 
 static arena_chunk *arena_take_chunk(arena *a, size_t size)
 {
-    if (a->bytes > a->bytes_max || size > a->bytes_max - a->bytes) {
+    if (size > arena_left(a)) {
         a->over = true;
         return NULL;
     }
