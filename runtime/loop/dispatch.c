@@ -2,34 +2,15 @@
 
 #include <assert.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include "http/server/files.h"
-#include "runtime/base/log.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/by_id.h"
 #include "runtime/clients/door.h"
 #include "runtime/clients/waiter.h"
 #include "runtime/loop/loop.h"
-
-enum { LEFT_BODY_MAX = 65536 /* of a request that is left to the next worker */ };
-
-/* Leaves a request that came while this process drains to the next one. False: it is to be answered here. */
-static bool dispatch_leave_request(sw_loop *l, http_exchange *x)
-{
-    http_moving m;
-    bool is_admin = loop_is_admin_door(&l->home, x);
-    assert(l->home.draining && l->home.followed);
-    if (!keeper_has_room(&l->keeper) || http_exchange_request(x)->body.len > LEFT_BODY_MAX) return false;
-    if (!http_exchange_sent(x) || !http_exchange_detach(x, &m)) return false;
-    if (!keeper_leave(&l->keeper, m.fd, is_admin, m.bytes, m.len))
-        log_line(LOG_WARN, NULL, "a request could not be left to the next worker");
-    free(m.bytes);
-    close(m.fd);
-    return true;
-}
+#include "runtime/loop/move.h"
 
 /* The headers of every reply to what a request's path names. A preflight names its endpoint in another header, which
  * dispatch_reply_options() looks at. */
@@ -187,7 +168,7 @@ void dispatch_request(void *arg, http_exchange *x)
         dispatch_adopted(&l->home, x, to);
         return;
     }
-    if (l->home.draining && l->home.followed && dispatch_leave_request(l, x)) return;
+    if (l->home.draining && l->home.followed && move_to_next_process(&l->home, x)) return;
     l->turn_requests++;
     dispatch_match(&l->home, x, &m);
 }
@@ -207,7 +188,7 @@ void dispatch_admin_request(void *arg, http_exchange *x)
     http_router_find(l->home.app->admin_router, q->method, q->path, &m);
     http_exchange_policy(x, app_policy(NULL));
     dispatch_time(l, x, &m);
-    if (l->home.draining && l->home.followed && dispatch_leave_request(l, x)) return;
+    if (l->home.draining && l->home.followed && move_to_next_process(&l->home, x)) return;
     l->turn_requests++;
     if (m.result == HTTP_MATCH_FOUND) {
         const endpoint *e = m.target;

@@ -11,6 +11,8 @@
 #include "runtime/clients/client_note.h"
 #include "runtime/clients/waiter.h"
 
+enum { LEFT_BODY_MAX = 65536 /* of a request that is left to the next process */ };
+
 /* A connection on its way to the loop that owns its run. */
 typedef struct moved {
     struct moved *next;
@@ -80,19 +82,26 @@ static moved *move_detach(home *h, http_exchange *x, const destination *to_run)
     return m;
 }
 
-/* The loop that has the run has ended in a drain, of which this one has not heard yet: the next process has it. */
-static void move_to_next_process(home *h, http_exchange *x)
+bool move_to_next_process(home *h, http_exchange *x)
 {
-    if (!keeper_has_room(h->keeper)) {
-        problem_reply(x, 503, "the server is stopping", "1");
-        return;
-    }
-    moved *m = move_detach(h, x, NULL);
-    if (!m) return;
-    if (m->unsent_len > 0 || !keeper_leave(h->keeper, m->fd, m->is_admin, m->data, m->len))
-        log_line(LOG_WARN, NULL, "a request came too late: its loop has ended");
-    close(m->fd);
-    free(m);
+    http_moving m;
+    bool is_admin = loop_is_admin_door(h, x);
+    if (!keeper_has_room(h->keeper) || http_exchange_request(x)->body.len > LEFT_BODY_MAX) return false;
+    if (!http_exchange_sent(x) || !http_exchange_detach(x, &m)) return false;
+    assert(m.unsent_len == 0);
+    if (!keeper_leave(h->keeper, m.fd, is_admin, m.bytes, m.len))
+        log_line(LOG_WARN, NULL, "a request could not be left to the next worker");
+    free(m.bytes);
+    close(m.fd);
+    return true;
+}
+
+/* Answers for a loop that has ended in a drain, of which this one may not have heard yet. */
+static void move_past_end(home *h, const sw_loop *ended, http_exchange *x)
+{
+    if (ended->home.followed && move_to_next_process(h, x)) return;
+    counter_add(&h->counters.requests_refused, 1);
+    problem_reply(x, 503, "the server is stopping", "1");
 }
 
 void move_request(home *h, unsigned to_loop, http_exchange *x, const destination *to_run)
@@ -102,7 +111,7 @@ void move_request(home *h, unsigned to_loop, http_exchange *x, const destination
     if (move_announce(to))
         move_deliver(to, move_detach(h, x, to_run));
     else
-        move_to_next_process(h, x);
+        move_past_end(h, to, x);
 }
 
 /* Resets a connection that no process can go on with, so that its client notices at once. */

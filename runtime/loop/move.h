@@ -7,9 +7,14 @@
 #include "runtime/loop/loop.h"
 
 /* Hands the connection of `x` to another loop, with its request and what is unsent of earlier replies. There it is
- * attached to `to_run`; NULL: served as any new request. Takes the exchange: 503 if its connection cannot be moved, or
- * that loop has ended and no supervisor keeps the connection for the next process. */
+ * attached to `to_run`; NULL: served as any new request. Takes the exchange: 503 if its connection cannot be moved. If
+ * that loop has ended, the request is left to the next process, or gets 503 if none follows. */
 void move_request(home *h, unsigned to_loop, http_exchange *x, const destination *to_run);
+
+/* Leaves a request that nobody has begun to answer to the next process, which reads it again: takes the exchange.
+ * False: it is to be answered here, because no supervisor keeps the connection, the body is too long, or an earlier
+ * reply is not sent yet. */
+bool move_to_next_process(home *h, http_exchange *x);
 
 /* Gives the server the connections that have arrived; on the loop's thread. While the loop drains, those of a former
  * worker are left to the next one. */

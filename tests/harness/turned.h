@@ -1,5 +1,6 @@
 /* turned: a program that the test turns by hand, one turn of its only loop at a time, on a disk of memory: writes and
- * reads are done when the test says so, and fail when it likes. Clients are sockets of the same thread. */
+ * reads are done when the test says so, and fail when it likes. Clients are sockets of the same thread. A test may have
+ * a second loop, which it turns itself. */
 #ifndef TESTS_HARNESS_TURNED_H
 #define TESTS_HARNESS_TURNED_H
 
@@ -15,7 +16,7 @@
 #include "storage/store_by_hand.h"
 #include "tests/harness/check.h"
 
-enum { TURNED_TEXT = 16384 };
+enum { TURNED_TEXT = 16384, TURNED_LOOPS_MAX = 2 };
 #define TURNED_ADMIN "an administrator of the test"
 
 static memory_disk *turned_disk;
@@ -23,6 +24,7 @@ static sw_app *turned_app;
 static int turned_port;
 static bool turned_writes = true;     /* what is queued is written in each turn */
 static unsigned turned_aside_threads; /* see by_hand_options */
+static unsigned turned_loops = 1;     /* clients come to the last one */
 
 /* `flags` ends with NULL. */
 static inline void turned_open(void (*routes)(sw_app *app), const char *const *flags)
@@ -30,11 +32,15 @@ static inline void turned_open(void (*routes)(sw_app *app), const char *const *f
     static char token_flag[] = "--admin-token=" TURNED_ADMIN, on_public_flag[] = "--admin-on-public";
     char why[512], address[64], name[] = "turned";
     char *argv[16] = {name};
-    int argc = 1, fd = http_listen("127.0.0.1:0", why, sizeof why);
+    int argc = 1, fds[TURNED_LOOPS_MAX] = {-1, -1};
     argv[argc++] = token_flag;
     argv[argc++] = on_public_flag;
     for (; flags && *flags; flags++) argv[argc++] = (char *)(uintptr_t)*flags;
-    CHECK(fd >= 0 && http_listen_address(fd, address, sizeof address));
+    CHECK(turned_loops <= TURNED_LOOPS_MAX);
+    for (unsigned i = 0; i < turned_loops; i++) {
+        fds[i] = http_listen("127.0.0.1:0", why, sizeof why);
+        CHECK(fds[i] >= 0 && http_listen_address(fds[i], address, sizeof address));
+    }
     turned_port = atoi(strrchr(address, ':') + 1);
     if (!turned_disk) turned_disk = memory_disk_new();
     CHECK(turned_disk);
@@ -42,8 +48,8 @@ static inline void turned_open(void (*routes)(sw_app *app), const char *const *f
     turned_app = sw_app_new("turned");
     routes(turned_app);
     const by_hand_options o = {.backend = memory_open(turned_disk),
-                               .listeners = &fd,
-                               .loops = 1,
+                               .listeners = fds,
+                               .loops = turned_loops,
                                .aside_threads = turned_aside_threads,
                                .ended_well = true};
     bool opened = by_hand_open(turned_app, argc, argv, &o, why, sizeof why);
@@ -115,14 +121,20 @@ static inline void turned_close(void)
 
 /* ---- Clients ---- */
 
-/* The request is on its way when this returns; the connection closes after the reply. */
-static inline int turned_send(const char *method, const char *target, const char *header)
+static inline int turned_connect(void)
 {
-    char request[1024];
     struct sockaddr_in to = {
         .sin_family = AF_INET, .sin_port = htons((uint16_t)turned_port), .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
     int fd = socket(AF_INET, SOCK_STREAM, 0);
     CHECK(fd >= 0 && connect(fd, (struct sockaddr *)&to, sizeof to) == 0);
+    return fd;
+}
+
+/* The request is on its way when this returns; the connection closes after the reply. */
+static inline int turned_send(const char *method, const char *target, const char *header)
+{
+    char request[1024];
+    int fd = turned_connect();
     int len = snprintf(request, sizeof request,
                        "%s %s HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: 0\r\n%s\r\n", method,
                        target, header);
