@@ -3,7 +3,7 @@ and HTTP/2, to one host and to fifty, 500 at once, and as the research agent mak
 import resource
 import statistics
 
-from measure import BENCH, PAIRS, SECONDS, args, folder, middle, report, service, wrk
+from measure import BENCH, PAIRS, SECONDS, args, folder, go_on, middle, report, service, wrk
 from upstream import connections_seen, raw_curl, upstream, warm
 
 LATENCY_MS, CALLS_MAX = 50, 10000
@@ -50,15 +50,16 @@ def bench_calls():
     for name, shape in SHAPES.items():
         width, hosts, http2 = shape.get("width", 20), shape.get("hosts", 1), shape.get("http2", False)
         counts = (1, 4, 16) if width > 100 else (1, 64) if args.quick else (1, 64, 256)
-        with folder() as data, upstream(BENCH, LATENCY_MS, hosts, shape.get("tls", False), http2) as called:
+        with upstream(BENCH, LATENCY_MS, hosts, shape.get("tls", False), http2) as called:
             for c in counts:
-                (data / str(c)).mkdir()
-                with service(data / str(c), "--upstream", called, "--upstream-connections", CALLS_MAX) as (url, _):
+                with go_on(f"calls: {name}, c={c}"), folder() as data, service(
+                    data, "--upstream", called, "--upstream-connections", CALLS_MAX
+                ) as (url, _):
                     ours, floor = measure(url, called, c, width, hosts, http2, shape.get("waves"))
-                of = "p50_ms" if c == 1 else "rps"
-                ratio = statistics.median(a[of] / b[of] for a, b in zip(ours, floor))
-                note = f"of {of}, median of {PAIRS} pairs"
-                report("P5", f"{name}, c={c}", middle(ours), middle(floor), ratio, note, series=name, x=c)
+                    of = "p50_ms" if c == 1 else "rps"
+                    ratio = statistics.median(a[of] / b[of] for a, b in zip(ours, floor))
+                    note = f"of {of}, median of {PAIRS} pairs"
+                    report("P5", f"{name}, c={c}", middle(ours), middle(floor), ratio, note, series=name, x=c)
 
 
 PARTS = {"calls": bench_calls}

@@ -1,5 +1,6 @@
 """script/bench fan: what a fan-out of yours costs, beside raw curl that makes the same calls, in one run."""
 import argparse
+import contextlib
 import os
 import pathlib
 import resource
@@ -9,7 +10,7 @@ import urllib.parse
 import urllib.request
 
 from plot import chart
-from programs import folder, program, wrk
+from programs import Unanswered, folder, program, wrk
 from upstream import HOSTS_MAX, connections_seen, raw_curl, upstream, warm
 
 WIDTH_MAX, CONNECTIONS_MAX, CALLS_MAX, SECONDS_MAX, LATENCY_MAX = 1000, 1000, 10000, 60, 60000
@@ -87,8 +88,7 @@ def check_url(parser, args):
     if not args.remote and any(not (a[4][0].startswith("127.") or a[4][0] == "::1") for a in found):
         parser.error(
             f"--url: {url.hostname} is another machine, and would get {args.width * args.connections} calls at once, "
-            f"again and "
-            "again; if it is yours to load, say --remote"
+            "again and again; if it is yours to load, say --remote"
         )
 
 
@@ -140,7 +140,8 @@ def measure_at(args, called, service, connections):
     seen = (lambda: 0) if args.url else (lambda: connections_seen(called))
     before, curl, ours = seen(), [], []
     if args.url:
-        wrk(service, connections, 1 + args.latency_ms // 1000)
+        with contextlib.suppress(Unanswered):
+            wrk(service, connections, 1)
     else:
         warm(service, called, connections, 1 + args.latency_ms // 1000)
     opened = seen() - before

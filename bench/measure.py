@@ -30,6 +30,18 @@ args = ARGS.parse_args()
 SECONDS, PAIRS = (1, 1) if args.quick else (2, 5)
 BENCH = args.build / "bench"
 results = []
+failures = []  # names of what could not be measured
+
+
+@contextlib.contextmanager
+def go_on(name):
+    """What fails within is named, and ends nothing else: the parts of an hour are not lost for one of them."""
+    try:
+        yield
+    except (SystemExit, Exception) as error:
+        failures.append(name)
+        said = (getattr(error, "stderr", None) or "").strip()  # of a program that the part has run
+        print(f"!    {name}: {error if isinstance(error, SystemExit) else repr(error)} {said}", flush=True)
 
 
 def service(data, *flags, loops=1):

@@ -1,7 +1,8 @@
 """script/bench: measures Stepwell beside its floors, prints a line for each figure; --json FILE also writes all of
-it."""
+it. A measurement that fails is named, and the others are made; the exit code is 1 then."""
 import re
 import subprocess
+import sys
 import time
 
 from calls import PARTS as CALLS
@@ -20,7 +21,9 @@ from measure import (
     args,
     await_metric,
     background,
+    failures,
     folder,
+    go_on,
     metric,
     output,
     pairs,
@@ -31,6 +34,7 @@ from measure import (
     wrk,
     write_json,
 )
+from upstream import upstream, warm
 
 
 def bench_coro():
@@ -100,21 +104,21 @@ def bench_durable():
 
 
 def bench_fan():
-    with folder() as data, program(BENCH / "delay_server", 50) as (upstream, _), service(
-        data, "--upstream", upstream + "/", "--upstream-connections", 10000
+    with folder() as data, upstream(BENCH, 50) as called, service(
+        data, "--upstream", called, "--upstream-connections", 10000
     ) as (url, _):
         for c in (1, 64, 256):
             seconds = SECONDS if c == 1 else 2 * SECONDS
 
             def floor():
-                out = output(BENCH / "raw_curl", upstream + "/", c * 20, seconds)
+                out = output(BENCH / "raw_curl", called, c * 20, seconds)
                 return {"calls": float(re.search(r"([\d.]+) calls/s", out)[1])}
 
             def ours():
                 one = wrk(url + "/fan", c, seconds)
                 return {"calls": one["rps"] * 20, **one}
 
-            wrk(url + "/fan", c, 1)
+            warm(url + "/fan", called, c, 1)
             pairs("P5", "20 parallel calls of 50 ms", ours, floor, c, "calls", series="fan")
 
 
@@ -140,8 +144,8 @@ def sleepers(url, count, path="/sleep"):
 
 def bench_memory():
     most = 1000 if args.quick else 4000
-    with folder() as data, program(BENCH / "delay_server", 4000) as (upstream, _), service(
-        data, "--upstream", upstream + "/", "--upstream-connections", 10000
+    with folder() as data, upstream(BENCH, 4000) as called, service(
+        data, "--upstream", called, "--upstream-connections", 10000
     ) as (url, p):
         wrk(url + "/one", 64, 1)
         before = resident_kib(p)
@@ -149,7 +153,7 @@ def bench_memory():
             with background(url + "/wait", waiting, 10):
                 time.sleep(3)
                 runs, now = metric(url, "runs_in_memory"), resident_kib(p)
-            raw = raw_call_kib(upstream + "/", waiting)
+            raw = raw_call_kib(called, waiting)
             each = (now - before) / max(runs, 1)
             report(
                 "P6",
@@ -229,8 +233,15 @@ PARTS = {
     **TAIL,
     **MEMORY_BACK,
 }
-for part in args.only.split(",") if args.only else PARTS:
+
+parts = args.only.split(",") if args.only else list(PARTS)
+for part in parts:
     if part not in PARTS:
         raise SystemExit(f"no part {part}: there are {', '.join(PARTS)}")
-    PARTS[part]()
+for part in parts:
+    with go_on(part):
+        PARTS[part]()
     write_json()
+if failures:
+    print(f"not measured, see above: {'; '.join(failures)}")
+sys.exit(1 if failures else 0)

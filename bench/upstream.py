@@ -5,7 +5,7 @@ import re
 import subprocess
 import urllib.request
 
-from programs import folder, output, program, wrk
+from programs import Unanswered, folder, output, program, wrk
 
 HOSTS_MAX, STREAMS = 200, 100  # what RFC 9113 wants a service to allow at least
 WARM_ROUNDS_MAX = 30
@@ -54,9 +54,10 @@ def warm(service_url, url, connections, seconds):
     """Has the service under test open its connections, until it answers and opens none any more."""
     for _ in range(WARM_ROUNDS_MAX):
         before = connections_seen(url)
-        answered = wrk(service_url, connections, seconds)["rps"] > 0
-        if answered and connections_seen(url) == before:
-            return
+        with contextlib.suppress(Unanswered):
+            wrk(service_url, connections, seconds)
+            if connections_seen(url) == before:
+                return
 
 
 def raw_curl(bench, url, calls, seconds, width, hosts=1, http2=False, waves=None):
@@ -65,6 +66,9 @@ def raw_curl(bench, url, calls, seconds, width, hosts=1, http2=False, waves=None
     try:
         said = output(bench / "raw_curl", *flags, url, calls, seconds, width)
     except subprocess.CalledProcessError as error:
-        raise SystemExit(f"with {calls} calls at once {url} fails: {error.stdout}{error.stderr}") from None
+        raise SystemExit(
+            f"with {calls} calls at once {url} fails, or does not answer within {seconds} s: "
+            f"{error.stdout}{error.stderr}"
+        ) from None
     rate, p50, p99 = re.search(r"([\d.]+) fans/s, p50 ([\d.]+) ms, p99 ([\d.]+) ms", said).groups()
     return {"rps": float(rate), "p50_ms": float(p50), "p99_ms": float(p99)}
