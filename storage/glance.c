@@ -40,14 +40,17 @@ static void free_text(const entry_text *t) { free((void *)(uintptr_t)t->data); }
 static void copy_entry(store_summary *out, entry *to, const entry *from)
 {
     free_text(&to->function);
+    free_text(&to->version);
     free_text(&to->target);
     free_text(&to->error);
     *to = (entry){.kind = from->kind, .at_ms = from->at_ms, .status = from->status, .epoch = from->epoch};
     if (!from->kind) return;
     to->function = from->function;
+    to->version = from->version;
     to->target = from->target;
     to->error = from->error;
     copy_text(out, &to->function, SIZE_MAX); /* a name to be looked up */
+    copy_text(out, &to->version, SIZE_MAX);  /* a name to be compared */
     copy_text(out, &to->target, GLANCE_TEXT_MAX);
     copy_text(out, &to->error, GLANCE_TEXT_MAX);
 }
@@ -125,6 +128,7 @@ void glance_free(store_summary *s)
     const entry *all[] = {&s->of.started, &s->of.stopped, &s->of.ended};
     for (size_t i = 0; i < sizeof all / sizeof all[0]; i++) {
         free_text(&all[i]->function);
+        free_text(&all[i]->version);
         free_text(&all[i]->target);
         free_text(&all[i]->error);
     }

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/find.h"
 #include "storage/glance.h"
 #include "storage/store_by_hand.h"
 #include "storage/store_core.h"
@@ -12,6 +13,7 @@ typedef enum job_kind {
     JOB_SUMMARIZE,
     JOB_SCAN,
     JOB_LIST,
+    JOB_FIND,
     JOB_FIND_KEY,
     JOB_TABLE,
     JOB_BACKUP,
@@ -46,6 +48,9 @@ typedef struct job {
     char *path; /* BACKUP; owned */
     uint64_t bytes;
     table_read *table; /* TABLE; owned */
+    run_query query;   /* FIND */
+    run_id next_id;    /* FIND, if has_next */
+    bool has_next;
     store_backup_result result;
     char text[BACKEND_ERROR_MAX];
     unsigned loop, loops; /* SCAN */
@@ -62,6 +67,7 @@ typedef struct job {
         void (*summaries)(void *arg, const store_summary *runs, size_t count);
         void (*rows)(void *arg, const store_live_row *rows, size_t count, bool end, const char *error);
         void (*ids)(void *arg, const run_id *ids, size_t count, const char *error);
+        void (*found)(void *arg, const store_found *found);
         void (*key)(void *arg, const store_key_row *row, const char *error);
         void (*table)(void *arg, const store_table_row *rows, size_t count, bool end, const char *error);
         void (*backup)(void *arg, store_backup_result result, uint64_t bytes, const char *error);
@@ -119,6 +125,24 @@ static void table_read_fill(job *j, backend *b)
 
 /* ---- Jobs ---- */
 
+static void job_find(job *j, backend *b)
+{
+    find_result result = {.runs = j->found.summaries};
+    find_runs(b, &j->query, &result);
+    j->count = result.count;
+    j->next_id = result.next;
+    j->has_next = result.has_next;
+    j->error = result.error;
+}
+
+static void job_answer_found(job *j)
+{
+    const store_found found = {
+        .runs = j->found.summaries, .count = j->count, .next = j->has_next ? &j->next_id : NULL, .error = j->error};
+    j->on.found(j->arg, &found);
+    for (size_t i = 0; i < j->count; i++) glance_free(&j->found.summaries[i]);
+}
+
 static void job_execute(uv_work_t *w)
 {
     job *j = w->data;
@@ -139,6 +163,9 @@ static void job_execute(uv_work_t *w)
     case JOB_LIST:
         n = b->ops->list(b, from, j->count, j->found.ids, &j->error);
         break;
+    case JOB_FIND:
+        job_find(j, b);
+        return;
     case JOB_FIND_KEY:
         j->has_row = b->ops->find_key(b, j->hash, &j->row, &j->error);
         return;
@@ -178,6 +205,9 @@ static void job_answer(uv_work_t *w, int status)
         break;
     case JOB_LIST:
         j->on.ids(j->arg, j->found.ids, j->count, j->error);
+        break;
+    case JOB_FIND:
+        job_answer_found(j);
         break;
     case JOB_FIND_KEY:
         j->on.key(j->arg, j->has_row ? &j->row : NULL, j->error);
@@ -321,6 +351,16 @@ bool store_list(store_port *p, const run_id *before, size_t limit,
     j->from_id = before != NULL;
     if (before) j->id = *before;
     j->on.ids = on_ids;
+    return job_submit(j);
+}
+
+bool store_find(store_port *p, const run_query *q, void (*on_found)(void *arg, const store_found *found), void *arg)
+{
+    assert(q->limit > 0);
+    job *j = job_new(p, JOB_FIND, q->limit, sizeof(store_summary), arg);
+    if (!j) return false;
+    j->query = *q;
+    j->on.found = on_found;
     return job_submit(j);
 }
 

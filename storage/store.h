@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "storage/query.h"
 #include "storage/run_id.h"
 #include "storage/summary.h"
 
@@ -215,6 +216,18 @@ STORE_ASKS store_scan_live(store_port *p, const store_live_range *range,
 /* Run ids, newest first, before `before` (NULL: the newest), at most `limit`. For the list of runs. */
 STORE_ASKS store_list(store_port *p, const run_id *before, size_t limit,
                       void (*on_ids)(void *arg, const run_id *ids, size_t count, const char *error), void *arg);
+
+/* What was found of a query; all the store's until the callback returns. */
+typedef struct store_found {
+    const store_summary *runs; /* the newest first */
+    size_t count;
+    const run_id *next; /* more may be found below this id; NULL: that is all */
+    const char *error;  /* why nothing could be found; NULL: nothing went wrong */
+} store_found;
+
+/* Finds the runs that the query means. `q` is copied, its texts are borrowed until the callback. */
+STORE_ASKS store_find(store_port *p, const run_query *q, void (*on_found)(void *arg, const store_found *found),
+                      void *arg);
 
 typedef struct store_key_row {
     run_id run;

@@ -9,6 +9,7 @@
 #include "runtime/admin/auth.h"
 #include "runtime/admin/backup.h"
 #include "runtime/admin/runs.h"
+#include "runtime/admin/runs_list.h"
 #include "runtime/admin/session.h"
 #include "runtime/base/log.h"
 #include "runtime/base/problem.h"

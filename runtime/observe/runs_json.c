@@ -124,24 +124,36 @@ static stop_reason stop_of(const sw_app *app, const store_summary *s)
     return former && entry_opening(of->released_epoch) != epoch ? STOP_NOT_RESUMED : STOP_NONE;
 }
 
-static const char *outcome_text(int outcome)
+static shown_state state_of_outcome(int outcome)
 {
     switch (outcome) {
     case ENTRY_SUCCEEDED:
-        return "succeeded";
+        return SHOWN_SUCCEEDED;
     case ENTRY_FAILED:
-        return "failed";
+        return SHOWN_FAILED;
     default:
-        return "cancelled";
+        return SHOWN_CANCELLED;
     }
 }
 
-static const char *state_of(const store_summary *s, stop_reason stop)
+static shown_state state_of(const store_summary *s, stop_reason stop)
 {
-    if (stop != STOP_NONE) return "stopped";
-    if (!s->live && s->of.error) return "unreadable";
-    if (s->of.ended.kind) return outcome_text(s->of.ended.status);
-    return s->due_ms > clock_wall_ms() ? "sleeping" : "running";
+    if (stop != STOP_NONE) return SHOWN_STOPPED;
+    if (!s->live && s->of.error) return SHOWN_UNREADABLE;
+    if (s->of.ended.kind) return state_of_outcome(s->of.ended.status);
+    return s->due_ms > clock_wall_ms() ? SHOWN_SLEEPING : SHOWN_RUNNING;
+}
+
+shown_state runs_json_state(const sw_app *app, const store_summary *s) { return state_of(s, stop_of(app, s)); }
+
+const char *shown_state_name(shown_state state)
+{
+    static const char *const names[SHOWN_STATES] = {
+        [SHOWN_RUNNING] = "running",      [SHOWN_SLEEPING] = "sleeping", [SHOWN_STOPPED] = "stopped",
+        [SHOWN_SUCCEEDED] = "succeeded",  [SHOWN_FAILED] = "failed",     [SHOWN_CANCELLED] = "cancelled",
+        [SHOWN_UNREADABLE] = "unreadable"};
+    assert(state < SHOWN_STATES);
+    return names[state];
 }
 
 static void put_entries(json_writer *w, const store_journal *j)
@@ -176,12 +188,13 @@ static void put_run(json_writer *w, const sw_app *app, const store_summary *s, c
     run_id_format(&s->run, id);
     json_open_map(w, NULL);
     json_put_text(w, "runId", id);
-    json_put_text(w, "state", state_of(s, stop));
+    json_put_text(w, "state", shown_state_name(state_of(s, stop)));
     if (stop != STOP_NONE) json_put_text(w, "reason", stop_name(stop));
     if (stop != STOP_NONE && !of->stopped.kind) json_put_text(w, "detail", stop_text(stop));
     if (stop != STOP_NONE && of->stopped.kind) put_bytes(w, "detail", of->stopped.error);
     put_bytes(w, "endpoint", of->started.function);
     put_bytes(w, "target", of->started.target);
+    if (of->started.version.len) put_bytes(w, "version", of->started.version);
     json_put_int(w, "startedAt", of->started.kind ? of->started.at_ms : run_id_time_ms(&s->run));
     if (of->ended.kind) json_put_int(w, "endedAt", of->ended.at_ms);
     if (of->ended.error.len) put_bytes(w, "error", of->ended.error);

@@ -7,6 +7,22 @@
 #include "runtime/run/program.h"
 #include "storage/store.h"
 
+/* How a run stands, as operators see it. */
+typedef enum shown_state {
+    SHOWN_RUNNING,
+    SHOWN_SLEEPING,
+    SHOWN_STOPPED,
+    SHOWN_SUCCEEDED,
+    SHOWN_FAILED,
+    SHOWN_CANCELLED,
+    SHOWN_UNREADABLE, /* it has ended, or nobody knows whether it has, and its journal cannot be read */
+    SHOWN_STATES
+} shown_state;
+
+const char *shown_state_name(shown_state state); /* "running" */
+/* From any thread. */
+shown_state runs_json_state(const sw_app *app, const store_summary *s);
+
 /* A run as a list has it, as the next element. */
 void runs_json_line(json_writer *w, const sw_app *app, const store_summary *s);
 /* A run with what each of its entries says, as the document. */

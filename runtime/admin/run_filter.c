@@ -1,0 +1,220 @@
+#include "runtime/admin/run_filter.h"
+
+#include <assert.h>
+#include <string.h>
+
+#include "runtime/base/moment.h"
+#include "runtime/base/moment_text.h"
+#include "runtime/observe/runs_json.h"
+
+static const run_id id_zero;
+
+static bool filter_wants(void *arg, const store_summary *s)
+{
+    const run_filter *f = arg;
+    return f->states >> runs_json_state(f->app, s) & 1;
+}
+
+void run_filter_init(run_filter *f, const sw_app *app)
+{
+    memset(f, 0, sizeof *f);
+    f->app = app;
+    f->query.fates = FATES;
+    f->states = (1U << SHOWN_STATES) - 1;
+}
+
+/* ---- Bounds ---- */
+
+static int id_compare(const run_id *a, const run_id *b) { return memcmp(a->bytes, b->bytes, RUN_ID_BYTES); }
+
+/* The id behind this one; false: there is none. */
+static bool id_behind(run_id *id)
+{
+    for (int i = RUN_ID_BYTES - 1; i >= 0; i--)
+        if (++id->bytes[i] != 0) return true;
+    return false;
+}
+
+/* The lowest id of that moment. */
+static run_id id_of_moment(int64_t ms)
+{
+    run_id id = {{0}};
+    assert(ms >= 0 && ms == moment_of(ms));
+    for (int i = 0; i < 6; i++) id.bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
+    return id;
+}
+
+/* Only ids from `id` on; NULL: none is so high. */
+static void filter_raise(run_filter *f, const run_id *id)
+{
+    if (!id)
+        f->is_empty = true;
+    else if (id_compare(id, &f->query.from) > 0)
+        f->query.from = *id;
+    f->is_empty = f->is_empty || (f->query.has_before && id_compare(&f->query.from, &f->query.before) >= 0);
+}
+
+/* Only ids before `id`. */
+static void filter_lower(run_filter *f, const run_id *id)
+{
+    if (!f->query.has_before || id_compare(id, &f->query.before) < 0) f->query.before = *id;
+    f->query.has_before = true;
+    filter_raise(f, &id_zero);
+}
+
+/* ---- Values ---- */
+
+static const char *set_text(const char **to, char copy[RUN_FILTER_TEXT], const char *value, const char *wrong)
+{
+    size_t len = strlen(value);
+    if (len == 0 || len >= RUN_FILTER_TEXT) return wrong;
+    memcpy(copy, value, len + 1);
+    *to = copy;
+    return NULL;
+}
+
+static const char *set_endpoint(run_filter *f, const char *value)
+{
+    return set_text(&f->query.function, f->function, value,
+                    "\"endpoint\" is a method, a space and a route, as in \"POST /orders\"");
+}
+
+static const char *set_version(run_filter *f, const char *value)
+{
+    return set_text(&f->query.version, f->version, value, "\"version\" is 1 to 511 bytes");
+}
+
+static const char *set_error(run_filter *f, const char *value)
+{
+    return set_text(&f->query.error, f->error, value, "\"error\" is a part of a message, of 1 to 511 bytes");
+}
+
+static unsigned fates_of_state(shown_state state)
+{
+    switch (state) {
+    case SHOWN_SUCCEEDED:
+        return FATE_SUCCEEDED;
+    case SHOWN_FAILED:
+        return FATE_FAILED;
+    case SHOWN_CANCELLED:
+        return FATE_CANCELLED;
+    case SHOWN_UNREADABLE:
+        return FATE_UNREADABLE;
+    default:
+        return FATE_LIVE;
+    }
+}
+
+/* SHOWN_STATES: there is none of that name. */
+static shown_state state_of_name(const char *name, size_t len)
+{
+    for (int s = 0; s < SHOWN_STATES; s++)
+        if (strlen(shown_state_name((shown_state)s)) == len && memcmp(shown_state_name((shown_state)s), name, len) == 0)
+            return (shown_state)s;
+    return SHOWN_STATES;
+}
+
+static const char *set_state(run_filter *f, const char *value)
+{
+    f->states = f->query.fates = 0;
+    for (const char *at = value;; at++) {
+        size_t len = strcspn(at, ",");
+        shown_state state = state_of_name(at, len);
+        if (state == SHOWN_STATES)
+            return "\"state\" is one or several, with commas, of running, sleeping, stopped, succeeded, failed, "
+                   "cancelled and unreadable";
+        f->states |= 1U << state;
+        f->query.fates |= fates_of_state(state);
+        at += len;
+        if (!*at) break;
+    }
+    f->query.wants = filter_wants;
+    f->query.arg = f;
+    return NULL;
+}
+
+static const char *set_from(run_filter *f, const char *value)
+{
+    int64_t ms;
+    if (!moment_text_read(value, strlen(value), &ms))
+        return "\"from\" is a time, in Unix milliseconds or as in 2026-11-27T15:42:53Z";
+    run_id id = id_of_moment(ms);
+    filter_raise(f, &id);
+    return NULL;
+}
+
+static const char *set_to(run_filter *f, const char *value)
+{
+    int64_t ms;
+    if (!moment_text_read(value, strlen(value), &ms))
+        return "\"to\" is a time, in Unix milliseconds or as in 2026-11-27T15:42:53Z";
+    run_id id = id_of_moment(ms);
+    for (int i = 6; i < RUN_ID_BYTES; i++) id.bytes[i] = 0xff; /* all runs of that millisecond are meant */
+    if (id_behind(&id)) filter_lower(f, &id);
+    return NULL;
+}
+
+static const char *set_id(run_filter *f, const char *value)
+{
+    char low[RUN_ID_TEXT + 1], high[RUN_ID_TEXT + 1];
+    run_id first, last;
+    size_t len = strlen(value);
+    if (len > 0 && len <= RUN_ID_TEXT) {
+        memset(low, '0', RUN_ID_TEXT);
+        memset(high, 'Z', RUN_ID_TEXT);
+        memcpy(low, value, len);
+        memcpy(high, value, len);
+        if (run_id_parse(low, RUN_ID_TEXT, &first) && run_id_parse(high, RUN_ID_TEXT, &last)) {
+            filter_raise(f, &first);
+            if (id_behind(&last)) filter_lower(f, &last);
+            return NULL;
+        }
+    }
+    return "\"id\" is the beginning of a run id";
+}
+
+static const char *set_before(run_filter *f, const char *value)
+{
+    run_id id;
+    if (!run_id_parse(value, strlen(value), &id)) return "\"before\" is not a run id";
+    filter_lower(f, &id);
+    return NULL;
+}
+
+static const char *set_after(run_filter *f, const char *value)
+{
+    run_id id;
+    if (!run_id_parse(value, strlen(value), &id)) return "\"after\" is not a run id";
+    filter_raise(f, id_behind(&id) ? &id : NULL);
+    return NULL;
+}
+
+/* ---- Names ---- */
+
+static const struct {
+    const char *name;
+    const char *(*set)(run_filter *f, const char *value);
+} settable[] = {{"endpoint", set_endpoint}, {"state", set_state}, {"version", set_version},
+                {"from", set_from},         {"to", set_to},       {"id", set_id},
+                {"error", set_error},       {"after", set_after}, {"before", set_before}};
+
+enum { SETTABLE = sizeof settable / sizeof settable[0] };
+
+/* SETTABLE: there is none of that name. */
+static size_t settable_find(const char *name)
+{
+    size_t i = 0;
+    while (i < SETTABLE && strcmp(settable[i].name, name) != 0) i++;
+    return i;
+}
+
+bool run_filter_knows(const char *name) { return settable_find(name) < SETTABLE; }
+
+const char *run_filter_set(run_filter *f, const char *name, const char *value)
+{
+    size_t which = settable_find(name);
+    assert(which < SETTABLE);
+    if (f->given >> which & 1) return "each of the filter's names is given once";
+    f->given |= 1U << which;
+    return settable[which].set(f, value);
+}

@@ -1,0 +1,105 @@
+#include "storage/find.h"
+
+#include <assert.h>
+#include <string.h>
+#include <time.h>
+
+#include "storage/glance.h"
+
+enum { IDS_AT_ONCE = 128, CLOCK_EVERY = 16 };
+
+/* A query under way. */
+typedef struct finder {
+    backend *b;
+    const run_query *q;
+    find_result *out;
+    size_t looked;
+    int64_t end_ms; /* steady; 0: never */
+    bool is_over;   /* enough was found, or looked at; or something went wrong */
+} finder;
+
+static int64_t steady_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static bool id_is_below(const run_id *a, const run_id *b) { return memcmp(a->bytes, b->bytes, RUN_ID_BYTES) < 0; }
+
+static void finder_fail(finder *f, const char *error)
+{
+    f->out->error = error;
+    f->is_over = true;
+}
+
+/* Whether there is any run in the query's bounds below this one. */
+static bool finder_has_older(finder *f, const run_id *than)
+{
+    run_id older;
+    long n = f->b->ops->list(f->b, than, 1, &older, &f->out->error);
+    if (n < 0) f->is_over = true;
+    return n == 1 && !id_is_below(&older, &f->q->from);
+}
+
+static bool finder_has_time(const finder *f)
+{
+    return f->end_ms == 0 || f->looked % CLOCK_EVERY != 0 || steady_ms() < f->end_ms;
+}
+
+/* Also a run that cannot be read is shown, so that it hides neither itself nor others. */
+static bool summary_is_shown(const store_summary *s) { return s->found || s->live || s->error; }
+
+/* Looks at the run, which is in the bounds. */
+static void finder_look(finder *f, const run_id *id)
+{
+    const run_query *q = f->q;
+    assert(f->out->count < q->limit);
+    store_summary *s = &f->out->runs[f->out->count];
+    s->run = *id;
+    f->looked++;
+    glance_take(f->b, s, q->bytes_max);
+    if (s->error == store_no_memory) finder_fail(f, store_no_memory);
+    if (!f->is_over && summary_is_shown(s) && query_takes(q, s)) {
+        f->out->count++;
+    } else {
+        glance_free(s);
+        memset(s, 0, sizeof *s);
+    }
+    if (f->is_over) return;
+    f->is_over = f->out->count == q->limit || (q->looked_max > 0 && f->looked >= q->looked_max) || !finder_has_time(f);
+    if (!f->is_over) return;
+    f->out->next = *id;
+    f->out->has_next = finder_has_older(f, id);
+}
+
+/* Looks at all runs from the query's upper bound down, until the query is answered. */
+static void finder_walk(finder *f)
+{
+    run_id ids[IDS_AT_ONCE], before = f->q->before;
+    bool has_before = f->q->has_before;
+    size_t most = f->q->limit < IDS_AT_ONCE && !f->q->wants ? f->q->limit : IDS_AT_ONCE;
+    while (!f->is_over) {
+        long n = f->b->ops->list(f->b, has_before ? &before : NULL, most, ids, &f->out->error);
+        if (n < 0) f->is_over = true;
+        for (long i = 0; i < n && !f->is_over; i++) {
+            if (id_is_below(&ids[i], &f->q->from)) return;
+            finder_look(f, &ids[i]);
+        }
+        if (n < (long)most) return;
+        before = ids[n - 1];
+        has_before = true;
+    }
+}
+
+void find_runs(backend *b, const run_query *q, find_result *out)
+{
+    finder f = {.b = b, .q = q, .out = out, .end_ms = q->ms_max > 0 ? steady_ms() + q->ms_max : 0};
+    assert(q->limit > 0);
+    assert(!q->has_before || !id_is_below(&q->before, &q->from));
+    finder_walk(&f);
+    if (!out->error) return;
+    for (size_t i = 0; i < out->count; i++) glance_free(&out->runs[i]);
+    out->count = 0;
+    out->has_next = false;
+}
