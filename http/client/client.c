@@ -309,8 +309,10 @@ http_client *http_client_new(uv_loop_t *loop, const http_client_options *options
     if (!c) return NULL;
     c->loop = loop;
     client_set_options(c, options);
-    c->reuses_easies = curl_version_info(CURLVERSION_NOW)->version_num >= CLIENT_CURL_REUSES;
-    c->ends_streams = curl_version_info(CURLVERSION_NOW)->version_num >= CLIENT_CURL_ENDS_STREAMS;
+    unsigned curl_version = curl_version_info(CURLVERSION_NOW)->version_num; /* computed anew by each call of it */
+    c->reuses_easies = curl_version >= CLIENT_CURL_REUSES;
+    c->ends_streams = curl_version >= CLIENT_CURL_ENDS_STREAMS;
+    c->restores_authorities = curl_version >= CLIENT_CURL_RESTORES;
     TAILQ_INIT(&c->free_calls);
     TAILQ_INIT(&c->todo);
     TAILQ_INIT(&c->news);

@@ -39,6 +39,8 @@ enum {
     /* The first curl that ends HTTP/2 streams quietly. Older ones reset each when it is over, and servers that count
      * resets (nghttp2: 1,000, and 33 more in a second) drop the connection with all that is under way on it. */
     CLIENT_CURL_ENDS_STREAMS = 0x080000,
+    /* The first curl, 8.21, to which NULL for authorities means the system's. */
+    CLIENT_CURL_RESTORES = 0x081500,
     CLIENT_TICK_MS = 25 /* by how much a timeout that curl does not watch may be late */
 };
 
@@ -81,8 +83,9 @@ struct http_client {
     size_t multi_first_free; /* no multi before this index has room */
     client_socket **sockets; /* by descriptor, NULL where none */
     size_t sockets_cap;
-    bool reuses_easies; /* see CLIENT_CURL_REUSES */
-    bool ends_streams;  /* see CLIENT_CURL_ENDS_STREAMS */
+    bool reuses_easies;        /* see CLIENT_CURL_REUSES */
+    bool ends_streams;         /* see CLIENT_CURL_ENDS_STREAMS */
+    bool restores_authorities; /* see CLIENT_CURL_RESTORES */
     client_easy *free_easies;
     size_t free_easy_count;
     struct call_list free_calls;

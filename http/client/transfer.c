@@ -10,7 +10,6 @@
 
 enum {
     BUFFER_BYTES = 16 << 10 /* curl's receive buffer of each handle */,
-    CURL_RESTORES = 0x081500 /* 8.21, where NULL for authorities means the system's */,
     DNS_SECONDS = 60,
     ALIVE_SECONDS = 60 /* of silence, after which TCP asks whether the peer is still there */
 };
@@ -41,9 +40,8 @@ static int transfer_on_send(void *arg, char *peer_ip, char *local_ip, int peer_p
 static bool easy_set_authorities(CURL *h, const http_client *c)
 {
     if (!c->ca_file && !c->ca_folder) return true;
-    bool restores = curl_version_info(CURLVERSION_NOW)->version_num >= CURL_RESTORES;
     const char *folder = c->ca_folder ? c->ca_folder : "/dev/null";
-    const char *file = c->ca_file || !restores ? c->ca_file : "/dev/null";
+    const char *file = c->ca_file || !c->restores_authorities ? c->ca_file : "/dev/null";
     return curl_easy_setopt(h, CURLOPT_CAINFO, file) == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_CAPATH, folder) == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_PROXY_CAINFO, file) == CURLE_OK &&
