@@ -9,6 +9,7 @@
 #include "runtime/probe/probe.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/home.h"
+#include "runtime/run/run_trace.h"
 #include "runtime/run/strand.h"
 
 enum {
@@ -62,6 +63,8 @@ http_call *call_start(sw_ctx *c, const sw_request *q, bool streaming)
                            .streaming = streaming};
     if (q->allow != SW_ANYWHERE && q->allow != SW_PUBLIC) ctx_fail_misuse(c, "sw_request.allow is no sw_reach");
     if (!q->url) ctx_fail_misuse(c, "sw_fetch without a url");
+    const traced_call traced = {.url = q->url, .headers = q->headers};
+    if (c->task->trace && !run_trace_headers(c, &traced, &o.headers)) ctx_fail_memory(c);
     http_call *call = probe_on ? probe_call(c, &o, call_wake_strand, c->strand)
                                : http_call_start(c->task->home->client, &o, call_wake_strand, c->strand);
     if (!call) sw_fail(c, "out of memory for a call to %s", call_url_shown(c, q->url));

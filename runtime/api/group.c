@@ -7,7 +7,6 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/api/step.h"
-#include "runtime/base/log.h"
 #include "runtime/base/value.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/endpoint.h"
@@ -16,6 +15,7 @@
 #include "runtime/run/path.h"
 #include "runtime/run/record.h"
 #include "runtime/run/replay_log.h"
+#include "runtime/run/run_trace.h"
 #include "runtime/run/strand.h"
 
 enum { STACK_RETRY_MS = 200 }; /* between tries to start a member that found no room for its stack */
@@ -194,8 +194,8 @@ static bool member_start(member *m)
     if (strand_start(&r->task, member_main, m)) return true;
     m->group->running--;
     if (!m->group->lacks_stack)
-        log_line(LOG_WARN, r->id_text, "%s: no room for the stack of \"%s\", which is tried again",
-                 r->task.endpoint->route, m->spec.id);
+        run_log(r, LOG_WARN, "%s: no room for the stack of \"%s\", which is tried again", r->task.endpoint->route,
+                m->spec.id);
     return false;
 }
 

@@ -1,9 +1,9 @@
 /* logging: sw_log writes a handler's line once, however often the handler is replayed. */
 #include <stdarg.h>
 
-#include "runtime/base/log.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/replay_log.h"
+#include "runtime/run/run_trace.h"
 
 void sw_log(sw_ctx *c, const char *format, ...)
 {
@@ -12,7 +12,7 @@ void sw_log(sw_ctx *c, const char *format, ...)
     va_list args;
     va_start(args, format);
     if (c->kind == CTX_STEP)
-        log_vline(LOG_INFO, task_run_id(c->task), format, args);
+        ctx_vlog(c, LOG_INFO, format, args);
     else
         replay_log(c, format, args);
     va_end(args);

@@ -6,7 +6,6 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
-#include "runtime/base/log.h"
 #include "runtime/base/random.h"
 #include "runtime/base/retry.h"
 #include "runtime/base/value.h"
@@ -20,6 +19,7 @@
 #include "runtime/run/record.h"
 #include "runtime/run/replay.h"
 #include "runtime/run/replay_log.h"
+#include "runtime/run/run_trace.h"
 #include "runtime/run/strand.h"
 
 /* ---- Preparing ---- */
@@ -264,11 +264,11 @@ static void attempt_log_failure(run *r, const attempt *a, const failure *f, cons
 {
     const char *route = r->task.endpoint->route;
     if (next->due_ms > 0)
-        log_line(LOG_INFO, r->id_text, "%s: step \"%s\": attempt %d failed: %s; the next is made in %lld ms", route,
-                 a->spec->id, a->number, f->message, (long long)clock_left_ms(next));
+        run_log(r, LOG_INFO, "%s: step \"%s\": attempt %d failed: %s; the next is made in %lld ms", route, a->spec->id,
+                a->number, f->message, (long long)clock_left_ms(next));
     else
-        log_line(LOG_WARN, r->id_text, "%s: step \"%s\": attempt %d failed: %s; it was the last", route, a->spec->id,
-                 a->number, f->message);
+        run_log(r, LOG_WARN, "%s: step \"%s\": attempt %d failed: %s; it was the last", route, a->spec->id, a->number,
+                f->message);
 }
 
 /* Journals a failed attempt. *next becomes the wait for the next attempt; zeros: no attempt follows, since the failure

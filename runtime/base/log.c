@@ -1,6 +1,8 @@
 #include "runtime/base/log.h"
 
 #include <assert.h>
+#include <inttypes.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -67,20 +69,35 @@ static size_t log_escape(char *to, const char *text)
     return n;
 }
 
-static size_t log_compose(char *line, log_level level, const char *run_id, const char *message)
+/* What comes between the level and the message. */
+static size_t log_put_about(char *to, const log_about *about)
+{
+    const bool json = line_format == LOG_JSON;
+    const log_trace *trace = about->trace;
+    size_t n = 0;
+    if (about->run_id) n += (size_t)sprintf(to, json ? "\"run\":\"%.26s\"," : "run %.26s ", about->run_id);
+    if (trace)
+        n += (size_t)sprintf(to + n,
+                             json ? "\"trace_id\":\"%.32s\",\"span_id\":\"%016" PRIx64 "\","
+                                  : "trace %.32s span %016" PRIx64 " ",
+                             trace->trace_id, trace->span);
+    return n;
+}
+
+static size_t log_compose(char *line, log_level level, const log_about *about, const char *message)
 {
     char when[40] = "";
     (void)log_stamp(when, sizeof when);
     size_t n;
     if (line_format == LOG_JSON) {
         n = (size_t)sprintf(line, "{\"time\":\"%s\",\"level\":\"%s\",", when, level_names[level]);
-        if (run_id) n += (size_t)sprintf(line + n, "\"run\":\"%.26s\",", run_id);
+        n += log_put_about(line + n, about);
         n += (size_t)sprintf(line + n, "\"message\":\"");
         n += log_escape(line + n, message);
         n += (size_t)sprintf(line + n, "\"}");
     } else {
         n = (size_t)sprintf(line, "%s %-5s ", when, level_names[level]);
-        if (run_id) n += (size_t)sprintf(line + n, "run %.26s ", run_id);
+        n += log_put_about(line + n, about);
         n += log_escape(line + n, message);
     }
     line[n++] = '\n';
@@ -95,6 +112,11 @@ typedef struct log_buffer {
 
 void log_vline(log_level level, const char *run_id, const char *format, va_list args)
 {
+    log_vabout(level, &(log_about){.run_id = run_id}, format, args);
+}
+
+void log_vabout(log_level level, const log_about *about, const char *format, va_list args)
+{
     assert(level <= LOG_DEBUG);
     static const char cut[] = " [cut]"; /* at the end of a message longer than a line may be */
     if (level > level_most) return;
@@ -102,7 +124,7 @@ void log_vline(log_level level, const char *run_id, const char *format, va_list 
     if (!b) return;
     int len = vsnprintf(b->message, sizeof b->message, format, args);
     if (len >= (int)sizeof b->message) memcpy(b->message + sizeof b->message - sizeof cut, cut, sizeof cut);
-    size_t n = log_compose(b->line, level, run_id, b->message);
+    size_t n = log_compose(b->line, level, about, b->message);
     assert(n <= sizeof b->line);
     /* A log that cannot be written must not stop the service. */
     ssize_t written = write(STDERR_FILENO, b->line, n);

@@ -19,6 +19,7 @@ typedef struct sw_options {
     const char *public_url;
     const char *cors_origin;
     const char *ca_file;
+    const char *trace_hosts; /* names with commas; NULL: none */
     const char *log_format;
     const char *log_level;
     bool accept_journal_loss;
@@ -26,6 +27,7 @@ typedef struct sw_options {
     bool dev;
     bool no_resume;
     bool supervise;
+    bool trace_trust;
     int64_t loops; /* 0: one per core */
     int64_t redirect_after_ms;
     int64_t hold_ms;      /* 0: by client */

@@ -52,6 +52,12 @@ const flag library_flags[] = {
     {"cors-origin", FLAG_TEXT, "ORIGIN", "*", "Access-Control-Allow-Origin of run URLs: output, stream, DELETE",
      TEXT_AT(cors_origin), 0, 0},
     {"ca-file", FLAG_TEXT, "FILE", NULL, "certificates to trust in calls; else the system's", TEXT_AT(ca_file), 0, 0},
+    {"trace-trust", FLAG_SWITCH, NULL, NULL, "obey callers that want their traces sampled (traceparent)",
+     SWITCH_AT(trace_trust), 0, 0},
+    {"trace-hosts", FLAG_TEXT, "HOSTS", NULL,
+     "hosts that calls tell of the trace (a list with commas; *.name, *); else all get traceparent, none tracestate, "
+     "baggage",
+     TEXT_AT(trace_hosts), 0, 0},
     {"log-format", FLAG_CHOICE, "text|json", "text", "", TEXT_AT(log_format), 0, 0},
     {"log-level", FLAG_CHOICE, "error|warn|info|debug", "info", "", TEXT_AT(log_level), 0, 0},
     {"redirect-after", FLAG_TIME, "TIME", "1s", "longest wait of a run before its client is sent to the output URL",

@@ -5,11 +5,11 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
-#include "runtime/base/log.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/path.h"
 #include "runtime/run/record.h"
+#include "runtime/run/run_trace.h"
 #include "runtime/run/step_spec.h"
 
 replay_record *fit_find(run *r, uint64_t path) { return r->replay ? replay_find(r->replay, path) : NULL; }
@@ -81,11 +81,11 @@ static void fit_report_input(run *r, const step_spec *spec, replay_record *rec)
 {
     const char *version = r->task.endpoint->options.version;
     rec->reported_hash = spec->input_hash;
-    log_line(LOG_WARN, r->id_text,
-             "%s: step \"%s\" is given another input than when the journal's result was made; the result is used"
-             " (version \"%s\" of the endpoint)",
-             r->task.endpoint->route, path_label(r, spec->branch_label, spec->id, spec->occurrence),
-             version ? version : "");
+    run_log(r, LOG_WARN,
+            "%s: step \"%s\" is given another input than when the journal's result was made; the result is used"
+            " (version \"%s\" of the endpoint)",
+            r->task.endpoint->route, path_label(r, spec->branch_label, spec->id, spec->occurrence),
+            version ? version : "");
     entry e = {.kind = ENTRY_DIFFERS,
                .path = spec->path,
                .id = {spec->id, strlen(spec->id)},

@@ -3,13 +3,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "runtime/base/log.h"
 #include "runtime/base/problem.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/run_core.h"
 #include "runtime/run/run_request.h"
+#include "runtime/run/run_trace.h"
 #include "runtime/run/strand.h"
 
 /* ---- Making and freeing ---- */
@@ -104,7 +104,7 @@ static void plain_main(void *arg)
     if (!ctx_call_handler(&c, &s)) how = s.failure.kind == FAILURE_UNWIND ? PLAIN_UNWOUND : PLAIN_FAILED;
     if (how == PLAIN_FAILED) {
         const char *message = task_set_problem(t, &s.failure);
-        log_line(LOG_WARN, NULL, "%s failed: %s", t->endpoint->route, message);
+        task_log(t, LOG_WARN, "%s failed: %s", t->endpoint->route, message);
     }
     plain_answer(p, how);
     assert(t->strand_count == 1); /* a plain request has no groups */
@@ -127,7 +127,7 @@ bool plain_begin(home *h, const endpoint *e, const run_input *input, http_exchan
         *why = room ? run_no_memory : run_no_room;
         return false;
     }
-    bool taken = run_request_borrow(&p->task, input);
+    bool taken = run_request_borrow(&p->task, input) && run_trace_begin(&p->task, input);
     if (!taken || !strand_start(&p->task, plain_main, p)) {
         *why = taken ? run_no_stack : run_too_large;
         plain_free(p);

@@ -4,8 +4,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "runtime/base/log.h"
 #include "runtime/run/replay.h"
+#include "runtime/run/run_trace.h"
 
 enum { PENDING_BYTES_MAX = 65536 };
 
@@ -15,7 +15,7 @@ struct pending_line {
     char text[];
 };
 
-static void replay_log_say(const run *r, const char *text) { log_line(LOG_INFO, r->id_text, "%s", text); }
+static void replay_log_say(const run *r, const char *text) { run_log(r, LOG_INFO, "%s", text); }
 
 static bool replay_log_put_off(sw_ctx *c, const char *format, va_list args)
 {
@@ -42,7 +42,7 @@ void replay_log(sw_ctx *c, const char *format, va_list args)
     const run *r = c->run;
     /* Without memory the line is logged at once: a line twice is better than a line never. */
     if (r && r->replay && replay_unused(r->replay) > 0 && replay_log_put_off(c, format, args)) return;
-    log_vline(LOG_INFO, task_run_id(c->task), format, args);
+    ctx_vlog(c, LOG_INFO, format, args);
 }
 
 static pending_line *replay_log_take_pending(sw_ctx *c)

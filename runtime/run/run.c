@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
-#include "runtime/base/log.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/frames.h"
@@ -13,6 +12,7 @@
 #include "runtime/run/letter.h"
 #include "runtime/run/record.h"
 #include "runtime/run/run_core.h"
+#include "runtime/run/run_trace.h"
 #include "runtime/run/strand.h"
 
 void run_touch(run *r)
@@ -219,7 +219,7 @@ static void run_commit_failed(run *r)
     assert(r->segment.error);
     assert(r->commit == COMMIT_REFUSED || r->commit == COMMIT_UNKNOWN || r->commit == COMMIT_BROKEN);
     letter_move(&r->sealed_letters, &r->letters);
-    log_line(LOG_ERROR, r->id_text, "journal write failed: %s", r->segment.error);
+    run_log(r, LOG_ERROR, "journal write failed: %s", r->segment.error);
     record_drop(r);
     run_lose(r);
     run_touch(r);

@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
-#include "runtime/base/log.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
@@ -13,6 +12,7 @@
 #include "runtime/run/replay_log.h"
 #include "runtime/run/run_core.h"
 #include "runtime/run/run_request.h"
+#include "runtime/run/run_trace.h"
 #include "runtime/run/strand.h"
 
 /* ---- The journal's last entries ---- */
@@ -132,7 +132,7 @@ void run_end_cancelled(run *r)
     failure f = {.kind = FAILURE_FATAL, .status = ends[why].status, .message = ends[why].message};
     run_set_problem(r, &f);
     r->outcome = ends[why].outcome;
-    log_line(LOG_INFO, r->id_text, "%s: %s", r->task.endpoint->route, f.message);
+    run_log(r, LOG_INFO, "%s: %s", r->task.endpoint->route, f.message);
     run_record_end(r);
 }
 
@@ -143,7 +143,7 @@ static void run_reject_request(run *r, const failure *f)
 {
     const char *message = task_set_problem(&r->task, f);
     r->is_rejected = true;
-    log_line(LOG_INFO, r->id_text, "%s rejected its request with %d: %s", r->task.endpoint->route, f->status, message);
+    run_log(r, LOG_INFO, "%s rejected its request with %d: %s", r->task.endpoint->route, f->status, message);
 }
 
 /* Tells the run how its handler has ended, with the response that follows from a failure. */
@@ -162,8 +162,8 @@ static void run_handler_ended(run *r, bool ok, const failure *f)
     } else if (has_failed) {
         run_set_problem(r, f); /* a cancelled run replaces this response later: RUN_DO_END_CANCELLED */
         if (!stops)
-            log_line(LOG_WARN, r->id_text, "%s failed: %s%s%s", r->task.endpoint->route, f->step ? f->step : "",
-                     f->step ? ": " : "", r->outcome_error);
+            run_log(r, LOG_WARN, "%s failed: %s%s%s", r->task.endpoint->route, f->step ? f->step : "",
+                    f->step ? ": " : "", r->outcome_error);
     }
     if (r->task.response.status == 0) r->task.response.status = 204;
     r->failure = ok ? NULL : f;

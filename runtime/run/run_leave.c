@@ -4,7 +4,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/base/log.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/frames.h"
 #include "runtime/run/home.h"
@@ -12,6 +11,7 @@
 #include "runtime/run/record.h"
 #include "runtime/run/replay.h"
 #include "runtime/run/run_core.h"
+#include "runtime/run/run_trace.h"
 #include "runtime/run/strand.h"
 
 enum { RELOAD_PAUSE_MS = 250 }; /* before a run that found no memory is loaded again */
@@ -51,7 +51,7 @@ void run_lose(run *r) { run_post(r, RUN_ON_LOSS); }
 
 void run_lose_for_memory(run *r)
 {
-    if (!run_has_lost(r)) log_line(LOG_ERROR, r->id_text, "out of memory: the run is loaded again");
+    if (!run_has_lost(r)) run_log(r, LOG_ERROR, "out of memory: the run is loaded again");
     r->lacks_memory = true;
     run_lose(r);
 }
@@ -98,8 +98,8 @@ static void run_append_stop(run *r, const entry *stopped)
     assert(stopped->kind == ENTRY_STOPPED);
     assert(r->stop == STOP_NONE); /* a run stops once in each execution */
     r->stop = stop_of_entry(stopped);
-    log_line(LOG_WARN, r->id_text, "%s is to stop (%s): %.*s", r->task.endpoint->route, stop_name(r->stop),
-             (int)text->len, text->data);
+    run_log(r, LOG_WARN, "%s is to stop (%s): %.*s", r->task.endpoint->route, stop_name(r->stop), (int)text->len,
+            text->data);
     r->stop_detail = arena_strndup(&r->task.arena, text->data, text->len);
     if (record_append(r, stopped)) return;
     run_lose_for_memory(r);

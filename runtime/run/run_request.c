@@ -10,6 +10,7 @@
 #include "runtime/run/home.h"
 #include "runtime/run/plain.h"
 #include "runtime/run/record.h"
+#include "runtime/run/run_trace.h"
 
 static const char *const headers_journaled[] = {"accept", "content-type",    "user-agent",
                                                 "prefer", "idempotency-key", NULL};
@@ -165,6 +166,8 @@ bool run_request_record(run *r)
     bool packed = pairs_pack(scratch, r->task.request.headers, false);
     size_t headers_len = scratch->size;
     packed = packed && pairs_pack(scratch, r->task.request.params, true);
+    size_t params_len = scratch->size - headers_len;
+    if (r->task.trace) packed = packed && run_trace_pack(&r->task, scratch);
     if (!packed) r->lacks_memory = true;
     if (!packed) return false;
     const sw_endpoint_options *o = &r->task.endpoint->options;
@@ -178,7 +181,8 @@ bool run_request_record(run *r)
                .owner = entry_text_of(store_node(st)),
                .epoch = r->started_epoch,
                .headers = {scratch->data, headers_len},
-               .params = {scratch->data + headers_len, scratch->size - headers_len},
+               .params = {scratch->data + headers_len, params_len},
+               .more = {scratch->data + headers_len + params_len, scratch->size - headers_len - params_len},
                .body = {r->task.request.body.data, r->task.request.body.len},
                .due_ms = r->deadline_due.due_ms};
     return record_append(r, &e);
@@ -243,7 +247,8 @@ bool run_request_restore(run *r, const entry *started)
     r->began_us = 0;
     const clock_entry deadline = {started->epoch, started->at_ms, started->due_ms, false};
     if (started->due_ms > 0) r->deadline_due = clock_wait_of(&r->task.home->clock, &deadline);
-    bool ok = target && to->method && request_copy_body(t, started->body.data, started->body.len) &&
+    bool ok = target && to->method && run_trace_restore(r, started) &&
+              request_copy_body(t, started->body.data, started->body.len) &&
               pairs_unpack(r, &started->headers, &to->headers) && pairs_unpack(r, &started->params, &to->params) &&
               request_split_target(t, target, started->target.len);
     r->lacks_memory = r->lacks_memory || t->arena.is_out;

@@ -4,7 +4,6 @@
 #include <strings.h>
 
 #include "coro/seeded_bug.h"
-#include "runtime/base/log.h"
 #include "runtime/base/moment.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/frames.h"
@@ -15,6 +14,7 @@
 #include "runtime/run/replay.h"
 #include "runtime/run/run_core.h"
 #include "runtime/run/run_request.h"
+#include "runtime/run/run_trace.h"
 #include "runtime/run/stop.h"
 #include "runtime/run/strand.h"
 
@@ -163,7 +163,7 @@ static bool resume_append_release(run *r, const slot *s)
     if (!record_append(r, &e)) return false;
     replay_release(r->replay);
     r->seq_release = r->seq_next;
-    log_line(LOG_INFO, r->id_text, "%s: released", r->task.endpoint->route);
+    run_log(r, LOG_INFO, "%s: released", r->task.endpoint->route);
     return true;
 }
 
@@ -195,8 +195,7 @@ static bool resume_comes_later(home *h, slot *s, const run *r, stop_cause *why)
     if (!comeback_comes_later(h, s, crashes)) return false;
     if (!comeback_put_behind(h, s)) return !resume_try_later(why, replay_no_memory);
     *why = (stop_cause){.reason = STOP_NONE, .text = "others come first", .crashes = crashes};
-    log_line(LOG_INFO, r->id_text, "the process has died of this run %u times in a row: other runs come first",
-             crashes);
+    run_log(r, LOG_INFO, "the process has died of this run %u times in a row: other runs come first", crashes);
     return true;
 }
 

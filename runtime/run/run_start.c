@@ -3,13 +3,13 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/base/log.h"
 #include "runtime/base/random.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/record.h"
 #include "runtime/run/run_core.h"
 #include "runtime/run/run_request.h"
+#include "runtime/run/run_trace.h"
 #include "runtime/run/strand.h"
 
 /* Gives the run the next id of its home: ids of a home ascend as long as the wall clock does. */
@@ -70,7 +70,7 @@ void run_give_slot(run *r)
         run_take_slot(r, s);
         return;
     }
-    log_line(LOG_ERROR, r->id_text, "out of memory for a slot: the run cannot be parked yet");
+    run_log(r, LOG_ERROR, "out of memory for a slot: the run cannot be parked yet");
     if (!r->is_slotless) run_stay_slotless(r);
 }
 
@@ -130,7 +130,7 @@ run *run_begin(home *h, const endpoint *work, const run_input *input, const run_
     run_make_id(r);
     task_set_label(&r->task);
     r->key = origin->key;
-    bool taken = run_request_take(&r->task, input) && run_request_record(r);
+    bool taken = run_request_take(&r->task, input) && run_trace_begin(&r->task, input) && run_request_record(r);
     assert(!taken || r->seq_next == 1); /* `started` is the first entry, and the only one so far */
     if (r->task.arena.is_out) r->lacks_memory = true;
     if (!taken || !strand_start(&r->task, run_main, r)) {

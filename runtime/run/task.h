@@ -21,6 +21,7 @@ typedef struct strand strand;
 typedef struct task task;
 struct endpoint;
 struct home;
+struct task_trace;
 
 /* A log line that waits for the replay to tell whether it is new (runtime/run/replay_log.h). */
 typedef struct pending_line pending_line;
@@ -51,6 +52,7 @@ struct sw_ctx {
     uint32_t occurrence;      /* of a step: which of the equal ids of its branch, from 0 */
     const char *id;           /* of the branch or step; "" for the handler */
     int attempt;              /* of a step, from 1 */
+    uint64_t span;            /* of the attempt, in the trace; 0: that of the request */
     void *arg;                /* what the program gave along with the function */
     bool cleaning;            /* its clean-ups run: nothing in it may wait any more */
     bool unwinds;             /* sw_guard has told its code that the run leaves memory: it ends unwound in any case */
@@ -128,7 +130,8 @@ struct task {
     const struct endpoint *endpoint;
     run *run; /* the run that begins with this task; NULL: a plain request does */
     arena arena;
-    char label[160]; /* for reports of stack overflows and blocked loops: the route, and the run's id */
+    char label[160];          /* for reports of stack overflows and blocked loops: the route, and the run's id */
+    struct task_trace *trace; /* in the arena, or the run's journal; NULL: the task belongs to no trace */
     run_request request;
     run_response response;
     strand *strands;     /* those that have entered, the newest first */

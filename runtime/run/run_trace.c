@@ -1,0 +1,270 @@
+#include "runtime/run/run_trace.h"
+
+#include <assert.h>
+#include <string.h>
+#include <strings.h>
+
+#include "http/client/client.h"
+#include "runtime/base/value.h"
+#include "runtime/run/ctx.h"
+#include "runtime/run/home.h"
+#include "runtime/run/path.h"
+#include "runtime/run/program.h"
+#include "runtime/run/run.h"
+#include "runtime/trace/trace_hosts.h"
+#include "runtime/trace/trace_ids.h"
+
+/* ---- What the request says ---- */
+
+/* The headers of a request that are about its trace. */
+typedef struct trace_headers {
+    trace_parent parent;
+    unsigned parents; /* headers of that name: more than one name no span */
+    trace_state state;
+    const char *baggage; /* in the task's arena; "": none */
+    unsigned baggage_members;
+    bool baggage_is_bad, lacks_memory;
+} trace_headers;
+
+static bool header_named(const http_header *h, const char *name, size_t len)
+{
+    return h->name.len == len && strncasecmp(h->name.data, name, len) == 0;
+}
+
+static void headers_add_baggage(trace_headers *to, arena *a, const http_header *h)
+{
+    if (to->baggage_is_bad) return;
+    size_t before = strlen(to->baggage);
+    to->baggage_is_bad = before + 1 + h->value.len > TRACE_BAGGAGE_MAX ||
+                         !trace_baggage_is_good(h->value.data, h->value.len, &to->baggage_members);
+    if (to->baggage_is_bad) return;
+    const char *joined = arena_printf(a, "%s%s%.*s", to->baggage, before ? "," : "", (int)h->value.len, h->value.data);
+    to->lacks_memory = to->lacks_memory || !joined;
+    if (joined) to->baggage = joined;
+}
+
+static void headers_read(trace_headers *to, task *t, const run_input *input)
+{
+    for (size_t i = 0; i < input->header_count; i++) {
+        const http_header *h = &input->headers[i];
+        if (header_named(h, "traceparent", 11)) {
+            if (++to->parents > 1 || !trace_parent_read(h->value.data, h->value.len, &to->parent)) to->parent.span = 0;
+        } else if (header_named(h, "tracestate", 10)) {
+            (void)trace_state_add(&to->state, h->value.data, h->value.len);
+        } else if (header_named(h, "baggage", 7) && t->home->opt->trace_hosts) {
+            headers_add_baggage(to, &t->arena, h); /* else it would go nowhere */
+        }
+    }
+}
+
+/* ---- The task's trace ---- */
+
+static void trace_of_task(const task *t, uint8_t out[TRACE_ID_BYTES])
+{
+    if (t->run)
+        trace_id_of_run(t->run->id.bytes, out);
+    else
+        trace_id_random(out);
+}
+
+/* Makes the ids of the task's trace, whose caller is known. */
+static void trace_settle(task *t, task_trace *trace)
+{
+    const sw_options *o = t->home->opt;
+    const bool has_caller = trace->caller.span != 0;
+    const bool caller_samples = o->trace_trust && has_caller && trace->caller.flags & TRACE_FLAG_SAMPLED;
+    if (has_caller)
+        memcpy(trace->id, trace->caller.trace, TRACE_ID_BYTES);
+    else
+        trace_of_task(t, trace->id);
+    trace->span = trace->caller.span;
+    trace->is_sampled = caller_samples;
+    trace_id_write(trace->id, trace->id_text);
+    trace->shown = (log_trace){.trace_id = trace->id_text, .span = trace->span};
+    assert(trace->span != 0);
+}
+
+/* Finds the trace of a task whose request names one, perhaps. */
+static __attribute__((noinline)) bool trace_begin_named(task *t, const run_input *input)
+{
+    trace_headers said = {.baggage = ""};
+    headers_read(&said, t, input);
+    if (said.lacks_memory) return false;
+    if (said.parent.span == 0) return true;
+    task_trace *trace = arena_zalloc(&t->arena, sizeof *trace);
+    if (!trace) return false;
+    trace->caller = said.parent;
+    if (said.state.len > 0 && !(trace->state = arena_strndup(&t->arena, said.state.text, said.state.len))) return false;
+    if (*said.baggage && !said.baggage_is_bad) trace->baggage = said.baggage;
+    trace_settle(t, trace);
+    t->trace = trace;
+    return true;
+}
+
+bool run_trace_begin(task *t, const run_input *input)
+{
+    assert(!t->trace);
+    for (size_t i = 0; i < input->header_count; i++)
+        if (header_named(&input->headers[i], "traceparent", 11)) return trace_begin_named(t, input);
+    return true;
+}
+
+/* ---- In the journal ---- */
+
+static bool pack_text(msgpack_packer *pk, const char *text)
+{
+    size_t len = strlen(text);
+    return msgpack_pack_str(pk, len) == 0 && msgpack_pack_str_body(pk, text, len) == 0;
+}
+
+static bool pack_pair(msgpack_packer *pk, const char *name, const char *value)
+{
+    return !value || (pack_text(pk, name) && pack_text(pk, value));
+}
+
+bool run_trace_pack(const task *t, msgpack_sbuffer *to)
+{
+    const task_trace *trace = t->trace;
+    char parent[TRACE_PARENT_TEXT + 1];
+    if (!trace || trace->caller.span == 0) return true;
+    msgpack_packer pk;
+    msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
+    trace_parent_write(&trace->caller, parent);
+    return msgpack_pack_map(&pk, 1U + (trace->state != NULL) + (trace->baggage != NULL)) == 0 &&
+           pack_pair(&pk, "traceparent", parent) && pack_pair(&pk, "tracestate", trace->state) &&
+           pack_pair(&pk, "baggage", trace->baggage);
+}
+
+/* Returns the text of that name in a map, zero-terminated; NULL: there is none. */
+static const char *map_text(const sw_value *map, const char *name)
+{
+    for (uint32_t i = 0; map->type == MSGPACK_OBJECT_MAP && i < map->via.map.size; i++) {
+        const msgpack_object *key = &map->via.map.ptr[i].key, *value = &map->via.map.ptr[i].val;
+        if (key->type == MSGPACK_OBJECT_STR && value->type == MSGPACK_OBJECT_STR && strcmp(key->via.str.ptr, name) == 0)
+            return value->via.str.ptr;
+    }
+    return NULL;
+}
+
+bool run_trace_restore(run *r, const entry *started)
+{
+    task *t = &r->task;
+    sw_value more = {.type = MSGPACK_OBJECT_NIL};
+    const char *error = NULL;
+    assert(!t->trace);
+    if (started->more.len == 0) return true;
+    /* What cannot be read is of a later version, or damaged: then the run has no trace, which harms nobody. */
+    if (!value_unpack(&r->journal, started->more.data, started->more.len, &more, &error)) {
+        r->lacks_memory = r->lacks_memory || error == value_no_memory;
+        return error != value_no_memory;
+    }
+    trace_parent caller;
+    const char *parent = map_text(&more, "traceparent");
+    if (!parent || !trace_parent_read(parent, strlen(parent), &caller)) return true;
+    task_trace *trace = arena_zalloc(&r->journal, sizeof *trace);
+    if (!trace) {
+        r->lacks_memory = true;
+        return false;
+    }
+    trace->caller = caller;
+    trace->state = map_text(&more, "tracestate");
+    trace->baggage = map_text(&more, "baggage");
+    trace_settle(t, trace);
+    t->trace = trace;
+    return true;
+}
+
+/* ---- In calls ---- */
+
+static bool headers_have(const char *const *headers, const char *name)
+{
+    for (; headers && *headers; headers++)
+        if (header_is(*headers, name)) return true;
+    return false;
+}
+
+/* What a call tells its host. */
+typedef struct told_trace {
+    const char *lines[3];
+    size_t count;
+    bool lacks_memory;
+} told_trace;
+
+static void told_add(told_trace *to, const traced_call *call, const char *name, const char *line)
+{
+    if (headers_have(call->headers, name)) return;
+    to->lacks_memory = to->lacks_memory || !line;
+    to->lines[to->count++] = line;
+}
+
+/* Who has no --trace-hosts tells every host the trace's id, which says nothing, and none the rest, which may. */
+static void told_gather(told_trace *to, sw_ctx *c, const traced_call *call)
+{
+    const task_trace *trace = c->task->trace;
+    const char *hosts = c->task->home->opt->trace_hosts;
+    const http_shown_url shown = http_url_shown(call->url);
+    const bool is_named = trace_hosts_have(hosts, shown.host_path, (size_t)shown.host_len);
+    if ((hosts && !is_named) || headers_have(call->headers, "traceparent")) return;
+    trace_parent p = {.span = call->span ? call->span : trace->span, .flags = trace->is_sampled};
+    char text[TRACE_PARENT_TEXT + 1];
+    memcpy(p.trace, trace->id, TRACE_ID_BYTES);
+    trace_parent_write(&p, text);
+    told_add(to, call, "traceparent", arena_printf(c->arena, "traceparent: %s", text));
+    if (!is_named) return;
+    if (trace->state) told_add(to, call, "tracestate", arena_printf(c->arena, "tracestate: %s", trace->state));
+    if (trace->baggage) told_add(to, call, "baggage", arena_printf(c->arena, "baggage: %s", trace->baggage));
+}
+
+bool run_trace_headers(sw_ctx *c, const traced_call *call, const char *const **out)
+{
+    told_trace told = {.count = 0};
+    size_t n = 0;
+    *out = call->headers;
+    if (!c->task->trace) return true;
+    told_gather(&told, c, call);
+    if (told.count == 0) return true;
+    while (call->headers && call->headers[n]) n++;
+    const char **all = told.lacks_memory ? NULL : arena_alloc(c->arena, (n + told.count + 1) * sizeof *all);
+    if (!all) return false;
+    if (n > 0) memcpy(all, call->headers, n * sizeof *all);
+    memcpy(all + n, told.lines, told.count * sizeof *all);
+    all[n + told.count] = NULL;
+    *out = all;
+    return true;
+}
+
+/* ---- In the log ---- */
+
+static SW_PRINTF(4, 0) void log_of_task(const task *t, const sw_ctx *c, log_level level, const char *format,
+                                        va_list args)
+{
+    log_about about = {.run_id = task_run_id(t)};
+    log_trace shown;
+    if (t->trace) {
+        shown = t->trace->shown;
+        if (c && c->task == t && c->span) shown.span = c->span;
+        about.trace = &shown;
+    }
+    log_vabout(level, &about, format, args);
+}
+
+void run_log(const run *r, log_level level, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_of_task(&r->task, ctx_current(), level, format, args);
+    va_end(args);
+}
+
+void task_log(const task *t, log_level level, const char *format, ...)
+{
+    va_list args;
+    va_start(args, format);
+    log_of_task(t, NULL, level, format, args);
+    va_end(args);
+}
+
+void ctx_vlog(const sw_ctx *c, log_level level, const char *format, va_list args)
+{
+    log_of_task(c->task, c, level, format, args);
+}

@@ -1,0 +1,38 @@
+#include "runtime/trace/trace_ids.h"
+
+#include <openssl/evp.h>
+#include <string.h>
+#include <xxhash.h>
+
+#include "runtime/base/random.h"
+#include "runtime/base/want.h"
+
+enum { DIGEST_BYTES = 32 };
+
+void trace_id_of_run(const uint8_t run[16], uint8_t out[TRACE_ID_BYTES])
+{
+    uint8_t digest[DIGEST_BYTES];
+    unsigned len = 0;
+    if (EVP_Digest(run, 16, digest, &len, EVP_sha256(), NULL) != 1 || len != DIGEST_BYTES)
+        want_end("the id of a trace");
+    memcpy(out, digest, TRACE_ID_BYTES);
+}
+
+void trace_id_random(uint8_t out[TRACE_ID_BYTES])
+{
+    do random_bytes(out, TRACE_ID_BYTES);
+    while (memcmp(out, (uint8_t[TRACE_ID_BYTES]){0}, TRACE_ID_BYTES) == 0);
+}
+
+uint64_t trace_span_id(const uint8_t trace[TRACE_ID_BYTES], const uint8_t subject[16], const trace_place *place)
+{
+    struct {
+        uint8_t trace[TRACE_ID_BYTES], subject[16];
+        trace_place place;
+    } named = {.place = *place};
+    _Static_assert(sizeof named == TRACE_ID_BYTES + 16 + 3 * 8 + 4 * 4, "no padding is hashed");
+    memcpy(named.trace, trace, TRACE_ID_BYTES);
+    memcpy(named.subject, subject, sizeof named.subject);
+    uint64_t id = XXH3_64bits(&named, sizeof named);
+    return id ? id : 1;
+}
