@@ -1,4 +1,4 @@
-/* embedded: the files of the page, which lie in the program. page/bundle.py makes them; serves each at its own route,
+/* embedded: the files of the page, which lie in the program. script/bundle.py makes them; serves each at its own route,
  * with a tag by which a browser that has the file gets 304. */
 #ifndef RESEARCH_EMBEDDED_H
 #define RESEARCH_EMBEDDED_H

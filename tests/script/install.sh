@@ -97,7 +97,7 @@ ok "find_package in a project of C++ alone, and without languages says what to c
 # There are no npm packages in this copy of the source.
 if [ -e build/apps/research/research ]; then exit 1; fi
 grep -q 'apps/research is left out' build/meson-logs/meson-log.txt
-if python3 apps/research/page/bundle.py page.c page.d 2>said; then exit 1; fi
+if python3 script/bundle.py apps/research/page header.h name page.c page.d 2>said; then exit 1; fi
 grep -q 'run script/setup page' said
 if [ -e page.c ]; then exit 1; fi
 ok "without the npm packages of its page the agent is left out, and said to be; nothing makes half a page"
