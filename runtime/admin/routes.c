@@ -8,6 +8,7 @@
 #include "http/uri.h"
 #include "runtime/admin/auth.h"
 #include "runtime/admin/backup.h"
+#include "runtime/admin/console.h"
 #include "runtime/admin/runs.h"
 #include "runtime/admin/runs_list.h"
 #include "runtime/admin/session.h"
@@ -244,4 +245,5 @@ void admin_register_routes(sw_app *app)
                            .builtin = routes[i].fn,
                            .door = routes[i].door,
                            .any_page = routes[i].any_page});
+    console_register_routes(app);
 }

@@ -51,7 +51,8 @@ void app_add(sw_app *app, const char *route, endpoint e)
     endpoint **all = app_must(realloc(app->endpoints, (app->endpoint_count + 1) * sizeof(endpoint *)));
     app->endpoints = all;
     all[app->endpoint_count++] = copy;
-    bool added = e.door == DOOR_ADMIN || http_router_add(app->router, copy->route, copy, why, sizeof why);
+    bool is_public = e.door == DOOR_PUBLIC || e.door == DOOR_BOTH;
+    bool added = !is_public || http_router_add(app->router, copy->route, copy, why, sizeof why);
     if (e.door != DOOR_PUBLIC) added = http_router_add(app->admin_router, copy->route, copy, why, sizeof why) && added;
     if (!added) app_mistake(app, why);
 }

@@ -212,13 +212,19 @@ static void start_tell_dev(sw_app *app, const char *address)
         log_line(LOG_INFO, NULL, "to see the runs: curl --unix-socket %s http://localhost/_sw/runs", address + 5);
         return;
     }
-    if (is_here || is_any)
-        log_line(LOG_INFO, NULL, "to see the runs: curl http://%s%s/_sw/runs", is_any ? "localhost" : "",
-                 is_any ? strrchr(address, ':') : address);
+    if (is_here || is_any) {
+        const char *name = is_any ? "localhost" : "", *rest = is_any ? strrchr(address, ':') : address;
+        log_line(LOG_INFO, NULL, "to see the runs: http://%s%s/ in a browser, or curl http://%s%s/_sw/runs", name, rest,
+                 name, rest);
+    }
     if (is_here) return;
     app->link_code = app_must(link_code_new(clock_steady_ms(), code));
-    log_line(LOG_INFO, NULL, "for a token, once within ten minutes%s: curl -d %s http://%s/_sw/session",
-             is_any ? " (from another machine: with an address of this one in the URL)" : "", code, address);
+    /* No server and no proxy is sent a fragment: the page reads the code there, and takes it out of the URL. */
+    log_line(LOG_INFO, NULL,
+             "for a token, once within ten minutes%s: http://%s/#code=%s in a browser, or "
+             "curl -d %s http://%s/_sw/session",
+             is_any ? " (from another machine: with an address of this one in the URL)" : "", address, code, code,
+             address);
 }
 
 static int start_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_signals, const presence *own)

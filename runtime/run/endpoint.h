@@ -15,7 +15,8 @@ typedef enum endpoint_kind { ENDPOINT_DURABLE, ENDPOINT_PLAIN, ENDPOINT_BUILTIN,
 typedef enum endpoint_door {
     DOOR_PUBLIC, /* --listen */
     DOOR_ADMIN,  /* --admin-listen; with --admin-on-public at --listen too */
-    DOOR_BOTH
+    DOOR_BOTH,
+    DOOR_ADMIN_ALONE /* --admin-listen, and with --admin-on-public nowhere else: a page's origin is its own */
 } endpoint_door;
 
 enum { ENDPOINT_POLICY = 4 }; /* the most headers of a policy */

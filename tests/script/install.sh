@@ -97,10 +97,13 @@ ok "find_package in a project of C++ alone, and without languages says what to c
 # There are no npm packages in this copy of the source.
 if [ -e build/apps/research/research ]; then exit 1; fi
 grep -q 'apps/research is left out' build/meson-logs/meson-log.txt
-if python3 script/bundle.py apps/research/page header.h name page.c page.d 2>said; then exit 1; fi
-grep -q 'run script/setup page' said
-if [ -e page.c ]; then exit 1; fi
-ok "without the npm packages of its page the agent is left out, and said to be; nothing makes half a page"
+grep -q 'the console is left out' build/meson-logs/meson-log.txt
+for page in apps/research/page:page console:console; do
+  if python3 script/bundle.py "${page%:*}" header.h name page.c page.d 2>said; then exit 1; fi
+  grep -q "run script/setup ${page#*:}\$" said
+  if [ -e page.c ]; then exit 1; fi
+done
+ok "without the npm packages of their pages agent and console are left out, and said to be; nothing makes half a page"
 
 example README.md apps/hello/hello.c | cmp - apps/hello/hello.c
 ok "README shows apps/hello/hello.c as it is"

@@ -20,6 +20,8 @@ CASES = [
     ("a line of 120 columns", "http/a.py", "x" * 120, None),
     ("and no longer one, in any language", "http/a.py", "x" * 121, "121 columns, not 120"),
     ("but prose is not counted", "docs/a.md", "x" * 1000, None),
+    ("nor are a page's templates", "console/a.js", "x" * 200, None),
+    ("whose files have no more lines than others", "console/a.js", "\n" * 501, "501 lines, not 500"),
     ("a function of 60 lines", "http/a.c", function("static void f(void)", 60), None),
     ("and no longer one", "http/a.c", function("static void f(void)", 61), "f: 61 lines, not 60"),
     ("five parameters", "http/a.c", function("void f(int a, int b, int c, int d, void (*e)(int, int))", 9), None),

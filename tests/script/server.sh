@@ -43,9 +43,9 @@ echo "ok 4 - SIGTERM ends the agent and the simulator"
 
 # What installs and builds in a clone is as slow here as with a bad network: Ctrl-C ends both.
 clone=$work/clone
-mkdir -p "$clone/apps/research/page" "$work/slow"
+mkdir -p "$clone/apps/research/page" "$clone/console" "$work/slow"
 cp -r "$source/script" "$clone"
-cp "$source/apps/research/page/package-lock.json" "$clone/apps/research/page"
+for page in apps/research/page console; do cp "$source/$page/package-lock.json" "$clone/$page"; done
 for name in npm meson; do
   printf '#!/bin/sh\necho $$ >"%s/%s.pid"\nexec sleep 600\n' "$work" $name >"$work/slow/$name"
   chmod +x "$work/slow/$name"

@@ -6,6 +6,7 @@
 #include <sys/un.h>
 
 #include "http/server/server.h"
+#include "runtime/admin/console.h"
 #include "tests/harness/served.h"
 
 enum { RUNS = 12, CROWD = 400, FEW_FILES = 256 };
@@ -138,6 +139,34 @@ static void test_doors(void)
     CHECK_INT(ask_admin("GET", output), 404); /* the run's own URL is the client's */
     snprintf(path, sizeof path, "%.*s%s", (int)(strstr(output, "/output") - output), output, strchr(output, '?'));
     CHECK_INT(ask_public("DELETE", path), 200);
+    stop();
+}
+
+/* The console is at this door alone, whatever the build has put into it. */
+static void test_console(void)
+{
+    START("--dev", "--admin-on-public");
+    CHECK_INT(ask_public("GET", "/"), 404);
+    CHECK_INT(ask_public("GET", "/_sw/runs"), 200);
+    CHECK_INT(ask_admin("GET", "/"), console_file_count > 0 ? 200 : 404);
+    if (console_file_count == 0) CHECK(strstr(a.body, "-Dconsole=enabled"));
+    for (size_t i = 0; i < console_file_count; i++) {
+        const char *path = console_files[i].route + strlen("GET ");
+        CHECK_INT(ask_admin("GET", path), 200);
+        CHECK_INT(a.body_len, console_files[i].len);
+        CHECK(memcmp(a.body, console_files[i].data, a.body_len) == 0);
+        CHECK_STR(header("Content-Security-Policy"),
+                  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; "
+                  "img-src 'self' data:; base-uri 'none'; frame-ancestors 'none'");
+        CHECK_STR(header("X-Content-Type-Options"), "nosniff");
+        CHECK_STR(header("Referrer-Policy"), "no-referrer");
+        CHECK_INT(ask_admin("POST", path), 405);
+        CHECK_INT(ask_admin_with("GET", path, "If-None-Match: \"other\", *"), 200);
+        CHECK_INT(ask_admin_with("GET", path, "If-None-Match: *"), 304);
+        CHECK_INT(ask_admin_with("GET", path, "Host: elsewhere.example"), 403);
+        CHECK_INT(ask_admin_with("GET", path, "Origin: https://elsewhere.example"), 403);
+        CHECK_INT(ask_public("GET", path), 404);
+    }
     stop();
 }
 
@@ -395,6 +424,7 @@ static void test_handed_over(void)
 static void prepare(void) { served_admin_on_public = false; }
 
 static const check_case cases[] = {{"each route has its door", test_doors},
+                                   {"the console is at this door alone", test_console},
                                    {"no pages of other origins", test_no_pages},
                                    {"no admin API unless asked for", test_without},
                                    {"runs of any loop", test_any_loop},

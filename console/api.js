@@ -1,0 +1,121 @@
+// The admin API as the page asks it: with this tab's token, and with the server's own words when it refuses. The token is
+// in sessionStorage alone, never in a cookie or a URL.
+const KEY = "stepwell-token";
+
+export const session = {
+  get token() { return sessionStorage.getItem(KEY); },
+  keep(token) { sessionStorage.setItem(KEY, token); },
+  forget() { sessionStorage.removeItem(KEY); },
+};
+
+// What the server has refused, or could not be asked: status 0.
+export class Refusal extends Error {
+  constructor(status, detail, extra = {}) {
+    super(detail);
+    Object.assign(this, { status, ...extra });
+  }
+  get needsSignIn() { return this.status === 401 || (this.status === 403 && this.isStranger); }
+}
+
+// How far the server's clock is ahead of this machine's; what is below two seconds may be the header's own rounding.
+let ahead = 0;
+export const serverNow = () => Date.now() + ahead;
+function readClock(response) {
+  const theirs = Date.parse(response.headers.get("Date") ?? "");
+  const off = theirs + 500 - Date.now();
+  if (theirs) ahead = Math.abs(off) > 2000 ? off : 0;
+}
+
+function headersOf(body) {
+  const headers = {};
+  if (session.token) headers.Authorization = `Bearer ${session.token}`;
+  if (body !== undefined) headers["Content-Type"] = typeof body === "string" ? "text/plain" : "application/json";
+  return headers;
+}
+
+async function send(method, path, body, signal) {
+  const payload = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
+  const options = { method, headers: headersOf(body), body: payload, signal, cache: "no-store", redirect: "error" };
+  try {
+    return await fetch(path, options);
+  } catch (error) {
+    if (error.name === "AbortError") throw error;
+    throw new Refusal(0, "The server cannot be reached.");
+  }
+}
+
+async function refusal(response) {
+  const text = await response.text().catch(() => "");
+  let problem = {};
+  try {
+    problem = JSON.parse(text);
+  } catch { /* a proxy's page, say: its status has to do */ }
+  const detail = problem.detail ?? problem.title ?? `The server answered ${response.status}.`;
+  const challenge = response.headers.get("WWW-Authenticate") ?? "";
+  return new Refusal(response.status, detail, { problem, isStranger: !challenge.includes("insufficient_scope") });
+}
+
+// Asks, and resolves to the answer: JSON, or text of other types. Rejects with a Refusal.
+export async function ask(method, path, body, { signal } = {}) {
+  const response = await send(method, path, body, signal);
+  readClock(response);
+  if (!response.ok) throw await refusal(response);
+  const isJson = /\bjson\b/.test(response.headers.get("Content-Type") ?? "");
+  const text = await response.text();
+  return isJson ? JSON.parse(text) : text;
+}
+
+// Which methods the server has at a path, asked once: the page shows no button whose route does not exist.
+const known = new Map();
+export function methodsAt(path) {
+  if (!known.has(path)) {
+    const asked = fetch(path, { method: "OPTIONS", cache: "no-store" })
+      .then((r) => (r.ok ? (r.headers.get("Allow") ?? "").split(/,\s*/) : []));
+    known.set(path, asked.catch(() => (known.delete(path), [])));
+  }
+  return known.get(path);
+}
+
+// ---- Events ----
+
+// The events of a text/event-stream, of which only `event:` and `data:` count.
+export async function* readEvents(body) {
+  const reader = body.pipeThrough(new TextDecoderStream()).getReader();
+  let rest = "", name = "message", data = [];
+  for (;;) {
+    const { value, done } = await reader.read();
+    if (done) return;
+    const lines = (rest + value).split("\n");
+    rest = lines.pop();
+    for (const line of lines.map((l) => l.replace(/\r$/, ""))) {
+      if (line === "") {
+        if (data.length > 0) yield { name, data: data.join("\n") };
+        name = "message";
+        data = [];
+      } else if (line.startsWith("event:")) {
+        name = line.slice(6).trim();
+      } else if (line.startsWith("data:")) {
+        data.push(line.slice(5).replace(/^ /, ""));
+      }
+    }
+  }
+}
+
+// Tells each event of a feed until the signal ends it; comes back after each end. `on.event(name, data)`;
+// `on.connected(is)` says whether the feed tells what happens.
+export async function follow(path, signal, on) {
+  for (let pause = 500; !signal.aborted; pause = Math.min(pause * 2, 15000)) {
+    try {
+      const response = await send("GET", path, undefined, signal);
+      if (!response.ok) throw await refusal(response);
+      on.connected(true);
+      pause = 500;
+      for await (const { name, data } of readEvents(response.body)) on.event(name, JSON.parse(data));
+    } catch (error) {
+      if (signal.aborted || error.name === "AbortError") return;
+      if (error instanceof Refusal && error.status >= 400 && error.status < 500) return on.connected(false);
+    }
+    on.connected(false);
+    await new Promise((done) => setTimeout(done, pause));
+  }
+}

@@ -1,0 +1,112 @@
+// The console: which view is shown, who has signed in, and the keys that work everywhere.
+import { render } from "preact";
+import { useEffect, useReducer, useRef, useState } from "preact/hooks";
+import { ask, methodsAt, session } from "./api.js";
+import { EndpointsView } from "./endpoints_view.js";
+import { ErrorsView } from "./errors_view.js";
+import { HelpDialog } from "./help.js";
+import { Link, html } from "./parts.js";
+import { go, onMove, readPlace } from "./place.js";
+import { ProcessView } from "./process_view.js";
+import { RunView } from "./run_view.js";
+import { RunsView } from "./runs_view.js";
+import { SignIn } from "./sign_in.js";
+
+// A view whose route the server does not have is not shown.
+const VIEWS = {
+  runs: { label: "Runs", view: RunsView, route: "_sw/runs", key: "r" },
+  endpoints: { label: "Endpoints", view: EndpointsView, route: "_sw/endpoints", key: "e" },
+  errors: { label: "Errors", view: ErrorsView, route: "_sw/errors", key: "x" },
+  process: { label: "Process", view: ProcessView, route: "_sw/metrics", key: "p" },
+};
+const SAID_MS = 6000;
+
+function useViews() {
+  const [names, set] = useState(["runs"]);
+  useEffect(() => {
+    Promise.all(Object.values(VIEWS).map(({ route }) => methodsAt(route))).then((all) =>
+      set(Object.keys(VIEWS).filter((_, i) => all[i].includes("GET"))));
+  }, []);
+  return names;
+}
+
+function Top({ view, views, leave }) {
+  return html`
+    <header class="top"><${Link} class="brand" to=${{}}><img src="icon.svg" alt="" width="24" height="24" /> Stepwell<//>
+      <nav aria-label="views">${views.map((name) => html`<${Link} to=${{ view: name }}
+        aria-current=${view === name || (view === "run" && name === "runs") ? "page" : undefined}>${VIEWS[name].label}<//>`)}</nav>
+      ${session.token && html`<button type="button" class="plain" id="sign-out" onClick=${leave}>sign out</button>`}
+    </header>`;
+}
+
+// ---- Keys ----
+
+// "g" and then a letter goes to a view, "/" to the filters, "?" says all keys.
+function useKeys(views, help) {
+  useEffect(() => {
+    let gone = 0;
+    const down = (e) => {
+      const typing = e.target.closest?.("input, select, textarea, dialog");
+      if (typing || e.ctrlKey || e.metaKey || e.altKey) return;
+      const isSecond = Date.now() - gone < 1500, view = views.find((name) => VIEWS[name].key === e.key);
+      gone = e.key === "g" ? Date.now() : 0;
+      if (isSecond && view) go({ view });
+      else if (e.key === "?") help();
+      else if (e.key === "/") document.getElementById("filter-endpoint")?.focus();
+      else return;
+      e.preventDefault();
+    };
+    addEventListener("keydown", down);
+    return () => removeEventListener("keydown", down);
+  }, [views]);
+}
+
+function useSaid() {
+  const [said, set] = useState(""), timer = useRef(null);
+  const tell = (text) => {
+    clearTimeout(timer.current);
+    set(text);
+    timer.current = setTimeout(() => set(""), SAID_MS);
+  };
+  return [said, tell];
+}
+
+function App() {
+  const [place, setPlace] = useState(readPlace()), [refusal, setRefusal] = useState(null), [said, tell] = useSaid();
+  const [round, again] = useReducer((n) => n + 1, 0), [help, setHelp] = useState(false), views = useViews();
+  useEffect(() => onMove(() => setPlace(readPlace())), []);
+  useKeys(views, () => setHelp(true));
+  useEffect(() => {
+    document.title = place.view === "run" ? `${place.run} · Stepwell` : `${VIEWS[place.view]?.label ?? "Runs"} · Stepwell`;
+    scrollTo(0, 0);
+  }, [place.view, place.run]);
+  const onRefusal = (error) => { if (error.needsSignIn) setRefusal(error); };
+  const enter = () => { setRefusal(null); again(); };
+  const leave = () => { session.forget(); location.reload(); };
+  const View = place.view === "run" ? RunView : (VIEWS[place.view] ?? VIEWS.runs).view;
+  return html`
+    <a class="skip" href="#main" onClick=${(e) => { e.preventDefault(); document.querySelector("main h1")?.focus(); }}>to the content</a>
+    <${Top} view=${place.view} views=${views} leave=${leave} />
+    <main id="main">${refusal ? html`<${SignIn} refusal=${refusal} enter=${enter} />`
+      : html`<${View} key=${`${place.view} ${place.run ?? ""} ${round}`} place=${place} onRefusal=${onRefusal} tell=${tell} />`}</main>
+    <p class=${`said${said ? " shown" : ""}`} id="said" role="status">${said}</p>
+    ${help && html`<${HelpDialog} close=${() => setHelp(false)} />`}`;
+}
+
+// ---- The link that --dev prints has a code in its fragment, which no server and no log sees ----
+
+async function takeCode() {
+  const code = new URLSearchParams(location.hash.slice(1)).get("code");
+  if (!code) return null;
+  history.replaceState(null, "", location.pathname + location.search);
+  try {
+    session.keep((await ask("POST", "_sw/session", code)).token);
+  } catch (error) {
+    return error;
+  }
+  return null;
+}
+
+const refused = await takeCode();
+render(html`<${App} />`, document.getElementById("page"));
+if (refused) document.getElementById("said").textContent = refused.message;

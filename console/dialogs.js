@@ -1,0 +1,88 @@
+// Asks before something is done to a run, says what that will be, and tells how it went; also that somebody else was quicker.
+import { useEffect, useRef, useState } from "preact/hooks";
+import { ask } from "./api.js";
+import { html } from "./parts.js";
+import { STEERING, lastSteering, steer } from "./steering.js";
+
+// A dialog over the page, which has the focus until `close()`.
+export function Modal({ title, close, children, wide }) {
+  const ref = useRef(null);
+  useEffect(() => {
+    const back = document.activeElement;
+    ref.current.showModal();
+    return () => { if (back?.isConnected) back.focus(); };
+  }, []);
+  const isOutside = (e) => e.target === ref.current;
+  return html`
+    <dialog ref=${ref} class=${wide ? "wide" : ""} aria-labelledby="dialog-title"
+      onCancel=${(e) => { e.preventDefault(); close(); }} onMouseDown=${(e) => { if (isOutside(e)) close(); }}>
+      <div class="dialog"><h2 id="dialog-title">${title}</h2>${children}</div>
+    </dialog>`;
+}
+
+export const Buttons = ({ label, grave, busy, disabled, close }) => html`
+  <div class="buttons">
+    <button type="button" onClick=${close}>Close</button>
+    <button type="submit" class=${grave ? "grave" : "primary"} disabled=${busy || disabled}>
+      ${busy ? "…" : label}</button>
+  </div>`;
+
+// What the server has refused; of a conflict also what has become of the run meanwhile.
+export function Refused({ error, now }) {
+  if (!error) return null;
+  return html`
+    <div class="trouble" role="alert"><p>${error.status === 409 ? "It was not done: " : ""}${error.message}</p>
+      ${now && html`<p id="what-happened">${now}</p>`}</div>`;
+}
+
+// Does the work of a dialog's button once at a time: [busy, error, now, go(event)].
+export function useWork(id, work, changed) {
+  const [busy, setBusy] = useState(false), [refused, setRefused] = useState({ error: null, now: null });
+  const start = async (event) => {
+    event.preventDefault();
+    if (busy) return;
+    setBusy(true);
+    setRefused({ error: null, now: null });
+    try {
+      await work();
+    } catch (error) {
+      const run = id && error.status === 409 ? await ask("GET", `_sw/runs/${encodeURIComponent(id)}`).catch(() => null) : null;
+      setRefused({ error, now: run && lastSteering(run) });
+      changed?.();
+    }
+    setBusy(false);
+  };
+  return { busy, ...refused, start };
+}
+
+function Extra({ asks, fields, set }) {
+  if (asks === "why") return html`
+    <label class="field"><span>reason, for the journal (optional)</span>
+      <input id="steer-why" maxlength="200" value=${fields.why ?? ""}
+        onInput=${(e) => set({ ...fields, why: e.currentTarget.value })} /></label>`;
+  if (asks === "timeout") return html`
+    <label class="field"><span>time limit in seconds (optional; else the endpoint's)</span>
+      <input id="steer-timeout" type="number" min="1" value=${fields.timeout ?? ""}
+        onInput=${(e) => set({ ...fields, timeout: Number(e.currentTarget.value) })} /></label>`;
+  return null;
+}
+
+export function SteerDialog({ name, run, close, changed, tell }) {
+  const action = STEERING[name], [fields, set] = useState({});
+  const work = useWork(run.runId, async () => {
+    await steer(name, run.runId, fields);
+    tell(`The run ${action.done}.`);
+    changed();
+    close();
+  }, changed);
+  return html`
+    <${Modal} title=${`${action.label} this run?`} close=${close}>
+      <form onSubmit=${work.start}>
+        <p class="soft"><code>${run.runId}</code> ${run.endpoint}</p>
+        ${action.says(run).filter(Boolean).map((text) => html`<p>${text}</p>`)}
+        <${Extra} asks=${action.asks} fields=${fields} set=${set} />
+        <${Refused} ...${work} />
+        <${Buttons} label=${`${action.label} the run`} grave=${action.isGrave} busy=${work.busy} close=${close} />
+      </form>
+    <//>`;
+}

@@ -1,0 +1,80 @@
+// The endpoints: how often, how well and how fast they answer; and stopping one, which refuses its new requests.
+import { useEffect, useState } from "preact/hooks";
+import { ask, methodsAt } from "./api.js";
+import { Buttons, Modal, Refused, useWork } from "./dialogs.js";
+import { JsonView } from "./json_view.js";
+import { Link, Time, Trouble, html, useAnswer, useFocus } from "./parts.js";
+import { StartDialog } from "./start.js";
+import { count, duration, plural } from "./words.js";
+
+const LOOK_MS = 3000;
+const settingOf = (endpoint) => `_sw/settings/${encodeURIComponent(`endpoint:${endpoint}`)}`;
+
+function useHas(path, method) {
+  const [has, set] = useState(false);
+  useEffect(() => { methodsAt(path).then((methods) => set(methods.includes(method))); }, [path]);
+  return has;
+}
+
+function StopDialog({ endpoint, close, changed, tell }) {
+  const [seconds, set] = useState(60), isStopped = Boolean(endpoint.stopped);
+  const work = useWork(null, async () => {
+    if (isStopped) await ask("DELETE", settingOf(endpoint.endpoint));
+    else await ask("PUT", settingOf(endpoint.endpoint), { value: { stopped: true, retryAfter: seconds } });
+    tell(isStopped ? "The endpoint takes requests again." : "The endpoint is stopped.");
+    changed();
+    close();
+  }, changed);
+  return html`
+    <${Modal} title=${isStopped ? "Let it take requests again?" : "Stop this endpoint?"} close=${close}>
+      <form onSubmit=${work.start}><p><strong>${endpoint.endpoint}</strong></p>
+        ${isStopped ? html`<p>New requests begin runs again, at once.</p>` : html`
+          <p>New requests get 503 with Retry-After. ${plural(endpoint.running ?? 0, "run")} under way ${endpoint.running === 1 ? "goes" : "go"} on.
+            It stays so over restarts, until somebody lets it take requests again.</p>
+          <label class="field"><span>Retry-After, in seconds</span><input id="retry-after" type="number" min="1" value=${seconds}
+            onInput=${(e) => set(Number(e.currentTarget.value))} /></label>`}
+        <${Refused} ...${work} />
+        <${Buttons} label=${isStopped ? "Take requests" : "Stop the endpoint"} grave=${!isStopped} busy=${work.busy} close=${close} />
+      </form><//>`;
+}
+
+const cell = (value) => html`<td class="number">${value == null ? "" : value}</td>`;
+
+function Row({ of, open, canStop, canStart }) {
+  const to = (state) => ({ filters: { endpoint: of.endpoint, ...(state && { state }) } });
+  const number = (n, state) => cell(n == null ? null : html`<${Link} to=${to(state)}>${count(n)}<//>`);
+  const hour = of.lastHour ?? {}, ended = (hour.succeeded ?? 0) + (hour.failed ?? 0);
+  return html`
+    <tr><th scope="row"><${Link} to=${to()}>${of.endpoint}<//>
+        ${of.kind === "plain" && html` <span class="soft">plain</span>`}
+        ${of.stopped && html` <span class="state stopped">stopped</span> <span class="soft">by ${of.stopped.by} <${Time} at=${of.stopped.at} /></span>`}
+        <details><summary>options</summary><${JsonView} title="options" value=${of.options ?? {}} /></details></th>
+      ${number(of.running, "running,sleeping")}${number(of.stoppedRuns, "stopped")}${number(of.succeeded, "succeeded")}
+      ${number(of.failed, "failed")}${number(of.cancelled, "cancelled")}
+      ${cell(ended ? count(ended) : "")}${cell(ended ? `${((100 * (hour.failed ?? 0)) / ended).toFixed(1)} %` : "")}
+      ${cell(duration(of.p50Ms))}${cell(duration(of.p95Ms))}${cell(duration(of.p99Ms))}
+      <td>${(of.versions ?? []).map((v) => (typeof v === "string" ? v : v.version)).filter(Boolean).join(", ")}</td>
+      <td class="row-actions">${canStart && of.kind !== "plain" && html`<button type="button" onClick=${() => open({ start: of })}>Start …</button>`}
+        ${canStop && of.kind !== "plain" && html`<button type="button" class="stop-endpoint" onClick=${() => open({ stop: of })}>
+          ${of.stopped ? "Take requests …" : "Stop …"}</button>`}</td></tr>`;
+}
+
+const HEADS = ["at work", "stopped", "succeeded", "failed", "cancelled", "last hour", "errors", "p50", "p95", "p99"];
+
+export function EndpointsView({ onRefusal, tell }) {
+  const { value, error, again } = useAnswer((signal) => ask("GET", "_sw/endpoints", undefined, { signal }), LOOK_MS, []);
+  const title = useFocus(), [open, setOpen] = useState(null), close = () => setOpen(null);
+  const canStop = useHas("_sw/settings/x", "PUT"), canStart = useHas("_sw/start", "POST");
+  useEffect(() => { if (error) onRefusal(error); }, [error]);
+  return html`
+    <section class="endpoints-page"><h1 ref=${title} tabIndex=${-1}>Endpoints</h1>
+      <${Trouble} error=${error} />
+      ${value && html`<div class="wide-table card" tabIndex=${0} role="region" aria-label="endpoints"><table class="endpoints">
+        <thead><tr><th scope="col">endpoint</th>${HEADS.map((head) => html`<th scope="col" class="number">${head}</th>`)}
+          <th scope="col">versions</th><th scope="col"><span class="unseen">actions</span></th></tr></thead>
+        <tbody>${value.endpoints.map((of) => html`<${Row} key=${of.endpoint} of=${of} open=${setOpen} canStop=${canStop} canStart=${canStart} />`)}</tbody>
+      </table></div>`}
+      ${open?.stop && html`<${StopDialog} endpoint=${open.stop} close=${close} changed=${again} tell=${tell} />`}
+      ${open?.start && html`<${StartDialog} endpoint=${open.start.endpoint} close=${close} tell=${tell} />`}
+    </section>`;
+}

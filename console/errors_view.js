@@ -1,0 +1,43 @@
+// What goes wrong, grouped: by endpoint, step and the beginning of the message, with digits masked. One button for all of a kind.
+import { useEffect, useState } from "preact/hooks";
+import { ask } from "./api.js";
+import { BulkDialog, useAvailable } from "./bulk.js";
+import { Link, Time, Trouble, html, useAnswer, useFocus } from "./parts.js";
+import { count } from "./words.js";
+
+const LOOK_MS = 5000;
+
+// What finds the runs of a group in the list: the longest part of the message without a masked digit.
+export function filtersOf(group) {
+  const text = group.error.split("#").reduce((best, part) => (part.length > best.length ? part : best), "").trim();
+  return { endpoint: group.endpoint, state: "failed", ...(text && { error: text }) };
+}
+
+function Group({ group, resume }) {
+  return html`
+    <tr><td class="message"><code>${group.error}</code></td>
+      <td>${group.endpoint}</td><td>${group.step ?? ""}</td>
+      <td class="number"><${Link} to=${{ filters: filtersOf(group) }}>${count(group.runs)}<//></td>
+      <td><${Time} at=${group.first} /></td><td><${Time} at=${group.last} /></td>
+      <td class="row-actions"><${Link} to=${{ run: group.example }}>example<//>
+        ${resume && html`<button type="button" class="resume-all" onClick=${() => resume(group)}>Resume all …</button>`}</td></tr>`;
+}
+
+export function ErrorsView({ onRefusal }) {
+  const { value, error } = useAnswer((signal) => ask("GET", "_sw/errors", undefined, { signal }), LOOK_MS, []);
+  const title = useFocus(), has = useAvailable(), [open, setOpen] = useState(null);
+  useEffect(() => { if (error) onRefusal(error); }, [error]);
+  const groups = value?.errors ?? [];
+  return html`
+    <section class="errors-page"><h1 ref=${title} tabIndex=${-1}>Errors</h1>
+      <${Trouble} error=${error} />
+      ${value && groups.length === 0 && html`<p class="empty">No run has failed.</p>`}
+      ${groups.length > 0 && html`<div class="wide-table card" tabIndex=${0} role="region" aria-label="errors"><table class="errors">
+        <thead><tr><th scope="col">error</th><th scope="col">endpoint</th><th scope="col">step</th>
+          <th scope="col" class="number">runs</th><th scope="col">first</th><th scope="col">last</th>
+          <th scope="col"><span class="unseen">actions</span></th></tr></thead>
+        <tbody>${groups.map((group) => html`<${Group} key=${`${group.endpoint} ${group.step} ${group.error}`} group=${group}
+          resume=${has.has("bulk") && has.has("resume") && setOpen} />`)}</tbody></table></div>`}
+      ${open && html`<${BulkDialog} title="Resume all of this error" fixed="resume" filters=${filtersOf(open)} close=${() => setOpen(null)} />`}
+    </section>`;
+}

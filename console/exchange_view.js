@@ -1,0 +1,50 @@
+// A run's request and its response.
+import { curlOf } from "./curl.js";
+import { JsonView } from "./json_view.js";
+import { copy, download, html } from "./parts.js";
+import { bytes } from "./words.js";
+
+const Headers = ({ headers, title }) => (headers?.length > 0 ? html`
+  <table class="headers"><caption class="unseen">${title}</caption>
+    <thead class="unseen"><tr><th scope="col">name</th><th scope="col">value</th></tr></thead>
+    <tbody>${headers.map(({ name, value }) => html`<tr><th scope="row">${name}</th><td>${value}</td></tr>`)}</tbody></table>` : null);
+
+// JSON as a tree if the body is JSON, whatever its header says: else its text.
+function valueOf(body) {
+  try {
+    return JSON.parse(body);
+  } catch {
+    return body;
+  }
+}
+
+function Body({ of, title, name }) {
+  const raw = of.bodyBase64 !== undefined ? Uint8Array.from(atob(of.bodyBase64), (c) => c.charCodeAt(0)) : of.body;
+  const size = of.bodyBytes ?? raw?.length ?? 0;
+  if (!size) return html`<p class="soft">no body</p>`;
+  return html`
+    <p class="soft">${bytes(size)}${raw === undefined ? ", too long to be shown" : ""}${
+      of.bodyBase64 !== undefined ? ", not text" : ""}
+      ${raw !== undefined && html` <button type="button" class="tiny" onClick=${() => download(name, raw)}>download</button>`}</p>
+    ${of.body !== undefined && html`<${JsonView} title=${title} value=${valueOf(of.body)} />`}`;
+}
+
+export function ExchangeView({ run, tell }) {
+  const { request, response } = run;
+  return html`
+    <div class="exchange">
+      <section class="card"><h2>Request</h2>
+        ${request ? html`<p class="line"><strong>${request.method}</strong> <code>${request.target}</code></p>
+          <button type="button" id="curl" onClick=${() => copy(curlOf(request)).then(() => tell("Copied, without secret headers."))}>
+            copy as curl</button>
+          <${Headers} headers=${request.headers} title="request headers" />
+          <${Body} of=${request} title="request body" name=${`${run.runId}-request`} />` : html`<p class="soft">not known</p>`}
+      </section>
+      <section class="card"><h2>Response</h2>
+        ${response ? html`<p class="line"><strong>${response.status}</strong></p>
+          <${Headers} headers=${response.headers} title="response headers" />
+          <${Body} of=${response} title="response body" name=${`${run.runId}-response`} />`
+          : html`<p class="soft">There is none yet.</p>`}
+      </section>
+    </div>`;
+}

@@ -1,0 +1,69 @@
+// A fork: a new run that has what another one had done before a step. First a dry run says what is copied and what is done
+// again; nothing is done before that has been seen.
+import { useEffect, useState } from "preact/hooks";
+import { ask } from "./api.js";
+import { Buttons, Modal, Refused, useWork } from "./dialogs.js";
+import { html } from "./parts.js";
+import { go } from "./place.js";
+import { plural, stepLabel } from "./words.js";
+
+const REST_MS = 300; // after a key, before the server is asked
+
+function List({ title, steps, id }) {
+  return html`
+    <div class="steps-list"><h3>${title} <span class="soft">${plural(steps.length, "step")}</span></h3>
+      <ul id=${id} tabIndex=${0} aria-label=${title}>${steps.map((step) => html`<li>${stepLabel(step)}</li>`)}
+      ${steps.length === 0 && html`<li class="soft">none</li>`}</ul></div>`;
+}
+
+// What the server says a fork would do: {plan, error}; nothing while it is asked.
+function usePlan(path, wish) {
+  const [answer, set] = useState({}), key = JSON.stringify(wish);
+  useEffect(() => {
+    const over = new AbortController();
+    set({});
+    const timer = setTimeout(() => ask("POST", path, { ...wish, dryRun: true }, over).then(
+      (plan) => set({ plan }),
+      (error) => { if (error.name !== "AbortError") set({ error }); }), REST_MS);
+    return () => { clearTimeout(timer); over.abort(); };
+  }, [path, key]);
+  return answer;
+}
+
+export function ForkDialog({ run, from, close, tell }) {
+  const [at, setAt] = useState(from ?? ""), [body, setBody] = useState(null);
+  const path = `_sw/runs/${encodeURIComponent(run.runId)}/fork`;
+  const wish = { from: at || null, ...(body === null ? {} : { body }) };
+  const { plan, error } = usePlan(path, wish);
+  const work = useWork(run.runId, async () => {
+    const made = await ask("POST", path, { ...wish, dryRun: false });
+    tell(`Forked: this is the new run, ${made.runId}.`);
+    close();
+    go({ run: made.runId });
+  });
+  const steps = (run.steps ?? []).filter((step) => step.path);
+  return html`
+    <${Modal} title="Fork this run" close=${close} wide>
+      <form onSubmit=${work.start}>
+        <p>A new run begins with all that this one had finished before the step; this one stays as it is.</p>
+        <label class="field"><span>do again from</span>
+          <select id="fork-from" value=${at} onChange=${(e) => setAt(e.currentTarget.value)}>
+            <option value="">the beginning: everything</option>
+            ${steps.map((step) => html`<option value=${step.path}>${stepLabel(step)} (${step.state})</option>`)}
+          </select></label>
+        <label class="check"><input id="fork-change" type="checkbox" checked=${body !== null}
+          onChange=${(e) => setBody(e.currentTarget.checked ? (run.request?.body ?? "") : null)} />
+          with another request body</label>
+        ${body !== null && html`<label class="field"><span>body</span>
+          <textarea id="fork-body" rows="6" spellcheck=${false} value=${body}
+            onInput=${(e) => setBody(e.currentTarget.value)}></textarea></label>`}
+        <div class="plan" aria-live="polite">
+          ${plan ? html`<${List} id="fork-again" title="Done again" steps=${plan.again} />
+            <${List} id="fork-copied" title="Copied" steps=${plan.copied} />`
+            : html`<p class="soft">${error ? "" : "Asking what this would do …"}</p>`}
+        </div>
+        <${Refused} error=${error ?? work.error} now=${work.now} />
+        <${Buttons} label="Fork" busy=${work.busy} disabled=${!plan} close=${close} />
+      </form>
+    <//>`;
+}

@@ -1,0 +1,83 @@
+// What an operator can do to a run: for which states, at which route, and in words what will happen. A button exists when
+// the server has its route. Draws nothing.
+import { ask, methodsAt } from "./api.js";
+import { isOver, plural, stepLabel, time } from "./words.js";
+
+const pathOf = (id, what) => `_sw/runs/${encodeURIComponent(id)}${what}`;
+const names = (steps) => {
+  const shown = steps.slice(0, 8).map(stepLabel).join(", ");
+  return steps.length > 8 ? `${shown} and ${steps.length - 8} more` : shown;
+};
+const inState = (run, ...states) => (run.steps ?? []).filter((step) => states.includes(step.state));
+
+function cutOff(run) {
+  const steps = inState(run, "running");
+  return steps.length > 0 ? `Now at work, and cut off: ${names(steps)}.` : "";
+}
+
+function kept(run) {
+  const done = inState(run, "done").length;
+  return done > 0 ? `${plural(done, "step")} that ${done === 1 ? "is" : "are"} done stay${done === 1 ? "s" : ""} done.` : "";
+}
+
+export const STEERING = {
+  cancel: {
+    label: "Cancel", method: "DELETE", path: (id) => pathOf(id, ""), when: (state) => !isOver(state), isGrave: true,
+    done: "was cancelled",
+    says: (run) => ["No step of the run begins any more, and its clients get 410.", cutOff(run), kept(run)],
+  },
+  stop: {
+    label: "Stop", method: "POST", path: (id) => pathOf(id, "/stop"),
+    when: (state) => state === "running" || state === "sleeping", done: "was stopped", asks: "why",
+    says: (run) => ["The run stands still until somebody releases it. Its deadline stands still too.", cutOff(run),
+      kept(run)],
+  },
+  release: {
+    label: "Release", method: "POST", path: (id) => pathOf(id, "/release"), when: (state) => state === "stopped",
+    done: "was released",
+    says(run) {
+      const again = inState(run, "failed", "retrying", "running");
+      return ["The run goes on from its journal.",
+        again.length > 0 ? `Done again, with retries anew: ${names(again)}.` : "", kept(run)];
+    },
+  },
+  resume: {
+    label: "Resume", method: "POST", path: (id) => pathOf(id, "/resume"),
+    when: (state) => state === "failed" || state === "cancelled", done: "was reopened", asks: "timeout",
+    says(run) {
+      const again = inState(run, "failed", "retrying", "running");
+      return ["The run goes on under its own id, as its next generation; its former response is void.",
+        again.length > 0 ? `Done again, with attempts from 1: ${names(again)}.` : "", kept(run)];
+    },
+  },
+};
+
+export const routeOf = { fork: "_sw/runs/x/fork", bulk: "_sw/bulk" };
+export async function has(name) {
+  const action = STEERING[name];
+  const methods = await methodsAt(action ? action.path("x") : routeOf[name]);
+  return methods.includes(action?.method ?? "POST");
+}
+
+// Which of all the actions the server has.
+export async function available() {
+  const all = [...Object.keys(STEERING), ...Object.keys(routeOf)];
+  const are = await Promise.all(all.map(has));
+  return new Set(all.filter((_, i) => are[i]));
+}
+
+export function steer(name, id, fields = {}) {
+  const { method, path, asks } = STEERING[name], body = {};
+  if (asks === "why" && fields.why) body.text = fields.why;
+  if (asks === "timeout" && fields.timeout > 0) body.timeoutMs = fields.timeout * 1000;
+  return ask(method, path(id), asks ? body : undefined);
+}
+
+// What has happened to the run last, by its journal: for somebody whose wish was refused.
+export function lastSteering(run) {
+  const kinds = { cancel: "cancelled", released: "released", stopped: "stopped", reopened: "reopened", ended: "ended" };
+  const entry = (run.entries ?? []).findLast((e) => kinds[e.kind]);
+  if (!entry) return `It is ${run.state}.`;
+  const by = entry.by ? ` by ${entry.by}` : "", why = entry.error ? ` (${entry.error})` : "";
+  return `It is ${run.state}: ${kinds[entry.kind]}${by} at ${time(entry.at)}${why}.`;
+}

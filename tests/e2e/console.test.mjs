@@ -1,0 +1,239 @@
+// The console in a real browser: the list of runs, one run, what can be done to it, and that nothing in a run is
+// markup.
+import assert from 'node:assert/strict';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { after, before, test } from 'node:test';
+import { openConsole, shot, startBrowser, startOperated, until } from './console_service.mjs';
+
+let browser;
+before(async () => {
+  browser = await startBrowser();
+});
+after(() => browser?.close());
+const open = (t, service, options) => openConsole(t, browser, service, options);
+
+const POLICY =
+  "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +
+  "base-uri 'none'; frame-ancestors 'none'";
+
+const row = (id) => `#row-${id}`;
+const stateIn = (page, id, state) =>
+  page.waitForFunction(
+    ([selector, text]) => document.querySelector(`${selector} .state`)?.textContent === text,
+    [row(id), state],
+  );
+const runIs = (page, state) =>
+  page.waitForFunction((text) => document.querySelector('.title .state')?.textContent === text, state);
+
+test('the page is at the admin door, with its policy, and nowhere else', async (t) => {
+  const service = await startOperated(t);
+  for (const [path, type] of [
+    ['/', 'text/html'],
+    ['/app.js', 'text/javascript'],
+    ['/style.css', 'text/css'],
+    ['/icon.svg', 'image/svg+xml'],
+    ['/licences.txt', 'text/plain'],
+  ]) {
+    const { status, headers, text } = await service.ask(path);
+    assert.equal(status, 200, path);
+    assert.match(headers.get('content-type'), new RegExp(`^${type.replace('+', '\\+')}`));
+    assert.equal(headers.get('content-security-policy'), POLICY);
+    assert.equal(headers.get('x-content-type-options'), 'nosniff');
+    assert.equal(headers.get('referrer-policy'), 'no-referrer');
+    assert.equal(headers.get('cache-control'), 'no-cache');
+    assert.ok(text.length > 100, path);
+    const again = await service.ask(path, { headers: { 'If-None-Match': headers.get('etag') } });
+    assert.equal(again.status, 304);
+    assert.equal(again.text, '');
+    assert.equal((await fetch(service.admin + path, { method: 'HEAD' })).status, 200);
+  }
+  assert.match((await service.ask('/licences.txt')).text, /htm 3.*preact.*uplot/s);
+  assert.equal((await fetch(`${service.program.url}/`)).status, 404, 'the public address has no console');
+  assert.equal(
+    (await service.ask('/', { headers: { 'Sec-Fetch-Site': 'cross-site', 'Sec-Fetch-Dest': 'iframe' } })).status,
+    403,
+  );
+  assert.equal((await service.ask('/', { method: 'POST' })).status, 405);
+});
+
+test('the list shows runs as they come, and what becomes of them', async (t) => {
+  const service = await startOperated(t);
+  const page = await open(t, service);
+  await page.waitForSelector('.empty');
+  const order = await service.begin('/orders/7', { method: 'POST', body: { item: 'lamp' } });
+  await stateIn(page, order, 'running');
+  assert.match(await page.textContent(row(order)), /POST \/orders\/:id.*\/orders\/7/s);
+  const asleep = await service.begin('/sleep');
+  await stateIn(page, asleep, 'sleeping');
+  assert.deepEqual(
+    await page.$$eval('.run:not(.head)', (all) => all.map((e) => e.id)),
+    [row(asleep), row(order)].map((s) => s.slice(1)),
+  );
+  service.gate.open('charge');
+  await stateIn(page, order, 'succeeded');
+  await shot(page, 'console-runs');
+  await page.click(`${row(order)} a`);
+  await page.waitForSelector('.run-page');
+  assert.match(page.url(), new RegExp(`\\?run=${order}`));
+  await page.goBack();
+  await page.waitForSelector(row(order));
+});
+
+test('a run says why it is not finished, what its steps did, and how its request was', async (t) => {
+  const service = await startOperated(t);
+  const order = await service.begin('/orders/7?x=1', {
+    method: 'POST',
+    body: { item: 'lamp', nested: { deep: [1, 2, 3] } },
+    headers: { Authorization: 'Bearer top-secret' },
+  });
+  await until('the gate is asked', () => service.gate.asked.includes('charge'));
+  const page = await open(t, service, { path: `/?run=${order}` });
+  await page.waitForSelector('#why');
+  assert.ok((await page.textContent('#why')).trim().length > 10);
+  await page.waitForFunction(() => document.querySelectorAll('.spans .span-row:not(.heads)').length >= 1);
+  service.gate.open('charge');
+  await runIs(page, 'succeeded');
+  assert.equal(await page.$('#why'), null);
+  const labels = await page.$$eval('.span-row .label-text', (all) => all.map((e) => e.textContent));
+  assert.deepEqual(labels, ['reserve', 'charge', 'ship']);
+  await page.click('.span-row >> text=charge');
+  await page.waitForSelector('#panel >> text=attempt 1');
+  assert.match(await page.textContent('#panel .calls'), /GET.*127\.0\.0\.1.*200/s);
+  assert.match(await page.textContent('#step-output'), /go on/);
+  await page.click('.span-row >> text=reserve');
+  await page.waitForSelector('#step-output >> text=lamp');
+  await page.click('#step-output >> text=as text');
+  assert.deepEqual(JSON.parse(await page.textContent('#step-output pre')), {
+    item: 'lamp',
+    nested: { deep: [1, 2, 3] },
+  });
+  await page.waitForFunction(() => new URLSearchParams(location.search).get('step'));
+  await page.reload();
+  await page.waitForSelector('#step-output >> text=lamp');
+  await shot(page, 'console-run');
+
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download')]);
+  assert.equal(download.suggestedFilename(), `${order}.json`);
+  assert.equal(JSON.parse(readFileSync(await download.path(), 'utf8')).runId, order);
+  await page.click('#tab-journal');
+  const kinds = await page.$$eval('.journal tbody th', (all) => all.map((e) => e.textContent.trim()));
+  assert.equal(kinds[0], 'started');
+  assert.equal(kinds.at(-1), 'ended');
+});
+
+test('attempts that have failed, and the wait for the next', async (t) => {
+  const service = await startOperated(t);
+  service.gate.fail('flaky', 429);
+  const flaky = await service.begin('/retry'),
+    third = await service.begin('/third');
+  await service.inState(third, 'succeeded');
+  const page = await open(t, service, { path: `/?run=${flaky}` });
+  await page.waitForSelector('#why >> text=/flaky/');
+  assert.match(await page.textContent('#why'), /attempt 2/);
+  await page.click('.span-row >> text=flaky');
+  await page.waitForSelector('#panel >> text=the gate answered 429');
+  await shot(page, 'console-retry');
+  await page.goto(`${service.admin}/?run=${third}`);
+  await page.click('.span-row >> text=third');
+  await page.waitForSelector('#panel .attempts > li.ok');
+  assert.equal((await page.$$('#panel .attempts > li.bad')).length, 2);
+  assert.equal((await page.$$('.span-row .bar.failed')).length, 2);
+  assert.equal((await page.$$('.span-row .bar.done')).length, 1);
+  assert.ok((await page.$$('.span-row .bar.backoff')).length >= 1);
+});
+
+test('cancelling asks first, and says what happened when somebody was quicker', async (t) => {
+  const service = await startOperated(t);
+  const first = await service.begin('/sleep'),
+    second = await service.begin('/sleep');
+  const page = await open(t, service, { path: `/?run=${first}` });
+  await page.click('#do-cancel');
+  await page.waitForSelector('dialog[open]');
+  assert.match(await page.textContent('dialog'), /No step of the run begins any more/);
+  await page.keyboard.press('Escape');
+  await page.waitForSelector('dialog', { state: 'detached' });
+  assert.equal((await service.run(first)).state, 'sleeping', 'closing the dialog does nothing');
+  await page.click('#do-cancel');
+  await page.click('dialog button[type=submit]');
+  await runIs(page, 'cancelled');
+  assert.equal(await page.$('#do-cancel'), null);
+
+  await page.goto(`${service.admin}/?run=${second}`);
+  await page.click('#do-cancel');
+  assert.equal((await service.ask(`/_sw/runs/${second}`, { method: 'DELETE' })).status, 200);
+  await page.click('dialog button[type=submit]');
+  await runIs(page, 'cancelled');
+});
+
+test('a stopped run is released, once', async (t) => {
+  const service = await startOperated(t);
+  service.gate.fail('charge');
+  const id = await service.begin('/stopping/1', { method: 'POST', body: {} });
+  await service.inState(id, 'stopped');
+  const page = await open(t, service, { path: `/?run=${id}` });
+  await page.waitForSelector('#why.stopped');
+  assert.match(await page.textContent('#why'), /charge/);
+  await shot(page, 'console-stopped');
+  service.gate.open('charge');
+  await page.click('#do-release');
+  assert.equal(
+    (await service.ask(`/_sw/runs/${id}/release`, { method: 'POST' })).status,
+    200,
+    'a colleague is quicker',
+  );
+  await service.inState(id, 'succeeded');
+  await page.click('dialog button[type=submit]');
+  await page.waitForSelector('#what-happened');
+  assert.match(await page.textContent('dialog .trouble'), /It was not done/);
+  assert.match(await page.textContent('#what-happened'), /It is succeeded/);
+});
+
+test('what a run holds is text', async (t) => {
+  const service = await startOperated(t);
+  await fetch(`${service.program.url}/hostile`);
+  const page = await open(t, service);
+  await page.waitForSelector('.run .state.failed');
+  assert.match(await page.textContent('.run:not(.head) .note'), /<img src=x onerror/);
+  await page.click('.run:not(.head) .what a');
+  await page.waitForSelector('#why.failed');
+  for (const label of await page.$$('.span-row .label-text')) await label.click();
+  await page.click('.span-row >> nth=1');
+  await page.waitForSelector('#step-output');
+  assert.match(await page.textContent('#step-output'), /<\/script><script>window\.hacked=1<\/script>/);
+  assert.match(await page.textContent('#step-output'), /__proto__/);
+  for (const tab of ['exchange', 'journal']) {
+    await page.click(`#tab-${tab}`);
+    for (const button of await page.$$('.journal button.link')) await button.click();
+  }
+  assert.equal(await page.evaluate(() => window.hacked), undefined);
+  assert.equal(await page.$('img[src="x"]'), null);
+  assert.equal((await page.$$('#page script')).length, 0);
+});
+
+test('the token is asked for, kept in the tab, and sent in no URL', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'stepwell-token-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'ann'), 'ann-may-look-and-act-here', { mode: 0o600 });
+  const service = await startOperated(t, { flags: ['--token', `ann:view,act:${join(folder, 'ann')}`] });
+  const page = await open(t, service, { path: '/?run=none' });
+  await page.waitForSelector('#token');
+  await page.fill('#token', 'not-the-token-of-anybody');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.trouble');
+  assert.match(await page.textContent('.trouble'), /no token of this server/);
+  await page.fill('#token', 'ann-may-look-and-act-here');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.run-page');
+  assert.equal(await page.evaluate(() => document.cookie + location.href.includes('ann-may')), 'false');
+  await page.goto(service.admin);
+  await page.waitForSelector('.runs');
+  const id = await service.begin('/sleep');
+  await page.goto(`${service.admin}/?run=${id}`);
+  await page.click('#do-cancel');
+  await page.click('dialog button[type=submit]');
+  await runIs(page, 'cancelled');
+  await page.click('#sign-out');
+  await page.waitForSelector('#token');
+});

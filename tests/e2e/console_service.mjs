@@ -1,0 +1,159 @@
+// The console in a real browser on a real program (tests/programs/operated.c), and what its tests share: a gate
+// that the program's steps ask, ways to begin runs, and a page that asks nobody but its server.
+import assert from 'node:assert/strict';
+import { readFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import { startProgram } from './program.mjs';
+
+export { overflow, shot, startBrowser } from './page_browser.mjs';
+
+const axe = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
+
+// Answers calls to URL/NAME when the test has said how: open(NAME), or fail(NAME, status).
+async function startGate() {
+  const answers = new Map(),
+    waiting = [],
+    asked = [];
+  const release = () => {
+    for (let i = waiting.length - 1; i >= 0; i--)
+      if (answers.has(waiting[i].name)) {
+        const { name, response } = waiting.splice(i, 1)[0];
+        response.writeHead(answers.get(name)).end('go on');
+      }
+  };
+  const server = createServer((request, response) => {
+    const name = decodeURIComponent(request.url.split('/').pop());
+    asked.push(name);
+    waiting.push({ name, response });
+    release();
+  });
+  await new Promise((done) => server.listen(0, '127.0.0.1', done));
+  return {
+    url: `http://127.0.0.1:${server.address().port}`,
+    asked,
+    open(...names) {
+      for (const name of names) answers.set(name, 200);
+      release();
+    },
+    fail(name, status = 500) {
+      answers.set(name, status);
+      release();
+    },
+    shut(name) {
+      answers.delete(name);
+    },
+    close() {
+      server.closeAllConnections();
+      server.close();
+    },
+  };
+}
+
+export async function until(what, look) {
+  for (let tries = 0; tries < 600; tries++) {
+    const found = await look();
+    if (found) return found;
+    await new Promise((done) => setTimeout(done, 50));
+  }
+  throw new Error(`never came: ${what}`);
+}
+
+// A program with its admin API at an address of its own. `flags` in the place of --dev: for tests of tokens.
+export async function startOperated(t, { flags = ['--dev'] } = {}) {
+  const gate = await startGate();
+  t.after(() => gate.close());
+  const program = await startProgram('tests/operated', ['--admin-listen', '127.0.0.1:0', ...flags]);
+  t.after(() => program.kill('SIGKILL'));
+  const admin = await until(
+    'the address of the admin API',
+    () => /the admin API is at (http:\S+)/.exec(program.log())?.[1],
+  );
+  const ask = async (path, options) => {
+    const response = await fetch(admin + path, options);
+    const text = await response.text();
+    return {
+      status: response.status,
+      headers: response.headers,
+      text,
+      body: text.startsWith('{') ? JSON.parse(text) : null,
+    };
+  };
+  return {
+    program,
+    gate,
+    admin,
+    ask,
+    url: admin,
+    run: async (id) => (await ask(`/_sw/runs/${id}`)).body,
+    // Resolves to the id of a run that goes on without its client.
+    async begin(path, { method = 'GET', body, headers = {} } = {}) {
+      const target = program.url + path + (path.includes('?') ? '&' : '?') + `gate=${encodeURIComponent(gate.url)}`;
+      const options = { method, headers: { Prefer: 'respond-async', ...headers }, body: body && JSON.stringify(body) };
+      if (body) options.headers['Content-Type'] = 'application/json';
+      const response = await fetch(target, options);
+      assert.equal(response.status, 202, await response.clone().text());
+      return response.headers.get('X-Run-Id');
+    },
+    inState: (id, state) =>
+      until(`${state} of ${id}`, async () => (await ask(`/_sw/runs/${id}`)).body?.state === state),
+  };
+}
+
+// A page of the console; at the end nothing was asked of others, and no script has failed.
+export async function openConsole(t, browser, service, { path = '/', ...options } = {}) {
+  const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
+  t.after(() => context.close());
+  const page = await context.newPage();
+  const foreign = [],
+    errors = [];
+  page.on('request', (r) => {
+    if (!r.url().startsWith(service.admin) && !r.url().startsWith('blob:')) foreign.push(r.url());
+  });
+  page.on('pageerror', (e) => errors.push(String(e)));
+  page.on('console', (m) => {
+    if (/Content Security Policy/.test(m.text())) errors.push(m.text());
+  });
+  page.on('dialog', (d) => {
+    errors.push(`a script has asked: ${d.message()}`);
+    d.dismiss();
+  });
+  t.after(() => {
+    assert.deepEqual(foreign, [], 'the page asks nobody but its server');
+    assert.deepEqual(errors, []);
+  });
+  const answer = await page.goto(service.admin + path);
+  assert.equal(answer.status(), 200, await answer.text()); // 404: it was built without its console
+  await page.waitForSelector('main h1');
+  return page;
+}
+
+const looks = {
+  light: { viewport: { width: 1280, height: 800 } },
+  dark: { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' },
+  phone: { viewport: { width: 390, height: 844 } },
+  zoom: { viewport: { width: 640, height: 400 } }, // what 200% leave of the first
+};
+
+// Looks at the page as it is now, in each of the ways: axe finds nothing to object to, nothing sticks out at the
+// side. The page has to be one whose policy lets the test put axe into it (bypassCSP).
+export async function look(page, name, found, { overflow, shot }) {
+  for (const [way, { viewport, colorScheme = 'light' }] of Object.entries(looks)) {
+    await page.setViewportSize(viewport);
+    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
+    await shot(page, `console-${name}-${way}`);
+    await page.evaluate(axe);
+    const { violations } = await page.evaluate(() =>
+      window.axe.run(document, { resultTypes: ['violations'], preload: false }),
+    );
+    for (const v of violations) {
+      const where = v.nodes
+        .map((n) => n.html.slice(0, 160))
+        .slice(0, 3)
+        .join(' | ');
+      found.push(`${name}, ${way}: ${v.id}: ${v.help}: ${where}`);
+    }
+    if (await overflow(page)) found.push(`${name}, ${way}: sticks out at the side`);
+  }
+  await page.setViewportSize(looks.light.viewport);
+  await page.emulateMedia({ colorScheme: 'light' });
+}

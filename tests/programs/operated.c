@@ -1,0 +1,134 @@
+/* operated: endpoints for the tests of the console, on <stepwell.h> alone: runs that wait, fail, stop, branch out,
+ * sleep, and say what no page must take for markup. What a step waits for is a call to the test's own server
+ * (?gate=http://...). */
+#include <stepwell.h>
+
+#include <stdlib.h>
+
+enum { HOUR_MS = 3600000, EACH_MAX = 1000 };
+
+static const sw_step_options once = {.retries = SW_NO_RETRIES};
+static const sw_step_options patient = {.retries = 3, .backoff_ms = HOUR_MS, .backoff_max_ms = HOUR_MS};
+static const sw_step_options quick = {.retries = 3, .backoff_ms = 20, .backoff_max_ms = 20};
+
+static const char hostile[] = "<img src=x onerror=\"window.hacked=1\"></script><script>window.hacked=1</script>'\"&";
+
+static sw_value gate_input(sw_ctx *c, const char *name)
+{
+    return sw_map(c, "gate", sw_str(c, sw_query(c, "gate")), "name", sw_str(c, name), NULL);
+}
+
+/* Asks the test for leave to go on; what the test refuses fails. */
+static sw_value ask_gate(sw_ctx *c, sw_value input)
+{
+    const char *url = sw_cstr(c, sw_get(input, "gate")), *name = sw_cstr(c, sw_get(input, "name"));
+    if (!url) return sw_str(c, name);
+    const char *const headers[] = {"X-Secret: do not show", NULL};
+    sw_response r = sw_fetch(c, &(sw_request){.url = sw_printf(c, "%s/%s", url, name), .headers = headers});
+    if (r.status != 200) sw_fail(c, "the gate answered %d to %s", r.status, name);
+    return sw_map(c, "name", sw_get(input, "name"), "answer", sw_strn(c, r.body.data, r.body.len), NULL);
+}
+
+static sw_value echo(sw_ctx *c, sw_value input)
+{
+    sw_push_chunk(c, input);
+    return input;
+}
+
+/* ---- Straight lines ---- */
+
+static void on_order(sw_ctx *c)
+{
+    sw_value order = sw_body_json(c);
+    sw_step(c, "reserve", echo, order);
+    sw_step_with(c, "charge", ask_gate, gate_input(c, "charge"), &once);
+    sw_step(c, "ship", echo, sw_map(c, "id", sw_str(c, sw_param(c, "id")), NULL));
+    sw_reply_json(c, 201, sw_map(c, "order", order, NULL));
+}
+
+static void on_quick(sw_ctx *c)
+{
+    sw_step(c, "only", echo, sw_int(1));
+    sw_reply_text(c, 200, "done");
+}
+
+static void on_sleep(sw_ctx *c)
+{
+    sw_step(c, "before", echo, sw_nil());
+    sw_sleep(c, "night", HOUR_MS);
+    sw_reply_text(c, 200, "rested");
+}
+
+static void on_retry(sw_ctx *c)
+{
+    sw_step_with(c, "flaky", ask_gate, gate_input(c, "flaky"), &patient);
+    sw_reply_text(c, 200, "at last");
+}
+
+static sw_value fail_twice(sw_ctx *c, sw_value input)
+{
+    if (sw_attempt(c) < 3) sw_fail(c, "attempt %d fails", sw_attempt(c));
+    return input;
+}
+
+static void on_third(sw_ctx *c)
+{
+    sw_step_with(c, "third", fail_twice, sw_nil(), &quick);
+    sw_reply_text(c, 200, "third time lucky");
+}
+
+/* ---- Side by side ---- */
+
+static sw_value follow(sw_ctx *c, sw_value input)
+{
+    sw_value found = sw_step(c, "search", ask_gate, input);
+    sw_step(c, "learn", echo, found);
+    return found;
+}
+
+static void on_fan(sw_ctx *c)
+{
+    static const char *const names[] = {"tides", "wind", "sun"};
+    const char *asked = sw_query(c, "each");
+    long each = asked ? strtol(asked, NULL, 10) : 30;
+    sw_value inputs = sw_array(c, 0);
+    sw_group *g = sw_group_new(c);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        sw_group_branch(g, sw_printf(c, "query-%s", names[i]), follow, gate_input(c, names[i]));
+    sw_group_wait(g);
+    for (long i = 0; i < each && i < EACH_MAX; i++) sw_push(c, &inputs, sw_int(i));
+    sw_each(c, "page", echo, inputs, 8);
+    sw_reply_text(c, 200, "fanned out");
+}
+
+/* ---- What no page must take for markup ---- */
+
+static sw_value fail_hostile(sw_ctx *c, sw_value input)
+{
+    (void)input;
+    sw_fail_fatal(c, "%s", hostile);
+}
+
+static void on_hostile(sw_ctx *c)
+{
+    sw_value input = sw_map(c, hostile, sw_str(c, hostile), "__proto__", sw_str(c, "javascript:window.hacked=1"), NULL);
+    sw_step(c, hostile, echo, input);
+    sw_step(c, "javascript:window.hacked=1", echo, sw_str(c, hostile));
+    sw_step(c, "fails", fail_hostile, sw_nil());
+}
+
+int main(int argc, char **argv)
+{
+    sw_app *app = sw_app_new("operated");
+    const sw_endpoint_options stopping = {.on_exhausted = SW_STOP, .version = "v7"};
+    const char *const journaled[] = {"authorization", "x-trace", NULL};
+    sw_endpoint(app, "POST /orders/:id", on_order, &(sw_endpoint_options){.journal_headers = journaled});
+    sw_endpoint(app, "POST /stopping/:id", on_order, &stopping);
+    sw_endpoint(app, "GET /quick", on_quick, NULL);
+    sw_endpoint(app, "GET /sleep", on_sleep, NULL);
+    sw_endpoint(app, "GET /retry", on_retry, NULL);
+    sw_endpoint(app, "GET /third", on_third, NULL);
+    sw_endpoint(app, "GET /fan", on_fan, NULL);
+    sw_endpoint(app, "GET /hostile", on_hostile, NULL);
+    return sw_main(app, argc, argv);
+}
