@@ -57,6 +57,9 @@
     X(EXHAUSTED_FAILS, "a run fails that is to stop when a step has used its retries")                                 \
     X(FATAL_STOPS, "a run stops for a failure that no retry can mend")                                                 \
     X(RELEASE_ALL, "a release gives retries to steps that the code has dealt with")                                    \
+    X(SAY_AGAIN, "a replay says again what its handler has said of the run")                                           \
+    X(DROP_STATUS, "a status that waits when the handler returns is lost")                                             \
+    X(LOSE_USAGE, "what an attempt after the first has used is not journaled")                                         \
     X(RELEASE_NONE, "a release gives the steps that a run was stopped for no retries")                                 \
     X(LOSE_CAUSE, "of the steps that a run is stopped for only the first is named")                                    \
     X(COUNT_ON, "a step that was released goes on counting its attempts")                                              \

@@ -441,6 +441,34 @@ SW_API void sw_fetch_close(sw_stream *s); /* before the end of the stream this c
  * characters (bytes go in sw_bin and arrive as base64). Breaking one of these rules fails the step or run. */
 SW_API void sw_push_chunk(sw_ctx *c, sw_value value);
 
+/* ---- What a run says of itself --------------------------------------------------------------------------------- */
+
+/* These three may be called in an endpoint's handler and branches and in its steps. What they say is journaled with the
+ * next commit, shown in lists of runs, and never counts as the run's result. Outside steps a replay does not say it
+ * again. In a plain route they are misuse. */
+
+/* Gives the run a label, by which operators find it: sw_label(c, "customer", id). A run has at most 8; the same key
+ * again replaces the text. Key and text are at most 64 bytes of UTF-8 without control characters; a key has at least
+ * one byte and no colon. Breaking one of these rules fails the step or run. */
+SW_API void sw_label(sw_ctx *c, const char *key, const char *value);
+
+/* Says how far the run is: sw_status(c, sw_map(c, "done", sw_int(3), "of", sw_int(10))). The newest status counts, also
+ * of an attempt that fails. Of those that come before one commit the last is journaled, so saying it often is cheap.
+ * Clients that read the run as a stream get it as a frame `stepwell.status`. At most --status-max bytes of msgpack,
+ * with whole UTF-8 characters; else the step or run fails. */
+SW_API void sw_status(sw_ctx *c, sw_value value);
+
+/* What a call to a model or another paid service used. Negative numbers count as 0. */
+typedef struct sw_usage_of {
+    const char *model; /* at most 256 bytes; NULL: none */
+    int64_t input_tokens, output_tokens;
+    int64_t units; /* anything else that is paid for: searches, pages, seconds */
+} sw_usage_of;
+/* Adds to what the run has used: usage is journaled for each call of this function, and summed up for the run. Say it
+ * in the step that makes the call, as soon as the service has told it: an attempt that fails afterwards was paid for
+ * too, and the next attempt is paid for again. */
+SW_API void sw_usage(sw_ctx *c, const sw_usage_of *of);
+
 /* ---- Waiting -------------------------------------------------------------------------------------------------- */
 
 /* Sleeps, also through restarts: the sleep's end is journaled. Inside a step or a plain route nothing is journaled.

@@ -349,6 +349,9 @@ class context
     stream open(const sw_request &q) const { return stream(in<sw_fetch_open>(&q)); }
 
     void push_chunk(sw_value v) const { in<sw_push_chunk>(v); }
+    void label(const char *key, const char *text) const { in<sw_label>(key, text); }
+    void status(sw_value v) const { in<sw_status>(v); }
+    void usage(const sw_usage_of &of) const { in<sw_usage>(&of); }
     void sleep(const char *id, int64_t ms) const { in<sw_sleep>(id, ms); }
     void sleep_until(const char *id, int64_t unix_ms) const { in<sw_sleep_until>(id, unix_ms); }
     int64_t now() const { return in<sw_now>(); }

@@ -51,7 +51,7 @@ static const field layout[KINDS_END][FIELDS_MAX] = {
     [ENTRY_VALUE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(BIN, value), F(I64, at_ms)},
     [ENTRY_CHUNK] = {F(U64, path), F(STR, id), F(U32, occurrence), F(BIN, value), F(I64, at_ms)},
     [ENTRY_RESPONSE] = {F(I64, at_ms), F(INT, status), F(BIN, headers), F(BIN, body)},
-    [ENTRY_ENDED] = {F(I64, at_ms), F(INT, status), F(STR, error), F(BIN, causes)},
+    [ENTRY_ENDED] = {F(I64, at_ms), F(INT, status), F(STR, error), F(BIN, causes), F(BIN, remarks)},
     [ENTRY_ROLLBACK] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms)},
     [ENTRY_CANCEL] = {F(I64, at_ms), F(INT, status), F(STR, error)},
     [ENTRY_STOPPED] = {F(I64, at_ms), F(INT, status), F(STR, error), F(U64, path), F(U64, epoch), F(BIN, causes)},
@@ -61,6 +61,13 @@ static const field passable[PASSABLE_END - ENTRY_PASSABLE][FIELDS_MAX] = {
     [ENTRY_BRANCH - ENTRY_PASSABLE] = {F(U64, path), F(U64, branch), F(STR, id), F(U32, occurrence), F(U32, began)},
     [ENTRY_CRASHED -
         ENTRY_PASSABLE] = {F(U64, path), F(STR, id), F(U32, attempt), F(INT, status), F(I64, at_ms), F(U64, epoch)},
+    [ENTRY_LABEL -
+        ENTRY_PASSABLE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U32, attempt), F(STR, value), F(I64, at_ms)},
+    [ENTRY_STATUS - ENTRY_PASSABLE] = {F(U64, path), F(U32, occurrence), F(U32, attempt), F(BIN, value), F(I64, at_ms)},
+    [ENTRY_USAGE - ENTRY_PASSABLE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U32, attempt), F(I64, at_ms),
+                                      F(I64, used[ENTRY_INPUT_TOKENS]), F(I64, used[ENTRY_OUTPUT_TOKENS]),
+                                      F(I64, used[ENTRY_UNITS]), F(I64, used_sum[ENTRY_INPUT_TOKENS]),
+                                      F(I64, used_sum[ENTRY_OUTPUT_TOKENS]), F(I64, used_sum[ENTRY_UNITS])},
     [ENTRY_DIFFERS -
         ENTRY_PASSABLE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U64, input_hash), F(I64, at_ms)},
 };

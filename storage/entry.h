@@ -29,6 +29,9 @@ typedef enum entry_kind {
     ENTRY_RELEASED = 12,   /* a stopped run goes on */
     ENTRY_BRANCH = 64,     /* a branch began: tells its path's id and parent to whoever draws the run */
     ENTRY_CRASHED = 65,    /* the process died while it worked for the run, by the signal in `status` */
+    ENTRY_LABEL = 66,      /* sw_label: the label `id` has the text `value` from now on */
+    ENTRY_STATUS = 67,     /* sw_status */
+    ENTRY_USAGE = 68,      /* sw_usage */
     ENTRY_DIFFERS = 70 /* a step's result was used for another input than it was made from; input_hash: the other's */
 } entry_kind;
 
@@ -49,14 +52,19 @@ typedef struct entry_text {
 /* Borrows the zero-terminated text. */
 static inline entry_text entry_text_of(const char *text) { return (entry_text){text, strlen(text)}; }
 
+/* What a run uses (sw_usage): places in an entry's `used`. */
+typedef enum entry_used { ENTRY_INPUT_TOKENS, ENTRY_OUTPUT_TOKENS, ENTRY_UNITS, ENTRY_USED } entry_used;
+
 /* Fields that a kind does not use are zero. Kinds and the order of their fields on disk: docs/internals/journal.md. */
 typedef struct entry {
     entry_kind kind;
     uint64_t path; /* STEP_*, SLEEP, VALUE, ROLLBACK: its own; CHUNK: of the step or branch that streams it;
-                      CRASHED, STOPPED: of the step or branch that was under way, 0 if unknown */
-    entry_text id; /* the path's id, to check the path; CHUNK, ROLLBACK: the step's label, CHUNK outside steps: "" */
+                      CRASHED, STOPPED: of the step or branch that was under way, 0 if unknown;
+                      LABEL, STATUS, USAGE: of the step, outside steps its own */
+    entry_text id; /* the path's id, to check the path; CHUNK, ROLLBACK: the step's label, CHUNK outside steps: "";
+                      LABEL: its key; USAGE: the model, "" if none is named */
     uint32_t occurrence; /* which of the equal ids of its branch, from 0; CHUNK outside steps: which of the branch */
-    uint32_t attempt;    /* STEP_*: from 1 */
+    uint32_t attempt;    /* STEP_*: from 1; LABEL, STATUS, USAGE: of the step, 0 outside steps */
     /* STEP_*, SLEEP: 0 in entries of 0.1.0 */
     uint64_t branch;     /* path of the branch around it; BRANCH: of its parent */
     uint32_t began;      /* entries that the run had when its first attempt, or the branch, began */
@@ -69,11 +77,14 @@ typedef struct entry {
     bool fatal;       /* STEP_FAILED */
     entry_text error; /* STEP_FAILED, ENDED (failed), STOPPED: the message; CANCEL, RELEASED: by whom */
     entry_text input; /* STEP_DONE: msgpack bytes of the input, "" if there is none or it is left out */
-    uint64_t input_bytes; /* STEP_DONE: how long an input is that is left out for its length; else 0 */
-    entry_text value;     /* STEP_DONE, VALUE, CHUNK: msgpack bytes of the value */
-    entry_text calls;     /* STEP_*: msgpack bytes of the calls that the attempt made, at most ENTRY_CALLS_MAX */
-    entry_text causes;    /* ENDED, STOPPED: paths of the steps whose final failure ended or stopped the run: 8 bytes
-                             each, big endian */
+    uint64_t input_bytes;         /* STEP_DONE: how long an input is that is left out for its length; else 0 */
+    entry_text value;             /* STEP_DONE, VALUE, CHUNK, STATUS: msgpack bytes of the value; LABEL: its text */
+    int64_t used[ENTRY_USED];     /* USAGE: what this one says */
+    int64_t used_sum[ENTRY_USED]; /* USAGE: what all of the run have said so far, with this one */
+    entry_text calls;   /* STEP_*: msgpack bytes of the calls that the attempt made, at most ENTRY_CALLS_MAX */
+    entry_text causes;  /* ENDED, STOPPED: paths of the steps whose final failure ended or stopped the run: 8 bytes
+                           each, big endian */
+    entry_text remarks; /* ENDED: what the run has said of itself: LABEL, STATUS and USAGE entries, encoded */
     /* STARTED */
     entry_text function; /* route: "GET /orders/:id" */
     entry_text version;
@@ -109,8 +120,14 @@ typedef enum entry_stop {
 
 typedef enum entry_ended { ENTRY_SUCCEEDED = 0, ENTRY_FAILED = 1, ENTRY_CANCELLED = 2 } entry_ended;
 
-/* False: a run appends such an entry again whenever it is replayed: chunks and what takes them back, branches,
- * differences. */
+/* Whether the kind is a remark: what the run's code says of the run, beside what it does. */
+static inline bool entry_is_remark(entry_kind kind)
+{
+    return kind == ENTRY_LABEL || kind == ENTRY_STATUS || kind == ENTRY_USAGE;
+}
+
+/* False: a run may append such an entry again whenever it is replayed: chunks and what takes them back, branches,
+ * differences, remarks. */
 static inline bool entry_is_progress(entry_kind kind)
 {
     return kind != ENTRY_CHUNK && kind != ENTRY_ROLLBACK && (int)kind < ENTRY_PASSABLE;

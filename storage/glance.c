@@ -14,6 +14,7 @@ typedef struct reading {
     uint32_t first_entries; /* read from the beginning on */
     uint32_t last_from;     /* `cut`: how many entries come before those that were read from the end */
     bool is_decided;        /* by what was read from the end: see summary_is_decided */
+    run_remarks late;       /* out of what was read from the end: texts as in `out` */
 } reading;
 
 /* Replaces the borrowed text by a copy of its first bytes_max bytes, which ends between two characters. */
@@ -35,6 +36,46 @@ static void copy_text(store_summary *out, entry_text *t, size_t bytes_max)
 }
 
 static void free_text(const entry_text *t) { free((void *)(uintptr_t)t->data); }
+
+/* Replaces *to, which is owned, by a copy of `from`. */
+static void replace_text(store_summary *out, entry_text *to, entry_text from, size_t bytes_max)
+{
+    free_text(to);
+    *to = from;
+    copy_text(out, to, bytes_max);
+}
+
+static void free_remarks(const run_remarks *r)
+{
+    for (uint32_t i = 0; i < r->label_count; i++) {
+        free_text(&r->labels[i].key);
+        free_text(&r->labels[i].value);
+    }
+    free_text(&r->status);
+}
+
+/* Adds to the remarks in *to, whose texts are owned, copies of those in `from`. `is_newer`: they replace what is there.
+ */
+static void copy_remarks(store_summary *out, run_remarks *to, const run_remarks *from, bool is_newer)
+{
+    for (uint32_t i = 0; i < from->label_count; i++) {
+        run_label *l = remarks_find(to, from->labels[i].key);
+        if (l && !is_newer) continue;
+        if (!l && to->label_count == REMARKS_LABELS_MAX) continue;
+        if (!l) {
+            l = &to->labels[to->label_count++];
+            *l = (run_label){.key = from->labels[i].key};
+            copy_text(out, &l->key, GLANCE_TEXT_MAX);
+        }
+        replace_text(out, &l->value, from->labels[i].value, GLANCE_TEXT_MAX);
+    }
+    bool fits = from->status.len > 0 && from->status.len <= GLANCE_STATUS_MAX; /* half a value is none */
+    if (fits && (is_newer || to->status.len == 0)) replace_text(out, &to->status, from->status, SIZE_MAX);
+    if (from->has_used && (is_newer || !to->has_used)) {
+        memcpy(to->used, from->used, sizeof to->used);
+        to->has_used = true;
+    }
+}
 
 /* Replaces *to by a copy of those fields of *from that a line shows; kind 0: by nothing. */
 static void copy_entry(store_summary *out, entry *to, const entry *from)
@@ -78,6 +119,7 @@ static bool reading_on_first(reading *r, const run_summary *part)
     of->failures += part->failures;
     of->differences += part->differences;
     of->crashes += part->crashes;
+    copy_remarks(r->out, &of->remarks, &part->remarks, true);
     r->first_entries = of->entries;
     return r->first_bytes <= r->bytes_max;
 }
@@ -91,6 +133,7 @@ static bool reading_on_last(reading *r, uint32_t seq, const run_summary *part)
     r->last_from = seq;
     r->is_decided = summary_is_decided(part);
     copy_state(r->out, part);
+    copy_remarks(r->out, &r->late, &part->remarks, false);
     size_t most =
         row_is_stopped(r) ? r->bytes_max * MORE_STOPPED : r->bytes_max; /* its attempts may have streamed on */
     return !r->is_decided && r->last_bytes <= most;
@@ -120,6 +163,8 @@ void glance_take(backend *b, store_summary *out, size_t bytes_max)
     assert(!out->error && !out->of.started.kind);
     b->ops->glance(b, out, reading_on_segment, &r);
     drop_stale_stop(&r);
+    copy_remarks(out, &out->of.remarks, &r.late, true);
+    free_remarks(&r.late);
     if (!out->of.error) out->of.error = out->error;
 }
 
@@ -132,4 +177,5 @@ void glance_free(store_summary *s)
         free_text(&all[i]->target);
         free_text(&all[i]->error);
     }
+    free_remarks(&s->of.remarks);
 }

@@ -5,7 +5,10 @@
 
 #include "storage/backend.h"
 
-enum { GLANCE_TEXT_MAX = 1024 /* bytes of a target or an error; what is cut ends in "..." */ };
+enum {
+    GLANCE_TEXT_MAX = 1024,   /* bytes of a target or an error; what is cut ends in "..." */
+    GLANCE_STATUS_MAX = 65536 /* bytes of a status that is shown; --status-max allows no longer one */
+};
 
 /* Fills *out, of which `run` is set and the rest is zero. Reads about bytes_max from each end at most, but one segment
  * at least. What goes wrong is in out->error and out->of.error. From any thread that may wait for the disk. */

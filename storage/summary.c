@@ -20,6 +20,7 @@ void summary_read(run_summary *s, const char *data, size_t len)
         s->failures += e.kind == ENTRY_STEP_FAILED;
         s->differences += e.kind == ENTRY_DIFFERS;
         s->crashes += e.kind == ENTRY_CRASHED;
+        remarks_take(&s->remarks, &e);
     }
 }
 

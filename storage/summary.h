@@ -1,15 +1,16 @@
 /* summary: what a list says of a run, out of entries as they are read: how it began, whether it is stopped or has
- * ended, and how many entries of a kind there are. Allocates nothing; its texts are borrowed from what it was read
- * from. */
+ * ended, what it says of itself, and how many entries of a kind there are. Allocates nothing; its texts are borrowed
+ * from what it was read from. */
 #ifndef STORAGE_SUMMARY_H
 #define STORAGE_SUMMARY_H
 
-#include "storage/entry.h"
+#include "storage/remarks.h"
 
 typedef struct run_summary {
     entry started, stopped, ended; /* kind 0: not there; stopped: not since it was last released */
     uint64_t released_epoch;       /* of its last release; 0: never */
     uint32_t entries, steps, failures, differences, crashes;
+    run_remarks remarks;
     const char *error; /* why it could not be read to its end, static; NULL: it could */
 } run_summary;
 

@@ -42,6 +42,7 @@ typedef struct sw_options {
     int64_t runs_max;                                                            /* in memory, of each loop */
     int64_t steps_max;                                                           /* of a run */
     int64_t step_result_max;                                                     /* bytes */
+    int64_t status_max;                                                          /* bytes of a status (sw_status) */
     int64_t run_state_max;                                                       /* bytes of journal */
     int64_t journal_queue_max;                                                   /* bytes */
     int64_t head_max, body_max;                                                  /* bytes of a request */

@@ -80,10 +80,54 @@ static const char *kind_text(entry_kind kind)
         return "crashed";
     case ENTRY_BRANCH:
         return "branch";
+    case ENTRY_LABEL:
+        return "label";
+    case ENTRY_STATUS:
+        return "status";
+    case ENTRY_USAGE:
+        return "usage";
     case ENTRY_DIFFERS:
         return "differs";
     }
     return "unknown";
+}
+
+/* What was used, as members. */
+static void put_used(json_writer *w, const int64_t used[ENTRY_USED])
+{
+    json_put_int(w, "inputTokens", used[ENTRY_INPUT_TOKENS]);
+    json_put_int(w, "outputTokens", used[ENTRY_OUTPUT_TOKENS]);
+    json_put_int(w, "units", used[ENTRY_UNITS]);
+}
+
+static sw_value text_value(entry_text t)
+{
+    sw_value v = {.type = MSGPACK_OBJECT_STR};
+    v.via.str.ptr = t.data;
+    v.via.str.size = (uint32_t)t.len;
+    return v;
+}
+
+static void put_labels(json_writer *w, const run_remarks *r)
+{
+    msgpack_object_kv pairs[REMARKS_LABELS_MAX];
+    sw_value labels = {.type = MSGPACK_OBJECT_MAP};
+    for (uint32_t i = 0; i < r->label_count; i++)
+        pairs[i] = (msgpack_object_kv){text_value(r->labels[i].key), text_value(r->labels[i].value)};
+    labels.via.map.ptr = pairs;
+    labels.via.map.size = r->label_count;
+    if (r->label_count > 0) json_put_value(w, "labels", labels);
+}
+
+/* What the run says of itself. */
+static void put_remarks(json_writer *w, const run_remarks *r)
+{
+    put_labels(w, r);
+    put_packed(w, "status", r->status);
+    if (!r->has_used) return;
+    json_open_map(w, "usage");
+    put_used(w, r->used);
+    json_close_map(w);
 }
 
 static void put_entry(json_writer *w, const entry *e)
@@ -91,7 +135,7 @@ static void put_entry(json_writer *w, const entry *e)
     json_open_map(w, NULL);
     json_put_text(w, "kind", kind_text(e->kind));
     json_put_int(w, "at", e->at_ms);
-    if (e->id.len) put_bytes(w, "id", e->id);
+    if (e->id.len) put_bytes(w, e->kind == ENTRY_USAGE ? "model" : "id", e->id);
     if (e->occurrence) json_put_int(w, "occurrence", e->occurrence);
     if (e->attempt) json_put_int(w, "attempt", e->attempt);
     if (e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED) json_put_int(w, "duration", e->duration_ms);
@@ -100,7 +144,11 @@ static void put_entry(json_writer *w, const entry *e)
     if (e->error.len) put_bytes(w, is_wish ? "by" : "error", e->error);
     put_packed(w, "input", e->input);
     if (e->input_bytes) json_put_int(w, "inputLeftOut", (int64_t)e->input_bytes);
-    put_packed(w, "value", e->value);
+    if (e->kind == ENTRY_LABEL)
+        put_bytes(w, "value", e->value);
+    else
+        put_packed(w, "value", e->value);
+    if (e->kind == ENTRY_USAGE) put_used(w, e->used);
     put_calls(w, e->calls);
     if (e->kind == ENTRY_RESPONSE) json_put_int(w, "status", e->status);
     if (e->kind == ENTRY_STOPPED) json_put_text(w, "reason", stop_name(stop_of_entry(e)));
@@ -200,6 +248,7 @@ static void put_run(json_writer *w, const sw_app *app, const store_summary *s, c
     if (of->ended.error.len) put_bytes(w, "error", of->ended.error);
     if (stop == STOP_NONE && !of->ended.kind && s->due_ms) json_put_int(w, "due", s->due_ms);
     put_counts(w, s);
+    put_remarks(w, &of->remarks);
     if (journal) put_entries(w, journal);
     if (of->error) json_put_text(w, "damage", of->error);
     json_close_map(w);

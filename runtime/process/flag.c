@@ -87,6 +87,7 @@ const flag library_flags[] = {
     {"steps-max", FLAG_COUNT, "N", "10000", "steps of a run", NUMBER_AT(steps_max), 1, 10000000},
     {"step-result-max", FLAG_BYTES, "SIZE", "4MiB", "result of one step", NUMBER_AT(step_result_max), 1024,
      1024 * 1024 * 1024},
+    {"status-max", FLAG_BYTES, "SIZE", "4KiB", "status of a run (sw_status)", NUMBER_AT(status_max), 64, 65536},
     {"run-state-max", FLAG_BYTES, "SIZE", "64MiB", "journal of one run", NUMBER_AT(run_state_max), 65536, 4294967295LL},
     {"journal-queue-max", FLAG_BYTES, "SIZE", "256MiB",
      "entries that wait for the disk; more: new runs get 503, steps wait", NUMBER_AT(journal_queue_max), 1024 * 1024,

@@ -97,6 +97,9 @@ static const char *entry_kind_name(entry_kind kind)
                                         [ENTRY_ROLLBACK] = "a rollback of",
                                         [ENTRY_CANCEL] = "a cancellation"};
     if (kind == ENTRY_BRANCH) return "the start of branch";
+    if (kind == ENTRY_LABEL) return "label";
+    if (kind == ENTRY_STATUS) return "a status";
+    if (kind == ENTRY_USAGE) return "the usage of a model,";
     const char *name = (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : NULL;
     return name ? name : "another entry";
 }

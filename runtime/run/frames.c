@@ -134,6 +134,15 @@ static bool frames_add_chunk(frames *f, const entry *e, uint32_t seq)
     return ok;
 }
 
+static bool frames_add_status(frames *f, const entry *e, uint32_t seq)
+{
+    size_t before = f->text.size;
+    bool ok = frames_begin_one(f, "stepwell.status") && frames_put_text(f, "{\"data\":") &&
+              frames_put_value(f, &e->value) && frames_put_text(f, "}") && frames_end_one(f, seq);
+    if (!ok) f->text.size = before;
+    return ok;
+}
+
 /* Why the attempt failed, and when the next one begins: what a page needs to say it in plain words. */
 static bool frames_put_failure(frames *f, const entry *e)
 {
@@ -173,6 +182,8 @@ bool frames_add(frames *f, const entry *e, uint32_t seq)
     switch (e->kind) {
     case ENTRY_CHUNK:
         return frames_add_chunk(f, e, seq);
+    case ENTRY_STATUS:
+        return frames_add_status(f, e, seq);
     case ENTRY_STEP_DONE:
         return frames_close_step(f, e, seq, "inngest.commit");
     case ENTRY_STEP_FAILED:

@@ -15,6 +15,9 @@ frames *frames_new(struct arena_cache *arenas); /* with one reference; NULL: out
 frames *frames_ref(frames *f);                  /* adds a reference */
 void frames_unref(frames *f);                   /* drops one, and with the last one the frames; NULL is fine */
 
+/* Whether the first entry of this kind is a run's first frame. */
+static inline bool frames_begin_with(entry_kind kind) { return kind == ENTRY_CHUNK || kind == ENTRY_STATUS; }
+
 /* Adds the frame of an entry that was appended or read back, if clients see its kind. `seq`: the entry's number, in
  * ascending order. False: out of memory, and nothing was added. */
 bool frames_add(frames *f, const entry *e, uint32_t seq);

@@ -57,7 +57,7 @@ static path_cell *path_cell_take(run *r, uint64_t key)
     return n;
 }
 
-uint64_t path_next(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurrence)
+uint64_t path_count(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurrence)
 {
     run *r = c->run;
     char tag = (char)kind;
@@ -65,7 +65,13 @@ uint64_t path_next(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurren
     if (base == 0) base = 1;
     if ((r->path_cell_count + 2) * 2 > r->path_cell_room && !path_cells_grow(r)) ctx_fail_memory(c);
     *occurrence = path_cell_take(r, base)->count++;
-    uint64_t path = path_hash_u32(base, *occurrence);
+    return base;
+}
+
+uint64_t path_next(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurrence)
+{
+    run *r = c->run;
+    uint64_t base = path_count(c, kind, id, occurrence), path = path_hash_u32(base, *occurrence);
     if (kind == PATH_CHUNK) return path; /* chunks are very many: they are counted, and their paths not checked */
     if (path_cell_take(r, path ? path : 1)->count++ > 0)
         ctx_fail_misuse(c, "\"%s\" has the same hash as another id of this run: give it another id", id);

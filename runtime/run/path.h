@@ -6,7 +6,15 @@
 #include "runtime/run/run.h"
 
 /* What a path names; part of its hash, so these numbers stay (docs/internals/journal.md). */
-typedef enum path_kind { PATH_STEP = 's', PATH_BRANCH = 'b', PATH_VALUE = 'v', PATH_CHUNK = 'c' } path_kind;
+typedef enum path_kind {
+    PATH_STEP = 's',
+    PATH_BRANCH = 'b',
+    PATH_VALUE = 'v',
+    PATH_CHUNK = 'c',
+    PATH_LABEL = 'l',
+    PATH_STATUS = 'p',
+    PATH_USAGE = 'u'
+} path_kind;
 
 extern const uint64_t PATH_ROOT; /* the handler's own path */
 
@@ -14,6 +22,10 @@ extern const uint64_t PATH_ROOT; /* the handler's own path */
  * the equal ids before it. Fails `c` when memory is out, and when another id of the run has that path, since paths are
  * hashes. */
 uint64_t path_next(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurrence);
+
+/* Returns the path that all of that kind and `id` in `c` share; *occurrence counts the equal ones before. For what may
+ * come very often, and is told apart by its number alone. Fails `c` when memory is out. */
+uint64_t path_count(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurrence);
 
 /* Returns a path for people and for stream frames, in the run's arena: "id", "id:1" for the second, "branch/id".
  * Without memory the run is lost, and the id alone is returned. */

@@ -61,7 +61,8 @@ void record_release(run *r)
 /* Whether the entry may follow when the run is ending. */
 static bool entry_is_last(const entry *e)
 {
-    return e->kind == ENTRY_CANCEL || e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED;
+    return e->kind == ENTRY_CANCEL || e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED ||
+           e->kind == ENTRY_STATUS; /* one that waited */
 }
 
 /* Whether --run-state-max does not count: without these entries a run could not end or go on. They are few, and small
@@ -92,10 +93,15 @@ static bool record_lacks_memory(run *r)
     return true;
 }
 
+bool record_has_room(const run *r, size_t bytes)
+{
+    return r->state_bytes + bytes <= (size_t)r->task.home->opt->run_state_max;
+}
+
 static bool record_is_over_limit(const run *r, const entry *e)
 {
     size_t more = e->value.len + e->input.len + e->body.len + e->calls.len;
-    return !entry_has_no_limit(e) && r->state_bytes + more > (size_t)r->task.home->opt->run_state_max;
+    return !entry_has_no_limit(e) && !record_has_room(r, more);
 }
 
 bool record_append(run *r, const entry *e)
@@ -117,7 +123,7 @@ bool record_append(run *r, const entry *e)
     r->task.home->gate.open_bytes += r->open.size - before;
     r->seq_next++;
     if (record_is_awaited(r, e)) r->seq_choice = r->seq_next;
-    if (!r->frames && e->kind == ENTRY_CHUNK && !(r->frames = frames_new(r->task.home->arenas)))
+    if (!r->frames && frames_begin_with(e->kind) && !(r->frames = frames_new(r->task.home->arenas)))
         return record_lacks_memory(r);
     if (r->frames && !frames_add(r->frames, e, r->seq_next)) return record_lacks_memory(r);
     if (BUG(FRAME_EARLY) && r->frames) frames_durable(r->frames, r->seq_next);

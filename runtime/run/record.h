@@ -11,6 +11,9 @@
  * begun that is false, with lacks_memory. */
 bool record_append(run *r, const entry *e);
 
+/* Whether --run-state-max has room for an entry with texts of so many bytes. */
+bool record_has_room(const run *r, size_t bytes);
+
 /* Hands new entries to the store as one segment, unless a segment is under way. */
 void record_flush(run *r);
 

@@ -25,7 +25,7 @@ struct replay {
     replay_record *records; /* hash table by path, open addressing; kind 0: the cell is free */
     size_t cells;           /* of the table, a power of two */
     size_t count;           /* records */
-    size_t branches;        /* records of kind ENTRY_BRANCH */
+    size_t uncounted;       /* records that do not tell how far the journal goes: record_counts is false */
     size_t used;            /* other records that the code has come to */
     chunk_count *chunks;    /* one for each branch that streamed outside steps: few */
     size_t chunk_branches, chunk_room;
@@ -59,6 +59,10 @@ static bool replay_grow(replay *p)
     return true;
 }
 
+/* Whether the code's coming to such a record tells how far the journal goes. Not so of a branch, which has no result,
+ * nor of remarks, of which many have one record. */
+static bool record_counts(entry_kind kind) { return kind != ENTRY_BRANCH && !entry_is_remark(kind); }
+
 /* Returns the record of the entry's path; makes one of that kind when there is none. NULL: no memory. */
 static replay_record *replay_record_of(replay *p, const entry *e, entry_kind kind)
 {
@@ -68,6 +72,7 @@ static replay_record *replay_record_of(replay *p, const entry *e, entry_kind kin
     if (!rec->kind) {
         *rec = (replay_record){.path = e->path, .kind = kind};
         p->count++;
+        p->uncounted += !record_counts(kind);
     }
     return rec;
 }
@@ -135,16 +140,22 @@ static bool replay_take_chunk(replay *p, const entry *e)
     return true;
 }
 
-/* Branches are counted apart: a branch has no result, so that the code comes to one says nothing of how far the journal
- * goes. */
 static bool replay_take_branch(replay *p, const entry *e)
 {
-    size_t count = p->count;
     replay_record *rec = replay_record_of(p, e, ENTRY_BRANCH);
     if (!rec) return false;
     rec->id = e->id;
     rec->occurrence = e->occurrence;
-    p->branches += p->count - count;
+    return true;
+}
+
+/* Remarks of a step are made again only when an attempt is. Of statuses that came in one turn the last is there. */
+static bool replay_take_remark(replay *p, const entry *e)
+{
+    if (e->attempt > 0) return true;
+    replay_record *rec = replay_record_of(p, e, e->kind);
+    if (!rec) return false;
+    if (rec->kind == e->kind && rec->remarks <= e->occurrence) rec->remarks = e->occurrence + 1;
     return true;
 }
 
@@ -231,6 +242,10 @@ static bool replay_take(replay *p, const entry *e)
         return true; /* replay_new counts it */
     case ENTRY_BRANCH:
         return replay_take_branch(p, e);
+    case ENTRY_LABEL:
+    case ENTRY_STATUS:
+    case ENTRY_USAGE:
+        return replay_take_remark(p, e);
     case ENTRY_DIFFERS:
         rec = replay_record_of(p, e, ENTRY_STEP_DONE);
         if (rec) rec->reported_hash = e->input_hash;
@@ -278,8 +293,8 @@ uint32_t replay_entries(const replay *p) { return p->entries; }
 size_t replay_used(const replay *p) { return p->used; }
 size_t replay_unused(const replay *p)
 {
-    assert(p->branches + p->used <= p->count);
-    return p->count - p->branches - p->used;
+    assert(p->uncounted + p->used <= p->count);
+    return p->count - p->uncounted - p->used;
 }
 
 int64_t replay_stood_ms(const replay *p, const loop_clock *c)
@@ -293,7 +308,7 @@ replay_record *replay_find(replay *p, uint64_t path)
 {
     replay_record *rec = replay_cell(p->records, p->cells, path);
     if (!rec->kind) return NULL;
-    if (!rec->used && rec->kind != ENTRY_BRANCH) {
+    if (!rec->used && record_counts(rec->kind)) {
         rec->used = true;
         p->used++;
     }
@@ -305,4 +320,10 @@ uint32_t replay_chunks(const replay *p, uint64_t branch_path)
     for (size_t i = 0; i < p->chunk_branches; i++)
         if (p->chunks[i].branch == branch_path) return p->chunks[i].count;
     return 0;
+}
+
+uint32_t replay_remarks(const replay *p, uint64_t path)
+{
+    const replay_record *rec = replay_cell(p->records, p->cells, path);
+    return rec->kind && entry_is_remark(rec->kind) ? rec->remarks : 0;
 }

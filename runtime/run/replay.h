@@ -12,7 +12,8 @@ typedef struct replay replay;
 
 typedef struct replay_record {
     uint64_t path;
-    entry_kind kind;        /* a step: ENTRY_STEP_DONE, also when it has no result; ENTRY_SLEEP, _VALUE, _BRANCH */
+    entry_kind kind;        /* a step: ENTRY_STEP_DONE, also when it has no result; ENTRY_SLEEP, _VALUE, _BRANCH; of
+                               remarks outside steps: ENTRY_LABEL, _STATUS, _USAGE */
     entry_text id;          /* of the step, sleep, value or branch; "": only chunks of the step are known */
     entry_text label;       /* of a step that streamed: what its chunks were called */
     uint32_t occurrence;    /* which of the equal ids of its branch, from 0 */
@@ -29,6 +30,7 @@ typedef struct replay_record {
     entry_text error;       /* a step: the message of its last failure */
     entry_text calls;       /* a step: of its last attempt that failed */
     uint32_t open_chunks;   /* a step: streamed by an attempt that neither finished nor was rolled back */
+    uint32_t remarks;       /* remarks: how many of them the journal has, or has newer ones of */
 } replay_record;
 
 /* Is called with each entry of a journal, in order; `seq`: its number, from 1. */
@@ -57,7 +59,7 @@ unsigned replay_crashes(const replay *p); /* times that the run ended its proces
 int64_t replay_last_ms(const replay *p);  /* Unix; of the latest entry */
 uint32_t replay_entries(const replay *p); /* how many */
 
-/* ---- Records. Branches have none that counts here: a branch has no result ---- */
+/* ---- Records. Branches and remarks have none that counts here: they have no result ---- */
 
 size_t replay_used(const replay *p);   /* records that the code has come to */
 size_t replay_unused(const replay *p); /* records that the code has not come to */
@@ -66,5 +68,8 @@ size_t replay_unused(const replay *p); /* records that the code has not come to 
 replay_record *replay_find(replay *p, uint64_t path);
 /* How many chunks a branch's own code, outside steps, has streamed. */
 uint32_t replay_chunks(const replay *p, uint64_t branch_path);
+/* How many remarks with this path code outside steps has made before the execution that was journaled last ended: as
+ * many of them are not to be journaled again. */
+uint32_t replay_remarks(const replay *p, uint64_t path);
 
 #endif

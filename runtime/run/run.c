@@ -11,6 +11,7 @@
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
 #include "runtime/run/record.h"
+#include "runtime/run/remarking.h"
 #include "runtime/run/run_core.h"
 #include "runtime/run/run_trace.h"
 #include "runtime/run/strand.h"
@@ -84,6 +85,7 @@ void run_free(run *r)
     letter_free_all(&r->letters); /* their rows stay on disk, for the next process */
     run_settle_key(r);
     frames_unref(r->frames);
+    remarking_free(r);
     if (r->is_slotless) TAILQ_REMOVE(&h->runs.slotless, r, slotless);
     task_free(&r->task);
     arena_free(&r->journal);
@@ -202,6 +204,7 @@ void run_turn_end(run *r)
     assert(r->seq_sealed <= r->seq_next);
     const run_listener *listener = r->task.home->listener;
     if (run_may_answer_early(r)) listener->on_over(r, RUN_OVER_EARLY);
+    if (!run_commit_is_under_way(r->commit)) remarking_flush(r); /* else a newer status may still take their place */
     record_flush(r);
     if (run_is_durable(r)) {
         bool waits_long = r->waits_long && r->seq_durable >= r->seq_wait && run_state_has_handler(r->state);

@@ -12,7 +12,7 @@
  *     ctx.c           the levels of its code: how they fail and what they clean up
  *     path.c          what its steps are found by in the journal
  *     replay.c        what the journal had when the run was loaded; fit.c: whether the code still asks for that
- *     record.c        its new entries on their way to the store
+ *     record.c        its new entries on their way to the store; remarking.c: those that say something of the run
  *     run.c           making and freeing; turns and commits
  *     run_machine.c   two tables, which decide what it does next
  *     run_end.c       its response and its last entries
@@ -45,6 +45,7 @@ struct slot;
 struct frames;
 struct replay;
 struct letter;
+typedef struct remarking remarking;
 
 /* A cell of the run's table of paths (runtime/run/path.c): how often an id has been used in its branch, or that a whole
  * path is taken. */
@@ -113,7 +114,8 @@ struct run {
 
     arena journal;          /* the journal of a resumed run, apart from the handler's memory and its limit */
     struct replay *replay;  /* what the journal had, in the arena `journal`; NULL: the run began here */
-    struct frames *frames;  /* what was streamed, one reference; NULL until the first chunk */
+    struct frames *frames;  /* what was streamed, one reference; NULL until the first chunk or status */
+    remarking *remarks;     /* what it says of itself; NULL: nothing so far */
     struct waiter *waiters; /* clients attached to the run: the listener's, which empties the list when told so */
     struct letter *letters; /* came for the run: the rows are deleted by its next commit */
     struct letter *sealed_letters; /* are deleted by the commit under way */

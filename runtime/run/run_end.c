@@ -9,6 +9,7 @@
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/record.h"
+#include "runtime/run/remarking.h"
 #include "runtime/run/replay_log.h"
 #include "runtime/run/run_core.h"
 #include "runtime/run/run_request.h"
@@ -94,13 +95,19 @@ void run_record_end(run *r)
 {
     assert(r->state == RUN_ENDING || run_has_lost(r)); /* lost: making the response found no memory */
     assert(r->task.response.status != 0);
+    msgpack_sbuffer *scratch = &r->task.home->scratch;
     entry response;
     entry ended = {.kind = ENTRY_ENDED,
                    .at_ms = clock_wall_ms(),
                    .status = (int)r->outcome,
                    .error = entry_text_of(r->outcome_error),
                    .causes = run_causes(r, r->failure)};
-    if (run_response_entry(r, &response) && record_append(r, &response) && record_append(r, &ended)) return;
+    if (!BUG(DROP_STATUS)) remarking_flush(r);
+    bool ok = run_response_entry(r, &response) && record_append(r, &response);
+    scratch->size = 0; /* it held the response's headers, which have been copied */
+    ok = ok && remarking_pack(r, scratch);
+    ended.remarks = (entry_text){scratch->data, scratch->size};
+    if (ok && record_append(r, &ended)) return;
     run_lose_for_memory(r);
 }
 

@@ -11,6 +11,7 @@
 #include "runtime/run/letter.h"
 #include "runtime/run/program.h"
 #include "runtime/run/record.h"
+#include "runtime/run/remarking.h"
 #include "runtime/run/replay.h"
 #include "runtime/run/run_core.h"
 #include "runtime/run/run_request.h"
@@ -22,17 +23,19 @@ enum { TIMER_EARLY_MS = 2 }; /* a deadline so near counts as over: the timer tha
 
 /* ---- Reading ---- */
 
-/* Takes from each entry of the journal what the run remembers of its earlier executions, and builds its frames. */
+/* Takes from each entry of the journal what the run remembers of its earlier executions, and what it said of itself;
+ * builds its frames. */
 static void resume_see_entry(void *arg, const entry *e, uint32_t seq)
 {
     run *r = arg;
     bool waits = e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED;
     if (waits && e->due_ms - e->at_ms > slot_sent_on_after_ms(r->task.home)) r->waited_long_before = true;
     if (e->kind == ENTRY_RELEASED) r->was_released = true;
-    bool streams = r->frames || e->kind == ENTRY_CHUNK;
+    bool streams = r->frames || frames_begin_with(e->kind);
     if (streams && !r->frames) r->frames = frames_new(r->task.home->arenas);
     /* If one frame were left out, the later ones would have other numbers than before: the load fails instead. */
     if (streams && (!r->frames || !frames_add(r->frames, e, seq))) r->outcome_error = "out of memory";
+    if (!remarking_note(r, e)) r->outcome_error = "out of memory";
 }
 
 /* Says that nothing is wrong with the run, which is loaded again later. Returns false. */

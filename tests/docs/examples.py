@@ -259,6 +259,18 @@ def plain(p):
     p.prove("POST /quotes", "-d", '{"item":"lamp"}')
 
 
+@example(gate="/chapters/3")
+def progress(p):
+    run, status, text = p.killed("GET /books/tides", middle='"kind":"status"', times=1)
+    assert (status, json.loads(text)) == (200, [f"chapter {n}" for n in range(1, 6)]), text
+    told = json.loads(p.ask(f"GET /_sw/runs/{run['runId']}")[1])
+    assert told["labels"] == {"title": "tides"} and told["status"] == {"done": 5, "of": 5}, told
+    assert told["usage"] == {"inputTokens": 0, "outputTokens": 0, "units": 35}, told  # asked for 6 times, answered 5
+    kinds = [e["kind"] for e in told["entries"]]
+    assert kinds.count("label") == 1 and kinds.count("usage") == 5 and 2 <= kinds.count("status") <= 5, kinds
+    p.prove("GET /books/tides")
+
+
 @example(service=False)
 def browser(p):
     assert "new EventSource(run.readUrl.replace('/output', '/stream'))" in p.ask("GET /")[1]

@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "storage/entry.h"
+#include "storage/remarks.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -23,13 +23,13 @@ static bool same(const entry_text *a, const entry_text *b)
     return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
 }
 
-enum { TEXTS = 15 };
+enum { TEXTS = 16 };
 
 static void texts_of(const entry *e, const entry_text *out[TEXTS])
 {
-    const entry_text *all[TEXTS] = {&e->id,      &e->error,  &e->input,  &e->value, &e->function,
-                                    &e->version, &e->method, &e->target, &e->owner, &e->params,
-                                    &e->headers, &e->body,   &e->more,   &e->calls, &e->causes};
+    const entry_text *all[TEXTS] = {&e->id,     &e->error,  &e->input,  &e->value,  &e->function, &e->version,
+                                    &e->method, &e->target, &e->owner,  &e->params, &e->headers,  &e->body,
+                                    &e->more,   &e->calls,  &e->causes, &e->remarks};
     memcpy(out, all, sizeof all);
 }
 
@@ -50,7 +50,8 @@ static bool equal(const entry *a, const entry *b)
     return a->kind == b->kind && a->path == b->path && a->occurrence == b->occurrence && a->attempt == b->attempt &&
            a->at_ms == b->at_ms && a->duration_ms == b->duration_ms && a->due_ms == b->due_ms && a->fatal == b->fatal &&
            a->epoch == b->epoch && a->status == b->status && a->branch == b->branch && a->began == b->began &&
-           a->input_hash == b->input_hash && a->input_bytes == b->input_bytes;
+           a->input_hash == b->input_hash && a->input_bytes == b->input_bytes &&
+           memcmp(a->used, b->used, sizeof a->used) == 0 && memcmp(a->used_sum, b->used_sum, sizeof a->used_sum) == 0;
 }
 
 static void check_again(const entry *e)
@@ -65,8 +66,27 @@ static void check_again(const entry *e)
     msgpack_sbuffer_destroy(&b);
 }
 
+static bool is_known(entry_kind kind)
+{
+    return kind < ENTRY_PASSABLE || kind == ENTRY_BRANCH || kind == ENTRY_CRASHED || kind == ENTRY_DIFFERS ||
+           entry_is_remark(kind);
+}
+
+/* What a run says of itself lies in the journal's bytes too, also where the entry of its end says it. */
+static void check_remarks(const run_remarks *r, const char *data, size_t size)
+{
+    must(r->label_count <= REMARKS_LABELS_MAX);
+    for (uint32_t i = 0; i < r->label_count; i++) {
+        check_text(&r->labels[i].key, data, size);
+        check_text(&r->labels[i].value, data, size);
+    }
+    check_text(&r->status, data, size);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    run_remarks remarks = {.label_count = 0};
+    size_t all = size;
     const char *at = (const char *)data;
     for (size_t taken; size > 0; at += taken, size -= taken) {
         entry e;
@@ -75,8 +95,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         must(taken <= size && (taken == 0) == (error != NULL));
         if (taken == 0) return 0;
         check_texts(&e, at, taken);
-        if (e.kind < ENTRY_PASSABLE || e.kind == ENTRY_BRANCH || e.kind == ENTRY_CRASHED || e.kind == ENTRY_DIFFERS)
-            check_again(&e); /* what is passed over cannot be written */
+        if (is_known(e.kind)) check_again(&e); /* what is passed over cannot be written */
+        remarks_take(&remarks, &e);
+        check_remarks(&remarks, (const char *)data, all);
     }
     return 0;
 }

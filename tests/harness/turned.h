@@ -195,6 +195,9 @@ static inline const char *turned_kind(entry_kind kind)
     static const char *const names[] = {"?",      "started", "step done", "step failed", "sleep",
                                         "value",  "chunk",   "response",  "ended",       "rollback",
                                         "cancel", "stopped", "released"};
+    if (kind == ENTRY_LABEL) return "label";
+    if (kind == ENTRY_STATUS) return "status";
+    if (kind == ENTRY_USAGE) return "usage";
     return (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : "other";
 }
 

@@ -17,6 +17,8 @@ CASES = [
     ("and no longer one", "http/a.c", "\n" * 501, "501 lines, not 500"),
     ("but a test of 800", "tests/a.c", "\n" * 800, None),
     ("and no longer one", "tests/a.c", "\n" * 801, "801 lines, not 800"),
+    ("the manual has 800", "runtime/stepwell.h", "\n" * 800, None),
+    ("and no longer one", "runtime/stepwell.h", "\n" * 801, "801 lines, not 800"),
     ("a line of 120 columns", "http/a.py", "x" * 120, None),
     ("and no longer one, in any language", "http/a.py", "x" * 121, "121 columns, not 120"),
     ("but prose is not counted", "docs/a.md", "x" * 1000, None),

@@ -6,6 +6,7 @@
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
+#include "tests/simulation/remarked.h"
 #include "tests/simulation/upstream.h"
 
 enum {
@@ -100,7 +101,9 @@ static sw_value attempt(sw_ctx *c, sw_value input)
     const char *key = sw_step_key(c);
     heap_go_on(was);
     promise_attempt_begins(r, at, sw_attempt(c), key);
+    r->ops[at].told_attempt = 0;
     sw_defer(c, attempt_over, n);
+    remarked_say_in_attempt(c, r, at);
     crash_point(r, at);
     push_chunks(c, o, at);
     if (o->work_ms > 0) sw_sleep(c, "work", o->work_ms);
@@ -262,6 +265,7 @@ static void run_op(place *p, int16_t at)
 {
     const op *o = &p->job->ops[at];
     if (at % CONVERTS == 2) convert(p->c);
+    remarked_say(p->c, p->run, at);
     switch (o->kind) {
     case OP_STEP:
         run_step(p, at);

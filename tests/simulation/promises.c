@@ -43,7 +43,7 @@ void promise_execution_begins(run_record *r)
     r->executions++;
     r->has_got_on = !r->on_disk;
     r->returned_count = 0;
-    for (unsigned i = 0; i < OPS_MAX; i++) r->ops[i].seen = false;
+    for (unsigned i = 0; i < OPS_MAX; i++) r->ops[i].seen = r->ops[i].said = false;
 }
 
 void promise_execution_ends(run_record *r)

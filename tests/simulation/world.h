@@ -26,6 +26,7 @@ enum {
     ANSWER_MAX = 40960,
     URL_MAX = 512,
     KEY_TEXT = 27,
+    REMARK_LABELS = 4,
     RUN_TEXT = 27,
     FOLDER_TEXT = 48
 };
@@ -113,6 +114,10 @@ typedef struct op_state {
     bool seen;          /* this execution has seen it */
     unsigned before;    /* results that this execution had when it came to the step */
     int64_t slept_ns;   /* OP_SLEEP: when it began in this process; 0: not in this one */
+    /* What it says of its run (remarked.h). */
+    bool said;                           /* outside steps, all of it, in this execution */
+    bool labelled, used, has_status;     /* outside steps, on disk */
+    unsigned told_attempt, used_attempt; /* the last that has said its usage; of the last usage on disk */
 } op_state;
 
 typedef struct run_record {
@@ -149,6 +154,9 @@ typedef struct run_record {
     bool released_here;              /* *released* is on disk since then */
     unsigned kills;                  /* processes that died of it */
     unsigned crashes, in_a_row;      /* entries *crashed*; without progress since */
+    uint64_t labels[REMARK_LABELS];  /* by their keys: what the last on disk says, and 1; 0: none is */
+    uint64_t last_status;            /* as those */
+    int64_t usages;                  /* on disk */
     uint64_t frame_hash[FRAMES_MAX]; /* of what its streams were told; 0: not yet */
     uint32_t open_defers;
     op_state ops[OPS_MAX];

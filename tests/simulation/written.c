@@ -7,6 +7,7 @@
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
+#include "tests/simulation/remarked.h"
 #include "tests/simulation/standing.h"
 
 static const uint64_t HASH_FIRST = 0;
@@ -74,6 +75,7 @@ static const char *take_step_done(run_record *r, const entry *e)
     if (nonce > w->nonces || w->made[nonce].run != number(r) || w->made[nonce].op != at)
         return "a step has a result that no attempt of it made";
     if (r->ops[at].done || r->ops[at].failed) return "a step is done twice";
+    if (remarked_lacks_usage(r, at, e)) return "a step is done before what its attempt has used is on disk";
     r->ops[at].done = true;
     r->ops[at].chunks = 0;
     r->ops[at].nonce = nonce;
@@ -85,6 +87,7 @@ static const char *take_step_failed(run_record *r, const entry *e)
     int at = op_at(r, e->path);
     if (at == NO_OP) return "a step failed of which no attempt began";
     if (r->ops[at].done || r->ops[at].failed) return "a step failed after its end";
+    if (remarked_lacks_usage(r, at, e)) return "an attempt failed before what it has used is on disk";
     r->ops[at].failures++;
     r->ops[at].chunks = 0;
     r->ops[at].failed = e->due_ms == 0;
@@ -190,7 +193,12 @@ static const char *take_entry(run_record *r, const entry *e)
         r->outcome = e->status;
         r->causes = causes_of(r, e);
         w->met[MET_MENDED] += r->outcome == ENTRY_SUCCEEDED && (r->reasons & 1U << ENTRY_STOP_EXHAUSTED) != 0;
-        return ends_at_once(r) ? NULL : "it was cancelled, and went on";
+        if (!ends_at_once(r)) return "it was cancelled, and went on";
+        return remarked_ended(r, e);
+    case ENTRY_LABEL:
+    case ENTRY_STATUS:
+    case ENTRY_USAGE:
+        return remarked_take(r, e, e->attempt > 0 ? op_at(r, e->path) : NO_OP);
     case ENTRY_STOPPED:
         r->causes = causes_of(r, e);
         return standing_stopped(r, e, op_at(r, e->path));

@@ -27,7 +27,8 @@ static void check_same(const entry *a, const entry *b)
     CHECK(same(&a->function, &b->function) && same(&a->version, &b->version) && same(&a->method, &b->method));
     CHECK(same(&a->target, &b->target) && same(&a->owner, &b->owner) && same(&a->params, &b->params));
     CHECK(same(&a->headers, &b->headers) && same(&a->body, &b->body) && same(&a->more, &b->more));
-    CHECK(same(&a->calls, &b->calls) && same(&a->causes, &b->causes));
+    CHECK(same(&a->calls, &b->calls) && same(&a->causes, &b->causes) && same(&a->remarks, &b->remarks));
+    CHECK(memcmp(a->used, b->used, sizeof a->used) == 0 && memcmp(a->used_sum, b->used_sum, sizeof a->used_sum) == 0);
     CHECK(a->branch == b->branch && a->input_hash == b->input_hash && a->input_bytes == b->input_bytes);
     CHECK_INT(a->began, b->began);
 }
@@ -106,8 +107,12 @@ static size_t add_small_samples(entry *out)
                                        "a\xa1"
                                        "b"),
                        .body = text("hello")};
-    out[n++] = (entry){
-        .kind = ENTRY_ENDED, .at_ms = 6, .status = ENTRY_FAILED, .error = text("why"), .causes = text("12345678")};
+    out[n++] = (entry){.kind = ENTRY_ENDED,
+                       .at_ms = 6,
+                       .status = ENTRY_FAILED,
+                       .error = text("why"),
+                       .causes = text("12345678"),
+                       .remarks = text("remarks")};
     out[n++] = (entry){.kind = ENTRY_ROLLBACK, .path = 4, .id = text("s"), .occurrence = 1, .at_ms = 10};
     out[n++] = (entry){.kind = ENTRY_CANCEL, .at_ms = 11, .status = ENTRY_CANCEL_LATE, .error = text("late")};
     out[n++] = (entry){.kind = ENTRY_STOPPED,
@@ -129,17 +134,43 @@ static size_t add_small_samples(entry *out)
     return n;
 }
 
+static size_t add_remark_samples(entry *out)
+{
+    size_t n = 0;
+    out[n++] = (entry){.kind = ENTRY_LABEL,
+                       .path = 7,
+                       .id = text("customer"),
+                       .occurrence = 4,
+                       .attempt = 3,
+                       .value = text("n\xc3\xa9"),
+                       .at_ms = 5};
+    out[n++] =
+        (entry){.kind = ENTRY_STATUS, .path = 8, .occurrence = 5, .attempt = 2, .value = text("\xc3"), .at_ms = 6};
+    out[n++] = (entry){.kind = ENTRY_USAGE,
+                       .path = 9,
+                       .id = text("model"),
+                       .occurrence = 6,
+                       .attempt = 1,
+                       .at_ms = 7,
+                       .used = {1, INT64_MAX, 3},
+                       .used_sum = {4, 5, INT64_MIN}};
+    return n;
+}
+
+enum { SAMPLES = 20 };
+
 /* One of each kind, with every field of it set to something of its own. */
-static size_t samples(entry out[16])
+static size_t samples(entry out[SAMPLES])
 {
     memset(large, 'x', sizeof large);
     size_t n = add_large_samples(out);
-    return n + add_small_samples(out + n);
+    n += add_small_samples(out + n);
+    return n + add_remark_samples(out + n);
 }
 
 static void test_round_trips(void)
 {
-    entry all[16];
+    entry all[SAMPLES];
     size_t n = samples(all), at = 0;
     msgpack_sbuffer b;
     msgpack_sbuffer_init(&b);
@@ -158,7 +189,7 @@ static void test_round_trips(void)
 
 static void test_truncations(void)
 {
-    entry all[16], e;
+    entry all[SAMPLES], e;
     size_t n = samples(all);
     const char *error;
     for (size_t i = 0; i < n; i++) {
@@ -205,7 +236,7 @@ static void test_foreign_bytes(void)
 
 static void test_later_fields(void)
 {
-    static const char more[] = "\x97\x08\x01\x00\xa1w\xc4\x00\xa3new\x05", fewer[] = "\x92\x08\x07";
+    static const char more[] = "\x98\x08\x01\x00\xa1w\xc4\x00\xc4\x00\xa3new\x05", fewer[] = "\x92\x08\x07";
     entry e;
     const char *error;
     CHECK_INT(entry_decode(more, sizeof more - 1, &e, &error), sizeof more - 1);
@@ -221,7 +252,7 @@ static void test_later_kinds(void)
 {
     static const char must[] = "\x92\x3f\x01", may[] = "\x94\xcc\xff\x01\xa1x\xc3";
     static const char long_array[] =
-        "\xdc\x00\x12\x08\x07\x01\xa1w\xc4\x00\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01";
+        "\xdc\x00\x12\x08\x07\x01\xa1w\xc4\x00\xc4\x00\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01";
     entry e;
     const char *error;
     CHECK_INT(entry_decode(must, sizeof must - 1, &e, &error), 0);

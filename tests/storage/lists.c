@@ -204,6 +204,100 @@ static void test_texts(void)
     glance_free(&s);
 }
 
+static bool text_is(entry_text t, const char *text)
+{
+    return t.len == strlen(text) && memcmp(t.data, text, t.len) == 0;
+}
+
+static void add_label(const char *key, const char *text)
+{
+    add(&(entry){.kind = ENTRY_LABEL, .id = entry_text_of(key), .value = entry_text_of(text)});
+}
+
+static void add_usage(int64_t sum)
+{
+    add(&(entry){.kind = ENTRY_USAGE, .used = {1}, .used_sum = {sum, sum + 1, sum + 2}});
+}
+
+/* What both ends of a journal say, the newest of each. */
+static void test_remarks(void)
+{
+    for (unsigned between = 0; between < 40; between += 20) {
+        run_id id = subject_id(1000, (uint8_t)between);
+        begin(&id, "/a");
+        add_label("early", "one");
+        add_label("both", "old");
+        add(&(entry){.kind = ENTRY_STATUS, .value = entry_text_of("\x01")});
+        add_usage(10);
+        commit(&id, STORE_LIVE_UNCHANGED);
+        store_summary s = look(&id);
+        const run_remarks *r = &s.of.remarks;
+        CHECK(r->label_count == 2 && text_is(r->status, "\x01") && r->has_used && r->used[ENTRY_UNITS] == 12);
+        glance_free(&s);
+        steps(&id, between);
+        add_label("both", "new");
+        add_label("late", "");
+        add(&(entry){.kind = ENTRY_STATUS, .value = entry_text_of("\x02")});
+        add_usage(20);
+        commit(&id, STORE_LIVE_UNCHANGED);
+        add(&(entry){.kind = ENTRY_STATUS, .value = entry_text_of("\x03")});
+        commit(&id, STORE_LIVE_UNCHANGED);
+        s = look(&id);
+        CHECK(s.cut == (between > 0) && r->label_count == 3 && text_is(r->status, "\x03"));
+        CHECK(r->used[ENTRY_INPUT_TOKENS] == 20 && r->used[ENTRY_OUTPUT_TOKENS] == 21);
+        CHECK(text_is(r->labels[0].key, "early") && text_is(r->labels[0].value, "one"));
+        CHECK(text_is(r->labels[1].key, "both") && text_is(r->labels[1].value, "new"));
+        CHECK(text_is(r->labels[2].key, "late") && r->labels[2].value.len == 0);
+        glance_free(&s);
+    }
+}
+
+/* The end says all, also what is in the middle, which is not read; what cannot be read of it costs nothing else. */
+static void test_remarks_at_the_end(void)
+{
+    run_id id = subject_id(1000, 1);
+    msgpack_sbuffer all;
+    msgpack_sbuffer_init(&all);
+    begin(&id, "/a");
+    steps(&id, 20);
+    add_label("middle", "yes");
+    commit(&id, STORE_LIVE_UNCHANGED);
+    steps(&id, 20);
+    store_summary s = look(&id);
+    CHECK(s.cut && s.of.remarks.label_count == 0);
+    glance_free(&s);
+    CHECK_INT(entry_encode(&all, &(entry){.kind = ENTRY_LABEL, .id = {"middle", 6}, .value = {"yes", 3}}), 0);
+    CHECK_INT(entry_encode(&all, &(entry){.kind = ENTRY_USAGE, .used_sum = {5, 6, 7}}), 0);
+    CHECK_INT(msgpack_sbuffer_write(&all, "x", 1), 0);
+    add(&(entry){.kind = ENTRY_ENDED, .at_ms = 9, .remarks = {all.data, all.size}});
+    commit(&id, STORE_LIVE_CLEAR);
+    s = look(&id);
+    CHECK(s.cut && s.of.ended.at_ms == 9 && s.of.remarks.label_count == 1 && s.of.remarks.used[ENTRY_UNITS] == 7);
+    CHECK(text_is(s.of.remarks.labels[0].value, "yes"));
+    glance_free(&s);
+    msgpack_sbuffer_destroy(&all);
+}
+
+/* More labels than a run may have, and longer ones, which a later version may write. */
+static void test_remarks_beyond(void)
+{
+    static char large[GLANCE_STATUS_MAX + 1];
+    run_id id = subject_id(1000, 1);
+    memset(large, 'x', sizeof large - 1);
+    begin(&id, "/a");
+    for (int i = 0; i < 2 * REMARKS_LABELS_MAX; i++) {
+        char key[16];
+        (void)snprintf(key, sizeof key, "key %d", i);
+        add_label(key, large);
+    }
+    add(&(entry){.kind = ENTRY_STATUS, .value = {large, sizeof large}});
+    commit(&id, STORE_LIVE_UNCHANGED);
+    store_summary s = look(&id);
+    CHECK(s.of.remarks.label_count == REMARKS_LABELS_MAX && s.of.remarks.status.len == 0);
+    CHECK(text_is(s.of.remarks.labels[7].key, "key 7") && s.of.remarks.labels[7].value.len <= GLANCE_TEXT_MAX + 3);
+    glance_free(&s);
+}
+
 static void test_damaged_entry(void)
 {
     run_id id = subject_id(1000, 1);
@@ -335,13 +429,18 @@ static void both_stopped(void) { with_both(test_stopped); }
 static void both_streams_on(void) { with_both(test_streams_on); }
 static void both_stopped_long_ago(void) { with_both(test_stopped_long_ago); }
 static void both_texts(void) { with_both(test_texts); }
+static void both_remarks(void) { with_both(test_remarks); }
+static void both_remarks_ended(void) { with_both(test_remarks_at_the_end); }
+static void both_remarks_beyond(void) { with_both(test_remarks_beyond); }
 static void both_damaged(void) { with_both(test_damaged_entry); }
 
 static const check_case cases[] = {
     {"a short journal is counted", both_short},       {"a long one is read at its ends", both_long},
     {"stopped and released", both_stopped},           {"a stop behind which attempts stream on", both_streams_on},
     {"released out of sight", both_stopped_long_ago}, {"long texts are cut", both_texts},
-    {"a damaged entry is told", both_damaged},        {"runs beside damaged ones", test_beside_damage}};
+    {"what a run says of itself", both_remarks},      {"its end says it all", both_remarks_ended},
+    {"more than it may say", both_remarks_beyond},    {"a damaged entry is told", both_damaged},
+    {"runs beside damaged ones", test_beside_damage}};
 
 int main(int argc, char **argv)
 {
