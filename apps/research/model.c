@@ -48,6 +48,15 @@ int64_t model_prompt_room(int64_t answer_tokens)
     return research_settings.context_tokens - answer_tokens - SCHEMA_TOKENS;
 }
 
+/* ---- What it used, for whoever pays ---- */
+
+static void model_tell_usage(sw_ctx *c, int64_t input_tokens, int64_t output_tokens)
+{
+    if (input_tokens <= 0 && output_tokens <= 0) return;
+    sw_usage(c, &(sw_usage_of){
+                    .model = research_settings.model, .input_tokens = input_tokens, .output_tokens = output_tokens});
+}
+
 /* ---- Answers ---- */
 
 /* The JSON in an answer: models put fences or a sentence round it. */
@@ -77,6 +86,7 @@ sw_value model_ask(sw_ctx *c, const char *system, const char *prompt, sw_value s
     for (int asked = 0; asked < 2; asked++) { /* each answer is paid for: a second one, not five */
         sw_value value;
         model_answer answer = model_api()->answer(c, sw_fetch_json(c, &request));
+        model_tell_usage(c, answer.input_tokens, answer.output_tokens);
         if (answer.error) sw_fail(c, "the model's service answered 200 with an error: %.300s", answer.error);
         usage_add(c, usage, usage_of_model(c, answer.input_tokens, answer.output_tokens));
         if (answer.unfit) sw_fail_fatal(c, "%s", answer.unfit);
@@ -107,12 +117,22 @@ static sw_value writing_read_data(sw_ctx *c, const sw_sse *event)
     sw_fail(c, "the model's stream is not JSON: %s", message);
 }
 
+/* Usage is told as it comes: a stream that breaks off is paid for up to there. An event says what the whole answer has
+ * used so far. */
+static void writing_take_usage(sw_ctx *c, writing *w, const model_event *e)
+{
+    int64_t input = e->input_tokens > w->input_tokens ? e->input_tokens : w->input_tokens;
+    int64_t output = e->output_tokens > w->output_tokens ? e->output_tokens : w->output_tokens;
+    model_tell_usage(c, input - w->input_tokens, output - w->output_tokens);
+    w->input_tokens = input;
+    w->output_tokens = output;
+}
+
 static void writing_take_event(sw_ctx *c, const sw_sse *sse, writing *w)
 {
     model_event e = model_api()->event(c, sse, writing_read_data(c, sse));
+    writing_take_usage(c, w, &e);
     if (e.error) sw_fail(c, "the model's stream broke off: %s", e.error);
-    if (e.input_tokens >= 0) w->input_tokens = e.input_tokens;
-    if (e.output_tokens >= 0) w->output_tokens = e.output_tokens;
     if (sw_type(e.text) == SW_STRING && sw_len(e.text) > 0) {
         w->bytes += sw_len(e.text);
         w->sink.take(w->sink.arg, sw_cstr(c, e.text), sw_len(e.text));

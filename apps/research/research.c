@@ -7,6 +7,7 @@
 #include "apps/research/list.h"
 #include "apps/research/model.h"
 #include "apps/research/patience.h"
+#include "apps/research/progress.h"
 #include "apps/research/question.h"
 #include "apps/research/settings.h"
 #include "apps/research/steps.h"
@@ -96,6 +97,7 @@ static void research_levels(sw_ctx *c, const question *q, sw_value day, sw_value
         int64_t follow_ups = depth < q->depth ? (breadth + 1) / 2 : 0;
         size_t known = sw_len(f->sources);
         queries = findings_begin_level(c, f, queries, depth);
+        progress_say_level(c, depth, q->depth, queries, f->sources);
         sw_push_chunk(c, sw_map(c, "type", sw_str(c, "level"), "depth", sw_int(depth), "of", sw_int(q->depth),
                                 "queries", queries));
         sw_value common = sw_map(c, "depth", sw_int(depth), "today", day, "followUps", sw_int(follow_ups));
@@ -157,6 +159,7 @@ static void on_plan(sw_ctx *c)
 static sw_value first_queries(sw_ctx *c, const question *q, sw_value day, findings *f)
 {
     if (!sw_is_nil(q->queries)) return q->queries;
+    progress_say(c, "planning");
     sw_value plan = patience_step(c, "generate-queries", step_queries, queries_step_input(c, q, day));
     usage_add(c, &f->usage, sw_get(plan, "usage"));
     return sw_get(plan, "queries");
@@ -167,6 +170,7 @@ static sw_value write_report(sw_ctx *c, const question *q, sw_value day, finding
     sw_value input =
         sw_map(c, "topic", q->topic, "today", day, "clarifications", q->clarifications, "learnings", f->learnings,
                "doubts", f->doubts, "notes", f->notes, "sources", f->sources, "fault", q->fault);
+    progress_say(c, "writing");
     sw_value report = patience_step(c, "generate-report", step_report, input);
     usage_add(c, &f->usage, sw_get(report, "usage"));
     return report;
@@ -179,6 +183,7 @@ static void on_research(sw_ctx *c)
         refuse_question(c, q.wrong);
         return;
     }
+    progress_begin(c, &q);
     int64_t now_ms = sw_now(c);
     sw_value day = day_of(c, now_ms), model = sw_str(c, research_settings.model);
     sw_push_chunk(c, sw_map(c, "type", sw_str(c, "begun"), "researchId", q.research_id, "topic", q.topic, "depth",
@@ -187,6 +192,7 @@ static void on_research(sw_ctx *c)
     findings f = findings_new(c);
     research_levels(c, &q, day, first_queries(c, &q, day, &f), &f);
     sw_value report = write_report(c, &q, day, &f);
+    progress_say(c, "ended");
     sw_push_chunk(c, sw_map(c, "type", sw_str(c, "ended"), "endedAt", sw_int(sw_now(c))));
     sw_reply_json(c, 200,
                   sw_map(c, "success", sw_bool(true), "researchId", q.research_id, "topic", q.topic, "date", day,

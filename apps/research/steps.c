@@ -160,6 +160,7 @@ sw_value step_search(sw_ctx *c, sw_value input)
     const sw_request request = search_request(c, sw_get(input, "query"));
     sw_value answer = sw_fetch_json(c, &request);
     sw_value results = sw_get(answer, "results"), sources = sw_array(c, 0), shown = sw_array(c, 0);
+    sw_usage(c, &(sw_usage_of){.model = "exa", .units = 1});
     if (sw_type(results) != SW_ARRAY) sw_fail_fatal(c, "the search answered without results");
     for (size_t i = 0; i < sw_len(results); i++) {
         if (!settings_is_web_url(step_text(c, sw_at(results, i), "url"))) continue;
