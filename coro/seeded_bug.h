@@ -42,6 +42,7 @@
     X(CRASH_FOR_EVER, "a run that ends the process again and again is not stopped")                                    \
     X(RESUME_ALL, "--no-resume holds nothing back")                                                                    \
     X(LOSE_RELEASE, "a letter that releases does nothing")                                                             \
+    X(LOSE_STOP, "a letter that stops does nothing")                                                                   \
     X(RELEASE_UNWRITTEN, "a stopped run goes on before its release is on disk")                                        \
     X(IGNORE_DIFFERENCE, "a run with another input goes on, though it is to stop")                                     \
     X(DEADLINE_RUNS, "the time for which a run is stopped counts for its deadline")                                    \

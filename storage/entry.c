@@ -54,7 +54,8 @@ static const field layout[KINDS_END][FIELDS_MAX] = {
     [ENTRY_ENDED] = {F(I64, at_ms), F(INT, status), F(STR, error), F(BIN, causes), F(BIN, remarks)},
     [ENTRY_ROLLBACK] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms)},
     [ENTRY_CANCEL] = {F(I64, at_ms), F(INT, status), F(STR, error)},
-    [ENTRY_STOPPED] = {F(I64, at_ms), F(INT, status), F(STR, error), F(U64, path), F(U64, epoch), F(BIN, causes)},
+    [ENTRY_STOPPED] = {F(I64, at_ms), F(INT, status), F(STR, error), F(U64, path), F(U64, epoch), F(BIN, causes),
+                       F(STR, by)},
     [ENTRY_RELEASED] = {F(I64, at_ms), F(STR, error), F(U64, epoch)},
 };
 static const field passable[PASSABLE_END - ENTRY_PASSABLE][FIELDS_MAX] = {

@@ -76,6 +76,7 @@ typedef struct entry {
     bool absolute;    /* SLEEP: due_ms is what was asked for; else the sleep has a length, due_ms - at_ms */
     bool fatal;       /* STEP_FAILED */
     entry_text error; /* STEP_FAILED, ENDED (failed), STOPPED: the message; CANCEL, RELEASED: by whom */
+    entry_text by;    /* STOPPED: the operator who did it, "" for all other reasons */
     entry_text input; /* STEP_DONE: msgpack bytes of the input, "" if there is none or it is left out */
     uint64_t input_bytes;         /* STEP_DONE: how long an input is that is left out for its length; else 0 */
     entry_text value;             /* STEP_DONE, VALUE, CHUNK, STATUS: msgpack bytes of the value; LABEL: its text */

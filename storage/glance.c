@@ -84,16 +84,19 @@ static void copy_entry(store_summary *out, entry *to, const entry *from)
     free_text(&to->version);
     free_text(&to->target);
     free_text(&to->error);
+    free_text(&to->by);
     *to = (entry){.kind = from->kind, .at_ms = from->at_ms, .status = from->status, .epoch = from->epoch};
     if (!from->kind) return;
     to->function = from->function;
     to->version = from->version;
     to->target = from->target;
     to->error = from->error;
+    to->by = from->by;
     copy_text(out, &to->function, SIZE_MAX); /* a name to be looked up */
     copy_text(out, &to->version, SIZE_MAX);  /* a name to be compared */
     copy_text(out, &to->target, GLANCE_TEXT_MAX);
     copy_text(out, &to->error, GLANCE_TEXT_MAX);
+    copy_text(out, &to->by, GLANCE_TEXT_MAX);
 }
 
 /* Takes the run's state from `part`, which is newer than what was read so far. */
@@ -176,6 +179,7 @@ void glance_free(store_summary *s)
         free_text(&all[i]->version);
         free_text(&all[i]->target);
         free_text(&all[i]->error);
+        free_text(&all[i]->by);
     }
     free_remarks(&s->of.remarks);
 }

@@ -8,6 +8,7 @@
 #include "http/uri.h"
 #include "runtime/admin/auth.h"
 #include "runtime/admin/backup.h"
+#include "runtime/admin/body.h"
 #include "runtime/admin/console.h"
 #include "runtime/admin/runs.h"
 #include "runtime/admin/runs_list.h"
@@ -195,6 +196,43 @@ static void on_release(home *h, http_exchange *x, const endpoint *e, const http_
         by_id_release(h, x, &s.id, s.who ? s.who->name : NULL);
 }
 
+/* Reads what the operator says into `text`, which has room for LETTER_TEXT_MAX bytes and a zero. False: the exchange
+ * has its answer. */
+static bool route_read_text(const home *h, http_exchange *x, char *text)
+{
+    arena a;
+    sw_value said;
+    const body_member members[] = {{"text", SW_STRING, &said}};
+    arena_init(&a, h->arenas);
+    bool ok = body_read(x, &a, members, 1);
+    if (ok && sw_len(said) > LETTER_TEXT_MAX) {
+        problem_reply(x, 400, "\"text\" is at most 256 bytes long", NULL);
+        ok = false;
+    }
+    size_t len = ok ? sw_len(said) : 0;
+    if (len > 0) memcpy(text, said.via.str.ptr, len);
+    text[len] = 0;
+    arena_free(&a);
+    return ok;
+}
+_Static_assert(LETTER_TEXT_MAX == 256, "as the refusal says");
+
+/* Only operators stop runs. */
+static void on_stop(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    static const char does[] = "stopping a run";
+    char text[LETTER_TEXT_MAX + 1];
+    run_id id;
+    (void)e, (void)n;
+    const operator_entry *who = auth_admits(h, x, OPERATOR_ACT, does);
+    if (!who || !route_take_id(h, x, params, &id) || !route_read_text(h, x, text)) return;
+    audit(&id, who, does);
+    if (h->draining)
+        problem_reply(x, 503, "the server is stopping: ask again", "1");
+    else
+        by_id_stop(h, x, &id, who->name, text);
+}
+
 static void on_metrics(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
@@ -231,6 +269,7 @@ void admin_register_routes(sw_app *app)
                   {"GET /_sw/runs", on_runs, DOOR_ADMIN, false},
                   {"GET /_sw/runs/:id", on_run, DOOR_ADMIN, false},
                   {"POST /_sw/runs/:id/release", on_release, DOOR_BOTH, true},
+                  {"POST /_sw/runs/:id/stop", on_stop, DOOR_ADMIN, false},
                   {"DELETE /_sw/runs/:id", on_cancel, DOOR_BOTH, true},
                   {"GET /_sw/runs/:id/output", on_output, DOOR_PUBLIC, true},
                   /* Some clients follow a 303 with the method of their first request. */

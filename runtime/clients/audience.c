@@ -12,12 +12,13 @@ static const char PARTLY_DONE[] =
     "the journal could not be written after steps of the request had begun: what they did "
     "may have been done, and is not recorded";
 
-/* Gives streams what is new, async clients their 202, and whoever asked for a release the news of it. */
+/* Gives streams what is new, async clients their 202, and whoever asked for a release or a stop the news of it. */
 static void audience_on_durable(run *r)
 {
     if (!r->waiters) return;
     waiters_pump(&r->waiters, r->frames);
-    if (r->seq_release > 0 && r->seq_durable >= r->seq_release) waiters_tell_released(&r->waiters);
+    if (run_release_is_durable(r)) waiters_tell_done(&r->waiters, WAITER_RELEASE);
+    if (run_was_stopped_as_asked(r)) waiters_tell_done(&r->waiters, WAITER_STOP);
 }
 
 static void audience_on_waits_long(run *r) { waiters_redirect(&r->waiters); }
@@ -48,7 +49,7 @@ static void audience_on_over(run *r, run_over when)
         audience_answer_early(r);
         return;
     }
-    if (r->seq_release > 0) waiters_tell_released(&r->waiters);
+    if (run_release_is_durable(r)) waiters_tell_done(&r->waiters, WAITER_RELEASE);
     audience_answer(r);
     assert(!r->waiters);
 }
@@ -116,7 +117,15 @@ static void audience_on_not_found(slot *s, int status, const char *why) { waiter
 
 static waiter_kind letter_waiter_kind(letter_kind kind)
 {
-    return kind == LETTER_CANCEL ? WAITER_CANCEL : WAITER_RELEASE;
+    switch (kind) {
+    case LETTER_CANCEL:
+        return WAITER_CANCEL;
+    case LETTER_RELEASE:
+        return WAITER_RELEASE;
+    default:
+        assert(kind == LETTER_STOP);
+        return WAITER_STOP;
+    }
 }
 
 static void audience_on_denied(slot *s, letter_kind kind, int status, const char *why)

@@ -1,6 +1,7 @@
 #include "runtime/clients/by_id.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "runtime/base/problem.h"
 #include "runtime/clients/operators.h"
@@ -33,8 +34,7 @@ static void by_id_leave_unknown(home *h, slot *s)
 void by_id_attach(home *h, http_exchange *x, const run_id *id, const request_wish *asked)
 {
     const waiter_wish *wish = &asked->answer;
-    assert(wish->kind != WAITER_CANCEL);
-    assert(wish->kind != WAITER_RELEASE);
+    assert(!waiter_kind_steers(wish->kind));
     slot *s = slot_find_or_add(h, id);
     if (!s) {
         if (wish->begun)
@@ -88,7 +88,7 @@ void by_id_cancel(home *h, http_exchange *x, const run_id *id, const char *by)
     }
     waiter_attach(h, &s->waiters, &wish, x, id);
     if (s->has_live_row) {
-        slot_send_letter(h, s, LETTER_CANCEL, by);
+        slot_send_letter(h, s, &(letter_wish){.kind = LETTER_CANCEL, .by = by});
         return;
     }
     s->cancel = ENTRY_CANCEL_ASKED;
@@ -133,6 +133,8 @@ void by_id_release(home *h, http_exchange *x, const run_id *id, const char *by)
     slot *s = gate_writable(h) ? slot_find_or_add(h, id) : NULL;
     if (!s) {
         problem_reply(x, 503, "the journal cannot be written, or memory is out: the run was not released", "5");
+    } else if (slot_has_letter(s, LETTER_STOP)) {
+        problem_reply(x, 503, "the run is about to be stopped: ask again", "1");
     } else if (!by_id_may_release(s)) {
         problem_reply(x, 409, "the run is not stopped", NULL);
     } else if (!by && by_id_refuse_client(h, s, x)) {
@@ -142,10 +144,55 @@ void by_id_release(home *h, http_exchange *x, const run_id *id, const char *by)
         waiter_attach(h, slot_waiters(s), &wish, x, id);
         if (s->run && slot_is_releasing(s->run)) return;
         if (s->run || s->has_live_row) {
-            slot_send_letter(h, s, LETTER_RELEASE, by);
+            slot_send_letter(h, s, &(letter_wish){.kind = LETTER_RELEASE, .by = by});
             return;
         }
         s->wants_release = true;
         slot_wake(h, s);
+    }
+}
+
+/* ---- Stopping ---- */
+
+static bool slot_is_being_released(const slot *s)
+{
+    return s->wants_release || slot_has_letter(s, LETTER_RELEASE) || (s->run && slot_is_releasing(s->run));
+}
+
+/* Whether the run is in memory and about to stand still, and that is on disk. */
+static bool slot_is_sure_to_stand(const slot *s)
+{
+    return s->run && run_is_stopping(s->run) && run_stop_is_durable(s->run);
+}
+
+/* Takes x. */
+static void by_id_tell_stopping(home *h, slot *s, http_exchange *x, const char *by)
+{
+    const request_wish wish = {.answer.kind = WAITER_STOP, .observes = true};
+    char text[STOP_TOLD_BYTES];
+    const stop_cause why = run_stop_cause(s->run);
+    if (strcmp(why.by, by) == 0) { /* who did it asks again */
+        waiter_attach(h, &s->run->waiters, &wish, x, &s->id);
+        run_touch(s->run);
+        return;
+    }
+    stop_tell(&why, text, sizeof text);
+    problem_reply(x, 409, text, NULL);
+}
+
+/* Whether there is such a run, and what it does, is known when its letter has been written. */
+void by_id_stop(home *h, http_exchange *x, const run_id *id, const char *by, const char *text)
+{
+    const request_wish wish = {.answer.kind = WAITER_STOP, .observes = true};
+    slot *s = gate_writable(h) ? slot_find_or_add(h, id) : NULL;
+    if (!s) {
+        problem_reply(x, 503, "the journal cannot be written, or memory is out: the run was not stopped", "5");
+    } else if (slot_is_being_released(s)) {
+        problem_reply(x, 503, "the run is about to be released: ask again", "1");
+    } else if (slot_is_sure_to_stand(s)) {
+        by_id_tell_stopping(h, s, x, by);
+    } else {
+        waiter_attach(h, slot_waiters(s), &wish, x, id);
+        slot_send_letter(h, s, &(letter_wish){.kind = LETTER_STOP, .by = by, .text = text});
     }
 }

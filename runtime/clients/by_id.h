@@ -1,5 +1,5 @@
-/* by_id: clients and operators that come with the id of a run: to wait for it, to have it cancelled or released.
- * Owns nothing: whoever waits becomes a waiter of the run or of its slot. On the thread of the run's loop. */
+/* by_id: clients and operators that come with the id of a run: to wait for it, to have it cancelled, released or
+ * stopped. Owns nothing: whoever waits becomes a waiter of the run or of its slot. On the thread of the run's loop. */
 #ifndef RUNTIME_CLIENTS_BY_ID_H
 #define RUNTIME_CLIENTS_BY_ID_H
 
@@ -19,5 +19,9 @@ void by_id_cancel(struct home *h, http_exchange *x, const run_id *id, const char
  * who has no more than the run's token, may release a run whose step has used its retries: for another reason, at which
  * an operator has to look, it gets 403. */
 void by_id_release(struct home *h, http_exchange *x, const run_id *id, const char *by);
+/* Stops a run for an operator until it is released, and tells the exchange when that is on disk; 404 or 409 when there
+ * is nothing to stop. `by`: as above, never NULL; `text`: what the operator says, at most LETTER_TEXT_MAX bytes; NULL:
+ * nothing; borrowed for the call. */
+void by_id_stop(struct home *h, http_exchange *x, const run_id *id, const char *by, const char *text);
 
 #endif

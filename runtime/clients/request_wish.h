@@ -22,8 +22,17 @@ typedef enum waiter_kind {
     WAITER_CANCEL,  /* has asked for the run to be cancelled, and waits until it is */
     WAITER_RELEASE, /* has asked for a stopped run to be released, and waits until it is */
     WAITER_REST,    /* gets the rest of a response that a former worker has begun to send */
-    WAITER_NONE     /* only in a client note: the kept connection has no request that has begun */
+    WAITER_NONE,    /* only in a client note: the kept connection has no request that has begun */
+    /* Client notes have the numbers of those above. */
+    WAITER_STOP, /* has asked for the run to be stopped, and waits until that is on disk */
+    WAITER_KINDS
 } waiter_kind;
+
+/* Whether such a client waits for what it has asked of the run, not for the run's answer. */
+static inline bool waiter_kind_steers(waiter_kind kind)
+{
+    return kind == WAITER_CANCEL || kind == WAITER_RELEASE || kind == WAITER_STOP;
+}
 
 /* How a client wants its answer. */
 typedef struct waiter_wish {

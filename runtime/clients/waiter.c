@@ -251,7 +251,7 @@ void waiters_dismiss(waiter **list)
     while (*list) {
         waiter *w = *list;
         bool is_original = w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT;
-        if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_RELEASE)
+        if (waiter_kind_steers(w->wish.kind))
             problem_reply(waiter_take_exchange(w), 503, "the server is stopping: ask again", "1");
         else if (w->home->replaced && waiter_leave_to_next(w))
             continue;
@@ -312,15 +312,8 @@ bool waiters_none_asks(const waiter *list)
 
 bool waiter_asks(const request_wish *asked)
 {
-    if (asked->observes) return false;
-    switch (asked->answer.kind) {
-    case WAITER_OUTPUT:
-    case WAITER_CANCEL:
-    case WAITER_RELEASE:
-        return false;
-    default:
-        return true;
-    }
+    waiter_kind kind = asked->answer.kind;
+    return !asked->observes && kind != WAITER_OUTPUT && !waiter_kind_steers(kind);
 }
 
 /* Copies the beginning of the response that a former worker has sent: `wish` borrows it for the call only. */

@@ -55,12 +55,11 @@ void waiters_pump(waiter **list, frames *f);
 /* Tells clients that the run stands still: streams get what it has streamed and an event, clients of the output URL the
  * reason, if it `refuses` (waiting does not help). All others wait on, or are sent on as for a long run. */
 void waiters_tell_stopped(waiter **list, const stop_cause *why, bool refuses);
-/* Tells the clients that asked for a release, which is on disk now. */
-void waiters_tell_released(waiter **list);
-/* Gives 202 to the clients of this kind (WAITER_CANCEL, WAITER_RELEASE): what they asked for will be done, also by a
- * later process. */
+/* Tells the clients of this kind (waiter_kind_steers) that what they asked for is done: its entry is on disk. */
+void waiters_tell_done(waiter **list, waiter_kind kind);
+/* Gives 202 to the clients of this kind: what they asked for will be done, also by a later process. */
 void waiters_promise(waiter **list, waiter_kind kind);
-/* Gives a problem to the clients of this kind (WAITER_CANCEL, WAITER_RELEASE): what they asked for is not done. */
+/* Gives a problem to the clients of this kind: what they asked for is not done. */
 void waiters_deny(waiter **list, waiter_kind kind, int status, const char *detail);
 
 /* What has come of a run that is over. */

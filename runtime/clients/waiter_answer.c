@@ -63,12 +63,20 @@ static void waiter_send_rest(waiter *w, const entry *response)
     http_reply_end(waiter_take_exchange(w));
 }
 
+static void waiter_refuse_ended(waiter *w, entry_ended ended)
+{
+    static const char *const ends[] = {[ENTRY_SUCCEEDED] = "the run has ended already: it succeeded",
+                                       [ENTRY_FAILED] = "the run has ended already: it failed",
+                                       [ENTRY_CANCELLED] = "the run has ended already: it was cancelled"};
+    problem_reply(waiter_take_exchange(w), 409, ends[ended <= ENTRY_CANCELLED ? ended : ENTRY_FAILED], NULL);
+}
+
 static void waiter_answer_cancel(waiter *w, entry_ended ended)
 {
     if (ended == ENTRY_CANCELLED)
         waiter_send_state(w, 200, "cancelled");
     else
-        problem_reply(waiter_take_exchange(w), 409, "the run has ended already", NULL);
+        waiter_refuse_ended(w, ended);
 }
 
 static void waiter_answer_whole(waiter *w, const run_result *result)
@@ -81,7 +89,8 @@ static void waiter_answer_whole(waiter *w, const run_result *result)
         waiter_answer_cancel(w, result->ended);
         return;
     case WAITER_RELEASE:
-        problem_reply(waiter_take_exchange(w), 409, "the run has ended already", NULL);
+    case WAITER_STOP:
+        waiter_refuse_ended(w, result->ended);
         return;
     case WAITER_REST:
         waiter_send_rest(w, result->response);

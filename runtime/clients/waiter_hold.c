@@ -52,6 +52,7 @@ void waiter_on_hold_over(struct timer *t)
     switch (w->wish.kind) {
     case WAITER_CANCEL:
     case WAITER_RELEASE:
+    case WAITER_STOP:
         waiter_answer_later(w);
         return;
     case WAITER_OUTPUT:
@@ -82,6 +83,7 @@ int64_t waiter_hold_ms(const waiter *w)
     case WAITER_OUTPUT:
     case WAITER_CANCEL:
     case WAITER_RELEASE:
+    case WAITER_STOP:
         return hold;
     case WAITER_WAIT:
         return w->wish.wait_ms < hold ? w->wish.wait_ms : hold;

@@ -26,8 +26,7 @@ waiter_keep_result waiter_keep(keep_entry *e)
     keeper *k = w->home->keeper;
     http_kept kept;
     assert(!http_exchange_kept(w->x));
-    if (w->wish.kind == WAITER_CANCEL || w->wish.kind == WAITER_RELEASE || w->wish.kind == WAITER_REST)
-        return WAITER_KEEP_DONE;
+    if (waiter_kind_steers(w->wish.kind) || w->wish.kind == WAITER_REST) return WAITER_KEEP_DONE;
     if (!keeper_has_room(k) || !waiter_run_is_findable(w)) return WAITER_KEEP_LATER;
     /* A client that has sent its last byte may have gone, which shows soon; in a drain the next worker finds out. */
     if (http_exchange_half_closed(w->x) && !w->home->draining) return WAITER_KEEP_LATER;

@@ -1,4 +1,5 @@
-/* waiter_stop: clients of runs that are stopped, and clients that asked for a run to be cancelled or released. */
+/* waiter_stop: clients of runs that are stopped, and clients that asked for a run to be cancelled, released or stopped.
+ */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -94,18 +95,27 @@ void waiters_tell_stopped(waiter **list, const stop_cause *why, bool refuses)
     }
 }
 
-void waiters_tell_released(waiter **list)
+/* How clients that steer the run are told what comes of it. */
+static const struct {
+    letter_kind letter;
+    const char *done, *promised;
+} steers[WAITER_KINDS] = {[WAITER_CANCEL] = {LETTER_CANCEL, "cancelled", "cancelling"},
+                          [WAITER_RELEASE] = {LETTER_RELEASE, "released", "releasing"},
+                          [WAITER_STOP] = {LETTER_STOP, "stopped", "stopping"}};
+
+void waiters_tell_done(waiter **list, waiter_kind kind)
 {
+    assert(waiter_kind_steers(kind));
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
-        if (w->wish.kind == WAITER_RELEASE) waiter_send_state(w, 200, "released");
+        if (w->wish.kind == kind) waiter_send_state(w, 200, steers[kind].done);
     }
 }
 
 void waiters_deny(waiter **list, waiter_kind kind, int status, const char *detail)
 {
     assert(status >= 400);
-    assert(kind == WAITER_CANCEL || kind == WAITER_RELEASE);
+    assert(waiter_kind_steers(kind));
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
         if (w->wish.kind == kind) problem_reply(waiter_take_exchange(w), status, detail, status == 503 ? "5" : NULL);
@@ -114,19 +124,19 @@ void waiters_deny(waiter **list, waiter_kind kind, int status, const char *detai
 
 void waiters_promise(waiter **list, waiter_kind kind)
 {
-    assert(kind == WAITER_CANCEL || kind == WAITER_RELEASE);
+    assert(waiter_kind_steers(kind));
     for (waiter *w = *list, *next; w; w = next) {
         next = w->next;
-        if (w->wish.kind == kind) waiter_send_state(w, 202, kind == WAITER_CANCEL ? "cancelling" : "releasing");
+        if (w->wish.kind == kind) waiter_send_state(w, 202, steers[kind].promised);
     }
 }
 
 void waiter_answer_later(waiter *w)
 {
-    bool cancels = w->wish.kind == WAITER_CANCEL;
-    assert(cancels || w->wish.kind == WAITER_RELEASE);
-    if (slot_is_promised(w->home, &w->id, cancels ? LETTER_CANCEL : LETTER_RELEASE))
-        waiter_send_state(w, 202, cancels ? "cancelling" : "releasing");
+    waiter_kind kind = w->wish.kind;
+    assert(waiter_kind_steers(kind));
+    if (slot_is_promised(w->home, &w->id, steers[kind].letter))
+        waiter_send_state(w, 202, steers[kind].promised);
     else
         problem_reply(waiter_take_exchange(w), 503, "the journal could not be written in time: ask again", "5");
 }

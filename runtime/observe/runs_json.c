@@ -142,6 +142,7 @@ static void put_entry(json_writer *w, const entry *e)
     if (e->due_ms) json_put_int(w, "due", e->due_ms);
     bool is_wish = e->kind == ENTRY_CANCEL || e->kind == ENTRY_RELEASED;
     if (e->error.len) put_bytes(w, is_wish ? "by" : "error", e->error);
+    if (e->by.len) put_bytes(w, "by", e->by);
     put_packed(w, "input", e->input);
     if (e->input_bytes) json_put_int(w, "inputLeftOut", (int64_t)e->input_bytes);
     if (e->kind == ENTRY_LABEL)
@@ -240,6 +241,7 @@ static void put_run(json_writer *w, const sw_app *app, const store_summary *s, c
     if (stop != STOP_NONE) json_put_text(w, "reason", stop_name(stop));
     if (stop != STOP_NONE && !of->stopped.kind) json_put_text(w, "detail", stop_text(stop));
     if (stop != STOP_NONE && of->stopped.kind) put_bytes(w, "detail", of->stopped.error);
+    if (stop != STOP_NONE && of->stopped.by.len) put_bytes(w, "stoppedBy", of->stopped.by);
     put_bytes(w, "endpoint", of->started.function);
     put_bytes(w, "target", of->started.target);
     if (of->started.version.len) put_bytes(w, "version", of->started.version);

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "runtime/base/random.h"
+#include "runtime/base/utf8.h"
 #include "runtime/base/value.h"
 #include "runtime/run/home.h"
 #include "runtime/run/run.h"
@@ -15,11 +16,11 @@
 #include "runtime/stepwell.h"
 
 enum { LETTER_FIELDS = 5, LETTER_ID_BYTES = 16 };
-_Static_assert(LETTER_CANCEL == 1 && LETTER_RELEASE == 2, "letters on disk have these numbers");
+_Static_assert(LETTER_CANCEL == 1 && LETTER_RELEASE == 2 && LETTER_STOP == 3, "letters on disk have these numbers");
 _Static_assert(LETTER_KEY_BYTES == RUN_ID_BYTES + sizeof(uint64_t), "a key is a run's id and an arrival number");
 
 static const char *const tables[LETTER_KINDS] = {
-    [LETTER_TRIES] = "tries", [LETTER_CANCEL] = "inbox", [LETTER_RELEASE] = "inbox"};
+    [LETTER_TRIES] = "tries", [LETTER_CANCEL] = "inbox", [LETTER_RELEASE] = "inbox", [LETTER_STOP] = "inbox"};
 const char letter_of_client[] = "client";
 
 static void letter_put_be64(uint8_t *to, uint64_t n)
@@ -27,8 +28,26 @@ static void letter_put_be64(uint8_t *to, uint64_t n)
     for (int i = 0; i < 8; i++) to[i] = (uint8_t)(n >> (8 * (7 - i)));
 }
 
-/* [id, kind, name, value, from]; a cancel or a release has neither name nor value. */
-static size_t letter_pack(char to[LETTER_VALUE_MAX], letter_kind kind, const char *by)
+static bool letter_is_wish(int64_t kind)
+{
+    return kind == LETTER_CANCEL || kind == LETTER_RELEASE || kind == LETTER_STOP;
+}
+
+/* Makes a letter with room for a text of that length. NULL: no memory. */
+static letter *letter_new(home *h, letter_kind kind, size_t text_len)
+{
+    letter *m = calloc(1, sizeof *m + LETTER_VALUE_MAX + 2 * text_len);
+    if (!m) return NULL;
+    m->home = h;
+    m->kind = kind;
+    m->text_len = text_len;
+    m->text = m->value + LETTER_VALUE_MAX + text_len; /* the value may take all that is before it */
+    return m;
+}
+
+/* Fills m->value with [id, kind, name, value, from]: the value is the letter's text, and no letter has a name. Returns
+ * its length; 0: no memory. */
+static size_t letter_pack(letter *m)
 {
     uint8_t id[LETTER_ID_BYTES];
     msgpack_sbuffer b;
@@ -36,39 +55,52 @@ static size_t letter_pack(char to[LETTER_VALUE_MAX], letter_kind kind, const cha
     random_bytes(id, sizeof id);
     msgpack_sbuffer_init(&b);
     msgpack_packer_init(&pk, &b, msgpack_sbuffer_write);
-    assert(strlen(by) <= LETTER_BY_MAX);
-    size_t from_len = strlen(by);
+    size_t from_len = strlen(m->by);
     bool ok = msgpack_pack_array(&pk, LETTER_FIELDS) == 0 && msgpack_pack_bin(&pk, sizeof id) == 0 &&
-              msgpack_pack_bin_body(&pk, id, sizeof id) == 0 && msgpack_pack_int(&pk, (int)kind) == 0 &&
-              msgpack_pack_str(&pk, 0) == 0 && msgpack_pack_bin(&pk, 0) == 0 && msgpack_pack_str(&pk, from_len) == 0 &&
-              msgpack_pack_str_body(&pk, by, from_len) == 0;
+              msgpack_pack_bin_body(&pk, id, sizeof id) == 0 && msgpack_pack_int(&pk, (int)m->kind) == 0 &&
+              msgpack_pack_str(&pk, 0) == 0 && msgpack_pack_bin(&pk, m->text_len) == 0 &&
+              msgpack_pack_bin_body(&pk, m->text, m->text_len) == 0 && msgpack_pack_str(&pk, from_len) == 0 &&
+              msgpack_pack_str_body(&pk, m->by, from_len) == 0;
     size_t len = ok ? b.size : 0;
-    assert(len <= LETTER_VALUE_MAX);
-    if (len > 0) memcpy(to, b.data, len);
+    assert(len <= LETTER_VALUE_MAX + m->text_len);
+    if (len > 0) memcpy(m->value, b.data, len);
     msgpack_sbuffer_destroy(&b);
     return len;
 }
 
-/* Reads kind and writer of a letter, which begins as letter_pack writes it. Returns the kind; 0: it cannot be read,
- * *is_short: for want of memory. */
-static int64_t letter_unpack(home *h, store_bytes value, char by[LETTER_BY_MAX + 1], bool *is_short)
+/* What letter_unpack finds; the text is the arena's. */
+typedef struct letter_content {
+    int64_t kind; /* 0: the letter cannot be read */
+    char by[LETTER_BY_MAX + 1];
+    entry_text text;
+} letter_content;
+
+static entry_text letter_field(const msgpack_object *array, uint32_t at, msgpack_object_type type)
 {
-    arena a;
-    sw_value v;
+    if (array->type != MSGPACK_OBJECT_ARRAY || array->via.array.size <= at) return (entry_text){NULL, 0};
+    const msgpack_object *field = &array->via.array.ptr[at];
+    if (field->type != type) return (entry_text){NULL, 0};
+    return (entry_text){field->via.str.ptr, field->via.str.size}; /* of a bin, too: see the assertion below */
+}
+_Static_assert(offsetof(msgpack_object_str, ptr) == offsetof(msgpack_object_bin, ptr), "both are read as a str");
+_Static_assert(offsetof(msgpack_object_str, size) == offsetof(msgpack_object_bin, size), "both are read as a str");
+
+/* Reads a letter, which begins as letter_pack writes it, into `a`. */
+static letter_content letter_unpack(arena *a, store_bytes value)
+{
+    letter_content c = {.kind = 0};
+    sw_value v = {.type = MSGPACK_OBJECT_NIL};
     const char *error = NULL;
-    int64_t kind = 0;
-    arena_init(&a, h->arenas);
-    bool ok = value_unpack(&a, value.data, value.len, &v, &error) && v.type == MSGPACK_OBJECT_ARRAY;
-    const msgpack_object *fields = ok ? v.via.array.ptr : NULL;
-    uint32_t count = ok ? v.via.array.size : 0;
-    if (count >= 2 && fields[1].type == MSGPACK_OBJECT_POSITIVE_INTEGER) kind = fields[1].via.i64;
-    bool is_named = count >= LETTER_FIELDS && fields[4].type == MSGPACK_OBJECT_STR;
-    const char *name = is_named ? fields[4].via.str.ptr : letter_of_client;
-    size_t len = is_named ? fields[4].via.str.size : strlen(letter_of_client);
-    (void)snprintf(by, LETTER_BY_MAX + 1, "%.*s", (int)(len < LETTER_BY_MAX ? len : LETTER_BY_MAX), name);
-    *is_short = a.is_out;
-    arena_free(&a);
-    return kind;
+    if (!value_unpack(a, value.data, value.len, &v, &error)) return c;
+    bool has_kind = v.type == MSGPACK_OBJECT_ARRAY && v.via.array.size >= 2 &&
+                    v.via.array.ptr[1].type == MSGPACK_OBJECT_POSITIVE_INTEGER;
+    if (has_kind) c.kind = v.via.array.ptr[1].via.i64;
+    entry_text from = letter_field(&v, 4, MSGPACK_OBJECT_STR);
+    if (!from.data) from = entry_text_of(letter_of_client);
+    (void)snprintf(c.by, sizeof c.by, "%.*s", (int)(from.len < LETTER_BY_MAX ? from.len : LETTER_BY_MAX), from.data);
+    c.text = letter_field(&v, 3, MSGPACK_OBJECT_BIN);
+    if (c.text.len > LETTER_TEXT_MAX) c.text.len = utf8_whole(c.text.data, LETTER_TEXT_MAX);
+    return c;
 }
 
 static store_bytes letter_row_key(const letter *m)
@@ -96,16 +128,19 @@ static uint64_t letter_next_arrival(home *h)
     return h->last_letter;
 }
 
-bool letter_send(home *h, const run_id *to, letter_kind kind, const char *by)
+bool letter_send(home *h, const run_id *to, const letter_wish *wish)
 {
-    assert(kind == LETTER_CANCEL || kind == LETTER_RELEASE);
-    letter *m = calloc(1, sizeof *m);
+    size_t text_len = wish->text ? strlen(wish->text) : 0;
+    assert(letter_is_wish(wish->kind));
+    assert(text_len <= LETTER_TEXT_MAX && (text_len == 0 || wish->kind == LETTER_STOP));
+    letter *m = letter_new(h, wish->kind, text_len);
     if (!m) return false;
-    *m = (letter){.home = h, .run = *to, .kind = kind};
+    m->run = *to;
     memcpy(m->key, to->bytes, RUN_ID_BYTES);
     letter_put_be64(m->key + RUN_ID_BYTES, letter_next_arrival(h));
-    (void)snprintf(m->by, sizeof m->by, "%s", by ? by : letter_of_client);
-    size_t len = letter_pack(m->value, kind, m->by);
+    (void)snprintf(m->by, sizeof m->by, "%s", wish->by ? wish->by : letter_of_client);
+    if (text_len > 0) memcpy(m->text, wish->text, text_len);
+    size_t len = letter_pack(m);
     if (len == 0) {
         free(m);
         return false;
@@ -116,31 +151,34 @@ bool letter_send(home *h, const run_id *to, letter_kind kind, const char *by)
 
 letter *letter_read(home *h, const store_table_row *row, bool *is_short)
 {
-    char by[LETTER_BY_MAX + 1];
-    int64_t kind = letter_unpack(h, row->value, by, is_short);
-    bool known = row->key.len == LETTER_KEY_BYTES && (kind == LETTER_CANCEL || kind == LETTER_RELEASE);
-    letter *m = known ? calloc(1, sizeof *m) : NULL;
-    *is_short = *is_short || (known && !m);
-    if (!m) return NULL;
-    *m = (letter){.home = h, .kind = (letter_kind)kind};
-    memcpy(m->key, row->key.data, sizeof m->key);
-    memcpy(m->by, by, sizeof m->by);
-    memcpy(m->run.bytes, m->key, RUN_ID_BYTES);
+    arena a;
+    arena_init(&a, h->arenas);
+    letter_content c = letter_unpack(&a, row->value);
+    bool known = row->key.len == LETTER_KEY_BYTES && letter_is_wish(c.kind);
+    letter *m = known ? letter_new(h, (letter_kind)c.kind, c.text.len) : NULL;
+    *is_short = a.is_out || (known && !m);
+    if (m) {
+        memcpy(m->key, row->key.data, sizeof m->key);
+        memcpy(m->by, c.by, sizeof m->by);
+        memcpy(m->run.bytes, m->key, RUN_ID_BYTES);
+        if (c.text.len > 0) memcpy(m->text, c.text.data, c.text.len);
+    }
+    arena_free(&a);
     return m;
 }
 
 letter *letter_new_tries(home *h, const run_id *id)
 {
-    letter *m = calloc(1, sizeof *m);
+    letter *m = letter_new(h, LETTER_TRIES, 0);
     if (!m) return NULL;
-    *m = (letter){.home = h, .run = *id, .kind = LETTER_TRIES};
+    m->run = *id;
     memcpy(m->key, id->bytes, RUN_ID_BYTES);
     return m;
 }
 
 void letter_put_tries(letter *m, size_t value_len)
 {
-    assert(m->kind == LETTER_TRIES && value_len <= sizeof m->value);
+    assert(m->kind == LETTER_TRIES && value_len <= LETTER_VALUE_MAX);
     letter_commit(m, STORE_ROW_PUT, value_len);
 }
 
@@ -150,6 +188,14 @@ const char *letter_by(const letter *list, letter_kind kind)
 {
     while (list && list->kind != kind) list = list->next;
     return list ? list->by : NULL;
+}
+
+bool letter_stops(const letter *list)
+{
+    bool stops = false;
+    for (; list; list = list->next)
+        if (list->kind == LETTER_STOP || list->kind == LETTER_RELEASE) stops = list->kind == LETTER_STOP;
+    return stops;
 }
 
 const store_row *letter_deletions(letter *list)
@@ -182,11 +228,11 @@ void letter_drop(home *h, letter **list)
     *list = NULL;
 }
 
-void letter_drop_tries(letter **list)
+void letter_drop_kind(letter **list, letter_kind kind)
 {
     for (letter **at = list; *at;) {
         letter *m = *at;
-        if (m->kind != LETTER_TRIES) {
+        if (m->kind != kind) {
             at = &m->next;
             continue;
         }

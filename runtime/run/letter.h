@@ -1,6 +1,6 @@
-/* letter: what reaches a run from outside while it is not in memory: somebody wants it cancelled, or released. A letter
- * is a row of the table `inbox`, on disk before the wish is acknowledged; the run's loop turns it into an entry, and
- * the commit of that entry deletes the row. Owned by the run's slot, then by the run; on the home's thread. */
+/* letter: what reaches a run from outside: somebody wants it cancelled, released or stopped. A letter is a row of the
+ * table `inbox`, on disk before the wish is acknowledged; the run's loop turns it into an entry, and the commit of that
+ * entry deletes the row. Owned by the run's slot, then by the run; on the home's thread. */
 #ifndef RUNTIME_RUN_LETTER_H
 #define RUNTIME_RUN_LETTER_H
 
@@ -10,12 +10,19 @@ struct home;
 
 /* The numbers are on disk: docs/internals/journal.md. LETTER_TRIES stands for the run's row of `tries`
  * (runtime/run/suspects.h), which goes with the run's next commit like any letter. */
-typedef enum letter_kind { LETTER_TRIES = 0, LETTER_CANCEL = 1, LETTER_RELEASE = 2, LETTER_KINDS } letter_kind;
+typedef enum letter_kind {
+    LETTER_TRIES = 0,
+    LETTER_CANCEL = 1,
+    LETTER_RELEASE = 2,
+    LETTER_STOP = 3,
+    LETTER_KINDS
+} letter_kind;
 
 enum {
     LETTER_KEY_BYTES = RUN_ID_BYTES + 8,
-    LETTER_VALUE_MAX = 64,
-    LETTER_BY_MAX = 32 /* a longer name does not fit LETTER_VALUE_MAX */
+    LETTER_VALUE_MAX = 64, /* without its text */
+    LETTER_BY_MAX = 32,    /* a longer name does not fit LETTER_VALUE_MAX */
+    LETTER_TEXT_MAX = 256
 };
 
 /* Who a letter is of that no operator has written: whoever has the run's token. */
@@ -32,13 +39,21 @@ typedef struct letter {
     store_row row;         /* that writes it, or deletes it */
     store_segment segment; /* while that row is committed alone */
     uint8_t key[LETTER_KEY_BYTES];
-    char value[LETTER_VALUE_MAX];
     char by[LETTER_BY_MAX + 1]; /* an operator's name, or letter_of_client */
+    size_t text_len;
+    char *text;   /* LETTER_STOP: what its writer says, not zero-terminated; of the same memory as the letter */
+    char value[]; /* of its row: LETTER_VALUE_MAX bytes, and as many as the text has */
 } letter;
 
-/* Writes a letter of an operator, or of a client (`by` NULL): slot_take_letter gets it when it is on disk, or could not
- * be written. False: no memory. */
-bool letter_send(struct home *h, const run_id *to, letter_kind kind, const char *by);
+/* What somebody wants of a run. Borrowed. */
+typedef struct letter_wish {
+    letter_kind kind; /* but LETTER_TRIES */
+    const char *by;   /* an operator's name; NULL: a client, by the run's token */
+    const char *text; /* LETTER_STOP: at most LETTER_TEXT_MAX bytes; NULL: nothing */
+} letter_wish;
+
+/* Writes a letter: slot_take_letter gets it when it is on disk, or could not be written. False: no memory. */
+bool letter_send(struct home *h, const run_id *to, const letter_wish *wish);
 /* Makes the letter of a row that was read; the caller owns it. NULL: no memory, which *is_short says, or a kind that is
  * not known. */
 letter *letter_read(struct home *h, const store_table_row *row, bool *is_short);
@@ -51,6 +66,8 @@ void letter_put_tries(letter *m, size_t value_len);
 bool letter_is_in(const letter *list, letter_kind kind);
 /* Returns who the list's first letter of that kind is of; NULL: there is none. Of the letter. */
 const char *letter_by(const letter *list, letter_kind kind);
+/* Whether the last of the letters that stop or release stops: when they have been obeyed, the run stands still. */
+bool letter_stops(const letter *list);
 /* Makes the rows that delete the letters of a list in another segment's commit; NULL: the list is empty. */
 const store_row *letter_deletions(letter *list);
 /* Appends a list to another, and empties it. */
@@ -59,8 +76,8 @@ void letter_move(letter **from, letter **to);
 void letter_drop(struct home *h, letter **list);
 /* Tries again to delete what could not be deleted; the journal takes writes again. */
 void letter_delete_again(struct home *h);
-/* Deletes those of kind LETTER_TRIES: the run has left memory alive. */
-void letter_drop_tries(letter **list);
+/* Deletes those of one kind. LETTER_TRIES: the run has left memory alive. */
+void letter_drop_kind(letter **list, letter_kind kind);
 /* Frees a list: the commit that deleted its rows is on disk. */
 void letter_settled(letter **list);
 /* Frees a list, and leaves its rows on disk. */

@@ -75,6 +75,7 @@ struct run {
     struct timer deadline;         /* fires at deadline_due: run_cancel */
     stop_reason stop;              /* why the run is to stand still; STOP_NONE: it is not */
     const char *stop_detail;       /* `stop` in words, in the run's arena; NULL: stop_text(stop) says all */
+    const char *stop_by;           /* the operator who stopped it, in the run's arena; NULL: nobody did */
     entry_cancel cancel;           /* the reason of the first cancel; ENTRY_CANCEL_NONE: none came */
     const char *cancel_by;         /* who asked for it while the run was in memory; NULL: nobody */
     bool has_attempted;            /* an attempt of a step has begun in this execution, so side effects may exist */
@@ -101,6 +102,7 @@ struct run {
     uint32_t seq_sealed;        /* entries made when the last segment was sent */
     uint32_t seq_durable;       /* entries on disk */
     uint32_t seq_release;       /* number of this execution's entry `released`; 0: there is none */
+    uint32_t seq_stop;          /* number of this execution's entry `stopped`; 0: there is none */
     uint32_t seq_choice;        /* number of the last choice (entry_is_choice): on disk before an attempt begins */
     uint32_t seq_wait;          /* entries made when the long wait began: on disk before a client is redirected */
     uint32_t commit_wait_count; /* strands in record_wait */
@@ -153,6 +155,9 @@ void run_cancel(run *r, entry_cancel why);
  * or is lost. */
 void run_stop(run *r, stop_reason reason, uint64_t path, const char *text);
 
+/* Stops the run for the operator who wrote the letter, with the letter's text. */
+void run_stop_asked(run *r, const struct letter *m);
+
 /* Loses the run: an entry that it cannot go on without is not on disk. Nothing more of it is journaled; it is unwound,
  * and loaded again from what is on disk. */
 void run_lose(run *r);
@@ -168,6 +173,22 @@ bool run_may_go_on(run *r);
 
 /* Whether it was told to stop (run_stop) and has not left memory yet. */
 static inline bool run_is_stopping(const run *r) { return r->state == RUN_STOPPING || r->state == RUN_LEAVING_STOPPED; }
+
+/* Whether this execution has an entry `stopped`, and it is on disk; and whether an operator's wish has led to it. */
+static inline bool run_stop_is_durable(const run *r) { return r->seq_stop > 0 && r->seq_durable >= r->seq_stop; }
+static inline bool run_was_stopped_as_asked(const run *r)
+{
+    return run_stop_is_durable(r) && (r->stop == STOP_OPERATOR || r->stop == STOP_NONE);
+}
+
+/* Whether this execution has an entry `released`, which is on disk, and has not been stopped since. */
+static inline bool run_release_is_durable(const run *r)
+{
+    return r->seq_release > r->seq_stop && r->seq_durable >= r->seq_release;
+}
+
+/* Why it was told to stop, as of now. */
+stop_cause run_stop_cause(const run *r);
 
 /* Whether its code is being unwound, or is to be at its next step or wait. That includes what is left once the handler
  * has been unwound, for example a member of a group whose first turn had not come yet. */

@@ -37,6 +37,8 @@ void run_cut_waits(run *r);
 void run_record_cancel(run *r);
 void run_save_cancel(run *r);
 void run_record_stop(run *r);
+/* The entry `stopped` that a letter of an operator leads to; borrows from the letter. */
+entry run_asked_stop_entry(const run *r, const struct letter *m);
 void run_record_failed_stop(run *r);
 
 /* These free the run. */

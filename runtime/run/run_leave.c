@@ -98,11 +98,12 @@ static void run_append_stop(run *r, const entry *stopped)
     assert(stopped->kind == ENTRY_STOPPED);
     assert(r->stop == STOP_NONE); /* a run stops once in each execution */
     r->stop = stop_of_entry(stopped);
-    run_log(r, LOG_WARN, "%s is to stop (%s): %.*s", r->task.endpoint->route, stop_name(r->stop), (int)text->len,
-            text->data);
+    run_log(r, r->stop == STOP_OPERATOR ? LOG_INFO : LOG_WARN, "%s is to stop (%s): %.*s", r->task.endpoint->route,
+            stop_name(r->stop), (int)text->len, text->data);
     r->stop_detail = arena_strndup(&r->task.arena, text->data, text->len);
-    if (record_append(r, stopped)) return;
-    run_lose_for_memory(r);
+    if (stopped->by.len > 0) r->stop_by = arena_strndup(&r->task.arena, stopped->by.data, stopped->by.len);
+    if (!record_append(r, stopped)) run_lose_for_memory(r);
+    if (!run_has_lost(r)) r->seq_stop = r->seq_next;
 }
 
 static entry run_stop_entry(const run *r, stop_reason reason, uint64_t path, const char *text)
@@ -140,14 +141,34 @@ void run_record_failed_stop(run *r)
     run_touch(r);
 }
 
+static void run_post_stop(run *r, const entry *stopped)
+{
+    assert(!r->stop_entry); /* no other event is being dealt with */
+    r->stop_entry = stopped;
+    run_post(r, RUN_ON_STOP);
+    r->stop_entry = NULL;
+}
+
 void run_stop(run *r, stop_reason reason, uint64_t path, const char *text)
 {
     assert(reason > STOP_NONE && reason < STOP_UNKNOWN); /* it has an entry */
-    assert(!r->stop_entry);                              /* no other event is being dealt with */
     const entry stopped = run_stop_entry(r, reason, path, text);
-    r->stop_entry = &stopped;
-    run_post(r, RUN_ON_STOP);
-    r->stop_entry = NULL;
+    run_post_stop(r, &stopped);
+}
+
+entry run_asked_stop_entry(const run *r, const letter *m)
+{
+    assert(m->kind == LETTER_STOP);
+    entry stopped = run_stop_entry(r, STOP_OPERATOR, 0, "");
+    stopped.error = (entry_text){m->text, m->text_len};
+    stopped.by = entry_text_of(m->by);
+    return stopped;
+}
+
+void run_stop_asked(run *r, const letter *m)
+{
+    const entry stopped = run_asked_stop_entry(r, m);
+    run_post_stop(r, &stopped);
 }
 
 /* ---- Leaving memory ---- */
@@ -213,15 +234,23 @@ static void run_ensure_slot(run *r)
     assert(r->slot);
 }
 
+stop_cause run_stop_cause(const run *r)
+{
+    stop_cause why = {
+        .reason = r->stop, .text = stop_text(r->stop), .since_ms = clock_wall_ms(), .streamed = r->frames};
+    _Static_assert((int)STOP_BY_BYTES > (int)LETTER_BY_MAX, "a cause has room for who wrote a letter");
+    stop_describe(&why, entry_text_of(r->stop_detail ? r->stop_detail : ""),
+                  entry_text_of(r->stop_by ? r->stop_by : ""));
+    return why;
+}
+
 void run_stand(run *r)
 {
     assert(r->state == RUN_STOPPED);
     assert(r->stop != STOP_NONE);
     run_ensure_slot(r);
     slot *s = r->slot;
-    stop_cause why = {
-        .reason = r->stop, .text = stop_text(r->stop), .since_ms = clock_wall_ms(), .streamed = r->frames};
-    if (r->stop_detail) stop_describe(&why, r->stop_detail, strlen(r->stop_detail));
+    const stop_cause why = run_stop_cause(r);
     run_listener_of(r)->on_left(r, RUN_LEFT_TO_SLOT);
     run_hand_to_slot(r);
     slot_stop(r->task.home, s, &why);

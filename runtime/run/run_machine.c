@@ -15,7 +15,9 @@ _Static_assert(RUN_STATES <= UINT8_MAX && RUN_ACTIONS <= UINT8_MAX && COMMITS <=
 /* ---- A run's life ---- */
 
 static const cell life_table[RUN_STATES][RUN_EVENTS] = {
-    [RUN_NEW] = {[RUN_ON_BEGIN] = GO(RUNNING, NOTHING), [RUN_ON_CANCEL] = GO(ENDING, CANCEL_NOW)},
+    [RUN_NEW] = {[RUN_ON_BEGIN] = GO(RUNNING, NOTHING),
+                 [RUN_ON_CANCEL] = GO(ENDING, CANCEL_NOW),
+                 [RUN_ON_STOP] = GO(LEAVING_STOPPED, STOP)},
     [RUN_RUNNING] = {[RUN_ON_WAITS] = GO(PARKING, UNWIND),
                      [RUN_ON_DRAIN] = GO(DRAINING, CUT_WAITS),
                      [RUN_ON_HURRY] = GO(DRAINING, UNWIND),
@@ -123,7 +125,8 @@ _Static_assert(FINAL == (((1U << RUN_STATES) - 1) & ~((1U << RUN_ENDED) - 1)), "
 
 static const impossible_pairs impossible[] = {
     {FINAL, ALL_EVENTS, "the run is no longer in memory: nobody has a pointer to it"},
-    {S(NEW), ALL_EVENTS & ~(E(BEGIN) | E(CANCEL)), "a new run begins, or is given up, before anybody can know its id"},
+    {S(NEW), ALL_EVENTS & ~(E(BEGIN) | E(CANCEL) | E(STOP)),
+     "a new run begins, or is given up, before anybody can know its id"},
     {BEGUN, E(BEGIN), "a handler begins once in each execution"},
     {BEGUN & ~S(RUNNING), E(WAITS), "the run leaves already: only a running run is looked at for parking"},
     {S(RUNNING), E(UNWOUND), "nobody has asked the handler to unwind"},

@@ -80,14 +80,45 @@ static bool resume_restore(run *r, const store_journal *j, stop_cause *why)
 
 /* ---- Whether it goes on ---- */
 
+/* Which entries the letters of the run lead to, obeyed in their order. */
+typedef struct resume_wishes {
+    const letter *stop; /* *stopped* is to be appended; NULL: not */
+    bool releases;      /* *released* is to be appended */
+    bool stops_last;    /* with both: *stopped* is the second */
+} resume_wishes;
+
+/* Whether the run stands still when the letters have been obeyed. */
+static bool wishes_stop(const resume_wishes *w) { return w->stop && (!w->releases || w->stops_last); }
+
+/* A stop of a run that is stopped, and a release of one that is not, lead to nothing: whoever asked is told. So does a
+ * release of a run without an endpoint. */
+static resume_wishes resume_read_wishes(const run *r, const slot *s)
+{
+    resume_wishes w = {.stop = NULL};
+    bool is_stopped = replay_stopped(r->replay), is_held = s->not_resumed;
+    bool may_release = s->wants_release && r->task.endpoint != &no_endpoint;
+    if (may_release && !letter_is_in(s->letters, LETTER_RELEASE)) w.releases = is_stopped || is_held;
+    if (w.releases) is_stopped = is_held = false;
+    for (const letter *m = s->letters; m; m = m->next) {
+        if (m->kind == LETTER_STOP && !is_stopped) {
+            w.stop = m;
+            w.stops_last = is_stopped = true;
+        } else if (m->kind == LETTER_RELEASE && may_release && (is_stopped || is_held)) {
+            w.releases = true;
+            w.stops_last = is_stopped = is_held = false;
+        }
+    }
+    return w;
+}
+
 /* Returns why a run that could be read does not go on. STOP_NONE: it does. */
-static stop_cause resume_stop_cause(const run *r, const slot *s, const store_journal *j)
+static stop_cause resume_stop_cause(const run *r, const slot *s, const resume_wishes *w, const store_journal *j)
 {
     const entry *stopped = replay_stopped(r->replay);
-    if (stopped && !s->wants_release && !BUG(FORGET_STOP)) {
+    if (stopped && !w->releases && !BUG(FORGET_STOP)) {
         stop_reason reason = stop_of_entry(stopped);
         stop_cause why = {.reason = reason, .text = stop_text(reason), .since_ms = stopped->at_ms};
-        stop_describe(&why, stopped->error.data, stopped->error.len);
+        stop_describe(&why, stopped->error, stopped->by);
         return why;
     }
     if (r->task.endpoint == &no_endpoint) {
@@ -98,7 +129,7 @@ static stop_cause resume_stop_cause(const run *r, const slot *s, const store_jou
                             .since_ms = last_ms > due_ms ? last_ms : due_ms,
                             .deadline = r->deadline_due};
     }
-    if (s->not_resumed && !s->wants_release && !BUG(RESUME_ALL))
+    if (s->not_resumed && !w->releases && !BUG(RESUME_ALL))
         return (stop_cause){.reason = STOP_NOT_RESUMED, .text = stop_text(STOP_NOT_RESUMED)};
     return (stop_cause){.reason = STOP_NONE};
 }
@@ -137,14 +168,14 @@ static entry_cancel resume_cancel_reason(const run *r, const slot *s, const stop
 }
 
 /* Puts the deadline off by the time for which the run was stopped. */
-static void resume_move_deadline(run *r, const slot *s)
+static void resume_move_deadline(run *r, const resume_wishes *w)
 {
     loop_clock *c = &r->task.home->clock;
     const entry *stopped = replay_stopped(r->replay);
     if (r->deadline_due.due_ms == 0 || BUG(DEADLINE_RUNS)) return;
     int64_t stood_ms = replay_stood_ms(r->replay, c);
     clock_instant now = clock_now(c);
-    if (stopped && s->wants_release)
+    if (stopped && w->releases)
         stood_ms +=
             clock_between_ms(c, (clock_mark){stopped->epoch, stopped->at_ms}, (clock_mark){now.epoch, now.wall_ms});
     r->deadline_due.due_ms = moment_after(r->deadline_due.due_ms, stood_ms);
@@ -152,9 +183,6 @@ static void resume_move_deadline(run *r, const slot *s)
 }
 
 /* ---- Going on ---- */
-
-/* Whether the run goes on only when a release comes: it is stopped, or was not resumed (--no-resume). */
-static bool resume_awaits_release(const run *r, const slot *s) { return replay_stopped(r->replay) || s->not_resumed; }
 
 /* Appends `released`. That entry is a choice: no attempt begins before it is on disk. False: no memory. */
 static bool resume_append_release(run *r, const slot *s)
@@ -168,6 +196,18 @@ static bool resume_append_release(run *r, const slot *s)
     r->seq_release = r->seq_next;
     run_log(r, LOG_INFO, "%s: released", r->task.endpoint->route);
     return true;
+}
+
+/* Appends what the letters lead to, but for a stop that comes last: the run then leaves memory by it, like any other.
+ * False: no memory. */
+static bool resume_append_wishes(run *r, const slot *s, const resume_wishes *w)
+{
+    if (w->stop && w->releases && !w->stops_last) {
+        const entry stopped = run_asked_stop_entry(r, w->stop);
+        if (!record_append(r, &stopped)) return false;
+        r->seq_stop = r->seq_next;
+    }
+    return !w->releases || resume_append_release(r, s);
 }
 
 /* Joins the run and its slot: from now on the run is in memory like any other. */
@@ -209,6 +249,21 @@ static bool resume_unmake(run *r)
     return false;
 }
 
+/* Lets the run go on that has been made, or end or stand still by what it was asked. */
+static void resume_set_going(run *r, entry_cancel cancel, const letter *stop)
+{
+    if (cancel) {
+        run_cancel(r, cancel);
+        run_touch(r);
+    } else if (stop) {
+        run_stop_asked(r, stop);
+        run_touch(r);
+    } else {
+        run_post(r, RUN_ON_BEGIN);
+        run_watch_deadline(r);
+    }
+}
+
 bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
 {
     static const endpoint loading = {.kind = ENDPOINT_DURABLE, .route = ""};
@@ -220,30 +275,27 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
     if (!resume_restore(r, j, why)) return resume_unmake(r);
     bool cancels = r->task.endpoint->options.on_disconnect == SW_CANCEL;
     task_set_label(&r->task);
-    resume_move_deadline(r, s);
-    *why = resume_stop_cause(r, s, j);
+    const resume_wishes wishes = resume_read_wishes(r, s);
+    resume_move_deadline(r, &wishes);
+    *why = resume_stop_cause(r, s, &wishes, j);
     if (why->reason == STOP_NONE) slot_judge_tie(h, s, cancels, cancels && resume_may_redirect(r));
     entry_cancel cancel = resume_cancel_reason(r, s, why);
-    if (!cancel && why->reason != STOP_NONE) {
+    const letter *stop = !cancel && wishes_stop(&wishes) ? wishes.stop : NULL;
+    if (!cancel && !stop && why->reason != STOP_NONE) {
         why->streamed = r->frames ? frames_ref(r->frames) : NULL;
         return resume_unmake(r);
     }
-    if (!cancel && resume_comes_later(h, s, r, why)) return resume_unmake(r);
-    if (s->wants_release && resume_awaits_release(r, s) && !resume_append_release(r, s)) {
+    bool begins = !cancel && !stop;
+    if (begins && resume_comes_later(h, s, r, why)) return resume_unmake(r);
+    if (!resume_append_wishes(r, s, &wishes)) {
         resume_try_later(why, replay_no_memory);
         return resume_unmake(r);
     }
-    if (!cancel && !strand_start(&r->task, run_main, r)) {
+    if (begins && !strand_start(&r->task, run_main, r)) {
         resume_try_later(why, "no room for another coroutine");
         return resume_unmake(r);
     }
     resume_take_slot(r, s);
-    if (cancel) {
-        run_cancel(r, cancel);
-        run_touch(r);
-        return true;
-    }
-    run_post(r, RUN_ON_BEGIN);
-    run_watch_deadline(r);
+    resume_set_going(r, cancel, stop);
     return true;
 }

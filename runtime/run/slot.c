@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stddef.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "coro/seeded_bug.h"
 #include "runtime/base/log.h"
@@ -132,14 +133,14 @@ void slot_clear_stop(home *h, slot *s)
 bool slot_wants_place(const slot *s)
 {
     bool stands = ((s->stop != STOP_NONE && s->stop != STOP_UNREADABLE) || s->not_resumed) && !s->wants_release;
-    return s->has_live_row && !s->cancel && !stands;
+    return s->has_live_row && !s->cancel && !stands && !letter_stops(s->letters);
 }
 
-/* A run that waits for its wave or solo is loaded when that has come, unless the run is to be ended. */
+/* A run that waits for its wave or solo is loaded when that has come, unless the run is to be ended or stopped. */
 void slot_wake(home *h, slot *s)
 {
     bool waits = s->state == SLOT_SUSPECT || s->state == SLOT_BEHIND;
-    bool goes_on = slot_wants_place(s) || (waits && !s->cancel);
+    bool goes_on = slot_wants_place(s) || (waits && !s->cancel && !letter_stops(s->letters));
     assert(!s->run);
     slot_post(h, s, goes_on ? SLOT_ON_WAKE : SLOT_ON_LOOK);
 }
@@ -178,39 +179,75 @@ slot *slot_find_or_add(home *h, const run_id *id)
 
 struct waiter **slot_waiters(slot *s) { return s->run ? &s->run->waiters : &s->waiters; }
 
-void slot_send_letter(home *h, slot *s, letter_kind kind, const char *by)
+static unsigned slot_letter_bit(letter_kind kind)
 {
-    uint8_t bit = (uint8_t)(1U << kind);
-    assert(kind == LETTER_CANCEL || kind == LETTER_RELEASE);
-    if (letter_is_in(s->letters, kind)) {
+    assert(kind > LETTER_TRIES && kind < LETTER_KINDS);
+    return 1U << (kind - 1);
+}
+
+bool slot_has_letter(const slot *s, letter_kind kind)
+{
+    return (s->letters_in_flight & slot_letter_bit(kind)) || letter_is_in(s->letters, kind) ||
+           (s->run && letter_is_in(s->run->letters, kind));
+}
+
+/* A letter was not written, and nobody has looked yet whether there is such a run. */
+static void slot_look_up(home *h, slot *s)
+{
+    if (s->state == SLOT_UNKNOWN && !h->draining) slot_wake(h, s);
+}
+
+void slot_send_letter(home *h, slot *s, const letter_wish *wish)
+{
+    unsigned bit = slot_letter_bit(wish->kind);
+    if (letter_is_in(s->letters, wish->kind)) {
         if (!s->run) slot_wake(h, s);
     } else if (!(s->letters_in_flight & bit)) {
-        if (letter_send(h, &s->id, kind, by))
-            s->letters_in_flight = (s->letters_in_flight | bit) & 7U;
-        else
-            h->listener->on_denied(s, kind, 503, "out of memory");
+        if (letter_send(h, &s->id, wish)) {
+            s->letters_in_flight = (s->letters_in_flight | bit) & 15U;
+            return;
+        }
+        h->listener->on_denied(s, wish->kind, 503, "out of memory");
+        slot_look_up(h, s);
     }
 }
 
+/* A stop is obeyed when the run is loaded, by the letter alone. */
 static void slot_obey_letter(slot *s, letter_kind kind)
 {
-    assert(kind == LETTER_CANCEL || kind == LETTER_RELEASE);
+    assert(kind > LETTER_TRIES && kind < LETTER_KINDS);
     if (BUG(LOSE_CANCEL) && kind == LETTER_CANCEL) return;
     if (BUG(LOSE_RELEASE) && kind == LETTER_RELEASE) return;
     if (kind == LETTER_CANCEL)
         s->cancel = ENTRY_CANCEL_ASKED;
-    else
+    else if (kind == LETTER_RELEASE)
         s->wants_release = true;
 }
 
 bool slot_is_releasing(const run *r) { return r->seq_release > 0 && r->seq_durable < r->seq_release; }
+
+/* A run that ends keeps the letter until it has ended, one that is lost until it is loaded again. Of one that stops
+ * already it is known only when it stands that it does. */
+static void slot_deliver_stop(run *r, letter *m)
+{
+    if (run_is_stopping(r)) {
+        letter_move(&m, &r->slot->letters);
+        return;
+    }
+    letter *asked = m;
+    letter_move(&m, &r->letters);
+    run_stop_asked(r, asked);
+    run_touch(r);
+}
 
 /* Gives a letter to its run, which has come to memory by itself meanwhile, or is about to leave memory. */
 static void slot_deliver_letter(home *h, run *r, letter *m)
 {
     assert(r->slot && r->slot->run == r);
     assert(!m->next); /* else letter_move() would move others along */
-    if (m->kind == LETTER_RELEASE && run_is_stopping(r)) {
+    if (m->kind == LETTER_STOP) {
+        slot_deliver_stop(r, m);
+    } else if (m->kind == LETTER_RELEASE && run_is_stopping(r)) {
         slot_obey_letter(r->slot, m->kind);
         letter_move(&m, &r->slot->letters);
     } else if (m->kind == LETTER_RELEASE && slot_is_releasing(r)) {
@@ -230,12 +267,17 @@ void slot_take_letter(home *h, letter *m, const char *error)
     slot *s = slot_find(&h->slots, &m->run);
     assert(m->home == h);
     assert(m->kind != LETTER_TRIES);
-    if (s) s->letters_in_flight = s->letters_in_flight & ~(1U << m->kind) & 7U;
+    if (s) s->letters_in_flight = s->letters_in_flight & ~slot_letter_bit(m->kind) & 15U;
     if (error) {
         if (s) h->listener->on_denied(s, m->kind, 503, NOT_WRITTEN);
+        if (s) slot_look_up(h, s);
         letter_free_all(&m);
     } else if (!s) {
         letter_drop(h, &m); /* the run has ended */
+    } else if (BUG(LOSE_STOP) && m->kind == LETTER_STOP) {
+        h->listener->on_promised(s, LETTER_STOP);
+        letter_drop(h, &m);
+        slot_look_up(h, s);
     } else if (s->run) {
         slot_deliver_letter(h, s->run, m);
     } else {
@@ -248,8 +290,11 @@ void slot_take_letter(home *h, letter *m, const char *error)
 /* A wish that has reached a run in memory is on disk as the letter that brought it, or as the entry made of that. */
 static bool slot_letter_is_on_disk(const run *r, letter_kind kind)
 {
+    if (kind == LETTER_STOP && run_was_stopped_as_asked(r)) return true;
+    if (kind == LETTER_STOP && r->state == RUN_ENDING) return false; /* it comes too late */
     if (letter_is_in(r->letters, kind) || letter_is_in(r->sealed_letters, kind)) return true;
-    if (kind == LETTER_RELEASE) return r->seq_release > 0 && r->seq_durable >= r->seq_release;
+    if (kind == LETTER_RELEASE) return run_release_is_durable(r);
+    if (kind == LETTER_STOP) return false;
     return r->cancel && !run_has_lost(r) && r->seq_durable == r->seq_next;
 }
 
@@ -259,29 +304,33 @@ bool slot_is_promised(const home *h, const run_id *id, letter_kind kind)
     return s && (letter_is_in(s->letters, kind) || (s->run && slot_letter_is_on_disk(s->run, kind)));
 }
 
+/* The run's letters came before those that the slot has got meanwhile. */
 void slot_take_back_letters(slot *s, letter **letters)
 {
     assert(s->run);
-    letter_drop_tries(letters);
+    letter_drop_kind(letters, LETTER_TRIES);
     for (const letter *m = *letters; m; m = m->next) slot_obey_letter(s, m->kind);
+    letter_move(&s->letters, letters);
     letter_move(letters, &s->letters);
 }
 
 void slot_deny_release(home *h, slot *s, const char *why)
 {
-    letter *denied = NULL;
-    for (letter **at = &s->letters; *at;) {
-        letter *m = *at;
-        if (m->kind != LETTER_RELEASE) {
-            at = &m->next;
-            continue;
-        }
-        *at = m->next;
-        m->next = denied;
-        denied = m;
-    }
-    letter_drop(h, &denied);
-    assert(!letter_is_in(s->letters, LETTER_RELEASE));
+    letter_drop_kind(&s->letters, LETTER_RELEASE);
     h->listener->on_denied(s, LETTER_RELEASE, 409, why);
     s->wants_release = false;
+}
+
+void slot_deny_stop(home *h, slot *s, letter **letters, const stop_cause *why)
+{
+    char text[STOP_TOLD_BYTES];
+    const char *by = letter_by(*letters, LETTER_STOP);
+    assert(by);
+    if (strcmp(by, why->by) == 0) { /* who did it asks again */
+        h->listener->on_promised(s, LETTER_STOP);
+    } else {
+        stop_tell(why, text, sizeof text);
+        h->listener->on_denied(s, LETTER_STOP, 409, text);
+    }
+    letter_drop_kind(letters, LETTER_STOP);
 }

@@ -59,10 +59,10 @@ typedef struct slot {
     bool is_recovered : 1;          /* recovery has come to the run's live row while the slot was there */
     bool has_crashed : 1;           /* at the last load: the process had died of the run, without any progress since */
     bool read_while_closed : 1;     /* the gate was closed when the load began: what the start writes may be missing */
-    unsigned letters_in_flight : 3; /* kinds of letters that are being written: 1 << letter_kind */
+    unsigned letters_in_flight : 4; /* kinds of letters that are being written: slot_letter_bit */
 } slot;
 _Static_assert(STOP_REASONS <= 16, "they fit slot.stop");
-_Static_assert(LETTER_KINDS <= 3, "each has a bit of slot.letters_in_flight");
+_Static_assert(LETTER_KINDS <= 5, "each but LETTER_TRIES has a bit of slot.letters_in_flight");
 _Static_assert(sizeof(void *) != 8 || sizeof(slot) <= 104, "beyond 104 bytes malloc takes 128 for each");
 
 typedef struct slot_table {

@@ -8,8 +8,14 @@
 /* The slot of a run, made if there is none: whether there is such a run is not known then. NULL: out of memory. */
 slot *slot_find_or_add(struct home *h, const run_id *id);
 /* Writes down what somebody wants of the run, unless that is on disk or being written: whoever asks again waits for
- * what the first letter of the kind leads to. `by`: an operator; NULL: a client. */
-void slot_send_letter(struct home *h, slot *s, letter_kind kind, const char *by);
+ * what the first letter of the kind leads to. */
+void slot_send_letter(struct home *h, slot *s, const letter_wish *wish);
+/* Whether a letter of that kind is on its way: being written, or on disk and not yet obeyed. */
+bool slot_has_letter(const slot *s, letter_kind kind);
+
+/* Tells those who want the run stopped that it is stopped already, and deletes their letters, which are in `letters`.
+ * Whoever has stopped it is told that it will be. */
+void slot_deny_stop(struct home *h, slot *s, letter **letters, const struct stop_cause *why);
 
 /* The list of those who wait for the slot's run, in memory or not. */
 struct waiter **slot_waiters(slot *s);

@@ -114,23 +114,38 @@ static void slot_plan_look(home *h, slot *s, const stop_cause *why)
     if (s->waiters) slot_answer_in_time(h, s);
 }
 
-/* Answers those who want to end or release a run of which nothing can be read, or that still does not go on. */
-static void slot_deny_letters(home *h, slot *s, const stop_cause *why)
+static bool stop_is_opaque(const stop_cause *why)
 {
-    bool opaque = why->reason == STOP_UNREADABLE || why->reason == STOP_NEWER;
-    if (s->wants_release) slot_deny_release(h, s, stop_text(why->reason));
-    if (!opaque || (s->letters_in_flight & 1U << LETTER_CANCEL))
-        return; /* clients are told when the letter is written */
+    return why->reason == STOP_UNREADABLE || why->reason == STOP_NEWER;
+}
+
+/* A run of which nothing can be read ends as soon as it can be. */
+static void slot_promise_cancel(home *h, slot *s, const stop_cause *why)
+{
     if (letter_is_in(s->letters, LETTER_CANCEL)) {
-        h->listener->on_promised(s, LETTER_CANCEL); /* it ends as soon as it can be read */
+        h->listener->on_promised(s, LETTER_CANCEL);
         return;
     }
     bool was_asked = s->cancel == ENTRY_CANCEL_ASKED;
     s->cancel = ENTRY_CANCEL_NONE;
-    if (was_asked)                                   /* before it was known that there is such a run */
-        slot_send_letter(h, s, LETTER_CANCEL, NULL); /* nobody remembers who asked */
+    if (was_asked) /* before it was known that there is such a run; nobody remembers who asked */
+        slot_send_letter(h, s, &(letter_wish){.kind = LETTER_CANCEL});
     else
         h->listener->on_denied(s, LETTER_CANCEL, 503, stop_text(why->reason));
+}
+
+/* Answers those who want to end, release or stop a run of which nothing can be read, or that stands still anyway.
+ * Whoever asks while a letter is being written is told when that is done. */
+static void slot_deny_letters(home *h, slot *s, const stop_cause *why)
+{
+    bool is_opaque = stop_is_opaque(why);
+    if (s->wants_release) slot_deny_release(h, s, stop_text(why->reason));
+    if (letter_is_in(s->letters, LETTER_STOP) && is_opaque)
+        h->listener->on_promised(s, LETTER_STOP); /* it will stand, also when it can be read */
+    else if (letter_is_in(s->letters, LETTER_STOP))
+        slot_deny_stop(h, s, &s->letters, why);
+    bool is_writing = slot_has_letter(s, LETTER_CANCEL) && !letter_is_in(s->letters, LETTER_CANCEL);
+    if (is_opaque && !is_writing) slot_promise_cancel(h, s, why);
 }
 
 static void slot_stand_still(home *h, slot *s, const stop_cause *why)
@@ -153,9 +168,10 @@ static void slot_stand_still(home *h, slot *s, const stop_cause *why)
     if (news && why->reason != STOP_NOT_RESUMED) {
         char id[RUN_ID_TEXT + 1];
         run_id_format(&s->id, id);
-        log_line(LOG_ERROR, id, "stopped (%s): %s", stop_name(why->reason), *why->detail ? why->detail : why->text);
+        log_line(why->reason == STOP_OPERATOR ? LOG_INFO : LOG_ERROR, id, "stopped (%s): %s", stop_name(why->reason),
+                 *why->detail ? why->detail : why->text);
     }
-    letter_drop_tries(&s->letters);
+    letter_drop_kind(&s->letters, LETTER_TRIES);
     slot_deny_letters(h, s, why);
     h->listener->on_stopped(s, why, slot_refuses(h, s));
     slot_plan_look(h, s, why);

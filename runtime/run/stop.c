@@ -1,6 +1,7 @@
 #include "runtime/run/stop.h"
 
 #include <assert.h>
+#include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/utf8.h"
@@ -49,16 +50,33 @@ bool stop_refuses(stop_reason reason)
     return reasons[reason].refuses;
 }
 
-void stop_describe(stop_cause *why, const char *text, size_t len)
+static void stop_copy(char *to, size_t size, entry_text text)
 {
     static const char cut_mark[] = "...";
     const char *end = "";
-    if (why->reason != STOP_EXHAUSTED) return;
-    if (len >= sizeof why->detail) {
-        len = utf8_whole(text, sizeof why->detail - sizeof cut_mark);
+    assert(size > sizeof cut_mark);
+    if (text.len >= size) {
+        text.len = utf8_whole(text.data, size - sizeof cut_mark);
         end = cut_mark;
     }
-    assert(len + strlen(end) < sizeof why->detail);
-    memcpy(why->detail, text, len);
-    memcpy(why->detail + len, end, strlen(end) + 1);
+    assert(text.len + strlen(end) < size);
+    if (text.len > 0) memcpy(to, text.data, text.len);
+    memcpy(to + text.len, end, strlen(end) + 1);
+}
+
+void stop_describe(stop_cause *why, entry_text said, entry_text by)
+{
+    stop_copy(why->said, sizeof why->said, said);
+    stop_copy(why->by, sizeof why->by, by);
+    if (why->reason == STOP_EXHAUSTED) memcpy(why->detail, why->said, sizeof why->detail);
+}
+
+void stop_tell(const stop_cause *why, char *out, size_t size)
+{
+    const char *colon = *why->said ? ": " : "";
+    assert(why->reason != STOP_NONE);
+    if (*why->by)
+        (void)snprintf(out, size, "%s has stopped the run already%s%s", why->by, colon, why->said);
+    else
+        (void)snprintf(out, size, "the run is stopped already (%s)%s%s", stop_name(why->reason), colon, why->said);
 }

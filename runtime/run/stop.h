@@ -29,7 +29,7 @@ typedef enum stop_reason {
     STOP_REASONS
 } stop_reason;
 
-enum { STOP_DETAIL_BYTES = 1024 };
+enum { STOP_DETAIL_BYTES = 1024, STOP_BY_BYTES = 33, STOP_TOLD_BYTES = STOP_DETAIL_BYTES + STOP_BY_BYTES + 64 };
 
 /* Why a run that was loaded does not go on. */
 typedef struct stop_cause {
@@ -42,6 +42,8 @@ typedef struct stop_cause {
     struct frames
         *streamed; /* what it has streamed, NULL: that is not known. Of run_resume's: the caller unrefs them */
     char detail[STOP_DETAIL_BYTES]; /* what clients may know beyond that, as its entry says it; "": nothing */
+    char said[STOP_DETAIL_BYTES];   /* what its entry says, for operators; "": it has none */
+    char by[STOP_BY_BYTES];         /* the operator who has stopped it; "": nobody has */
 } stop_cause;
 
 stop_reason stop_of_entry(const entry *stopped);
@@ -50,7 +52,10 @@ const char *stop_text(stop_reason reason); /* a sentence, for people */
 /* Whether the output URL answers 503, since waiting helps nobody. For STOP_EXHAUSTED slot_refuses says it, which knows
  * whether --stopped-answer is over. */
 bool stop_refuses(stop_reason reason);
-/* Copies the text of the entry to why->detail, cut to "...", if clients may know the reason as they may a failure. */
-void stop_describe(stop_cause *why, const char *text, size_t len);
+/* Copies what the entry says, cut to "...", to why->said, and to why->detail if clients may know the reason as they may
+ * a failure; and who did it to why->by. */
+void stop_describe(stop_cause *why, entry_text said, entry_text by);
+/* Writes a sentence for an operator: that the run is stopped, by whom or why. STOP_TOLD_BYTES are enough. */
+void stop_tell(const stop_cause *why, char *out, size_t size);
 
 #endif

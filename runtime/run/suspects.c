@@ -243,7 +243,7 @@ static bool suspect_comes_to_memory(const home *h, const slot *s, const store_jo
 {
     glimpse g;
     if (!glimpse_read(h, j, &g) || !g.has_endpoint) return false;
-    bool stands = (g.stopped || s->not_resumed) && !s->wants_release;
+    bool stands = ((g.stopped || s->not_resumed) && !s->wants_release) || letter_stops(s->letters);
     return !stands && !comeback_comes_later(h, s, g.crashes);
 }
 

@@ -161,6 +161,21 @@ static inline int turned_send_release(const run_id *id)
     return turned_send("POST", target, "Authorization: Bearer " TURNED_ADMIN "\r\n");
 }
 
+/* As administrator, with a text. */
+static inline int turned_send_stop(const run_id *id, const char *text)
+{
+    char name[RUN_ID_TEXT + 1], request[1024];
+    int fd = turned_connect();
+    run_id_format(id, name);
+    int len = snprintf(request, sizeof request,
+                       "POST /_sw/runs/%s/stop HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: "
+                       "%zu\r\nAuthorization: Bearer " TURNED_ADMIN "\r\n\r\n{\"text\":\"%s\"}",
+                       name, strlen(text) + strlen("{\"text\":\"\"}"), text);
+    CHECK(len < (int)sizeof request);
+    CHECK_INT(write(fd, request, (size_t)len), len);
+    return fd;
+}
+
 /* What has come so far, behind what `text` holds; false: the server has closed. Does not wait. */
 static inline bool turned_read(int fd, char text[TURNED_TEXT])
 {

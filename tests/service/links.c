@@ -368,7 +368,8 @@ static void test_unauthorized(void)
     static const struct {
         const char *method, *what, *realm;
     } rows[] = {{"GET", "/output", "run"}, {"PUT", "/output", "run"},     {"GET", "/stream", "run"},
-                {"DELETE", "", "admin"},   {"POST", "/release", "admin"}, {"GET", "", "admin"}};
+                {"DELETE", "", "admin"},   {"POST", "/release", "admin"}, {"GET", "", "admin"},
+                {"POST", "/stop", "admin"}};
     static const char *const admin[] = {"/_sw/runs", "/_sw/metrics", "/_sw/backup?name=x"};
     char url[1100], expected[64];
     start_with("300ms", NULL);

@@ -134,6 +134,9 @@ static void make_request(client *c)
     case TARGET_RELEASE:
         make_steer(c, "POST", "/release");
         break;
+    case TARGET_STOP:
+        make_steer(c, "POST", "/stop");
+        break;
     case TARGET_PAGE:
         make_steer(c, "GET", "");
         break;
@@ -156,6 +159,8 @@ static void note_run(client *c)
 {
     const run_record *r = c->run >= 0 ? &w->runs[c->run] : NULL;
     c->stops_before = r && r->stop != 0 ? r->stops : 0;
+    c->stops_seen = r ? r->stops : 0;
+    c->releases_before = r ? r->releases : 0;
     c->entries_before = r ? r->entries : 0;
     c->begun_before = begun_of(c->job);
 }

@@ -16,6 +16,9 @@ static const char *const meetings[MEETINGS] = {
     [MET_EXHAUSTED] = "stops for steps that had used their retries",
     [MET_CLIENT_RELEASE] = "releases by clients",
     [MET_MENDED] = "such runs that have succeeded",
+    [MET_STOP_ASKED] = "stops by the operator",
+    [MET_STOP_AWAY] = "stops of runs that were not in memory",
+    [MET_STOP_REFUSED] = "stops that the operator was refused",
     [MET_DRAIN_BEHIND] = "drains while runs waited for others",
 };
 static uint64_t met[MEETINGS];

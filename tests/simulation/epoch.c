@@ -178,6 +178,16 @@ static bool all_runs_over(void)
     return true;
 }
 
+/* Also letters to runs that have ended, or never were, which a former process left. */
+static bool all_letters_read(const epoch *e)
+{
+    for (unsigned i = 0; i < e->app->loop_count; i++) {
+        const home *h = &e->app->loops[i].home;
+        if (!h->slots.recovered || h->slots.count > 0 || h->undeleted || h->outbox.in_flight > 0) return false;
+    }
+    return true;
+}
+
 /* Nothing will happen any more: what is not over stands still, and the next process may see to it. */
 static bool all_at_rest(void)
 {
@@ -196,7 +206,7 @@ static void look_at_stage(epoch *e)
         promise_drains(e->app, w->steady_ns - e->drain_ns);
     } else if (drains || (p->end != END_QUIET && all_at_rest())) {
         drain(e);
-    } else if (p->end == END_QUIET && clients_done() && all_runs_over()) {
+    } else if (p->end == END_QUIET && clients_done() && all_runs_over() && all_letters_read(e)) {
         if (e->stage == STAGE_AUDITS) {
             promise_rest(true);
             drain(e);

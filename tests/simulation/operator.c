@@ -31,20 +31,22 @@ static bool has_work(void)
     return false;
 }
 
-/* What it is asked for that nobody needs: pages, and releases of runs that do not stand. */
+/* What it is asked for that nobody needs: pages, stops, and releases of runs that do not stand. */
 static run_record *any_run(client_target *target)
 {
     unsigned *left = &w->plan.epoch[w->epoch].operations;
     if (*left == 0 || w->run_count == 0) return NULL;
     --*left;
-    *target = world_chance(RANDOM_LIVE, 50) ? TARGET_PAGE : TARGET_RELEASE;
+    *target = world_chance(RANDOM_LIVE, 50)   ? TARGET_STOP
+              : world_chance(RANDOM_LIVE, 50) ? TARGET_PAGE
+                                              : TARGET_RELEASE;
     return &w->runs[world_below(RANDOM_LIVE, w->run_count)];
 }
 
 /* One that a program stops each time anew is given up. */
 static client_target help_for(const run_record *r)
 {
-    bool mends = r->stop == ENTRY_STOP_EXHAUSTED && r->releases < PATIENCE_LONG;
+    bool mends = (r->stop == ENTRY_STOP_EXHAUSTED && r->releases < PATIENCE_LONG) || r->stop == ENTRY_STOP_OPERATOR;
     bool again = !mends && r->stop != ENTRY_STOP_CRASHES && r->stop != 0 && r->releases >= PATIENCE;
     if (world_chance(RANDOM_LIVE, 30)) return TARGET_PAGE;
     return again ? TARGET_RUN : TARGET_RELEASE;
@@ -74,6 +76,7 @@ bool operator_turn(void)
     c->job = r->job;
     if (target == TARGET_RELEASE) r->asked_to_release = true;
     if (target == TARGET_RUN) r->asked_to_cancel = true;
+    if (target == TARGET_STOP) r->asked_to_stop++;
     client_ask_again(c, target, 0);
     return true;
 }
@@ -96,6 +99,8 @@ void operator_answered(client *c)
         promise_release_told(c, r, c->status);
     else if (c->target == TARGET_RUN && !unknown && !refused)
         promise_cancel_told(c, r, c->status);
+    else if (c->target == TARGET_STOP && !unknown && !refused)
+        promise_stop_told(c, r, c->status);
     else if (c->target == TARGET_PAGE && c->status == 200)
         promise_page(c, r, c->answer, c->answer_len);
     client_close(c);

@@ -1,5 +1,5 @@
 /* operator: one who looks after stopped runs, as an administrator: reads their pages, releases them, repeats itself,
- * and cancels what stops again and again. In the last process nothing stands still for long. */
+ * cancels what stops again and again, and stops others. In the last process nothing stands still for long. */
 #ifndef TESTS_SIMULATION_OPERATOR_H
 #define TESTS_SIMULATION_OPERATOR_H
 

@@ -47,6 +47,8 @@ void promise_refused(const client *c, int status);
 void promise_cancel_told(const client *c, run_record *r, int status);
 /* The answer to a release: 503 is none. */
 void promise_release_told(const client *c, const run_record *r, int status);
+/* The answer to a stop: 503 is none. */
+void promise_stop_told(const client *c, run_record *r, int status);
 /* That the run stands, and why. */
 void promise_stopped_told(const client *c, const run_record *r, const char *reason, size_t len);
 /* What the page of the run says. */

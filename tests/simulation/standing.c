@@ -73,13 +73,23 @@ static void give_attempts(run_record *r)
 
 const char *standing_stopped(run_record *r, const entry *e, int at)
 {
+    static const char name[] = "admin"; /* of --admin-token */
+    bool is_asked = e->status == ENTRY_STOP_OPERATOR;
     if (r->stop != 0) return "it is stopped twice";
+    r->stop_owed = false;
+    r->stops_asked += is_asked;
+    if (is_asked != (e->by.len == strlen(name) && memcmp(e->by.data, name, e->by.len) == 0))
+        return "it is stopped, and by another";
     r->stop = e->status;
     r->stops++;
     r->reasons |= 1U << e->status;
     r->stopped_ms = e->at_ms;
     w->met[MET_EXHAUSTED] += e->status == ENTRY_STOP_EXHAUSTED;
+    w->met[MET_STOP_ASKED] += is_asked;
+    w->met[MET_STOP_AWAY] += is_asked && !r->alive;
     switch (e->status) {
+    case ENTRY_STOP_OPERATOR:
+        return r->stops_asked <= r->asked_to_stop ? NULL : "it is stopped more often than the operator has asked";
     case ENTRY_STOP_CRASHES:
         return r->in_a_row >= CRASHES_IN_A_ROW || w->faults > 1 ? NULL
                                                                 : "it is stopped, and the process did not die of it";
@@ -176,6 +186,7 @@ bool standing_is_named(const run_record *r, int of, const char *reason, size_t l
     if (is(reason, len, "no endpoint")) return standing_lacks(of);
     if (is(reason, len, "unreadable")) return reads_fail();
     if (is(reason, len, "not resumed")) return now_planned()->no_resume && (!r || r->is_former);
+    if (is(reason, len, "operator")) return r && (r->reasons & 1U << ENTRY_STOP_OPERATOR) != 0;
     if (is(reason, len, "crashes")) return r && (r->reasons & 1U << ENTRY_STOP_CRASHES) != 0;
     if (is(reason, len, "exhausted")) return r && (r->reasons & 1U << ENTRY_STOP_EXHAUSTED) != 0;
     if (is(reason, len, "differs")) return r && (r->reasons & 1U << ENTRY_STOP_DIFFERS) != 0;

@@ -72,6 +72,19 @@ void promise_release_told(const client *c, const run_record *r, int status)
             client_number(c), status, c->run, r ? r->stops : 0, r ? r->releases : 0, c->answer);
 }
 
+/* 200: it stands, or has stood. 202: it will. 409: it has ended, or stands already. */
+void promise_stop_told(const client *c, run_record *r, int status)
+{
+    bool has_stood = r->stops > c->stops_seen || c->stops_before > 0;
+    bool good = status == 200   ? r->ended || r->stop == ENTRY_STOP_OPERATOR || r->releases > c->releases_before
+                : status == 409 ? r->ended || r->stop != 0 || has_stood || may_be_early(c)
+                                : status == 202;
+    w->met[MET_STOP_REFUSED] += status == 409;
+    PROMISE("stop told", good, "the operator was told %d by a stop, and run %d has %u stops (now %d), %u releases: %s",
+            status, c->run, r->stops, r->stop, r->releases, c->answer);
+    if (status == 202 && !r->ended && r->stop == 0) r->stop_owed = true;
+}
+
 void promise_stopped_told(const client *c, const run_record *r, const char *reason, size_t len)
 {
     world_note("client %d is told that run %d stands: %.*s", client_number(c), c->run, (int)len, reason);

@@ -143,6 +143,9 @@ typedef struct run_record {
     int64_t cancelled_ns;            /* when the entry *cancel* came to the disk; 0: not in this process */
     bool asked_to_cancel;            /* a client has sent DELETE */
     bool asked_to_release;           /* somebody has sent that it may go on */
+    unsigned asked_to_stop;          /* how often the operator has sent that it is to stand */
+    unsigned stops_asked;            /* entries *stopped* that this has led to */
+    bool stop_owed;                  /* the operator was told that it will stand, and it has not since */
     uint64_t causes;                 /* bits of the operations that are those of the last *stopped* */
     int stop;                        /* reason of the entry *stopped* behind which none *released* is; 0: none */
     unsigned stops, releases;        /* such entries */
@@ -190,6 +193,7 @@ typedef enum client_target {
     TARGET_STREAM,
     TARGET_RUN, /* DELETE */
     TARGET_RELEASE,
+    TARGET_STOP, /* the operator's */
     TARGET_PAGE
 } client_target;
 
@@ -205,6 +209,7 @@ typedef struct client {
     unsigned requests, refusals, audits;
     uint32_t begun_before;                 /* attempts of its job's runs when it sent its request */
     unsigned stops_before;                 /* stops of its run when it sent its request; 0: it did not stand */
+    unsigned stops_seen, releases_before;  /* its stops, standing or not, and its releases, then */
     uint32_t entries_before;               /* of its run on disk, then */
     unsigned steers;                       /* how often it still wants to release its run */
     bool reuses;                           /* asks again on the same connection */
@@ -302,6 +307,9 @@ typedef enum meeting {
     MET_EXHAUSTED,      /* a run stopped since a step had used its retries */
     MET_CLIENT_RELEASE, /* such a run was released with its own token */
     MET_MENDED,         /* such a run succeeded */
+    MET_STOP_ASKED,     /* a run stopped for the operator */
+    MET_STOP_AWAY,      /* it was not in memory when the operator asked */
+    MET_STOP_REFUSED,   /* the operator was told that it stands already, or has ended */
     MEETINGS
 } meeting;
 

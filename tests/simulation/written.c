@@ -235,7 +235,7 @@ static bool is_right(const run_record *r)
 {
     char reply[PROGRAM_REPLY_MAX];
     if (is_rightly_cancelled(r)) return true;
-    if (r->cancel_promised && !r->cancelled) return false;
+    if ((r->cancel_promised || r->stop_owed) && !r->cancelled) return false;
     verdict v = program_verdict(r);
     if (v.kind == VERDICT_OPEN) return false;
     /* A run that is cancelled while its handler fails is to end, so it does not stop. */

@@ -120,7 +120,8 @@ static size_t add_small_samples(entry *out)
                        .status = ENTRY_STOP_CRASHES,
                        .error = text("three times"),
                        .path = 80,
-                       .epoch = 7};
+                       .epoch = 7,
+                       .by = text("ann")};
     out[n++] = (entry){.kind = ENTRY_RELEASED, .at_ms = 13, .error = text("administrator"), .epoch = 8};
     out[n++] = (entry){.kind = ENTRY_CRASHED,
                        .path = 81,

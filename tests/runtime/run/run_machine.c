@@ -279,12 +279,13 @@ static void walk(world from, run_event first)
 
 static void no_way_breaks_a_promise(void)
 {
-    /* A request's, with its entry *started*; one that is loaded; and one that is loaded to be ended. */
+    /* A request's, with its entry *started*; one that is loaded; and one that is loaded to be ended, or stopped. */
     const world fresh = {.life = RUN_NEW, .commit = COMMIT_NONE, .open = true};
     const world loaded = {.life = RUN_NEW, .commit = run_commit_next(COMMIT_NONE, COMMIT_ON_LOADED)};
     walk(fresh, RUN_ON_BEGIN);
     walk(loaded, RUN_ON_BEGIN);
     walk(loaded, RUN_ON_CANCEL);
+    walk(loaded, RUN_ON_STOP);
     CHECK(world_count > 200);
     printf("# %zu situations\n", world_count);
 }

@@ -16,7 +16,7 @@ void *__real_calloc(size_t count, size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes)
 {
-    bool refuses = no_letters && count == 1 && bytes == sizeof(letter);
+    bool refuses = no_letters && count == 1 && bytes == sizeof(letter) + LETTER_VALUE_MAX;
     refused += refuses;
     return refuses ? NULL : __real_calloc(count, bytes);
 }

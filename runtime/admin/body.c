@@ -1,0 +1,87 @@
+#include "runtime/admin/body.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/json_reader.h"
+#include "runtime/base/problem.h"
+#include "runtime/base/value.h"
+
+static const char *body_kind_name(sw_kind kind)
+{
+    switch (kind) {
+    case SW_BOOL:
+        return "true or false";
+    case SW_INT:
+        return "a whole number";
+    case SW_STRING:
+        return "a string";
+    case SW_MAP:
+        return "an object";
+    default:
+        return "something else";
+    }
+}
+
+static bool body_refuse(http_exchange *x, const char *why)
+{
+    problem_reply(x, 400, why, NULL);
+    return false;
+}
+
+/* `message`: what is wrong with the text as JSON. */
+static void body_refuse_text(http_exchange *x, const char *message)
+{
+    char why[160];
+    (void)snprintf(why, sizeof why, "the body is not JSON: %s", message);
+    (void)body_refuse(x, why);
+}
+
+static bool body_key_is(sw_value key, const char *name)
+{
+    return sw_type(key) == SW_STRING && sw_len(key) == strlen(name) && memcmp(key.via.str.ptr, name, sw_len(key)) == 0;
+}
+
+/* Puts the member where it belongs. False: the exchange has its answer. */
+static bool body_take_member(http_exchange *x, const body_member *members, size_t count, sw_value key, sw_value value)
+{
+    char why[160];
+    const body_member *m = members;
+    while (m < members + count && !body_key_is(key, m->name)) m++;
+    if (m == members + count) {
+        bool is_text = sw_type(key) == SW_STRING;
+        int len = is_text && sw_len(key) < 64 ? (int)sw_len(key) : is_text ? 64 : 0;
+        (void)snprintf(why, sizeof why, "the body has a member that is not known here: \"%.*s\"", len,
+                       is_text ? key.via.str.ptr : "");
+        return body_refuse(x, why);
+    }
+    if (sw_type(value) != SW_NIL && m->kind != SW_NIL && sw_type(value) != m->kind) {
+        (void)snprintf(why, sizeof why, "\"%s\" has to be %s", m->name, body_kind_name(m->kind));
+        return body_refuse(x, why);
+    }
+    *m->value = value;
+    return true;
+}
+
+bool body_read(http_exchange *x, arena *a, const body_member *members, size_t count)
+{
+    const http_text *body = &http_exchange_request(x)->body;
+    const char *message = NULL;
+    sw_value v = sw_nil();
+    for (size_t i = 0; i < count; i++) *members[i].value = sw_nil();
+    if (body->len == 0) return true;
+    if (!json_read(a, body->data, body->len, &v, &message)) {
+        if (message == value_no_memory)
+            problem_reply(x, 503, "out of memory", "5");
+        else
+            body_refuse_text(x, message);
+        return false;
+    }
+    if (sw_type(v) != SW_MAP) return body_refuse(x, "the body has to be a JSON object");
+    for (size_t i = 0; i < sw_len(v); i++) {
+        sw_value value, key = sw_key_at(v, i, &value);
+        if (!body_take_member(x, members, count, key, value)) return false;
+    }
+    return true;
+}
