@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask } from "./api.js";
 import { Buttons, Modal, Refused, useWork } from "./dialogs.js";
-import { Link, State, html } from "./parts.js";
+import { State, html } from "./parts.js";
 import { go } from "./place.js";
 import { STEERING, available, steer } from "./steering.js";
 import { count, plural } from "./words.js";
@@ -45,7 +45,8 @@ function Outcome({ outcome, total }) {
       ({ run, error }) => html`<li><code>${run.runId}</code>: ${error.message}</li>`)}</ul>`}`;
 }
 
-function ChosenDialog({ name, runs, close, changed }) {
+function ChosenDialog({ name, runs: chosen, close, changed }) {
+  const [runs] = useState(chosen); // as they were when somebody decided: the list goes on beneath
   const action = STEERING[name], fit = runs.filter((run) => action.when(run.state)), skipped = runs.length - fit.length;
   const [outcome, setOutcome] = useState(null), left = useRef(false);
   const isOver = outcome && outcome.done + outcome.refused.length === fit.length;

@@ -53,7 +53,7 @@ function Day({ name, label, filters, set }) {
 }
 
 export function Filters({ filters }) {
-  const [has, setHas] = useState(false), [names, setNames] = useState([]), typing = useRef(null);
+  const [has, setHas] = useState(false), [names, setNames] = useState([]), typing = useRef(null), typed = useRef({});
   const latest = useRef(filters);
   latest.current = filters;
   useEffect(() => {
@@ -63,8 +63,11 @@ export function Filters({ filters }) {
   // What is typed goes into the URL when the keys rest; each of these is no step of the browser's history.
   const set = (name, value, wait = TYPING_MS) => {
     clearTimeout(typing.current);
-    const words = name === "label" ? value.split(/\s+/).filter(Boolean) : value.trim();
-    typing.current = setTimeout(() => go({ filters: { ...latest.current, [name]: words } }, { replace: wait > 0 }), wait);
+    typed.current[name] = name === "label" ? value.split(/\s+/).filter(Boolean) : value.trim();
+    typing.current = setTimeout(() => {
+      go({ filters: { ...latest.current, ...typed.current } }, { replace: wait > 0 });
+      typed.current = {};
+    }, wait);
   };
   if (!has) return null;
   const more = ["version", "label", "id", "error", "from", "to"].some((name) => filters[name]);

@@ -14,6 +14,7 @@ export class RunsList {
     this.isWhole = false; // the server has no more
     this.error = null;
     this.loading = null;
+    this.growing = null; // while a further page is asked for
     this.inserted = 0; // rows that have come above others since somebody has looked
     this.isLeft = false; // nobody looks any more
   }
@@ -37,8 +38,13 @@ export class RunsList {
   }
 
   more() {
-    if (this.isWhole || this.loading) return this.loading;
-    return this.only(async () => {
+    if (this.isWhole || this.growing) return this.growing;
+    this.growing = this.grow();
+    return this.growing;
+  }
+
+  async grow() {
+    await this.only(async () => {
       let runs = [];
       do { // a page of a server that has looked for long may be empty, with a next one
         const page = await this.page(this.next, this.rows.length === 0 ? FIRST : PAGE);
@@ -46,9 +52,11 @@ export class RunsList {
         for (const run of runs) this.append(run);
         this.next = page.next;
         this.isWhole = page.next === null;
-        this.changed();
+        if (runs.length === 0) this.changed();
       } while (runs.length === 0 && !this.isWhole && !this.isLeft);
+      this.growing = null;
     });
+    this.growing = null;
   }
 
   append(run) {
