@@ -64,7 +64,7 @@ const HEADS = ["at work", "stopped", "succeeded", "failed", "cancelled", "last h
 export function EndpointsView({ onRefusal, tell }) {
   const { value, error, again } = useAnswer((signal) => ask("GET", "_sw/endpoints", undefined, { signal }), LOOK_MS, []);
   const title = useFocus(), [open, setOpen] = useState(null), close = () => setOpen(null);
-  const canStop = useHas("_sw/settings/x", "PUT"), canStart = useHas("_sw/start", "POST");
+  const canStop = useHas("_sw/settings/x", "PUT"), canStart = useHas("_sw/runs", "POST");
   useEffect(() => { if (error) onRefusal(error); }, [error]);
   return html`
     <section class="endpoints-page"><h1 ref=${title} tabIndex=${-1}>Endpoints</h1>

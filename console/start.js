@@ -10,7 +10,7 @@ export function StartDialog({ endpoint, close, tell }) {
   const hasBody = method !== "GET" && method !== "DELETE";
   const work = useWork(null, async () => {
     const wish = { endpoint, target: fields.target, ...(hasBody && fields.body ? { body: fields.body } : {}) };
-    const { runId } = await ask("POST", "_sw/start", wish);
+    const { runId } = await ask("POST", "_sw/runs", wish);
     tell("The run has begun.");
     close();
     go({ run: runId });

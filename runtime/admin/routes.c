@@ -13,6 +13,7 @@
 #include "runtime/admin/runs.h"
 #include "runtime/admin/runs_list.h"
 #include "runtime/admin/session.h"
+#include "runtime/admin/start_run.h"
 #include "runtime/base/log.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/by_id.h"
@@ -131,6 +132,13 @@ static void on_runs(home *h, http_exchange *x, const endpoint *e, const http_par
 {
     (void)e, (void)params, (void)n;
     if (auth_admits(h, x, OPERATOR_VIEW, "listing runs")) runs_answer_list(h, x);
+}
+
+static void on_start(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)params, (void)n;
+    const operator_entry *who = auth_admits(h, x, OPERATOR_START, "starting a run");
+    if (who) start_run_answer(h, x, who->name);
 }
 
 static void on_run(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
@@ -267,6 +275,7 @@ void admin_register_routes(sw_app *app)
                   {"POST /_sw/backup", on_backup, DOOR_ADMIN, false},
                   {"POST /_sw/session", on_session, DOOR_ADMIN, false},
                   {"GET /_sw/runs", on_runs, DOOR_ADMIN, false},
+                  {"POST /_sw/runs", on_start, DOOR_ADMIN, false},
                   {"GET /_sw/runs/:id", on_run, DOOR_ADMIN, false},
                   {"POST /_sw/runs/:id/release", on_release, DOOR_BOTH, true},
                   {"POST /_sw/runs/:id/stop", on_stop, DOOR_ADMIN, false},

@@ -47,10 +47,15 @@ run *door_begin(home *h, http_exchange *x, const http_match *m, const request_wi
         return NULL;
     }
     const run_input input = door_input_of(http_exchange_request(x), m);
-    const run_origin origin = {.key = key};
+    return door_begin_work(h, x, &(door_work){m->target, &input, key}, w);
+}
+
+run *door_begin_work(home *h, http_exchange *x, const door_work *work, const request_wish *w)
+{
+    const run_origin origin = {.key = work->key};
     run_refusal why = {"out of memory", "5"};
     waiter *client = waiter_new(h, w);
-    run *r = client ? run_begin(h, m->target, &input, &origin, &why) : NULL;
+    run *r = client ? run_begin(h, work->endpoint, work->input, &origin, &why) : NULL;
     if (!r) {
         if (client) waiter_give_up(client);
         door_refuse(h, x, &why);

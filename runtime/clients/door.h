@@ -7,12 +7,24 @@
 #include "runtime/clients/request_wish.h"
 #include "runtime/run/run_input.h"
 
+struct endpoint;
 struct home;
 struct run;
 
 /* Begins a run of the endpoint that was found, and returns it. Takes the exchange. NULL: no run could begin, and the
  * exchange has been answered. When this returns the handler has started, and may have ended. `key`: see run_origin. */
 struct run *door_begin(struct home *h, http_exchange *x, const http_match *m, const request_wish *w, run_key *key);
+
+/* What is to be begun. */
+typedef struct door_work {
+    const struct endpoint *endpoint;
+    const run_input *input; /* borrowed for the call */
+    run_key *key;           /* see run_origin */
+} door_work;
+
+/* Begins a run of that work, and answers the exchange as the wish says: for requests that describe another one. Takes
+ * the exchange. Returns and refuses as door_begin does. */
+struct run *door_begin_work(struct home *h, http_exchange *x, const door_work *work, const request_wish *w);
 
 /* Begins a plain request: calls the handler of its route, which has no journal and answers by itself. Takes the
  * exchange. */

@@ -13,7 +13,7 @@ enum { OPERATOR_NAME_MAX = 32, OPERATOR_HASH_BYTES = 32 };
 typedef enum operator_scope {
     OPERATOR_VIEW = 1,  /* read runs and metrics */
     OPERATOR_ACT = 2,   /* cancel and release runs */
-    OPERATOR_START = 4, /* start runs: reserved, nothing asks for it yet */
+    OPERATOR_START = 4, /* start runs */
     OPERATOR_ADMIN = 8  /* everything, backups too */
 } operator_scope;
 

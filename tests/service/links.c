@@ -370,7 +370,9 @@ static void test_unauthorized(void)
     } rows[] = {{"GET", "/output", "run"}, {"PUT", "/output", "run"},     {"GET", "/stream", "run"},
                 {"DELETE", "", "admin"},   {"POST", "/release", "admin"}, {"GET", "", "admin"},
                 {"POST", "/stop", "admin"}};
-    static const char *const admin[] = {"/_sw/runs", "/_sw/metrics", "/_sw/backup?name=x"};
+    static const struct {
+        const char *method, *path;
+    } admin[] = {{"GET", "/_sw/runs"}, {"POST", "/_sw/runs"}, {"GET", "/_sw/metrics"}, {"POST", "/_sw/backup?name=x"}};
     char url[1100], expected[64];
     start_with("300ms", NULL);
     links l = begin("");
@@ -383,9 +385,9 @@ static void test_unauthorized(void)
         CHECK_STR(header("WWW-Authenticate"), expected);
         CHECK_STR(header("Content-Type"), "application/problem+json");
     }
-    for (size_t i = 0; i < 3; i++) {
-        snprintf(url, sizeof url, "%s%s", server.address, admin[i]);
-        ask(i == 2 ? "POST" : "GET", url);
+    for (size_t i = 0; i < sizeof admin / sizeof *admin; i++) {
+        snprintf(url, sizeof url, "%s%s", server.address, admin[i].path);
+        ask(admin[i].method, url);
         CHECK_INT(a.status, 401);
         CHECK_STR(header("WWW-Authenticate"), "Bearer realm=\"admin\"");
     }
