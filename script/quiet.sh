@@ -36,7 +36,8 @@ with open(folder + "/meson-info/intro-buildoptions.json", encoding="utf-8") as f
 for option in options:
     name, _, value = option.removeprefix("--").removeprefix("-D").partition("=")
     has = known.get(name)
-    if (str(has).lower() if isinstance(has, bool) else str(has)) != value:
+    text = " ".join(has) if isinstance(has, list) else str(has).lower() if isinstance(has, bool) else str(has)
+    if text != value:
         print(option)
 END
 }
