@@ -106,15 +106,20 @@ static bool folder_make(const char *path, char *error, size_t error_size)
     return true;
 }
 
-static bool check_format(const char *path, char *error, size_t error_size)
+static bool write_format(const char *path, char *error, size_t error_size)
+{
+    char text[SMALL_FILE_MAX];
+    int len = snprintf(text, sizeof text, "%d\n", FOLDER_FORMAT);
+    if (folder_write(path, "FORMAT", text, (size_t)len)) return true;
+    return folder_fail(error, error_size, path, "cannot be written; check its owner and the disk", strerror(errno));
+}
+
+bool folder_check(const char *path, char *error, size_t error_size)
 {
     char text[SMALL_FILE_MAX + 1] = "";
     ssize_t n = folder_read(path, "FORMAT", text, SMALL_FILE_MAX);
-    if (n < 0 && errno == ENOENT) {
-        int len = snprintf(text, sizeof text, "%d\n", FOLDER_FORMAT);
-        if (folder_write(path, "FORMAT", text, (size_t)len)) return true;
-        return folder_fail(error, error_size, path, "cannot be written; check its owner and the disk", strerror(errno));
-    }
+    if (n < 0 && (errno == ENOENT || errno == ENOTDIR))
+        return folder_fail(error, error_size, path, "is no data folder: it has no file FORMAT", "");
     if (n < 0) return folder_fail(error, error_size, path, "its file FORMAT cannot be read", strerror(errno));
     char *end;
     long format = strtol(text, &end, 10);
@@ -133,7 +138,11 @@ static bool check_format(const char *path, char *error, size_t error_size)
 
 bool folder_prepare(const char *path, char *error, size_t error_size)
 {
-    return folder_make(path, error, error_size) && check_format(path, error, error_size);
+    char file[FOLDER_PATH_MAX];
+    if (!folder_make(path, error, error_size)) return false;
+    name_in(file, path, "FORMAT");
+    bool is_new = access(file, F_OK) != 0 && errno == ENOENT;
+    return is_new ? write_format(path, error, error_size) : folder_check(path, error, error_size);
 }
 
 bool folder_secret(const char *path, uint8_t secret[FOLDER_SECRET_BYTES], char *error, size_t error_size)

@@ -14,6 +14,9 @@ enum { FOLDER_FORMAT = 1, FOLDER_SECRET_BYTES = 32, FOLDER_PATH_MAX = 4096 };
  * that says what to change. */
 bool folder_prepare(const char *path, char *error, size_t error_size);
 
+/* Checks that the folder is there and its format is known, and changes nothing. False with a message. */
+bool folder_check(const char *path, char *error, size_t error_size);
+
 /* Reads the secret, or makes it. False with a message that says what to change. */
 bool folder_secret(const char *path, uint8_t secret[FOLDER_SECRET_BYTES], char *error, size_t error_size);
 

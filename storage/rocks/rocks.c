@@ -312,6 +312,31 @@ static rocks *rocks_new(const char *path)
     return r;
 }
 
+backend *rocks_open_reading(const char *path, char *error, size_t error_size)
+{
+    char current[FOLDER_PATH_MAX + 16];
+    if (!folder_check(path, error, error_size)) return NULL;
+    (void)snprintf(current, sizeof current, "%s/journal/CURRENT", path);
+    if (access(current, F_OK) != 0) {
+        (void)snprintf(error, error_size, "data folder %s: it has no journal yet, or that cannot be read", path);
+        return NULL;
+    }
+    rocks *r = rocks_new(path);
+    if (!r) {
+        (void)snprintf(error, error_size, "out of memory");
+        return NULL;
+    }
+    rocksdb_options_set_create_if_missing(r->options, 0);
+    (void)rocks_synced_read(&r->synced, path);
+    r->seen_ms = r->synced.wall_ms;
+    /* The lock comes first: a program that works with the folder writes its logs while they are checked. */
+    if (rocks_lock(r, error, error_size) && rocks_check(path, false, error, error_size) &&
+        rocks_open_for_reading(r, error, error_size))
+        return &r->base;
+    rocks_close(&r->base);
+    return NULL;
+}
+
 backend *rocks_open(const char *path, bool accept_loss, char *error, size_t error_size)
 {
     if (!folder_prepare(path, error, error_size)) return NULL;

@@ -10,4 +10,14 @@
  * message that says what to change. `accept_loss`: see rocks_check. */
 backend *rocks_open(const char *path, bool accept_loss, char *error, size_t error_size);
 
+/* Opens the database for reading alone, and changes nothing: neither the epoch nor any file around it. Its lock is this
+ * process's, so no program can start on the folder meanwhile. NULL with a message: among others, that it is in use. */
+backend *rocks_open_reading(const char *path, char *error, size_t error_size);
+
+/* Runs of which a value cannot be read, and that have no live row, are in no list: RocksDB does not tell which they
+ * are. Calls on_gap for each place in the order of runs where there are such, with the runs on both sides of it that
+ * can be read: `newer`, NULL: there is none, and `older`. False with a message: nothing can be read now. */
+typedef void rocks_on_gap(void *arg, const run_id *newer, const run_id *older);
+bool rocks_find_gaps(backend *b, rocks_on_gap *on_gap, void *arg, const char **error);
+
 #endif

@@ -8,6 +8,7 @@
 
 enum {
     NEWEST_AHEAD_MS = 1000,
+    GAP_PAGE = 256,
     LAST_BITS = 16 /* of an id: node number and loop. Two ids of one moment differ in the bits before */
 };
 
@@ -124,13 +125,20 @@ static bool run_behind_damage(rocks *r, const run_id *id, run_id *out)
     return found == LOOK_RUN;
 }
 
+/* Above all ids made so far, unless the clock was set back. */
+static run_id newest_id(void)
+{
+    run_id newest = {{0}};
+    row_put_be(newest.bytes, (uint64_t)time(NULL) * 1000 + NEWEST_AHEAD_MS, 6);
+    return newest;
+}
+
 /* Lists runs by their segments, the newest first, and goes around damage. */
 static size_t list_readable(rocks *r, const run_id *before, size_t limit, run_id *ids)
 {
     bool all = false;
     size_t n = 0;
-    run_id newest = {{0}}; /* above all ids made so far, unless the clock was set back */
-    row_put_be(newest.bytes, (uint64_t)time(NULL) * 1000 + NEWEST_AHEAD_MS, 6);
+    run_id newest = newest_id();
     while (n < limit && !all) {
         n += list_segments(r, n > 0 ? &ids[n - 1] : before, limit - n, ids + n, &all);
         if (all || n == limit) break;
@@ -176,4 +184,25 @@ long rocks_list(backend *b, const run_id *before, size_t limit, run_id *ids, con
     }
     free(found);
     return live;
+}
+
+bool rocks_find_gaps(backend *b, rocks_on_gap *on_gap, void *arg, const char **error)
+{
+    rocks *r = rocks_of(b);
+    run_id page[GAP_PAGE], at = newest_id(), behind;
+    bool all = false, more = true, is_first = true;
+    if (!rocks_read_begin(r, error)) return false;
+    while (more) {
+        size_t n = list_segments(r, is_first ? NULL : &at, GAP_PAGE, page, &all);
+        if (n > 0) at = page[n - 1];
+        more = n == GAP_PAGE;
+        if (!all) {
+            more = run_behind_damage(r, &at, &behind);
+            on_gap(arg, is_first && n == 0 ? NULL : &at, more ? &behind : NULL);
+            if (more) at = behind;
+        }
+        is_first = false;
+    }
+    rocks_read_end(r);
+    return true;
 }

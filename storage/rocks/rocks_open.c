@@ -89,7 +89,7 @@ void rocks_unlock_folder(rocks *r)
 /* RocksDB locks journal/LOCK only when it opens for writing. Locks of fcntl belong to the process: RocksDB gets its own
  * beside this one, and when it closes the file both are gone. So this lock is taken anew before each opening for
  * reading, and its descriptor stays open as long as RocksDB may have a lock. */
-static bool lock_journal(rocks *r, char *error, size_t error_size)
+bool rocks_lock(rocks *r, char *error, size_t error_size)
 {
     char file[FOLDER_PATH_MAX + 16];
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
@@ -211,10 +211,10 @@ static opening open_database(rocks *r, bool read_only, char *error, size_t error
 }
 
 /* Writes are refused while the database is open for reading, as they are after a write that has failed. */
-static bool open_for_reading(rocks *r, char *error, size_t error_size)
+bool rocks_open_for_reading(rocks *r, char *error, size_t error_size)
 {
     r->failed = true;
-    return lock_journal(r, error, error_size) && open_database(r, true, error, error_size) == OPENED;
+    return rocks_lock(r, error, error_size) && open_database(r, true, error, error_size) == OPENED;
 }
 
 /* An opening for writing lacked space: the next one is worth its time only with twice as much room; but the logs cannot
@@ -276,7 +276,7 @@ bool rocks_reopen(backend *b, char *error, size_t error_size)
     if (!ok)
         (void)snprintf(error, error_size, "%s%s", got == OPEN_LACKS_SPACE ? too_little_room_text(r, room) : "", why);
     /* If this fails too, nothing can be read until the next try. */
-    if (!ok && !r->fenced) (void)open_for_reading(r, ignored, sizeof ignored);
+    if (!ok && !r->fenced) (void)rocks_open_for_reading(r, ignored, sizeof ignored);
     assert(!ok || (r->db && !r->failed && !r->read_only));
     if (ok && was_read_only) folder_mark_used(r->path);
     (void)pthread_rwlock_unlock(&r->lock);
@@ -291,7 +291,7 @@ static bool open_unwritable(rocks *r, const char *reason, char *error, size_t er
     char current[FOLDER_PATH_MAX + 16];
     (void)snprintf(current, sizeof current, "%s/journal/CURRENT", r->path);
     if (access(current, F_OK) != 0) return fail_unwritable(r, reason, error, error_size);
-    if (!open_for_reading(r, error, error_size)) return false;
+    if (!rocks_open_for_reading(r, error, error_size)) return false;
     fprintf(
         stderr,
         "stepwell: data folder %s takes no writes (%s): the journal is open for reading alone, and no run begins or "
