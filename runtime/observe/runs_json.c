@@ -167,6 +167,7 @@ static stop_reason stop_of(const sw_app *app, const store_summary *s)
     if (of->stopped.kind) return stop_of_entry(&of->stopped);
     if (s->due_ms == STORE_DUE_STOPPED)
         return STOP_UNKNOWN; /* the entry that says why is in the part that was not read: the run's own page has it */
+    if (!app) return STOP_NONE; /* no program, whose endpoints could be missing */
     if (!app_endpoint(app, of->started.function.data, of->started.function.len)) return STOP_NO_ENDPOINT;
     uint64_t epoch = store_epoch(app->store);
     bool former = app->opt.no_resume && entry_opening(of->started.epoch) != epoch;

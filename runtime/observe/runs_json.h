@@ -19,6 +19,7 @@ typedef enum shown_state {
     SHOWN_STATES
 } shown_state;
 
+/* Of all below: `app` NULL when no program works with the folder. */
 const char *shown_state_name(shown_state state); /* "running" */
 /* From any thread. */
 shown_state runs_json_state(const sw_app *app, const store_summary *s);

@@ -1,0 +1,220 @@
+/* runs: lists of runs, single runs, and what happens to them. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "cli/client.h"
+#include "cli/offline.h"
+#include "cli/offline_runs.h"
+#include "cli/run_filter.h"
+#include "cli/safe.h"
+#include "cli/table.h"
+#include "cli/view.h"
+
+enum { PAGE_MAX = 500, LIST_DEFAULT = 50, LIST_MOST = 1000000, ENDPOINT_COLUMNS = 40, WHAT_COLUMNS = 60 };
+
+/* ---- The list ---- */
+
+static int64_t now_ms(void)
+{
+    struct timespec t;
+    (void)clock_gettime(CLOCK_REALTIME, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+/* "a:b c:d" */
+static const char *labels_of(cli *c, sw_value labels)
+{
+    const char *all = "";
+    for (size_t i = 0; i < sw_len(labels); i++) {
+        sw_value text, key = sw_key_at(labels, i, &text);
+        all = cli_text(c, "%s%s%s:%s", all, *all ? " " : "", view_text(c, key, 0), view_text(c, text, 0));
+    }
+    return all;
+}
+
+/* Why it failed or stands, or how far it is. */
+static const char *what_of(cli *c, sw_value line)
+{
+    static const char *const members[] = {"error", "detail", "status"};
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        sw_value v = sw_get(line, members[i]);
+        if (!sw_is_nil(v)) return view_text(c, v, WHAT_COLUMNS);
+    }
+    return "";
+}
+
+static const char *state_of(cli *c, sw_value line)
+{
+    const char *state = view_text(c, sw_get(line, "state"), 0), *reason = view_text(c, sw_get(line, "reason"), 0);
+    return *reason ? cli_text(c, "%s (%s)", state, reason) : state;
+}
+
+static const char *took_of(cli *c, sw_value line)
+{
+    int64_t from = sw_as_int(sw_get(line, "startedAt"), 0), to = sw_as_int(sw_get(line, "endedAt"), now_ms());
+    return from > 0 ? view_duration(c, to - from) : "";
+}
+
+static void list_add(table *t, sw_value line)
+{
+    cli *c = t->c;
+    const char *const cells[] = {view_text(c, sw_get(line, "runId"), 0),
+                                 state_of(c, line),
+                                 view_text(c, sw_get(line, "endpoint"), ENDPOINT_COLUMNS),
+                                 view_time(c, sw_get(line, "startedAt")),
+                                 took_of(c, line),
+                                 labels_of(c, sw_get(line, "labels")),
+                                 what_of(c, line)};
+    table_add(t, cells);
+}
+
+static void list_begin(table *t, cli *c)
+{
+    static const char *const heads[] = {"RUN", "STATE", "ENDPOINT", "BEGAN (UTC)", "TOOK", "LABELS", "WHAT", NULL};
+    table_begin(t, c, 7, heads);
+}
+
+static void list_take(void *arg, sw_value line)
+{
+    table *t = arg;
+    if (cli_has(t->c, OPTION_JSON))
+        view_print_json(t->c, line);
+    else
+        list_add(t, line);
+}
+
+/* Asks page after page. What is there by then has been added, also when one is refused. */
+static cli_end list_pages(table *t, long long wanted)
+{
+    cli *c = t->c;
+    const char *before = c->values[OPTION_BEFORE], *filter = run_filter_query(c);
+    while (wanted > 0) {
+        cli_reply reply;
+        long long page = wanted < PAGE_MAX ? wanted : PAGE_MAX;
+        const char *cursor = before ? cli_text(c, "&before=%s", client_escape(c, before)) : "";
+        cli_end end = client_get(c, cli_text(c, "/_sw/runs?limit=%lld%s%s", page, filter, cursor), &reply);
+        if (end != CLI_DONE) return end;
+        sw_value runs = sw_get(reply.json, "runs"), next = sw_get(reply.json, "next");
+        for (size_t i = 0; i < sw_len(runs) && wanted > 0; i++, wanted--) list_take(t, sw_at(runs, i));
+        if (sw_type(next) != SW_STRING) return CLI_DONE;
+        before = cli_bytes(c, next.via.str.ptr, next.via.str.size);
+    }
+    return CLI_DONE;
+}
+
+cli_end runs_list(cli *c)
+{
+    long long wanted, bounds[2] = {1, LIST_MOST};
+    table t;
+    if (!cli_number(c, OPTION_LIMIT, LIST_DEFAULT, bounds, &wanted)) return CLI_USAGE;
+    list_begin(&t, c);
+    cli_end end = cli_has(c, OPTION_DATA) ? offline_list(c, wanted, list_take, &t) : list_pages(&t, wanted);
+    if (!cli_has(c, OPTION_JSON) && (end == CLI_DONE || t.first->next)) table_print(&t);
+    return end;
+}
+
+/* ---- One run ---- */
+
+/* The document of a run, from the server or the folder. */
+static cli_end run_get(cli *c, const char *id, cli_reply *out)
+{
+    if (cli_has(c, OPTION_DATA)) return offline_run(c, id, out);
+    return client_get(c, cli_text(c, "/_sw/runs/%s", client_escape(c, id)), out);
+}
+
+static void show_member(table *t, sw_value run, const char *name, const char *head)
+{
+    const char *const cells[] = {head, view_text(t->c, sw_get(run, name), 0)};
+    if (*cells[1]) table_add(t, cells);
+}
+
+static void show_head(cli *c, sw_value run)
+{
+    static const struct {
+        const char *name, *head;
+    } members[] = {{"runId", "run"},   {"endpoint", "endpoint"}, {"target", "target"}, {"version", "version"},
+                   {"error", "error"}, {"detail", "stopped"},    {"status", "status"}, {"forkedFrom", "forked from"}};
+    table t;
+    table_begin(&t, c, 2, NULL);
+    table_add(&t, (const char *const[]){"state", state_of(c, run)});
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++)
+        show_member(&t, run, members[i].name, members[i].head);
+    const char *why = view_text(c, sw_get(sw_get(run, "why"), "text"), 0);
+    if (*why) table_add(&t, (const char *const[]){"why", why});
+    table_add(&t, (const char *const[]){"began", view_time(c, sw_get(run, "startedAt"))});
+    table_add(&t, (const char *const[]){"took", took_of(c, run)});
+    const char *labels = labels_of(c, sw_get(run, "labels")), *usage = view_text(c, sw_get(run, "usage"), 0);
+    if (*labels) table_add(&t, (const char *const[]){"labels", labels});
+    if (*usage) table_add(&t, (const char *const[]){"usage", usage});
+    table_print(&t);
+}
+
+static const char *number_of(cli *c, sw_value v)
+{
+    return sw_is_nil(v) ? "" : cli_text(c, "%lld", (long long)sw_as_int(v, 0));
+}
+
+/* What an entry says, in one cell. */
+static const char *entry_what(cli *c, sw_value e)
+{
+    static const char *const members[] = {"error", "by", "value", "status", "reason", "units"};
+    for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
+        sw_value v = sw_get(e, members[i]);
+        if (!sw_is_nil(v)) return view_text(c, v, WHAT_COLUMNS);
+    }
+    return "";
+}
+
+static void show_entries(cli *c, sw_value run)
+{
+    static const char *const heads[] = {"AT", "ENTRY", "ID", "ATTEMPT", "TOOK", "WHAT", NULL};
+    sw_value entries = sw_get(run, "entries");
+    int64_t began = sw_as_int(sw_get(run, "startedAt"), 0);
+    table t;
+    table_begin(&t, c, 6, heads);
+    for (size_t i = 0; i < sw_len(entries); i++) {
+        sw_value e = sw_at(entries, i), id = sw_get(e, "id"), took = sw_get(e, "duration");
+        if (sw_is_nil(id)) id = sw_get(e, "model");
+        int64_t at = sw_as_int(sw_get(e, "at"), 0);
+        const char *const cells[] = {at > 0 ? view_duration(c, at - began) : "",
+                                     view_text(c, sw_get(e, "kind"), 0),
+                                     view_text(c, id, ENDPOINT_COLUMNS),
+                                     number_of(c, sw_get(e, "attempt")),
+                                     sw_is_nil(took) ? "" : view_duration(c, sw_as_int(took, 0)),
+                                     entry_what(c, e)};
+        table_add(&t, cells);
+    }
+    if (t.first->next) putchar('\n');
+    if (t.first->next) table_print(&t);
+}
+
+cli_end runs_show(cli *c)
+{
+    cli_reply reply;
+    cli_end end = run_get(c, c->words[0], &reply);
+    if (end != CLI_DONE) return end;
+    if (cli_has(c, OPTION_JSON)) {
+        view_print_json(c, reply.json);
+        return CLI_DONE;
+    }
+    show_head(c, reply.json);
+    show_entries(c, reply.json);
+    return CLI_DONE;
+}
+
+cli_end runs_export(cli *c)
+{
+    cli_reply reply;
+    const char *path = c->values[OPTION_OUTPUT];
+    cli_end end = run_get(c, c->words[0], &reply);
+    if (end != CLI_DONE) return end;
+    FILE *to = path ? fopen(path, "wxe") : stdout;
+    if (!to) return cli_fail(CLI_REFUSED, "%s: %s", path, strerror(errno));
+    view_put_json(to, reply.body, reply.len);
+    bool ok = fflush(to) == 0 && !ferror(to);
+    if (path) ok = fclose(to) == 0 && ok;
+    return ok ? CLI_DONE : cli_fail(CLI_REFUSED, "%s: %s", path ? path : "standard output", strerror(errno));
+}

@@ -1,0 +1,14 @@
+/* safe: texts that others wrote, made fit for a terminal and for a line of a table: what would move the cursor, turn
+ * text round or hide it is shown as an escape. Pure. */
+#ifndef CLI_SAFE_H
+#define CLI_SAFE_H
+
+#include "cli/cli.h"
+
+/* The text in at most `columns` columns (0: all of it), cut to "..."; in the arena. */
+char *safe_text(cli *c, const char *data, size_t len, size_t columns);
+
+/* How many columns a text takes that is safe. */
+size_t safe_columns(const char *text);
+
+#endif

@@ -1,0 +1,109 @@
+/* stats: how much there is: what the server's metrics say, or a folder's runs counted. */
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/client.h"
+#include "cli/offline_runs.h"
+#include "cli/table.h"
+#include "cli/view.h"
+
+/* ---- Of a server ---- */
+
+static const struct {
+    const char *metric, *head;
+} figures[] = {{"stepwell_runs_in_memory", "runs in memory"},
+               {"stepwell_runs_unfinished", "unfinished"},
+               {"stepwell_runs_stopped", "stopped"},
+               {"stepwell_runs_started_total", "started"},
+               {"stepwell_runs_succeeded_total", "succeeded"},
+               {"stepwell_runs_failed_total", "failed"},
+               {"stepwell_runs_rejected_total", "rejected"},
+               {"stepwell_runs_cancelled_total", "cancelled"},
+               {"stepwell_steps_done_total", "steps done"},
+               {"stepwell_attempts_failed_total", "attempts failed"},
+               {"stepwell_journal_commits_total", "commits"},
+               {"stepwell_journal_disk_bytes", "journal on disk"},
+               {"stepwell_journal_queue_bytes", "journal queue"},
+               {"stepwell_journal_runs_deleted_total", "deleted by retention"}};
+enum { FIGURES = sizeof figures / sizeof *figures };
+
+/* The metric's value in the page; -1: the server does not have it. */
+static double figure_of(const char *page, const char *metric)
+{
+    size_t len = strlen(metric);
+    for (const char *at = page; at && *at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL)
+        if (strncmp(at, metric, len) == 0 && at[len] == ' ') return strtod(at + len, NULL);
+    return -1;
+}
+
+static cli_end stats_of_server(cli *c)
+{
+    cli_reply reply;
+    table t;
+    const char *comma = "";
+    cli_end end = client_call(c, "GET", "/_sw/metrics", NULL, &reply);
+    if (end != CLI_DONE) return end;
+    if (reply.status != 200) return client_refused(c, &reply);
+    table_begin(&t, c, 2, NULL);
+    if (cli_has(c, OPTION_JSON)) putchar('{');
+    for (size_t i = 0; i < FIGURES; i++) {
+        double n = figure_of(reply.body, figures[i].metric);
+        bool is_size = strstr(figures[i].metric, "_bytes") != NULL;
+        if (n < 0) continue;
+        if (cli_has(c, OPTION_JSON)) printf("%s\"%s\":%.0f", comma, figures[i].metric + strlen("stepwell_"), n);
+        comma = ",";
+        const char *text = is_size ? view_bytes(c, (uint64_t)n) : cli_text(c, "%.0f", n);
+        table_add(&t, (const char *const[]){figures[i].head, text});
+    }
+    if (cli_has(c, OPTION_JSON))
+        puts("}");
+    else
+        table_print(&t);
+    return CLI_DONE;
+}
+
+/* ---- Of a folder ---- */
+
+static const char *const states[] = {"running", "sleeping",  "stopped",   "succeeded",
+                                     "failed",  "cancelled", "unreadable"};
+enum { STATES = sizeof states / sizeof *states };
+
+typedef struct tally {
+    long long runs, of_state[STATES], others;
+} tally;
+
+static void tally_add(void *arg, sw_value line)
+{
+    tally *n = arg;
+    n->runs++;
+    for (size_t i = 0; i < STATES; i++) {
+        if (!sw_str_equal(sw_get(line, "state"), states[i])) continue;
+        n->of_state[i]++;
+        return;
+    }
+    n->others++;
+}
+
+static cli_end stats_of_folder(cli *c)
+{
+    tally n = {.runs = 0};
+    table t;
+    cli_end end = offline_list(c, LLONG_MAX, tally_add, &n);
+    if (end != CLI_DONE) return end;
+    table_begin(&t, c, 2, NULL);
+    table_add(&t, (const char *const[]){"runs", cli_text(c, "%lld", n.runs)});
+    if (cli_has(c, OPTION_JSON)) printf("{\"runs\":%lld", n.runs);
+    for (size_t i = 0; i < STATES; i++) {
+        if (cli_has(c, OPTION_JSON)) printf(",\"%s\":%lld", states[i], n.of_state[i]);
+        if (n.of_state[i] > 0) table_add(&t, (const char *const[]){states[i], cli_text(c, "%lld", n.of_state[i])});
+    }
+    if (cli_has(c, OPTION_JSON))
+        puts("}");
+    else
+        table_print(&t);
+    return CLI_DONE;
+}
+
+cli_end stats_show(cli *c) { return cli_has(c, OPTION_DATA) ? stats_of_folder(c) : stats_of_server(c); }

@@ -1,0 +1,43 @@
+/* What tests/cli/cli.py looks at with the command: runs that end, fail with any text, sleep, and say things. */
+#include <stepwell.h>
+
+static sw_value work(sw_ctx *c, sw_value input)
+{
+    sw_usage(c, &(sw_usage_of){.model = "m", .input_tokens = 3, .units = 1});
+    return input;
+}
+
+static void on_work(sw_ctx *c)
+{
+    const char *customer = sw_query(c, "customer");
+    sw_label(c, "customer", customer ? customer : "nobody");
+    sw_value done = sw_step(c, "work", work, sw_str(c, "done"));
+    sw_status(c, sw_map(c, "done", sw_int(1), "of", sw_int(1)));
+    sw_reply_json(c, 200, done);
+}
+
+static sw_value fail(sw_ctx *c, sw_value input)
+{
+    sw_bytes body = sw_body(c);
+    (void)input;
+    sw_fail_fatal(c, "%.*s", (int)body.len, body.data);
+}
+
+static void on_fail(sw_ctx *c) { (void)sw_step(c, "fail", fail, sw_nil()); }
+
+static void on_sleep(sw_ctx *c)
+{
+    enum { HOUR_MS = 3600000, MOMENT_MS = 1500 };
+    (void)sw_step(c, "work", work, sw_str(c, "slept"));
+    sw_sleep(c, "nap", sw_query(c, "short") ? MOMENT_MS : HOUR_MS);
+    sw_reply_text(c, 200, "slept");
+}
+
+int main(int argc, char **argv)
+{
+    sw_app *app = sw_app_new("told");
+    sw_endpoint(app, "GET /work", on_work, NULL);
+    sw_endpoint(app, "POST /fail", on_fail, NULL);
+    sw_endpoint(app, "GET /sleep", on_sleep, NULL);
+    return sw_main(app, argc, argv);
+}
