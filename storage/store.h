@@ -121,6 +121,7 @@ typedef struct store_segment {
     const char *data;     /* entries, one after the other; borrowed until it comes back */
     size_t len;           /* 0: rows alone */
     const store_row *rows;
+    unsigned tag;          /* the caller's: whose segment it is, when it comes back */
     bool joined;           /* with the next of its list: both on disk or neither, whatever keys are taken */
     store_outcome outcome; /* set when it comes back */
     const char *error;     /* set when it comes back: why not (valid until store_close); NULL: STORE_DONE */

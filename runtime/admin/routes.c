@@ -13,6 +13,7 @@
 #include "runtime/admin/runs.h"
 #include "runtime/admin/runs_list.h"
 #include "runtime/admin/session.h"
+#include "runtime/admin/settings_routes.h"
 #include "runtime/admin/start_run.h"
 #include "runtime/base/log.h"
 #include "runtime/base/problem.h"
@@ -256,6 +257,34 @@ static void on_backup(home *h, http_exchange *x, const endpoint *e, const http_p
     backup_answer(h, x);
 }
 
+static void on_settings(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)params, (void)n;
+    if (auth_admits(h, x, OPERATOR_VIEW, "reading settings")) settings_answer_list(h, x);
+}
+
+/* Who may cancel all runs of an endpoint may stop the endpoint: the scope is that of steering. */
+static const operator_entry *route_admits_setting(home *h, http_exchange *x, const http_param *params, const char *does)
+{
+    const operator_entry *who = auth_admits(h, x, OPERATOR_ACT, does);
+    if (who) log_line(LOG_INFO, NULL, "%s \"%s\": asked by operator %s", does, params[0].value, who->name);
+    return who;
+}
+
+static void on_set(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)n;
+    const operator_entry *who = route_admits_setting(h, x, params, "changing the setting");
+    if (who) settings_answer_put(h, x, params[0].value, who->name);
+}
+
+static void on_unset(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)n;
+    const operator_entry *who = route_admits_setting(h, x, params, "deleting the setting");
+    if (who) settings_answer_delete(h, x, params[0].value, who->name);
+}
+
 static void on_session(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
@@ -274,6 +303,9 @@ void admin_register_routes(sw_app *app)
                   {"GET /_sw/metrics", on_metrics, DOOR_ADMIN, false},
                   {"POST /_sw/backup", on_backup, DOOR_ADMIN, false},
                   {"POST /_sw/session", on_session, DOOR_ADMIN, false},
+                  {"GET /_sw/settings", on_settings, DOOR_ADMIN, false},
+                  {"PUT /_sw/settings/:name", on_set, DOOR_ADMIN, false},
+                  {"DELETE /_sw/settings/:name", on_unset, DOOR_ADMIN, false},
                   {"GET /_sw/runs", on_runs, DOOR_ADMIN, false},
                   {"POST /_sw/runs", on_start, DOOR_ADMIN, false},
                   {"GET /_sw/runs/:id", on_run, DOOR_ADMIN, false},

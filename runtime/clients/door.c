@@ -1,6 +1,7 @@
 #include "runtime/clients/door.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "runtime/base/problem.h"
 #include "runtime/clients/waiter.h"
@@ -27,6 +28,17 @@ static void door_refuse(home *h, http_exchange *x, const run_refusal *why)
     problem_reply(x, 503, why->text, why->retry_after_s);
 }
 
+bool door_admits(home *h, http_exchange *x, const endpoint *e)
+{
+    char retry_after[16];
+    uint32_t stopped_s = endpoint_stopped_s(e);
+    if (stopped_s == 0) return true;
+    (void)snprintf(retry_after, sizeof retry_after, "%u", stopped_s);
+    counter_add(&h->counters.requests_refused, 1);
+    problem_reply(x, 503, "an operator has stopped this endpoint: nothing was done, ask again later", retry_after);
+    return false;
+}
+
 /* Whether an EventSource that lost its connection asks its URL again: it says so with the last id that it has. */
 static bool wish_reads_again(const request_wish *w)
 {
@@ -46,6 +58,7 @@ run *door_begin(home *h, http_exchange *x, const http_match *m, const request_wi
         problem_reply(x, 409, "a stream is resumed at its streamUrl: this would start the work a second time", NULL);
         return NULL;
     }
+    if (!door_admits(h, x, m->target)) return NULL;
     const run_input input = door_input_of(http_exchange_request(x), m);
     return door_begin_work(h, x, &(door_work){m->target, &input, key}, w);
 }
@@ -69,6 +82,7 @@ run *door_begin_work(home *h, http_exchange *x, const door_work *work, const req
 void door_begin_plain(home *h, http_exchange *x, const http_match *m)
 {
     assert(m->result == HTTP_MATCH_FOUND);
+    if (!door_admits(h, x, m->target)) return;
     const run_input input = door_input_of(http_exchange_request(x), m);
     run_refusal why;
     if (plain_begin(h, m->target, &input, x, &why))

@@ -11,6 +11,9 @@ struct endpoint;
 struct home;
 struct run;
 
+/* Whether new requests may use the endpoint. False: an operator has stopped it, and the exchange has its answer. */
+bool door_admits(struct home *h, http_exchange *x, const struct endpoint *e);
+
 /* Begins a run of the endpoint that was found, and returns it. Takes the exchange. NULL: no run could begin, and the
  * exchange has been answered. When this returns the handler has started, and may have ended. `key`: see run_origin. */
 struct run *door_begin(struct home *h, http_exchange *x, const http_match *m, const request_wish *w, run_key *key);

@@ -136,7 +136,7 @@ static void dispatch_match(home *h, http_exchange *x, const http_match *m)
     } else if (e->kind == ENDPOINT_BUILTIN) {
         e->builtin(h, x, e, m->params, m->param_count);
     } else if (e->kind == ENDPOINT_FILES) {
-        dispatch_file(h, x, e);
+        if (door_admits(h, x, e)) dispatch_file(h, x, e);
     } else if (home_refuses(h)) { /* else it is journaled for the next process */
         counter_add(&h->counters.requests_refused, 1);
         problem_reply(x, 503, "the server is stopping", "1");

@@ -15,6 +15,7 @@
 #include "runtime/probe/probe.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/plain.h"
+#include "runtime/run/settings.h"
 #include "runtime/run/suspects.h"
 
 enum {
@@ -131,7 +132,9 @@ static void loop_on_committed(void *arg, store_segment *list)
     for (store_segment *s = list, *next; s; s = next) {
         next = s->next;
         assert(s->len > 0 || s->rows); /* a run's entries, or a letter's row */
-        if (s->len == 0)
+        if (s->tag == SETTINGS_TAG)
+            settings_committed(s);
+        else if (s->len == 0)
             letter_committed(s);
         else
             run_committed((run *)((char *)s - offsetof(run, segment)));

@@ -9,7 +9,9 @@
 #include "runtime/loop/loop.h"
 #include "runtime/recovery/crash.h"
 #include "runtime/recovery/presence.h"
+#include "runtime/recovery/settings_start.h"
 #include "runtime/run/comeback.h"
+#include "runtime/run/settings.h"
 #include "runtime/run/suspects.h"
 #include "storage/backend.h"
 
@@ -67,6 +69,7 @@ bool by_hand_open(sw_app *app, int argc, char **argv, const by_hand_options *opt
         (void)snprintf(error, error_size, "out of memory");
         return false;
     }
+    if (!settings_start(app, error, error_size)) return false;
     if (options->has_folder) presence_order(&own, app);
     if (!by_hand_open_loops(app, options, error, error_size)) return false;
     if (options->has_folder) presence_begin(&own, app);
@@ -91,6 +94,7 @@ void by_hand_close(sw_app *app)
     pool_free(app->aside);
     suspects_free(app->suspects);
     comeback_free(app->comeback);
+    settings_free(app->settings);
     store_close(app->store);
     app_free(app);
 }

@@ -24,7 +24,9 @@
 #include "runtime/process/serve.h"
 #include "runtime/recovery/crash.h"
 #include "runtime/recovery/presence.h"
+#include "runtime/recovery/settings_start.h"
 #include "runtime/run/comeback.h"
+#include "runtime/run/settings.h"
 #include "runtime/run/suspects.h"
 #include "runtime/supervise/sockets.h"
 #include "runtime/supervise/supervise.h"
@@ -292,7 +294,7 @@ static int start_serving(sw_app *app, sockets *s)
     start_prepare_process(app);
     int result = EXIT_SETUP;
     if (!start_open_sockets(app, s, why, sizeof why) || !start_open_store(app, why, sizeof why) ||
-        !app_read_secret(app, why, sizeof why))
+        !app_read_secret(app, why, sizeof why) || !settings_start(app, why, sizeof why))
         (void)start_failed(app, why);
     else
         result = start_with_presence(app, s, &stop_signals);
@@ -302,6 +304,7 @@ static int start_serving(sw_app *app, sockets *s)
     suspects_free(app->suspects);
     comeback_free(app->comeback);
     link_code_free(app->link_code);
+    settings_free(app->settings);
     if (app->store) store_close(app->store);
     return result;
 }

@@ -38,6 +38,13 @@ typedef struct endpoint {
     char *files_dir;      /* ENDPOINT_FILES: the folder */
     unsigned files_depth; /* ENDPOINT_FILES: how many segments of the request's path lead to the folder */
     sw_endpoint_options options;
+    uint32_t stopped_s; /* atomic: an operator has stopped it (runtime/run/settings.h): seconds, for Retry-After; 0: it
+                           serves. The one member that changes */
 } endpoint;
+
+static inline uint32_t endpoint_stopped_s(const endpoint *e)
+{
+    return __atomic_load_n(&e->stopped_s, __ATOMIC_ACQUIRE);
+}
 
 #endif
