@@ -3,6 +3,7 @@ import { useEffect, useRef } from "preact/hooks";
 import uPlot from "uplot";
 import { html } from "./parts.js";
 import { useSize } from "./virtual.js";
+import { time } from "./words.js";
 
 const HEIGHT = 150, SECONDS_LEAST = 60;
 const dark = matchMedia("(prefers-color-scheme: dark)");
@@ -15,7 +16,7 @@ function optionsOf(width, lines, say) {
       x: { range: (_, from, to) => [Math.min(from ?? to, to - SECONDS_LEAST), to] },
       y: { range: (_, low, high) => [0, high > 0 ? high * 1.1 : 1] },
     },
-    axes: [{ ...axis, space: 70 }, { ...axis, size: 62, values: (_, all) => all.map(say) }],
+    axes: [{ ...axis, space: 80, size: 26, values: (_, all) => all.map((at) => time(at * 1000)) }, { ...axis, size: 62, values: (_, all) => all.map(say) }],
     series: [{}, ...lines.map((line) => ({ label: line.label, stroke: colour(line.colour), width: 1.75, spanGaps: false }))],
   };
 }

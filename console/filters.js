@@ -35,12 +35,12 @@ function StateChips({ chosen, set }) {
     </fieldset>`;
 }
 
-function Field({ name, label, filters, set, ...rest }) {
+function Field({ name, label, filters, set, hidden, ...rest }) {
   const value = [filters[name] ?? []].flat().join(" "), [text, setText] = useState(value);
   useEffect(() => setText((old) => (old.trim() === value ? old : value)), [value]);
   const type = (e) => { setText(e.currentTarget.value); set(name, e.currentTarget.value); };
   return html`
-    <label class="field"><span>${label}</span>
+    <label class="field"><span class=${hidden ? "unseen" : ""}>${label}</span>
       <input id=${`filter-${name}`} name=${name} type="search" value=${text} autocomplete="off" spellcheck=${false}
         onInput=${type} ...${rest} /></label>`;
 }
@@ -75,7 +75,7 @@ export function Filters({ filters }) {
   return html`
     <form class="filters" role="search" aria-label="filter the runs" onSubmit=${(e) => e.preventDefault()}>
       <${StateChips} chosen=${states} set=${(value) => set("state", value, 0)} />
-      <${Field} name="endpoint" label="endpoint" filters=${filters} set=${set} list="endpoints" />
+      <${Field} name="endpoint" label="endpoint" filters=${filters} set=${set} list="endpoints" hidden placeholder="endpoint" />
       <datalist id="endpoints">${names.map((name) => html`<option value=${name} />`)}</datalist>
       <details class="more" open=${more}><summary>more filters</summary><div class="fields">
         <${Field} name="error" label="text in the error" filters=${filters} set=${set} />

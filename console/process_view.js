@@ -19,7 +19,7 @@ const CHARTS = [
   { title: "Steps", say: perSecond, lines: [
     { name: "stepwell_steps_done_total", label: "done", colour: "--good" },
     { name: "stepwell_attempts_failed_total", label: "failed attempts", colour: "--bad" }] },
-  { title: "In flight", say: rate, lines: [
+  { title: "In flight", say: (n) => count(Math.round(n)), lines: [
     { name: "stepwell_runs_in_memory", label: "in memory", colour: "--blue" },
     { name: "stepwell_runs_unfinished", label: "unfinished", colour: "--soft" },
     { name: "stepwell_runs_stopped", label: "stopped", colour: "--warn" }] },

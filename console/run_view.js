@@ -6,14 +6,13 @@ import { SteerDialog } from "./dialogs.js";
 import { ExchangeView } from "./exchange_view.js";
 import { ForkDialog } from "./fork.js";
 import { JournalView } from "./journal_view.js";
-import { JsonView } from "./json_view.js";
 import { Link, State, Time, Trouble, copy, download, html, useAnswer, useClock, useFocus } from "./parts.js";
 import { go } from "./place.js";
 import { findNode, treeOf, whyOf } from "./run_model.js";
 import { STEERING } from "./steering.js";
 import { StepPanel } from "./step_panel.js";
 import { Waterfall } from "./waterfall.js";
-import { count, duration, isOver, plural, runTime } from "./words.js";
+import { count, duration, inWords, isOver, plural, runTime } from "./words.js";
 
 const LOOK_MS = 1000, FED_MS = 10000, SOON_MS = 150, URL_MS = 400;
 
@@ -66,6 +65,8 @@ function Facts({ run, now }) {
       <${Fact} name="version">${run.version}<//>
       <${Fact} name="reopened">${run.reopened ? plural(run.reopened, "time") : null}<//>
       <${Fact} name="forked from">${run.forkedFrom && html`<${Link} to=${{ run: run.forkedFrom }}><code>${run.forkedFrom}</code><//>`}<//>
+      <${Fact} name="status">${run.status != null && html`<span id="run-status">${inWords(run.status)}</span>`}<//>
+      <${Fact} name="usage">${run.usage != null && html`<span id="run-usage">${inWords(run.usage)}</span>`}<//>
       <${Fact} name="labels">${labels.length > 0 && labels.map(([name, value]) => html`<span class="label">${name}: ${String(value)}</span> `)}<//>
     </dl>`;
 }
@@ -133,8 +134,6 @@ export function RunView({ place, onRefusal, tell }) {
       <${Why} run=${run} now=${now} />
       <${Actions} run=${run} open=${setOpen} tell=${tell} />
       <${Facts} run=${run} now=${now} />
-      ${run.status !== undefined && html`<${JsonView} id="run-status" title="status" value=${run.status} />`}
-      ${run.usage !== undefined && html`<${JsonView} id="run-usage" title="usage" value=${run.usage} />`}
       <${Tabs} tab=${tab} set=${setTab} />
       <div id="tab-panel" role="tabpanel" aria-labelledby=${`tab-${tab}`}>
         ${tab === "steps" && html`<${Steps} run=${run} now=${now} place=${place} fork=${fork} />`}

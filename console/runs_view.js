@@ -76,7 +76,7 @@ function Cells({ run, now, narrow }) {
       ${" "}<span class="soft">${run.target ?? ""}</span>
     </span>
     ${at}${took}
-    ${!narrow && html`<span role="gridcell" class="steps">${count(run.stepsDone ?? run.entryCount)}</span>`}
+    ${!narrow && html`<span role="gridcell" class="steps">${run.stepsDone == null ? "" : count(run.stepsDone)}</span>`}
     <span role="gridcell" class="note">${note(run, now)}${labels(run)}</span>`;
 }
 

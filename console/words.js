@@ -44,13 +44,19 @@ export const runTime = (run, now) => (run.endedAt ?? now) - run.startedAt;
 // "search:1": how journals and logs name a step.
 export const stepLabel = (step) => (step.occurrence ? `${step.id}:${step.occurrence}` : step.id);
 
+// A value in a line: of an object its members.
+export function inWords(value) {
+  if (typeof value === "string") return value;
+  if (value === null || typeof value !== "object" || Array.isArray(value)) return JSON.stringify(value);
+  return Object.entries(value).map(([name, member]) => `${name} ${typeof member === "string" ? member : JSON.stringify(member)}`).join(", ");
+}
+
 // What there is to say about a run in one line of a list.
 export function note(run, now) {
   if (run.state === "stopped") return [run.reason, run.detail].filter(Boolean).join(": ");
   if (run.error) return run.error;
   if (run.damage) return run.damage;
-  if (run.status !== undefined && run.status !== null)
-    return typeof run.status === "string" ? run.status : JSON.stringify(run.status);
+  if (run.status !== undefined && run.status !== null) return inWords(run.status);
   if (run.state === "sleeping" && run.due) return `sleeps for ${duration(run.due - now)} more`;
   return "";
 }
