@@ -149,6 +149,21 @@ static uint64_t chunks_hash(const execution *x)
     return all;
 }
 
+/* Returns a hash of the labels and usage that the run says outside steps, likewise. Of statuses only those are there
+ * that were the last before a commit. */
+static uint64_t remarks_hash(const execution *x)
+{
+    uint64_t all = 0;
+    for (size_t i = 0; i < x->entry_count; i++) {
+        const entry *e = &x->entries[i];
+        uint64_t seed = XXH3_64bits_withSeed(e->id.data, e->id.len, e->path ^ e->occurrence);
+        if (e->attempt > 0) continue;
+        if (e->kind == ENTRY_LABEL) all += XXH3_64bits_withSeed(e->value.data, e->value.len, seed);
+        if (e->kind == ENTRY_USAGE) all += XXH3_64bits_withSeed(e->used, sizeof e->used, seed);
+    }
+    return all;
+}
+
 static bool answer_is_same(verdict *v, const execution *first, const execution *x, const crash_point *p)
 {
     const entry *a = first->response, *b = x->response;
@@ -167,6 +182,8 @@ static bool answer_is_same(verdict *v, const execution *first, const execution *
             arena_printf(m, "the answer's body%s", text_in_parentheses(m, difference_path_json(m, a->body, b->body))),
             p);
     if (chunks_hash(first) != chunks_hash(x)) return verdict_add_difference(v, no_text(), "what it streams", p);
+    if (remarks_hash(first) != remarks_hash(x))
+        return verdict_add_difference(v, no_text(), "what it says of itself (sw_label, sw_usage)", p);
     return true;
 }
 

@@ -157,6 +157,37 @@ static void test_chunks(void)
     expect_difference("what it streams");
 }
 
+/* What is said outside steps is the handler's own; of statuses not all are in the journal. */
+static void test_remarks(void)
+{
+    const entry label = {.kind = ENTRY_LABEL, .path = 5, .id = {"a", 1}, .value = {"x", 1}},
+                usage = {.kind = ENTRY_USAGE, .path = 6, .id = {"m", 1}, .used = {1, 2, 3}},
+                status = {.kind = ENTRY_STATUS, .path = 7, .value = {"\x01", 1}},
+                of_step = {.kind = ENTRY_USAGE, .path = STEP, .attempt = 1, .used = {7}};
+    run_of_one_step(&first, &response);
+    run_of_one_step(&other, &response);
+    record(&first, label);
+    record(&first, usage);
+    record(&other, usage);
+    record(&other, status);
+    record(&other, of_step);
+    record(&other, label);
+    compare(1);
+    CHECK_INT(v.points_same, 1);
+    verdict_free(&v);
+    for (unsigned i = 0; i < 3; i++) {
+        run_of_one_step(&other, &response);
+        record(&other, label);
+        record(&other, usage);
+        entry *last = &other.entries[other.x.entry_count - 1];
+        if (i == 0) last->used[ENTRY_UNITS]++;
+        if (i == 1) last[-1].value.data = "y";
+        if (i == 2) last[-1].id.data = "b";
+        compare(1);
+        expect_difference("what it says of itself (sw_label, sw_usage)");
+    }
+}
+
 static void test_steps(void)
 {
     run_of_one_step(&first, &response);
@@ -223,6 +254,7 @@ static const check_case cases[] = {{"a finished step that runs again is counted"
                                    {"a step is finished when it has failed for good", test_failed_step},
                                    {"answers are compared in all their parts", test_answers},
                                    {"chunks are compared outside steps", test_chunks},
+                                   {"labels and usage are compared outside steps", test_remarks},
                                    {"steps are compared with their inputs", test_steps},
                                    {"recorded calls are found by place, step and URL", test_calls}};
 CHECK_MAIN(cases)
