@@ -191,6 +191,52 @@ static void show_entries(cli *c, sw_value run)
     if (t.first->next) table_print(&t);
 }
 
+/* ---- Steps, as a server with a program has them ---- */
+
+static const char *step_name(cli *c, sw_value step)
+{
+    const char *id = view_text(c, sw_get(step, "id"), ENDPOINT_COLUMNS);
+    int64_t occurrence = sw_as_int(sw_get(step, "occurrence"), 0);
+    return occurrence > 0 ? cli_text(c, "%s:%lld", id, (long long)occurrence) : id;
+}
+
+static const char *step_took(cli *c, sw_value step)
+{
+    int64_t begun = sw_as_int(sw_get(step, "begunAt"), 0), ended = sw_as_int(sw_get(step, "endedAt"), 0);
+    return begun > 0 && ended >= begun ? view_duration(c, ended - begun) : "";
+}
+
+/* Its last error, or its result. */
+static const char *step_what(cli *c, sw_value step)
+{
+    sw_value attempts = sw_get(step, "attempts"), error = sw_nil();
+    if (sw_len(attempts) > 0) error = sw_get(sw_at(attempts, sw_len(attempts) - 1), "error");
+    return view_text(c, sw_is_nil(error) ? sw_get(step, "value") : error, WHAT_COLUMNS);
+}
+
+static void show_steps(cli *c, sw_value run)
+{
+    static const char *const heads[] = {"AT", "STEP", "STATE", "ATTEMPTS", "TOOK", "WHAT", NULL};
+    sw_value steps = sw_get(run, "steps");
+    int64_t began = sw_as_int(sw_get(run, "startedAt"), 0);
+    table t;
+    table_begin(&t, c, 6, heads);
+    for (size_t i = 0; i < sw_len(steps); i++) {
+        sw_value step = sw_at(steps, i);
+        int64_t at = sw_as_int(sw_get(step, "begunAt"), 0);
+        size_t attempts = sw_len(sw_get(step, "attempts"));
+        const char *const cells[] = {at > 0 ? view_duration(c, at - began) : "",
+                                     step_name(c, step),
+                                     view_text(c, sw_get(step, "state"), 0),
+                                     attempts > 0 ? cli_text(c, "%zu", attempts) : "",
+                                     step_took(c, step),
+                                     step_what(c, step)};
+        table_add(&t, cells);
+    }
+    putchar('\n');
+    table_print(&t);
+}
+
 cli_end runs_show(cli *c)
 {
     cli_reply reply;
@@ -201,7 +247,10 @@ cli_end runs_show(cli *c)
         return CLI_DONE;
     }
     show_head(c, reply.json);
-    show_entries(c, reply.json);
+    if (sw_len(sw_get(reply.json, "steps")) > 0)
+        show_steps(c, reply.json);
+    else
+        show_entries(c, reply.json);
     return CLI_DONE;
 }
 

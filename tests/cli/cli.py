@@ -144,7 +144,8 @@ def lists():
         assert [json.loads(line)["runId"] for line in chosen] == [failed]
         assert p.run("runs", "list", "--json", "--error", "nothing") == ""
         shown = p.run("runs", "show", works[0])
-        assert re.search(r"state +succeeded", shown) and "step done" in shown and '"inputTokens":3' in shown, shown
+        assert re.search(r"state +succeeded", shown) and '"inputTokens":3' in shown, shown
+        assert re.search(r"^\S+ m?s +(step done +)?work +(done +)?1 ", shown, re.M), shown
         assert "404" in expect(1, "runs", "show", "0" * 26, env=p.env)[1]
         assert json.loads(p.run("runs", "export", works[0]))["runId"] == works[0]
         p.run("runs", "export", works[0], "--output", "export.json")
@@ -189,6 +190,11 @@ def steering():
         p.until(b, "cancelled")
         assert "409" in expect(1, "runs", "release", c, env=p.env)[1]
         assert p.state(c) == "sleeping"
+        p.run("runs", "stop", c, "--text", "look \"here\" first")
+        p.until(c, "stopped")
+        assert json.loads(p.run("runs", "show", c, "--json"))["detail"] == 'look "here" first'
+        p.run("runs", "release", c)
+        p.until(c, "sleeping")
 
 
 @case("the address may be a socket's path")
