@@ -59,7 +59,7 @@ static bool dump_each(void *arg, const run_id *id)
     arena_init(&one.arena, NULL);
     w->b->ops->load(w->b, &j, 0);
     json_writer_init(&out, NULL);
-    runs_json_run(&out, NULL, &j);
+    runs_json_run(&out, NULL, &(run_page){.journal = &j});
     w->runs++;
     bool ok = json_read(&one.arena, out.out.data, out.out.size, &run, &message) && dump_entries(&one, run, w->to);
     json_writer_free(&out);

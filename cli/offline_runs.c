@@ -71,7 +71,7 @@ cli_end offline_run(cli *c, const char *id, cli_reply *out)
     end = offline_load(b, id, &j);
     if (end == CLI_DONE) {
         json_writer_init(&w, NULL);
-        runs_json_run(&w, NULL, &j);
+        runs_json_run(&w, NULL, &(run_page){.journal = &j});
         json_put_newline(&w);
         (void)read_back(c, &w, out);
     }

@@ -5,6 +5,7 @@
 #include "runtime/admin/inquiry.h"
 #include "runtime/base/problem.h"
 #include "runtime/observe/runs_json.h"
+#include "runtime/run/survey.h"
 
 static void run_on_loaded(void *arg, store_journal *j, size_t count)
 {
@@ -24,7 +25,10 @@ static void run_on_loaded(void *arg, store_journal *j, size_t count)
     }
     json_writer w;
     json_writer_init(&w, q->home->arenas);
-    runs_json_run(&w, q->home->app, j);
+    survey now;
+    bool is_own = run_id_loop(&j->run, q->home->count) == q->home->index;
+    if (is_own) survey_take(q->home, &j->run, &w.arena, &now);
+    runs_json_run(&w, q->home->app, &(run_page){.journal = j, .now = is_own ? &now : NULL});
     inquiry_answer(q, &w);
 }
 

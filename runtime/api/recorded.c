@@ -99,8 +99,12 @@ static void sleep_recorded(sw_ctx *c, const char *id, const clock_instant *now, 
             until = clock_wait_of(&r->task.home->clock, &rec->wait);
         else
             sleep_append(c, &e, now, &until);
+        c->strand->work.sleep_id = id;
+        c->strand->work.sleep_path = e.path;
     }
-    if (!strand_sleep_until(c->strand, &until, kind)) ctx_raise_interrupt(c);
+    bool slept = strand_sleep_until(c->strand, &until, kind);
+    if (kind == STRAND_SLEEP_DURABLE) c->strand->work.sleep_id = NULL;
+    if (!slept) ctx_raise_interrupt(c);
 }
 
 void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms)

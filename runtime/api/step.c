@@ -407,7 +407,7 @@ static bool attempt_may_begin(strand *s, const step_spec *spec, bool is_first)
     return true;
 }
 
-step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
+static step_outcome step_make(strand *s, const step_spec *spec, sw_value *out)
 {
     run *r = s->run;
     replay_record *rec = fit_find(r, spec->path);
@@ -417,6 +417,7 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
     clock_wait next = {.due_ms = 0};
     if (rec && rec->wait.due_ms > 0) next = clock_wait_of(&r->task.home->clock, &rec->wait);
     if (!step_take_back_chunks(r, spec, rec)) return step_unwound(s);
+    s->work.attempt = (uint32_t)a.number;
     for (;;) {
         if (step_is_abandoned(spec)) return STEP_ABANDONED;
         if (next.due_ms > 0 && !strand_sleep_until(s, &next, STRAND_SLEEP_DURABLE)) return step_cut_short(s);
@@ -425,7 +426,10 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
         if (a.number++ == 0) a.began = r->seq_next;
         a.began_us = clock_steady_us();
         if (probe_on) probe_attempt(spec, a.number);
+        s->work.attempt++;
+        s->work.began_us = a.began_us;
         attempt_end end = attempt_make(s, &a, out, &next);
+        s->work.began_us = 0;
         if (end == ATTEMPT_UNWOUND) return STEP_UNWOUND;
         durations_add_step(r->task.home, r->task.endpoint, spec, attempt_outcome(end, &next), a.ended_us - a.began_us);
         if (end == ATTEMPT_DONE) break;
@@ -436,56 +440,11 @@ step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
     return STEP_OK;
 }
 
-/* ---- The public calls ---- */
-
-static sw_value step_or_raise(sw_ctx *c, const step_spec *spec)
+step_outcome step_execute(strand *s, const step_spec *spec, sw_value *out)
 {
-    sw_value out = sw_nil();
-    step_outcome outcome = step_execute(c->strand, spec, &out);
-    assert(outcome != STEP_ABANDONED); /* members of groups alone are */
-    if (outcome != STEP_OK) {
-        failure f = c->strand->failure;
-        assert((outcome == STEP_UNWOUND) == (f.kind == FAILURE_UNWIND));
-        if (f.kind == FAILURE_RETRY) f.kind = FAILURE_FATAL;
-        ctx_raise(c, f);
-    }
-    return out;
-}
-
-sw_value sw_step_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options)
-{
-    step_spec spec = step_prepare(c, id, fn, input, options);
-    return step_or_raise(c, &spec);
-}
-
-sw_value sw_step(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input)
-{
-    return sw_step_with(c, id, fn, input, NULL);
-}
-
-int sw_attempt(sw_ctx *c)
-{
-    ctx_check(c, "sw_attempt");
-    return c->kind == CTX_STEP ? c->attempt : 0;
-}
-
-bool sw_try_with(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, const sw_step_options *options,
-                 sw_value *out, sw_error *err)
-{
-    ctx_check_wait(c, "sw_try");
-    step_spec spec = step_prepare(c, id, fn, input, options);
-    sw_value value = sw_nil();
-    step_outcome outcome = step_execute(c->strand, &spec, &value);
-    assert(outcome != STEP_ABANDONED);
-    if (outcome == STEP_UNWOUND) ctx_raise(c, c->strand->failure);
-    if (out) *out = value;
-    if (outcome == STEP_OK) return true;
-    const failure *f = &c->strand->failure;
-    if (err) *err = failure_error(f);
-    return false;
-}
-
-bool sw_try(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input, sw_value *out, sw_error *err)
-{
-    return sw_try_with(c, id, fn, input, NULL, out, err);
+    assert(!s->work.step); /* no step in a step */
+    s->work.step = spec;
+    step_outcome outcome = step_make(s, spec, out);
+    s->work.step = NULL;
+    return outcome;
 }

@@ -74,6 +74,12 @@ void json_put_int(json_writer *w, const char *name, int64_t n)
     writer_put(w, text, (size_t)len);
 }
 
+void json_put_bool(json_writer *w, const char *name, bool is)
+{
+    writer_begin(w, name);
+    writer_put(w, is ? "true" : "false", is ? 4 : 5);
+}
+
 void json_put_value(json_writer *w, const char *name, msgpack_object v)
 {
     sw_bytes json;

@@ -35,6 +35,7 @@ void json_open_array(json_writer *w, const char *name);
 void json_close_array(json_writer *w);
 
 void json_put_int(json_writer *w, const char *name, int64_t n);
+void json_put_bool(json_writer *w, const char *name, bool is);
 void json_put_text(json_writer *w, const char *name, const char *text);
 void json_put_bytes(json_writer *w, const char *name, const char *data, size_t len); /* as a string */
 void json_put_value(json_writer *w, const char *name, msgpack_object v);

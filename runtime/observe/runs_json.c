@@ -2,103 +2,12 @@
 
 #include <assert.h>
 
-#include "runtime/base/value.h"
+#include "runtime/observe/detail_json.h"
+#include "runtime/observe/entry_json.h"
 #include "runtime/run/stop.h"
+#include "runtime/stepwell.h"
 
 static void put_bytes(json_writer *w, const char *name, entry_text s) { json_put_bytes(w, name, s.data, s.len); }
-
-/* False: the value is damaged, or there is no memory for it. */
-static bool unpack(json_writer *w, entry_text packed, sw_value *v)
-{
-    const char *error = NULL;
-    if (value_unpack(&w->arena, packed.data, packed.len, v, &error)) return true;
-    w->is_short = w->is_short || error == value_no_memory;
-    return false;
-}
-
-static void put_packed(json_writer *w, const char *name, entry_text packed)
-{
-    sw_value v;
-    if (packed.len > 0 && unpack(w, packed, &v)) json_put_value(w, name, v);
-}
-
-/* One call of an attempt, in the form that docs/internals/journal.md has. */
-static void put_call(json_writer *w, sw_value call)
-{
-    int64_t status = sw_as_int(sw_at(call, 2), 0);
-    json_open_map(w, NULL);
-    json_put_value(w, "method", sw_at(call, 0));
-    json_put_value(w, "host", sw_at(call, 1));
-    if (status > 0) json_put_int(w, "status", status);
-    if (sw_len(sw_at(call, 3)) > 0) json_put_value(w, "error", sw_at(call, 3));
-    json_put_int(w, "ms", sw_as_int(sw_at(call, 4), 0));
-    json_put_int(w, "bytes", sw_as_int(sw_at(call, 5), 0));
-    json_close_map(w);
-}
-
-/* The calls of an attempt; a number at the end is how many more there were. */
-static void put_calls(json_writer *w, entry_text packed)
-{
-    sw_value calls;
-    if (packed.len == 0 || !unpack(w, packed, &calls)) return;
-    json_open_array(w, "calls");
-    for (size_t i = 0; i < sw_len(calls); i++)
-        if (sw_type(sw_at(calls, i)) == SW_ARRAY) put_call(w, sw_at(calls, i));
-    json_close_array(w);
-    int64_t left_out = sw_len(calls) > 0 ? sw_as_int(sw_at(calls, sw_len(calls) - 1), 0) : 0;
-    if (left_out > 0) json_put_int(w, "callsLeftOut", left_out);
-}
-
-static const char *kind_text(entry_kind kind)
-{
-    switch (kind) {
-    case ENTRY_STARTED:
-        return "started";
-    case ENTRY_STEP_DONE:
-        return "step done";
-    case ENTRY_STEP_FAILED:
-        return "step failed";
-    case ENTRY_SLEEP:
-        return "sleep";
-    case ENTRY_VALUE:
-        return "value";
-    case ENTRY_CHUNK:
-        return "chunk";
-    case ENTRY_RESPONSE:
-        return "response";
-    case ENTRY_ENDED:
-        return "ended";
-    case ENTRY_ROLLBACK:
-        return "rollback";
-    case ENTRY_CANCEL:
-        return "cancel";
-    case ENTRY_STOPPED:
-        return "stopped";
-    case ENTRY_RELEASED:
-        return "released";
-    case ENTRY_CRASHED:
-        return "crashed";
-    case ENTRY_BRANCH:
-        return "branch";
-    case ENTRY_LABEL:
-        return "label";
-    case ENTRY_STATUS:
-        return "status";
-    case ENTRY_USAGE:
-        return "usage";
-    case ENTRY_DIFFERS:
-        return "differs";
-    }
-    return "unknown";
-}
-
-/* What was used, as members. */
-static void put_used(json_writer *w, const int64_t used[ENTRY_USED])
-{
-    json_put_int(w, "inputTokens", used[ENTRY_INPUT_TOKENS]);
-    json_put_int(w, "outputTokens", used[ENTRY_OUTPUT_TOKENS]);
-    json_put_int(w, "units", used[ENTRY_UNITS]);
-}
 
 static sw_value text_value(entry_text t)
 {
@@ -123,37 +32,10 @@ static void put_labels(json_writer *w, const run_remarks *r)
 static void put_remarks(json_writer *w, const run_remarks *r)
 {
     put_labels(w, r);
-    put_packed(w, "status", r->status);
+    entry_json_packed(w, "status", r->status);
     if (!r->has_used) return;
     json_open_map(w, "usage");
-    put_used(w, r->used);
-    json_close_map(w);
-}
-
-static void put_entry(json_writer *w, const entry *e)
-{
-    json_open_map(w, NULL);
-    json_put_text(w, "kind", kind_text(e->kind));
-    json_put_int(w, "at", e->at_ms);
-    if (e->id.len) put_bytes(w, e->kind == ENTRY_USAGE ? "model" : "id", e->id);
-    if (e->occurrence) json_put_int(w, "occurrence", e->occurrence);
-    if (e->attempt) json_put_int(w, "attempt", e->attempt);
-    if (e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED) json_put_int(w, "duration", e->duration_ms);
-    if (e->due_ms) json_put_int(w, "due", e->due_ms);
-    bool is_wish = e->kind == ENTRY_CANCEL || e->kind == ENTRY_RELEASED;
-    if (e->error.len) put_bytes(w, is_wish ? "by" : "error", e->error);
-    if (e->by.len) put_bytes(w, "by", e->by);
-    put_packed(w, "input", e->input);
-    if (e->input_bytes) json_put_int(w, "inputLeftOut", (int64_t)e->input_bytes);
-    if (e->kind == ENTRY_LABEL)
-        put_bytes(w, "value", e->value);
-    else
-        put_packed(w, "value", e->value);
-    if (e->kind == ENTRY_USAGE) put_used(w, e->used);
-    put_calls(w, e->calls);
-    if (e->kind == ENTRY_RESPONSE) json_put_int(w, "status", e->status);
-    if (e->kind == ENTRY_STOPPED) json_put_text(w, "reason", stop_name(stop_of_entry(e)));
-    if (e->kind == ENTRY_CRASHED) json_put_int(w, "signal", e->status);
+    entry_json_used(w, r->used);
     json_close_map(w);
 }
 
@@ -212,7 +94,7 @@ static void put_entries(json_writer *w, const store_journal *j)
     entry e;
     json_open_array(w, "entries");
     for (size_t at = 0, n; at < j->len && (n = entry_decode(j->data + at, j->len - at, &e, &error)) > 0; at += n)
-        put_entry(w, &e);
+        entry_json_put(w, &e);
     json_close_array(w);
 }
 
@@ -228,13 +110,29 @@ static void put_counts(json_writer *w, const store_summary *s)
     if (of->crashes) json_put_int(w, "crashes", of->crashes);
 }
 
-/* `journal` NULL: without what each entry says. */
-static void put_run(json_writer *w, const sw_app *app, const store_summary *s, const store_journal *journal)
+/* What its page has beside its line. */
+static void put_detail(json_writer *w, const store_summary *s, stop_reason stop, const run_page *page)
+{
+    const run_summary *of = &s->of;
+    const detail d = {.started = &of->started,
+                      .data = page->journal->data,
+                      .len = page->journal->len,
+                      .is_live = s->live,
+                      .now = page->now,
+                      .stop = stop,
+                      .stop_text = of->stopped.error,
+                      .ended_ms = of->ended.kind ? of->ended.at_ms : 0};
+    detail_json_put(w, &d);
+    put_entries(w, page->journal);
+}
+
+/* `page` NULL: as a line. */
+static void put_run(json_writer *w, const sw_app *app, const store_summary *s, const run_page *page)
 {
     char id[RUN_ID_TEXT + 1];
     const run_summary *of = &s->of;
     stop_reason stop = stop_of(app, s);
-    assert(!journal || journal->found || journal->live);
+    assert(!page || page->journal->found || page->journal->live);
     run_id_format(&s->run, id);
     json_open_map(w, NULL);
     json_put_text(w, "runId", id);
@@ -252,16 +150,17 @@ static void put_run(json_writer *w, const sw_app *app, const store_summary *s, c
     if (stop == STOP_NONE && !of->ended.kind && s->due_ms) json_put_int(w, "due", s->due_ms);
     put_counts(w, s);
     put_remarks(w, &of->remarks);
-    if (journal) put_entries(w, journal);
+    if (page) put_detail(w, s, stop, page);
     if (of->error) json_put_text(w, "damage", of->error);
     json_close_map(w);
 }
 
 void runs_json_line(json_writer *w, const sw_app *app, const store_summary *s) { put_run(w, app, s, NULL); }
 
-void runs_json_run(json_writer *w, const sw_app *app, const store_journal *j)
+void runs_json_run(json_writer *w, const sw_app *app, const run_page *page)
 {
+    const store_journal *j = page->journal;
     store_summary s = {.run = j->run, .found = j->found, .live = j->live, .due_ms = j->due_ms, .of.error = j->error};
     summary_read(&s.of, j->data, j->len);
-    put_run(w, app, &s, j);
+    put_run(w, app, &s, page);
 }

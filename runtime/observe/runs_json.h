@@ -26,7 +26,13 @@ shown_state runs_json_state(const sw_app *app, const store_summary *s);
 
 /* A run as a list has it, as the next element. */
 void runs_json_line(json_writer *w, const sw_app *app, const store_summary *s);
-/* A run with what each of its entries says, as the document. */
-void runs_json_run(json_writer *w, const sw_app *app, const store_journal *j);
+/* What the page of a run is made of. */
+typedef struct run_page {
+    const store_journal *journal; /* whole */
+    const struct survey *now;     /* what the run is doing; NULL: its loop was not asked */
+} run_page;
+
+/* A run with its steps and entries, as the document. */
+void runs_json_run(json_writer *w, const sw_app *app, const run_page *page);
 
 #endif

@@ -83,6 +83,18 @@ void call_notes_end(call_notes *notes, const http_call *call)
     n->ms = (uint64_t)(clock_steady_ms() - n->began_ms);
 }
 
+const call_note *call_notes_next_open(const call_notes *notes, const call_note *after, call_under_way *out)
+{
+    const call_note *n = after ? after->next : notes->first;
+    while (n && !n->call) n = n->next;
+    if (n)
+        *out = (call_under_way){.method = {n->method, n->method_len},
+                                .host = {n->host, n->host_len},
+                                .began_ms = n->began_ms,
+                                .answered = http_call_answered(n->call)};
+    return n;
+}
+
 /* Packed bytes in a buffer of a fixed size: what does not fit is not written. */
 typedef struct packed {
     char *data;

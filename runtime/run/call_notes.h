@@ -3,6 +3,7 @@
 #ifndef RUNTIME_RUN_CALL_NOTES_H
 #define RUNTIME_RUN_CALL_NOTES_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -24,6 +25,17 @@ typedef struct call_notes {
 void call_notes_begin(call_notes *notes, struct arena *a, const http_call *call, const char *method, const char *url);
 /* Completes the note of a call that is about to be closed, whether it is done or cut. */
 void call_notes_end(call_notes *notes, const http_call *call);
+/* A call that has not ended. */
+typedef struct call_under_way {
+    entry_text method, host; /* the note's */
+    int64_t began_ms;        /* steady */
+    bool answered;           /* the response's head has come */
+} call_under_way;
+
+/* Fills *out with the first call behind `after` (NULL: from the first on) that has not ended, and returns its note;
+ * NULL: there is none. */
+const struct call_note *call_notes_next_open(const call_notes *notes, const struct call_note *after,
+                                             call_under_way *out);
 /* Returns what the entry says of the calls (entry.calls, docs/internals/journal.md), at most ENTRY_CALLS_MAX bytes in
  * `a`; all calls have ended. "": there was no call, or there is no memory. `failed_for`: the status of a response that
  * the attempt failed for; 0: none. */

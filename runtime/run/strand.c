@@ -41,6 +41,7 @@ void strand_exit(strand *s)
     assert(s->wait == STRAND_BUSY);
     assert(!s->gate_link);
     assert(s->until.due_ms == 0);
+    assert(!s->work.step);
     assert(*s->link == s);
     coro_set_user(s->co, NULL);
     *s->link = s->next;

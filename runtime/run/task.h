@@ -75,6 +75,15 @@ typedef enum strand_wait {
     STRAND_GROUP /* waits for the strands of a group, whose own waits count */
 } strand_wait;
 
+/* What a strand is in the middle of, for those who ask (runtime/run/survey.h). */
+typedef struct strand_work {
+    const struct step_spec *step; /* the step that it executes; NULL: none */
+    uint32_t attempt;             /* of `step`: how many have begun, earlier executions included */
+    uint64_t began_us;            /* steady: when the attempt under way began; 0: none is */
+    const char *sleep_id;         /* of the sleep that it waits for; NULL: none, or one inside an attempt */
+    uint64_t sleep_path;
+} strand_work;
+
 typedef enum strand_interrupt_kind {
     INTERRUPT_NONE,
     INTERRUPT_TIMEOUT, /* the attempt took too long */
@@ -95,6 +104,7 @@ struct strand {
     bool uninterruptible; /* others work for the strand: interrupts wait until that is done. An unwind wakes it,
                            so that it can withdraw what has not begun */
     clock_wait until;     /* while it sleeps (strand_sleep_until): when that is over; else zeros */
+    strand_work work;
     strand *gate_next, **gate_link; /* in home.gate; gate_link NULL: not in it */
     failure failure;                /* of the innermost context that ended */
 };

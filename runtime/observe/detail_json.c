@@ -1,0 +1,277 @@
+#include "runtime/observe/detail_json.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/base/utf8.h"
+#include "runtime/base/value.h"
+#include "runtime/observe/entry_json.h"
+#include "runtime/observe/fold.h"
+#include "runtime/observe/why.h"
+#include "runtime/stepwell.h"
+
+enum {
+    BODY_SHOWN_MAX = 1 << 20, /* bytes: a longer body is left out */
+    PATH_TEXT = 17
+};
+
+/* All that is written of one run. */
+typedef struct page {
+    json_writer *w;
+    const detail *of;
+    const fold *journal;
+} page;
+
+static void put_bytes(json_writer *w, const char *name, entry_text s) { json_put_bytes(w, name, s.data, s.len); }
+
+/* 16 hexadecimal digits: numbers in JSON are not exact beyond 53 bits. */
+static void put_path(json_writer *w, const char *name, uint64_t path)
+{
+    char text[PATH_TEXT];
+    (void)snprintf(text, sizeof text, "%016" PRIx64, path);
+    json_put_text(w, name, text);
+}
+
+/* ---- Why ---- */
+
+static void put_why(const page *p)
+{
+    json_writer *w = p->w;
+    const detail *d = p->of;
+    why is;
+    if (!d->is_live || !d->now) return;
+    why_tell(&(why_case){.now = d->now,
+                         .journal = p->journal,
+                         .stop = d->stop,
+                         .stop_text = d->stop_text,
+                         .has_deadline = d->started->kind && d->started->due_ms > 0},
+             &is);
+    json_open_map(w, "why");
+    json_put_text(w, "text", is.text);
+    json_put_text(w, "kind", is.kind);
+    if (is.step.len > 0) put_bytes(w, "step", is.step);
+    if (is.step.len > 0) put_path(w, "path", is.path);
+    if (is.until_ms > 0) json_put_int(w, "until", is.until_ms);
+    json_close_map(w);
+}
+
+/* ---- Request and response ---- */
+
+static bool is_text(entry_text t)
+{
+    for (size_t at = 0, n; at < t.len; at += n)
+        if ((n = utf8_length((const uint8_t *)t.data + at, t.len - at)) == 0) return false;
+    return true;
+}
+
+static void put_body(json_writer *w, entry_text body)
+{
+    msgpack_object bytes = {.type = MSGPACK_OBJECT_BIN};
+    json_put_int(w, "bodyBytes", (int64_t)body.len);
+    if (body.len == 0 || body.len > BODY_SHOWN_MAX) return;
+    if (is_text(body)) {
+        put_bytes(w, "body", body);
+        return;
+    }
+    bytes.via.bin.ptr = body.data;
+    bytes.via.bin.size = (uint32_t)body.len;
+    json_put_value(w, "bodyBase64", bytes);
+}
+
+/* [name, value, name, value, ...] as a list of objects: a name may come twice. */
+static void put_headers(json_writer *w, entry_text packed)
+{
+    const char *error = NULL;
+    sw_value flat = sw_nil();
+    if (packed.len > 0 && !value_unpack(&w->arena, packed.data, packed.len, &flat, &error))
+        w->is_short = w->is_short || error == value_no_memory;
+    json_open_array(w, "headers");
+    for (size_t i = 0; i + 1 < sw_len(flat); i += 2) {
+        json_open_map(w, NULL);
+        json_put_value(w, "name", sw_at(flat, i));
+        json_put_value(w, "value", sw_at(flat, i + 1));
+        json_close_map(w);
+    }
+    json_close_array(w);
+}
+
+static void put_request(const page *p)
+{
+    const entry *e = p->of->started;
+    if (!e->kind) return;
+    json_open_map(p->w, "request");
+    put_bytes(p->w, "method", e->method);
+    put_bytes(p->w, "target", e->target);
+    entry_json_packed(p->w, "params", e->params);
+    put_headers(p->w, e->headers);
+    put_body(p->w, e->body);
+    json_close_map(p->w);
+}
+
+static void put_response(const page *p)
+{
+    if (p->journal->response_at == 0) return;
+    entry e = fold_entry(p->journal, p->journal->response_at);
+    json_open_map(p->w, "response");
+    json_put_int(p->w, "status", e.status);
+    put_headers(p->w, e.headers);
+    put_body(p->w, e.body);
+    json_close_map(p->w);
+}
+
+/* ---- Steps ---- */
+
+static void put_attempt(json_writer *w, const entry *e)
+{
+    json_open_map(w, NULL);
+    json_put_int(w, "attempt", e->attempt);
+    json_put_int(w, "at", e->at_ms - e->duration_ms);
+    json_put_int(w, "durationMs", e->duration_ms);
+    if (e->kind == ENTRY_STEP_FAILED) put_bytes(w, "error", e->error);
+    if (e->kind == ENTRY_STEP_FAILED && e->due_ms > 0) json_put_int(w, "retryAt", e->due_ms);
+    entry_json_calls(w, e->calls);
+    json_close_map(w);
+}
+
+/* The attempts that have ended, and of the last one the input and the result, if it has one. */
+static void put_attempts(const page *p, const fold_step *s)
+{
+    json_writer *w = p->w;
+    json_open_array(w, "attempts");
+    for (const fold_attempt *a = s->first; a; a = a->next) {
+        entry e = fold_entry(p->journal, a->at);
+        put_attempt(w, &e);
+    }
+    json_close_array(w);
+    if (s->state != FOLD_DONE || !s->last) return;
+    entry done = fold_entry(p->journal, s->last->at);
+    entry_json_packed(w, "input", done.input);
+    if (done.input_bytes) json_put_int(w, "inputLeftOut", (int64_t)done.input_bytes);
+    entry_json_packed(w, "value", done.value);
+}
+
+static void put_now(json_writer *w, const survey_strand *now)
+{
+    json_open_map(w, "now");
+    json_put_int(w, "attempt", now->attempt);
+    json_put_int(w, "since", now->since_ms);
+    json_open_array(w, "calls");
+    for (const survey_call *c = now->calls; c; c = c->next) {
+        json_open_map(w, NULL);
+        put_bytes(w, "method", c->method);
+        put_bytes(w, "host", c->host);
+        json_put_int(w, "since", c->since_ms);
+        json_close_map(w);
+    }
+    json_close_array(w);
+    json_close_map(w);
+}
+
+/* What the strand that works for the step is doing; NULL: none does. */
+static const survey_strand *strand_of(const page *p, uint64_t path)
+{
+    const survey_strand *s = p->of->now ? p->of->now->strands : NULL;
+    while (s && (!s->id || s->path != path)) s = s->next;
+    return s;
+}
+
+static const char *step_state(const page *p, const fold_step *s, const survey_strand *now)
+{
+    bool sleeps = s->state == FOLD_SLEEPING;
+    int64_t until_ms = p->of->ended_ms > 0 ? p->of->ended_ms : clock_wall_ms();
+    if (s->state == FOLD_DONE || (sleeps && s->due_ms <= until_ms)) return "done";
+    if (s->state == FOLD_FAILED) return "failed";
+    if (!p->of->is_live) return "cut";
+    if (now && now->since_ms > 0) return "running";
+    if (sleeps) return "sleeping";
+    return s->state == FOLD_RETRYING && !(now && now->wait != SURVEY_RETRY) ? "retrying" : "waiting";
+}
+
+static void put_name(json_writer *w, const fold_step *s)
+{
+    put_path(w, "path", s->path);
+    put_bytes(w, "id", s->id);
+    json_put_int(w, "occurrence", s->occurrence);
+    if (s->branch) put_path(w, "branch", s->branch);
+    if (s->is_sleep) json_put_bool(w, "sleep", true);
+}
+
+static void put_times(json_writer *w, const fold_step *s, const char *state)
+{
+    bool is_over = s->ended_ms > 0 && (strcmp(state, "done") == 0 || strcmp(state, "failed") == 0);
+    if (s->begun_ms > 0) json_put_int(w, "begunAt", s->begun_ms);
+    if (is_over) json_put_int(w, "endedAt", s->ended_ms);
+    if (is_over && s->begun_ms > 0)
+        json_put_int(w, "durationMs", s->ended_ms > s->begun_ms ? s->ended_ms - s->begun_ms : 0);
+    if (s->due_ms > 0) json_put_int(w, "due", s->due_ms);
+}
+
+static void put_step(const page *p, const fold_step *s)
+{
+    json_writer *w = p->w;
+    const survey_strand *now = strand_of(p, s->path);
+    const char *state = step_state(p, s, now);
+    json_open_map(w, NULL);
+    put_name(w, s);
+    json_put_text(w, "state", state);
+    put_times(w, s, state);
+    if (!s->is_sleep) put_attempts(p, s);
+    if (s->chunks) json_put_int(w, "chunks", s->chunks);
+    if (s->crashes) json_put_int(w, "crashes", s->crashes);
+    if (s->differs) json_put_int(w, "inputsDiffered", s->differs);
+    if (now && now->since_ms > 0) put_now(w, now);
+    json_close_map(w);
+}
+
+/* A step of which the journal has nothing yet. */
+static void put_new_step(const page *p, const survey_strand *now)
+{
+    const fold_step step = {.path = now->path,
+                            .id = entry_text_of(now->id),
+                            .occurrence = now->occurrence,
+                            .branch = now->branch,
+                            .begun_ms = now->since_ms};
+    put_step(p, &step);
+}
+
+static void put_steps(const page *p)
+{
+    json_open_array(p->w, "steps");
+    for (const fold_step *s = p->journal->steps; s; s = s->next) {
+        json_put_newline(p->w);
+        put_step(p, s);
+    }
+    for (const survey_strand *now = p->of->now ? p->of->now->strands : NULL; now; now = now->next)
+        if (now->id && now->attempt > 0 && !fold_find(p->journal, now->path)) put_new_step(p, now);
+    json_close_array(p->w);
+}
+
+static void put_branches(const page *p)
+{
+    json_open_array(p->w, "branches");
+    for (const fold_branch *b = p->journal->branches; b; b = b->next) {
+        json_open_map(p->w, NULL);
+        put_path(p->w, "path", b->path);
+        put_path(p->w, "parent", b->parent);
+        put_bytes(p->w, "id", b->id);
+        json_put_int(p->w, "occurrence", b->occurrence);
+        json_close_map(p->w);
+    }
+    json_close_array(p->w);
+}
+
+void detail_json_put(json_writer *w, const detail *d)
+{
+    fold journal;
+    const page p = {.w = w, .of = d, .journal = &journal};
+    fold_read(&journal, &w->arena, d->data, d->len);
+    put_why(&p);
+    put_request(&p);
+    put_response(&p);
+    put_steps(&p);
+    put_branches(&p);
+    if (journal.chunks) json_put_int(w, "chunks", journal.chunks);
+    w->is_short = w->is_short || journal.is_short || (d->now && d->now->is_short);
+}

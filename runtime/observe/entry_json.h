@@ -1,0 +1,18 @@
+/* entry_json: an entry of the journal as JSON, and the parts of entries that other documents show too. Owns nothing:
+ * the caller has the writer. */
+#ifndef RUNTIME_OBSERVE_ENTRY_JSON_H
+#define RUNTIME_OBSERVE_ENTRY_JSON_H
+
+#include "runtime/base/json_writer.h"
+#include "storage/entry.h"
+
+/* What the entry says, as the next element. */
+void entry_json_put(json_writer *w, const entry *e);
+/* A msgpack value as the member `name`; nothing if it is empty or damaged. */
+void entry_json_packed(json_writer *w, const char *name, entry_text packed);
+/* What a run has used, as members. */
+void entry_json_used(json_writer *w, const int64_t used[ENTRY_USED]);
+/* The calls of an attempt as the member "calls", and "callsLeftOut"; nothing if there were none. */
+void entry_json_calls(json_writer *w, entry_text packed);
+
+#endif

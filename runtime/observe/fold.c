@@ -1,0 +1,238 @@
+#include "runtime/observe/fold.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <string.h>
+
+enum { CELLS_FIRST = 64 };
+
+/* ---- The table of paths ---- */
+
+static fold_step **fold_cell(fold_step **cells, size_t count, uint64_t path)
+{
+    assert((count & (count - 1)) == 0); /* a power of two */
+    size_t i = (size_t)path & (count - 1);
+    while (cells[i] && cells[i]->path != path) i = (i + 1) & (count - 1);
+    return &cells[i];
+}
+
+static bool fold_grow(fold *f)
+{
+    size_t count = f->cell_count ? f->cell_count * 2 : CELLS_FIRST;
+    fold_step **cells = arena_zalloc(f->arena, count * sizeof *cells);
+    if (!cells) return false;
+    for (fold_step *s = f->steps; s; s = s->next) *fold_cell(cells, count, s->path) = s;
+    f->cells = cells;
+    f->cell_count = count;
+    return true;
+}
+
+fold_step *fold_find(const fold *f, uint64_t path)
+{
+    return f->cell_count > 0 ? *fold_cell(f->cells, f->cell_count, path) : NULL;
+}
+
+/* Returns the step of the path, made if there is none. NULL: no memory. */
+static fold_step *fold_step_of(fold *f, uint64_t path)
+{
+    fold_step *s = fold_find(f, path);
+    if (s) return s;
+    bool room = f->step_count * 2 < f->cell_count || fold_grow(f);
+    s = room ? arena_zalloc(f->arena, sizeof *s) : NULL;
+    if (!s) {
+        f->is_short = true;
+        return NULL;
+    }
+    s->path = path;
+    *fold_cell(f->cells, f->cell_count, path) = s;
+    *f->steps_end = s;
+    f->steps_end = &s->next;
+    f->step_count++;
+    return s;
+}
+
+/* ---- Entries ---- */
+
+static void fold_add_attempt(fold *f, fold_step *s, size_t at)
+{
+    fold_attempt *a = arena_zalloc(f->arena, sizeof *a);
+    if (!a) {
+        f->is_short = true;
+        return;
+    }
+    a->at = at;
+    if (s->last)
+        s->last->next = a;
+    else
+        s->first = a;
+    s->last = a;
+}
+
+static void fold_take_step(fold *f, const entry *e, size_t at)
+{
+    fold_step *s = fold_step_of(f, e->path);
+    if (!s) return;
+    s->id = e->id;
+    s->occurrence = e->occurrence;
+    s->branch = e->branch;
+    if (s->begun_ms == 0) s->begun_ms = e->at_ms - e->duration_ms;
+    fold_add_attempt(f, s, at);
+    s->due_ms = e->kind == ENTRY_STEP_FAILED ? e->due_ms : 0;
+    s->ended_ms = s->due_ms > 0 ? 0 : e->at_ms;
+    if (e->kind == ENTRY_STEP_DONE) {
+        s->state = FOLD_DONE;
+        return;
+    }
+    s->state = s->due_ms > 0 ? FOLD_RETRYING : FOLD_FAILED;
+    s->tried = e->attempt;
+    s->chunks = 0; /* a failure takes back what its attempt has streamed */
+}
+
+static void fold_take_sleep(fold *f, const entry *e)
+{
+    fold_step *s = fold_step_of(f, e->path);
+    if (!s) return;
+    s->is_sleep = true;
+    s->id = e->id;
+    s->occurrence = e->occurrence;
+    s->branch = e->branch;
+    s->state = FOLD_SLEEPING;
+    s->begun_ms = e->at_ms;
+    s->due_ms = s->ended_ms = e->due_ms;
+}
+
+/* A chunk or a rollback, whose id is the step's label. */
+static void fold_take_streamed(fold *f, const entry *e)
+{
+    if (e->id.len == 0) { /* outside steps */
+        f->chunks++;
+        return;
+    }
+    fold_step *s = fold_step_of(f, e->path);
+    if (!s) return;
+    if (s->id.len == 0) s->id = e->id;
+    s->chunks = e->kind == ENTRY_CHUNK ? s->chunks + 1 : 0;
+}
+
+static void fold_take_branch(fold *f, const entry *e)
+{
+    fold_branch *b = arena_zalloc(f->arena, sizeof *b);
+    if (!b) {
+        f->is_short = true;
+        return;
+    }
+    *b = (fold_branch){.path = e->path, .parent = e->branch, .id = e->id, .occurrence = e->occurrence};
+    *f->branches_end = b;
+    f->branches_end = &b->next;
+}
+
+static void fold_take_crash(fold *f, const entry *e)
+{
+    fold_step *s = e->id.len > 0 ? fold_step_of(f, e->path) : NULL;
+    if (!s) return;
+    if (s->id.len == 0) s->id = e->id;
+    s->crashes++;
+}
+
+static bool stop_names(const entry *stopped, uint64_t path)
+{
+    uint64_t cause = htobe64(path);
+    for (size_t at = 0; at + sizeof cause <= stopped->causes.len; at += sizeof cause)
+        if (memcmp(stopped->causes.data + at, &cause, sizeof cause) == 0) return true;
+    return false;
+}
+
+/* A release from a stop for used retries gives them anew to its causes, and to steps that waited for an attempt. */
+static void fold_take_release(fold *f)
+{
+    bool is_exhausted = f->stopped.kind && f->stopped.status == ENTRY_STOP_EXHAUSTED;
+    for (fold_step *s = f->steps; s && is_exhausted; s = s->next) {
+        bool again = s->state == FOLD_RETRYING || (s->state == FOLD_FAILED && stop_names(&f->stopped, s->path));
+        if (!again) continue;
+        s->state = FOLD_OPEN;
+        s->tried = 0;
+        s->due_ms = s->ended_ms = 0;
+    }
+    f->stopped = (entry){.path = 0};
+}
+
+static void fold_take(fold *f, const entry *e, size_t at)
+{
+    fold_step *s;
+    switch (e->kind) {
+    case ENTRY_STEP_DONE:
+    case ENTRY_STEP_FAILED:
+        fold_take_step(f, e, at);
+        return;
+    case ENTRY_SLEEP:
+        fold_take_sleep(f, e);
+        return;
+    case ENTRY_CHUNK:
+    case ENTRY_ROLLBACK:
+        fold_take_streamed(f, e);
+        return;
+    case ENTRY_BRANCH:
+        fold_take_branch(f, e);
+        return;
+    case ENTRY_CRASHED:
+        fold_take_crash(f, e);
+        return;
+    case ENTRY_DIFFERS:
+        s = fold_find(f, e->path);
+        if (s) s->differs++;
+        return;
+    case ENTRY_RESPONSE:
+        f->response_at = at;
+        return;
+    case ENTRY_STOPPED:
+        f->stopped = *e;
+        return;
+    case ENTRY_RELEASED:
+        fold_take_release(f);
+        return;
+    case ENTRY_STARTED:
+    case ENTRY_VALUE:
+    case ENTRY_ENDED:
+    case ENTRY_CANCEL:
+    case ENTRY_LABEL:
+    case ENTRY_STATUS:
+    case ENTRY_USAGE:
+        return;
+    }
+}
+
+void fold_read(fold *f, arena *a, const char *data, size_t len)
+{
+    const char *error = NULL;
+    entry e;
+    *f = (fold){.data = data, .len = len, .arena = a};
+    f->steps_end = &f->steps;
+    f->branches_end = &f->branches;
+    for (size_t at = 0, n; at < len && (n = entry_decode(data + at, len - at, &e, &error)) > 0; at += n) {
+        f->crashes_in_row = e.kind == ENTRY_CRASHED     ? f->crashes_in_row + 1
+                            : entry_is_progress(e.kind) ? 0
+                                                        : f->crashes_in_row;
+        fold_take(f, &e, at);
+    }
+}
+
+entry fold_entry(const fold *f, size_t at)
+{
+    const char *error = NULL;
+    entry e = {.path = 0};
+    assert(at < f->len);
+    size_t n = entry_decode(f->data + at, f->len - at, &e, &error);
+    assert(n > 0);
+    (void)n;
+    return e;
+}
+
+const fold_step *fold_first_due(const fold *f, int64_t now_ms)
+{
+    const fold_step *first = NULL;
+    for (const fold_step *s = f->steps; s; s = s->next) {
+        bool waits = s->state == FOLD_RETRYING || (s->state == FOLD_SLEEPING && s->due_ms > now_ms);
+        if (waits && (!first || s->due_ms < first->due_ms)) first = s;
+    }
+    return first;
+}

@@ -1,0 +1,78 @@
+/* fold: a run's journal by steps: for each step and sleep which attempts it has made, how far it is and since when, and
+ * which branches there are. Reads the journal's bytes, which have to outlive it; its lists lie in the asker's arena.
+ * Knows no run in memory: what is under way, and not yet in the journal, is runtime/run/survey.h's. */
+#ifndef RUNTIME_OBSERVE_FOLD_H
+#define RUNTIME_OBSERVE_FOLD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/base/arena.h"
+#include "storage/entry.h"
+
+typedef enum fold_state {
+    FOLD_OPEN,     /* an attempt began, and the journal has no end of it */
+    FOLD_RETRYING, /* an attempt failed; the next one is due at due_ms */
+    FOLD_SLEEPING, /* until due_ms, which may be past */
+    FOLD_DONE,
+    FOLD_FAILED /* for good */
+} fold_state;
+
+/* One attempt that has ended. */
+typedef struct fold_attempt {
+    struct fold_attempt *next;
+    size_t at; /* of its entry in the journal: fold_entry reads it */
+} fold_attempt;
+
+typedef struct fold_step {
+    struct fold_step *next; /* in the order in which the journal comes to them */
+    uint64_t path;
+    uint64_t branch;     /* path of the branch around it; 0: unknown */
+    entry_text id;       /* its label (branch/id:1), as long as the journal has its chunks alone */
+    uint32_t occurrence; /* from 0 */
+    bool is_sleep;
+    fold_state state;
+    int64_t begun_ms; /* Unix: of its first attempt; 0: unknown */
+    int64_t ended_ms; /* Unix: FOLD_DONE, FOLD_FAILED; a sleep: until when; else 0 */
+    int64_t due_ms;   /* Unix: FOLD_RETRYING, FOLD_SLEEPING; else 0 */
+    uint32_t tried;   /* attempts that failed, since the run was last released */
+    uint32_t chunks;  /* that count: those of failed attempts have been taken back */
+    uint32_t crashes; /* of the process, in this step */
+    uint32_t differs; /* other inputs that its result was used for */
+    fold_attempt *first, *last;
+} fold_step;
+
+typedef struct fold_branch {
+    struct fold_branch *next;
+    uint64_t path, parent;
+    entry_text id;
+    uint32_t occurrence;
+} fold_branch;
+
+typedef struct fold {
+    const char *data; /* the journal, borrowed */
+    size_t len;
+    arena *arena;
+    fold_step *steps, **steps_end;
+    fold_branch *branches, **branches_end;
+    fold_step **cells; /* hash table by path, open addressing; NULL: the cell is free */
+    size_t cell_count, step_count;
+    uint32_t chunks;         /* streamed outside steps */
+    size_t response_at;      /* of the response's entry; 0: there is none */
+    entry stopped;           /* of the last stop, to the release behind it; kind 0: none */
+    unsigned crashes_in_row; /* since the last progress */
+    bool is_short;           /* there was no memory for all of it */
+} fold;
+
+/* Folds the entries up to the first that cannot be read. */
+void fold_read(fold *f, arena *a, const char *data, size_t len);
+/* The entry at `at`, which fold_read has read. */
+entry fold_entry(const fold *f, size_t at);
+/* NULL: the journal has nothing of a step with this path. */
+fold_step *fold_find(const fold *f, uint64_t path);
+/* The step or sleep whose time comes first: sleeps that were over at now_ms (Unix) do not wait any more, steps whose
+ * next attempt is due do. NULL: none waits for a time. */
+const fold_step *fold_first_due(const fold *f, int64_t now_ms);
+
+#endif

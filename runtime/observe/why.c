@@ -1,0 +1,424 @@
+#include "runtime/observe/why.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "runtime/base/utf8.h"
+#include "runtime/base/value.h"
+#include "runtime/run/call_notes.h"
+#include "runtime/stepwell.h"
+
+enum {
+    ID_SHOWN_MAX = 80, /* bytes */
+    ERROR_SHOWN_MAX = 160,
+    TIME_TEXT = 32,
+    EARLIER_MS = 1000 /* a timer that is due so much before what the journal waits for is the deadline's */
+};
+
+/* ---- Words ---- */
+
+static void why_add(why *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+static void why_add(why *out, const char *format, ...)
+{
+    size_t len = strlen(out->text);
+    va_list args;
+    va_start(args, format);
+    (void)vsnprintf(out->text + len, sizeof out->text - len, format, args);
+    va_end(args);
+}
+
+/* Appends at most `most` bytes of the text, and a mark if it is cut. */
+static void why_add_text(why *out, entry_text t, size_t most)
+{
+    size_t len = t.len > most ? utf8_whole(t.data, most) : t.len;
+    why_add(out, "%.*s%s", (int)len, t.len > 0 ? t.data : "", len < t.len ? "..." : "");
+}
+
+/* "80 ms", "42 s", "5 min", "8 h", "3 d": rounded, so that a person sees how long it is at a glance. */
+static const char *time_text(int64_t ms, char text[TIME_TEXT])
+{
+    static const struct {
+        int64_t below_ms, unit_ms;
+        const char *unit;
+    } units[] = {{1000, 1, "ms"},
+                 {INT64_C(120) * 1000, 1000, "s"},
+                 {INT64_C(120) * 60000, 60000, "min"},
+                 {INT64_C(48) * 3600000, 3600000, "h"},
+                 {INT64_MAX, 86400000, "d"}};
+    size_t i = 0;
+    if (ms < 0) ms = 0;
+    while (ms >= units[i].below_ms) i++;
+    (void)snprintf(text, TIME_TEXT, "%lld %s", (long long)((ms + units[i].unit_ms / 2) / units[i].unit_ms),
+                   units[i].unit);
+    return text;
+}
+
+/* "2026-11-27 06:00:00 UTC" */
+static const char *moment_text(int64_t unix_ms, char text[TIME_TEXT])
+{
+    time_t at = (time_t)(unix_ms / 1000);
+    struct tm parts;
+    if (!gmtime_r(&at, &parts) || strftime(text, TIME_TEXT, "%Y-%m-%d %H:%M:%S UTC", &parts) == 0) *text = 0;
+    return text;
+}
+
+static void why_name(why *out, entry_text id, uint64_t path)
+{
+    out->step = id;
+    out->path = path;
+}
+
+/* ---- What an attempt failed for ---- */
+
+/* The host of the call that was answered with this status, or of the last one; nil: there was no call. */
+static sw_value cause_host(sw_value calls, int status)
+{
+    sw_value host = sw_nil();
+    for (size_t i = 0; i < sw_len(calls); i++) {
+        sw_value call = sw_at(calls, i);
+        if (sw_type(call) != SW_ARRAY) continue;
+        host = sw_at(call, 1);
+        if (sw_as_int(sw_at(call, 2), 0) == status) return host;
+    }
+    return host;
+}
+
+/* Appends "(429 from api.example.com)", or "(what the error says)". */
+static void why_add_cause(why *out, const why_case *c, const fold_step *s)
+{
+    const char *error = NULL;
+    sw_value calls = sw_nil();
+    if (!s || !s->last) return;
+    entry e = fold_entry(c->journal, s->last->at);
+    int status = call_notes_failed_for(e.calls);
+    if (status > 0) (void)value_unpack(c->journal->arena, e.calls.data, e.calls.len, &calls, &error);
+    sw_value host = cause_host(calls, status);
+    if (status > 0 && sw_type(host) == SW_STRING) {
+        why_add(out, " (%d from %.*s)", status, (int)host.via.str.size, host.via.str.ptr);
+    } else if (e.error.len > 0) {
+        why_add(out, " (");
+        why_add_text(out, e.error, ERROR_SHOWN_MAX);
+        why_add(out, ")");
+    }
+}
+
+/* ---- Waits for a time ---- */
+
+static void why_retry(const why_case *c, why *out, const fold_step *s, uint32_t attempt)
+{
+    char in[TIME_TEXT];
+    int64_t left_ms = out->until_ms - c->now->now_ms;
+    out->kind = "retry";
+    if (left_ms > 0)
+        why_add(out, "waits %s for attempt %u of ", time_text(left_ms, in), attempt);
+    else
+        why_add(out, "attempt %u is due of ", attempt);
+    why_add_text(out, out->step, ID_SHOWN_MAX);
+    why_add_cause(out, c, s);
+}
+
+static void why_sleep(const why_case *c, why *out)
+{
+    char in[TIME_TEXT], at[TIME_TEXT];
+    int64_t left_ms = out->until_ms - c->now->now_ms;
+    out->kind = "sleep";
+    why_add(out, "sleeps for another %s, until %s (", time_text(left_ms, in), moment_text(out->until_ms, at));
+    why_add_text(out, out->step, ID_SHOWN_MAX);
+    why_add(out, ")");
+}
+
+static void why_deadline(const why_case *c, why *out)
+{
+    char in[TIME_TEXT];
+    out->kind = "deadline";
+    why_add(out, "waits, and its deadline comes first: in %s", time_text(out->until_ms - c->now->now_ms, in));
+}
+
+/* ---- In memory ---- */
+
+static const survey_strand *strand_first_of(const survey *now, unsigned waits)
+{
+    for (const survey_strand *s = now->strands; s; s = s->next)
+        if (waits & 1U << s->wait) return s;
+    return NULL;
+}
+
+/* The attempt that has been under way for longest; *count: how many are. */
+static const survey_strand *strand_attempt(const survey *now, unsigned *count)
+{
+    const survey_strand *first = NULL;
+    *count = 0;
+    for (const survey_strand *s = now->strands; s; s = s->next) {
+        if (s->since_ms == 0) continue;
+        ++*count;
+        if (!first || s->since_ms < first->since_ms) first = s;
+    }
+    return first;
+}
+
+static const survey_strand *strand_first_due(const survey *now)
+{
+    const survey_strand *first = NULL;
+    for (const survey_strand *s = now->strands; s; s = s->next)
+        if (s->due_ms > 0 && (!first || s->due_ms < first->due_ms)) first = s;
+    return first;
+}
+
+static void why_name_strand(why *out, const survey_strand *s)
+{
+    if (s->id) why_name(out, entry_text_of(s->id), s->path);
+}
+
+/* What the attempt waits for, behind "is under way for 3 s". */
+static void why_add_calls(why *out, const survey_strand *s, int64_t now_ms)
+{
+    char since[TIME_TEXT];
+    const survey_call *last = s->calls;
+    unsigned count = 0;
+    for (const survey_call *call = s->calls; call; call = call->next, count++) last = call;
+    if (!last) {
+        why_add(out, s->wait == SURVEY_TURN ? ": its code goes on" : "");
+        return;
+    }
+    why_add(out, ": ");
+    why_add_text(out, last->method, ID_SHOWN_MAX);
+    why_add(out, " ");
+    why_add_text(out, last->host, ID_SHOWN_MAX);
+    why_add(out, ", %s for %s", last->answered ? "its answer is arriving" : "no answer yet",
+            time_text(now_ms - last->since_ms, since));
+    if (count > 1) why_add(out, ", and %u calls more", count - 1);
+}
+
+static void why_attempt(const why_case *c, why *out, const survey_strand *s, unsigned count)
+{
+    char since[TIME_TEXT];
+    why_name_strand(out, s);
+    out->kind = "attempt";
+    why_add(out, "attempt %u of ", s->attempt);
+    why_add_text(out, out->step, ID_SHOWN_MAX);
+    why_add(out, " is under way for %s", time_text(c->now->now_ms - s->since_ms, since));
+    why_add_calls(out, s, c->now->now_ms);
+    if (count > 1) why_add(out, "; so %s %u more", count == 2 ? "is" : "are", count - 1);
+}
+
+static void why_due(const why_case *c, why *out, const survey_strand *s)
+{
+    const survey *now = c->now;
+    bool is_deadline = now->deadline_ms > 0 && now->deadline_ms < s->due_ms;
+    why_name_strand(out, s);
+    out->until_ms = is_deadline ? now->deadline_ms : s->due_ms;
+    if (is_deadline)
+        why_deadline(c, out);
+    else if (s->wait == SURVEY_RETRY)
+        why_retry(c, out, fold_find(c->journal, s->path), s->attempt);
+    else
+        why_sleep(c, out);
+}
+
+/* A strand that waits for the journal, or for its step's entries. */
+static void why_journal(why *out, const survey_strand *s)
+{
+    why_name_strand(out, s);
+    out->kind = s->wait == SURVEY_COMMIT ? "commit" : "journal";
+    if (s->wait == SURVEY_CLOSED)
+        why_add(out, "waits until the journal takes writes again");
+    else if (s->wait == SURVEY_FULL)
+        why_add(out, "waits for room in the journal's queue (--journal-queue-max)");
+    else
+        why_add(out, "waits until its journal is on disk");
+    if (out->step.len == 0) return;
+    why_add(out, ", before it goes on with ");
+    why_add_text(out, out->step, ID_SHOWN_MAX);
+}
+
+/* The first of what could move it: an attempt, its own code, the disk, a time. */
+static void why_running(const why_case *c, why *out)
+{
+    const survey *now = c->now;
+    unsigned attempts = 0;
+    const survey_strand *s = strand_attempt(now, &attempts);
+    if (s) {
+        why_attempt(c, out, s, attempts);
+    } else if ((s = strand_first_of(now, 1U << SURVEY_TURN | 1U << SURVEY_WORK)) || !now->strands) {
+        out->kind = "computing";
+        why_add(out, "its code is at work outside steps");
+    } else if ((s = strand_first_of(now, 1U << SURVEY_COMMIT | 1U << SURVEY_CLOSED | 1U << SURVEY_FULL))) {
+        why_journal(out, s);
+    } else if ((s = strand_first_due(now))) {
+        why_due(c, out, s);
+    } else if ((s = strand_first_of(now, 1U << SURVEY_STACK))) {
+        out->kind = "stack";
+        why_add(out, "waits for room for the stack of a member of a group");
+    } else { /* a group whose members have strands that have not run yet */
+        out->kind = "computing";
+        why_add(out, "members of a group are about to begin");
+    }
+}
+
+/* A run that is on its way out, with the attempt that it waits for meanwhile. */
+static void why_going(const why_case *c, why *out, const char *kind, const char *text)
+{
+    unsigned attempts = 0;
+    const survey_strand *s = strand_attempt(c->now, &attempts);
+    out->kind = kind;
+    why_add(out, "%s", text);
+    if (!s) return;
+    why_name_strand(out, s);
+    why_add(out, ": attempt %u of ", s->attempt);
+    why_add_text(out, out->step, ID_SHOWN_MAX);
+    why_add(out, " is still under way");
+}
+
+static void why_in_memory(const why_case *c, why *out)
+{
+    switch (c->now->state) {
+    case RUN_RUNNING:
+        why_running(c, out);
+        return;
+    case RUN_STOPPING:
+    case RUN_LEAVING_STOPPED:
+        why_going(c, out, "stopping", "is about to be stopped");
+        return;
+    case RUN_CANCELLING:
+        why_going(c, out, "cancelling", "is being cancelled, and its code has not let go yet");
+        return;
+    case RUN_ENDING:
+        why_going(c, out, "ending", "has its response, which is on its way to the disk");
+        return;
+    case RUN_DRAINING:
+        why_going(c, out, "draining", "the process ends, and the next one goes on with it");
+        return;
+    case RUN_LOSING:
+    case RUN_LEAVING_LOST:
+        why_going(c, out, "loading", "is loaded again, since an entry of it could not be made or written");
+        return;
+    default:
+        why_going(c, out, "leaving", c->now->drains ? "leaves memory for the next process" : "leaves memory to wait");
+        return;
+    }
+}
+
+/* ---- Outside memory ---- */
+
+/* What has to happen before it goes on. */
+static const char *stop_end(stop_reason reason)
+{
+    switch (reason) {
+    case STOP_NO_ENDPOINT:
+        return "it goes on when the program has that endpoint";
+    case STOP_UNREADABLE:
+        return "it is read again from time to time";
+    case STOP_NEWER:
+        return "it goes on with a program that can read its journal";
+    default:
+        return "it goes on when somebody releases it";
+    }
+}
+
+static void why_stopped(const why_case *c, why *out, stop_reason reason)
+{
+    entry_text text = c->stop_text.len > 0 ? c->stop_text : entry_text_of(stop_text(reason));
+    out->kind = "stopped";
+    why_add(out, "stopped (%s): ", stop_name(reason));
+    why_add_text(out, text, 2 * ERROR_SHOWN_MAX);
+    why_add(out, "; %s", c->now->is_released ? "it is being released" : stop_end(reason));
+}
+
+/* Its timer runs: by what its journal waits for, or by its deadline. */
+static void why_parked(const why_case *c, why *out)
+{
+    char in[TIME_TEXT];
+    const survey *now = c->now;
+    const fold_step *s = fold_first_due(c->journal, now->now_ms);
+    bool is_deadline = c->has_deadline && now->due_ms > 0 && (!s || now->due_ms + EARLIER_MS < s->due_ms);
+    out->until_ms = now->due_ms > 0 ? now->due_ms : s ? s->due_ms : 0;
+    if (s) why_name(out, s->id, s->path);
+    if (now->tries > 0 || (!s && !is_deadline)) {
+        out->kind = "loading";
+        why_add(out, "is loaded again in %s: there was no room for it", time_text(out->until_ms - now->now_ms, in));
+    } else if (is_deadline) {
+        why_deadline(c, out);
+    } else if (s->is_sleep) {
+        why_sleep(c, out);
+    } else {
+        why_retry(c, out, s, s->tried + 1);
+    }
+}
+
+static void why_place(const why_case *c, why *out)
+{
+    const survey *now = c->now;
+    if (now->runs < now->runs_max) {
+        out->kind = "loading";
+        why_add(out, "is about to be loaded");
+        return;
+    }
+    out->kind = "place";
+    why_add(out, "waits for a place: %zu of %zu runs are in memory (--runs-max)", now->runs, now->runs_max);
+    if (now->before > 0) why_add(out, ", and %zu others come before it", now->before);
+}
+
+static void why_outside(const why_case *c, why *out)
+{
+    switch (c->now->slot) {
+    case SLOT_PARKED:
+        why_parked(c, out);
+        return;
+    case SLOT_DUE:
+        why_place(c, out);
+        return;
+    case SLOT_GATED:
+        out->kind = "journal";
+        why_add(out, "waits until the journal takes writes again");
+        return;
+    case SLOT_SUSPECT:
+        out->kind = "others";
+        why_add(out, "the process may have died of it, nobody knows: such runs come back one at a time");
+        return;
+    case SLOT_BEHIND:
+        out->kind = "others";
+        why_add(out, c->now->has_crashed ? "the process has died of it: others come back first, then it, alone"
+                                         : "the process has died again and again: runs come back in waves");
+        return;
+    default:
+        out->kind = "loading";
+        why_add(out, "its journal is being read");
+        return;
+    }
+}
+
+/* Neither in memory nor a slot. */
+static void why_unknown(const why_case *c, why *out)
+{
+    out->kind = c->now->is_recovered ? "ending" : "loading";
+    why_add(out, c->now->is_recovered ? "has ended since its journal was read: ask again"
+                                      : "the process has not come to it yet: it reads which runs there are");
+}
+
+void why_tell(const why_case *c, why *out)
+{
+    const survey *now = c->now;
+    bool in_memory = now->state != RUN_NONE;
+    *out = (why){.kind = ""};
+    stop_reason stop = now->stop != STOP_NONE ? now->stop : c->stop;
+    if (in_memory) {
+        why_in_memory(c, out);
+    } else if (now->cancel != ENTRY_CANCEL_NONE && survey_knows(now)) {
+        out->kind = "cancelling";
+        why_add(out, "is to end, and is loaded for that");
+    } else if (stop != STOP_NONE) {
+        why_stopped(c, out, stop);
+    } else if (now->drains) {
+        out->kind = "draining";
+        why_add(out, "the process ends, and the next one goes on with it");
+    } else if (survey_knows(now)) {
+        why_outside(c, out);
+    } else {
+        why_unknown(c, out);
+    }
+    assert(*out->kind && *out->text);
+}

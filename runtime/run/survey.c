@@ -1,0 +1,139 @@
+#include "runtime/run/survey.h"
+
+#include <assert.h>
+
+#include "runtime/base/arena.h"
+#include "runtime/run/call_notes.h"
+#include "runtime/run/home.h"
+#include "runtime/run/run.h"
+#include "runtime/run/step_spec.h"
+
+enum { BEFORE_MAX = 10000 /* of survey.before: so many are counted */ };
+
+/* When it was, or will be, on the wall clock. */
+static int64_t survey_wall_ms(const survey *to, int64_t steady_ms)
+{
+    return to->now_ms + steady_ms - clock_steady_ms();
+}
+
+/* ---- Strands ---- */
+
+static void survey_add_calls(survey *to, survey_strand *s, const call_notes *notes, arena *a)
+{
+    survey_call **end = &s->calls;
+    call_under_way found;
+    for (const struct call_note *n = NULL; (n = call_notes_next_open(notes, n, &found));) {
+        survey_call *c = arena_zalloc(a, sizeof *c);
+        if (!c) {
+            to->is_short = true;
+            return;
+        }
+        c->method = found.method;
+        c->host = found.host;
+        c->since_ms = survey_wall_ms(to, found.began_ms);
+        c->answered = found.answered;
+        *end = c;
+        end = &c->next;
+    }
+}
+
+/* What a strand waits for that is no attempt under way. */
+static survey_wait survey_wait_between(const strand *s)
+{
+    if (s->gate_link) return gate_writable(s->task->home) ? SURVEY_FULL : SURVEY_CLOSED;
+    if (s->wait == STRAND_GROUP) return SURVEY_MEMBERS;
+    if (s->wait == STRAND_DUE) return s->work.step ? SURVEY_RETRY : SURVEY_SLEEP;
+    if (s->until.due_ms > 0) return SURVEY_STACK; /* group_retry_start; no other sleep is not in the journal */
+    if (!s->suspended) return SURVEY_TURN;
+    return s->work.step ? SURVEY_COMMIT : SURVEY_WORK;
+}
+
+static survey_wait survey_wait_of(const strand *s, const survey_strand *shown)
+{
+    bool is_attempt = s->work.began_us > 0;
+    if (!is_attempt || s->gate_link) return survey_wait_between(s);
+    if (!s->suspended) return SURVEY_TURN;
+    return shown->calls ? SURVEY_CALL : SURVEY_WORK;
+}
+
+static void survey_describe(survey *to, const strand *s, survey_strand *shown, arena *a)
+{
+    const strand_work *w = &s->work;
+    if (w->step) {
+        shown->id = w->step->id;
+        shown->path = w->step->path;
+        shown->branch = w->step->branch;
+        shown->occurrence = w->step->occurrence;
+        shown->attempt = w->began_us > 0 ? w->attempt : w->attempt + 1;
+    } else if (w->sleep_id) {
+        shown->id = w->sleep_id;
+        shown->path = w->sleep_path;
+    }
+    if (w->began_us > 0) {
+        assert(w->step);
+        shown->since_ms = survey_wall_ms(to, (int64_t)(w->began_us / 1000));
+        if (s->top && s->top->kind == CTX_STEP) survey_add_calls(to, shown, &s->top->calls, a);
+    }
+    shown->wait = survey_wait_of(s, shown);
+    if (shown->wait == SURVEY_RETRY || shown->wait == SURVEY_SLEEP)
+        shown->due_ms = to->now_ms + clock_left_ms(&s->until);
+}
+
+static void survey_add_strands(survey *to, const run *r, arena *a)
+{
+    for (const strand *s = r->task.strands; s; s = s->next) {
+        survey_strand *shown = arena_zalloc(a, sizeof *shown);
+        if (!shown) {
+            to->is_short = true;
+            return;
+        }
+        survey_describe(to, s, shown, a);
+        shown->next = to->strands; /* the run's list has the newest first */
+        to->strands = shown;
+    }
+}
+
+/* ---- The run ---- */
+
+static int64_t survey_slot_due_ms(const survey *to, const slot *s)
+{
+    if (!timer_is_started(&s->due)) return 0;
+    int64_t due_ms = survey_wall_ms(to, (int64_t)(s->due.due_us / 1000));
+    return s->has_wall_due && s->wall_due_ms < due_ms ? s->wall_due_ms : due_ms;
+}
+
+static void survey_take_slot(survey *to, const home *h, const slot *s)
+{
+    to->slot = s->state;
+    to->stop = s->stop;
+    to->cancel = s->cancel;
+    to->is_released = s->wants_release;
+    to->has_crashed = s->has_crashed;
+    to->tries = s->tries;
+    if (s->state == SLOT_PARKED || s->state == SLOT_STOPPED) to->due_ms = survey_slot_due_ms(to, s);
+    const slot *other;
+    if (s->state != SLOT_DUE) return;
+    TAILQ_FOREACH(other, &h->slots.due, in_queue)
+    {
+        if (other == s || to->before == BEFORE_MAX) break;
+        to->before++;
+    }
+}
+
+void survey_take(home *h, const run_id *id, arena *a, survey *out)
+{
+    *out = (survey){.now_ms = clock_wall_ms(),
+                    .is_recovered = h->slots.recovered,
+                    .drains = h->draining,
+                    .runs = h->runs.count + h->slots.places,
+                    .runs_max = (size_t)h->opt->runs_max};
+    const slot *s = slot_find(&h->slots, id);
+    const run *r = s ? s->run : run_find_slotless(h, id);
+    if (s) survey_take_slot(out, h, s);
+    if (!r) return;
+    out->state = r->state;
+    out->stop = r->stop;
+    out->cancel = r->cancel;
+    if (r->deadline_due.due_ms > 0) out->deadline_ms = out->now_ms + clock_left_ms(&r->deadline_due);
+    survey_add_strands(out, r, a);
+}
