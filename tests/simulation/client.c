@@ -162,6 +162,7 @@ static void note_run(client *c)
     c->stops_seen = r ? r->stops : 0;
     c->releases_before = r ? r->releases : 0;
     c->entries_before = r ? r->entries : 0;
+    c->asked_ns = w->steady_ns;
     c->begun_before = begun_of(c->job);
 }
 

@@ -19,6 +19,7 @@ static const char *const meetings[MEETINGS] = {
     [MET_STOP_ASKED] = "stops by the operator",
     [MET_STOP_AWAY] = "stops of runs that were not in memory",
     [MET_STOP_REFUSED] = "stops that the operator was refused",
+    [MET_WHY] = "runs that moved when their page had said so",
     [MET_DRAIN_BEHIND] = "drains while runs waited for others",
 };
 static uint64_t met[MEETINGS];

@@ -16,6 +16,7 @@
 #include "tests/simulation/operator.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promises.h"
+#include "tests/simulation/reasons.h"
 #include "tests/simulation/schedule.h"
 #include "tests/simulation/solos.h"
 #include "tests/simulation/stand.h"
@@ -70,6 +71,7 @@ static void forget_process(void)
         r->open_defers = 0;
         r->released_here = false;
         r->cancelled_ns = 0;
+        r->told_due_ns = 0;
         for (unsigned o = 0; o < OPS_MAX; o++) {
             r->ops[o].open = 0;
             if (r->ops[o].slept_ns != 0) r->ops[o].slept_ns = -1;
@@ -240,6 +242,7 @@ static void serve(epoch *e)
         any = disk_turn(e->app->store) || any;
         heap_end();
         promise_turn(e->app);
+        reasons_look(e->app);
         if (e->stage == STAGE_DRAINS && w->plan.epoch[w->epoch].end == END_QUIET) promise_timers(e->app);
         if (any) e->quiet = e->idle = 0;
         if (any || e->idle++ == 0) continue;

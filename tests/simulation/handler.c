@@ -243,11 +243,13 @@ static void run_sleep(place *p, int16_t at)
     promise_sleep_begins(p->run, at);
     if (o->kind == OP_SLEEP) {
         sw_sleep(p->c, o->id, o->ms);
+        p->run->moves++;
         promise_sleep_ends(p->run, at, o->ms);
         return;
     }
     uint64_t now = choose(p, at, false);
     sw_sleep_until(p->c, o->id, (int64_t)now + o->ms);
+    p->run->moves++;
     p->result = program_mix(p->result, now);
 }
 

@@ -2,6 +2,7 @@
 
 #include "tests/simulation/client_core.h"
 #include "tests/simulation/promises.h"
+#include "tests/simulation/reasons.h"
 #include "tests/simulation/standing.h"
 
 enum { PAUSE_MS = 2000, TIRED_MS = 100, PATIENCE = 2, PATIENCE_LONG = 6 };
@@ -89,6 +90,12 @@ int64_t operator_due_ns(void)
 
 /* ---- Answers ---- */
 
+static void page_told(const client *c, run_record *r)
+{
+    promise_page(c, r, c->answer, c->answer_len);
+    reasons_told(c, r, c->answer);
+}
+
 void operator_answered(client *c)
 {
     run_record *r = &w->runs[c->run];
@@ -102,7 +109,7 @@ void operator_answered(client *c)
     else if (c->target == TARGET_STOP && !unknown && !refused)
         promise_stop_told(c, r, c->status);
     else if (c->target == TARGET_PAGE && c->status == 200)
-        promise_page(c, r, c->answer, c->answer_len);
+        page_told(c, r);
     client_close(c);
     c->state = CLIENT_DONE;
     c->at_ns = w->steady_ns + (world_between(RANDOM_LIVE, 0, PAUSE_MS) + (int64_t)c->requests * TIRED_MS) * MS;

@@ -157,6 +157,7 @@ void promise_attempt_begins(run_record *r, int at, int attempt, const char *key)
 void promise_attempt_ends(run_record *r, int at)
 {
     r->ops[at].open--;
+    r->ops[at].ended_ns = w->steady_ns;
     world_note("run %d op %d attempt ends", number(r), at);
 }
 

@@ -23,7 +23,7 @@ enum {
     EVENTS_MAX = 24,
     BODY_MAX = 4096,
     REQUEST_MAX = 8192,
-    ANSWER_MAX = 40960,
+    ANSWER_MAX = 131072,
     URL_MAX = 512,
     KEY_TEXT = 27,
     REMARK_LABELS = 4,
@@ -113,6 +113,7 @@ typedef struct op_state {
     unsigned drawn;     /* place of that telling among the run's, from 1 */
     bool seen;          /* this execution has seen it */
     unsigned before;    /* results that this execution had when it came to the step */
+    int64_t ended_ns;   /* when an attempt of it ended last; 0: never */
     int64_t slept_ns;   /* OP_SLEEP: when it began in this process; 0: not in this one */
     /* What it says of its run (remarked.h). */
     bool said;                           /* outside steps, all of it, in this execution */
@@ -162,6 +163,9 @@ typedef struct run_record {
     int64_t usages;                  /* on disk */
     uint64_t frame_hash[FRAMES_MAX]; /* of what its streams were told; 0: not yet */
     uint32_t open_defers;
+    uint32_t moves;      /* sleeps that were over for a handler */
+    int64_t told_due_ns; /* its page has named this time, at which it moves; 0: none */
+    uint64_t told_moves; /* what had happened to it until then */
     op_state ops[OPS_MAX];
 } run_record;
 
@@ -210,6 +214,7 @@ typedef struct client {
     uint32_t begun_before;                 /* attempts of its job's runs when it sent its request */
     unsigned stops_before;                 /* stops of its run when it sent its request; 0: it did not stand */
     unsigned stops_seen, releases_before;  /* its stops, standing or not, and its releases, then */
+    int64_t asked_ns;                      /* when it sent its request */
     uint32_t entries_before;               /* of its run on disk, then */
     unsigned steers;                       /* how often it still wants to release its run */
     bool reuses;                           /* asks again on the same connection */
@@ -310,6 +315,7 @@ typedef enum meeting {
     MET_STOP_ASKED,     /* a run stopped for the operator */
     MET_STOP_AWAY,      /* it was not in memory when the operator asked */
     MET_STOP_REFUSED,   /* the operator was told that it stands already, or has ended */
+    MET_WHY,            /* a run moved at the time that its page had named */
     MEETINGS
 } meeting;
 
@@ -331,6 +337,7 @@ typedef struct world {
     uint64_t happened;
     char broken[1024];  /* the promise that was broken, and how; "": none */
     bool journal_fails; /* from a write that failed until one succeeds */
+    int64_t failed_ns;  /* when it did so last */
     bool no_stacks;
     uint64_t turns, writes, attempts; /* of this process */
     uint64_t crashes, failed_writes;  /* of all */
