@@ -22,6 +22,7 @@
 #include "runtime/clients/waiter.h"
 #include "runtime/loop/loop.h"
 #include "runtime/observe/metrics.h"
+#include "runtime/observe/held.h"
 #include "runtime/process/app.h"
 
 enum { HEALTH_BYTES = 64 };
@@ -147,10 +148,14 @@ static void on_run(home *h, http_exchange *x, const endpoint *e, const http_para
     (void)e, (void)n;
     run_id id;
     if (!auth_admits(h, x, OPERATOR_VIEW, "reading a run")) return;
-    /* The run's own loop knows what it is doing. While the server drains that loop may have ended; any reads a journal.
-     */
-    bool here = h->draining ? route_read_id(h, x, params, &id) : route_take_id(h, x, params, &id);
-    if (here) runs_answer_one(h, x, &id);
+    if (!route_read_id(h, x, params, &id)) return;
+    unsigned owner = run_id_loop(&id, h->count);
+    /* The run's own loop knows what it is doing. While the server drains that loop may have ended, and a loop that is
+     * kept busy would answer late: any reads a journal. */
+    if (owner == h->index || h->draining || held_is(&h->app->loops[owner].home))
+        runs_answer_one(h, x, &id);
+    else
+        h->move(h, owner, x, NULL);
 }
 
 /* Who steers which run. */

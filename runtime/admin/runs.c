@@ -4,8 +4,19 @@
 
 #include "runtime/admin/inquiry.h"
 #include "runtime/base/problem.h"
+#include "runtime/loop/loop.h"
+#include "runtime/observe/held.h"
 #include "runtime/observe/runs_json.h"
 #include "runtime/run/survey.h"
+
+/* Finds out what the run is doing. False: its loop alone could say. */
+static bool inquiry_survey(const inquiry *q, const run_id *id, arena *a, survey *now)
+{
+    unsigned owner = run_id_loop(id, q->home->count);
+    if (owner != q->home->index) return held_look(&q->home->app->loops[owner].home, id, a, now);
+    survey_take(q->home, id, a, now);
+    return true;
+}
 
 static void run_on_loaded(void *arg, store_journal *j, size_t count)
 {
@@ -26,9 +37,8 @@ static void run_on_loaded(void *arg, store_journal *j, size_t count)
     json_writer w;
     json_writer_init(&w, q->home->arenas);
     survey now;
-    bool is_own = run_id_loop(&j->run, q->home->count) == q->home->index;
-    if (is_own) survey_take(q->home, &j->run, &w.arena, &now);
-    runs_json_run(&w, q->home->app, &(run_page){.journal = j, .now = is_own ? &now : NULL});
+    bool is_known = inquiry_survey(q, &j->run, &w.arena, &now);
+    runs_json_run(&w, q->home->app, &(run_page){.journal = j, .now = is_known ? &now : NULL});
     inquiry_answer(q, &w);
 }
 

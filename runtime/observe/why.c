@@ -302,6 +302,22 @@ static void why_in_memory(const why_case *c, why *out)
     }
 }
 
+/* Its loop is kept busy, and knows no more just now. */
+static void why_held(const why_case *c, why *out)
+{
+    char since[TIME_TEXT];
+    const survey *now = c->now;
+    out->kind = "computing";
+    (void)time_text(now->held_ms, since);
+    if (now->is_held_by_it)
+        why_add(out, "its code computes since %s", since);
+    else if (*now->holder)
+        why_add(out, "waits for its loop, which %s keeps busy since %s", now->holder, since);
+    else
+        why_add(out, "waits for its loop, which is busy since %s", since);
+    if (*now->holder && *now->holder_step) why_add(out, ", in step %s", now->holder_step);
+}
+
 /* ---- Outside memory ---- */
 
 /* What has to happen before it goes on. */
@@ -405,7 +421,9 @@ void why_tell(const why_case *c, why *out)
     bool in_memory = now->state != RUN_NONE;
     *out = (why){.kind = ""};
     stop_reason stop = now->stop != STOP_NONE ? now->stop : c->stop;
-    if (in_memory) {
+    if (now->held_ms > 0) {
+        why_held(c, out);
+    } else if (in_memory) {
         why_in_memory(c, out);
     } else if (now->cancel != ENTRY_CANCEL_NONE && survey_knows(now)) {
         out->kind = "cancelling";

@@ -4,7 +4,7 @@
  * `kind` is for programs, and says what has to happen:
  *
  *     attempt     the attempt of `step` ends
- *     computing   its code gets its turn on the loop, or ends what it computes
+ *     computing   its code gets its turn on the loop, or ends what it computes; or another run's code does
  *     retry       `until` comes: then `step` is attempted again
  *     sleep       `until` comes: then it goes on behind `step`
  *     deadline    `until` comes: then it ends, before what it waits for

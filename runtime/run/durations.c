@@ -142,5 +142,5 @@ void durations_end_turn(durations *d)
     if (d->turn_began_us == 0) return;
     uint64_t now_us = clock_steady_us();
     histogram_add(&d->turns, HISTOGRAM_SHORT, now_us > d->turn_began_us ? now_us - d->turn_began_us : 0);
-    d->turn_began_us = 0;
+    __atomic_store_n(&d->turn_began_us, 0, __ATOMIC_RELAXED);
 }

@@ -48,7 +48,7 @@ typedef struct durations {
     histogram other[DURATION_KINDS];   /* of SERIES_OTHER */
     histogram turns;
     duration_recent recent[DURATIONS_RECENT]; /* by a hash of the members that are compared */
-    uint64_t turn_began_us;                   /* steady; 0: nobody has asked for it since the last turn ended */
+    uint64_t turn_began_us;                   /* atomic, steady; 0: nobody has asked for it since the last turn ended */
 } durations;
 
 /* Makes the tables that all homes share. False: no memory; durations_tables_free frees what was made. */
@@ -74,8 +74,14 @@ void durations_add_call(struct home *h, const struct http_call *call);
  * of the clock serves all that begins in the turn. */
 static inline uint64_t durations_turn_us(durations *d)
 {
-    if (d->turn_began_us == 0) d->turn_began_us = clock_steady_us();
+    if (d->turn_began_us == 0) __atomic_store_n(&d->turn_began_us, clock_steady_us(), __ATOMIC_RELAXED);
     return d->turn_began_us;
+}
+/* Returns for how long the loop's turn has gone on, as far as anybody can tell; 0: it waits. From any thread. */
+static inline uint64_t durations_turn_takes_us(const durations *d)
+{
+    uint64_t began_us = __atomic_load_n(&d->turn_began_us, __ATOMIC_RELAXED), now_us = clock_steady_us();
+    return began_us > 0 && now_us > began_us ? now_us - began_us : 0;
 }
 /* Counts the turn, before the loop waits. */
 void durations_end_turn(durations *d);

@@ -53,6 +53,11 @@ typedef struct survey_strand {
 
 typedef struct survey {
     int64_t now_ms; /* Unix */
+    /* Of a loop that is too busy to be asked: the rest says nothing then. */
+    int64_t held_ms;         /* for how long its turn has gone on; 0: it was asked */
+    bool is_held_by_it;      /* this run's code keeps it busy */
+    const char *holder;      /* who does, by route and run; "": nobody knows */
+    const char *holder_step; /* "": outside steps */
     /* The home */
     bool is_recovered; /* its recovery has read the live table */
     bool drains;

@@ -53,6 +53,22 @@ static sw_value wait_busy(sw_ctx *c, sw_value input)
     return ask(c, "/busy?later=60");
 }
 
+static sw_value stay(sw_ctx *c, sw_value input)
+{
+    sw_sleep(c, "stay", 3600000);
+    return input;
+}
+
+static sw_value crunch(sw_ctx *c, sw_value input)
+{
+    struct timespec from, now;
+    (void)c;
+    CHECK(clock_gettime(CLOCK_MONOTONIC, &from) == 0);
+    do CHECK(clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+    while (now.tv_sec - from.tv_sec < 1 || (now.tv_sec - from.tv_sec == 1 && now.tv_nsec < from.tv_nsec));
+    return input;
+}
+
 static sw_value fail_now(sw_ctx *c, sw_value input)
 {
     (void)input;
@@ -75,9 +91,16 @@ static void on_order(sw_ctx *c)
 }
 
 static void on_call(sw_ctx *c) { (void)sw_step(c, "wait", wait_silent, sw_nil()); }
+static void on_hold(sw_ctx *c) { (void)sw_step(c, "hold", stay, sw_nil()); }
 static void on_retry(sw_ctx *c) { (void)sw_step(c, "search", wait_busy, sw_nil()); }
 static void on_nap(sw_ctx *c) { sw_sleep(c, "night", 3600000); }
 static void on_doze(sw_ctx *c) { sw_sleep(c, "doze", 1000); }
+static void on_crunch(sw_ctx *c)
+{
+    sw_sleep(c, "first", 50); /* so that its client has its id */
+    (void)sw_step(c, "crunch", crunch, sw_nil());
+}
+
 static void on_print(sw_ctx *c)
 {
     (void)sw_step_with(c, "print", fail_now, sw_nil(), &(sw_step_options){.retries = -1});
@@ -91,9 +114,11 @@ static int serve(int argc, char **argv)
     sw_route(app, "GET /silent", on_silent);
     sw_endpoint(app, "POST /orders/:shop", on_order, NULL);
     sw_endpoint(app, "POST /call", on_call, NULL);
+    sw_endpoint(app, "POST /hold", on_hold, NULL);
     sw_endpoint(app, "POST /retry", on_retry, NULL);
     sw_endpoint(app, "POST /nap", on_nap, NULL);
     sw_endpoint(app, "POST /doze", on_doze, NULL);
+    sw_endpoint(app, "POST /crunch", on_crunch, NULL);
     sw_endpoint(app, "POST /print", on_print, &(sw_endpoint_options){.on_exhausted = SW_STOP});
     return sw_main(app, argc, argv);
 }
@@ -275,6 +300,7 @@ static void check_waits(bool parks)
     begin("/retry", "", id);
     json_t *why = await_kind(id, "retry");
     CHECK_STR(text_at(why, "step"), "search");
+    while (!strstr(text_at(why, "text"), "(503")) why = await_kind(id, "retry"); /* until its entry is on disk */
     CHECK(strstr(text_at(why, "text"), " for attempt 2 of search (503 from 127.0.0.1:"));
     int64_t left = int_at(why, "until") - int_at(step_at(0), "begunAt");
     CHECK(left > 55000 && left < 70000);
@@ -335,7 +361,7 @@ static void test_place(void)
     char id[64], held[64], path[128];
     start("1", "0", "1");
     begin("/doze", "", id);
-    while (!begin_try("/call", "", held)) usleep(2000); /* until the first one has left memory */
+    while (!begin_try("/hold", "", held)) usleep(2000); /* until the first one has left memory */
     json_t *why = await_kind(id, "place");
     CHECK(strstr(text_at(why, "text"), "waits for a place: 1 of 1 runs are in memory (--runs-max)"));
     snprintf(path, sizeof path, "/_sw/runs/%s", held);
@@ -345,9 +371,27 @@ static void test_place(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+/* A loop that is kept busy is not waited for: another one says what it sees. */
+static void test_held(void)
+{
+    char id[64], text[256] = "";
+    start("2", "1h", "100");
+    while (!strstr(text, "its code computes since ")) { /* else the loop that computes was asked */
+        begin("/crunch", "", id);
+        usleep(400000);
+        json_t *why = json_object_get(read_page(id), "why");
+        snprintf(text, sizeof text, "%s", text_at(why, "text"));
+        CHECK(!*text || strcmp(text_at(why, "kind"), "computing") == 0 || strcmp(text_at(why, "kind"), "ending") == 0 ||
+              strcmp(text_at(why, "kind"), "sleep") == 0);
+    }
+    CHECK(strstr(text, " ms, in step crunch"));
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
 static const check_case cases[] = {{"a run that has ended is shown by its steps", test_ended},
                                    {"a run that has not ended says why", test_why},
                                    {"another process says the same", test_again},
-                                   {"a run waits for a place", test_place}};
+                                   {"a run waits for a place", test_place},
+                                   {"a run computes, and another loop says so", test_held}};
 
 SERVED_MAIN(serve, NULL, cases)

@@ -294,6 +294,24 @@ static void test_nowhere(void)
     check_told("cancelling", "", 0, "is to end, and is loaded for that");
 }
 
+/* Of a loop that is too busy to be asked nothing else is known. */
+static void test_held(void)
+{
+    begin();
+    now.held_ms = 180;
+    now.holder = now.holder_step = "";
+    check_told("computing", "", 0, "waits for its loop, which is busy since 180 ms");
+    now.holder = "POST /orders run 00000000000000000000000000";
+    now.holder_step = "crunch";
+    check_told("computing", "", 0,
+               "waits for its loop, which POST /orders run 00000000000000000000000000 keeps busy since 180 ms, in step "
+               "crunch");
+    now.is_held_by_it = true;
+    check_told("computing", "", 0, "its code computes since 180 ms, in step crunch");
+    now.holder_step = "";
+    check_told("computing", "", 0, "its code computes since 180 ms");
+}
+
 /* However long what the journal has, the text is whole UTF-8 and fits. */
 static void test_long(void)
 {
@@ -324,6 +342,7 @@ static const check_case cases[] = {{"an attempt under way is named, with its cal
                                    {"queues are named", test_queues},
                                    {"stopped runs say why, and until when", test_stopped},
                                    {"what is nowhere is named", test_nowhere},
+                                   {"a loop that is kept busy is named", test_held},
                                    {"long texts are cut between characters", test_long}};
 
 int main(int argc, char **argv)
