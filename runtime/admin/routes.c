@@ -10,6 +10,7 @@
 #include "runtime/admin/backup.h"
 #include "runtime/admin/body.h"
 #include "runtime/admin/console.h"
+#include "runtime/admin/feed_reader.h"
 #include "runtime/admin/runs.h"
 #include "runtime/admin/runs_list.h"
 #include "runtime/admin/session.h"
@@ -21,8 +22,8 @@
 #include "runtime/clients/run_access.h"
 #include "runtime/clients/waiter.h"
 #include "runtime/loop/loop.h"
-#include "runtime/observe/metrics.h"
 #include "runtime/observe/held.h"
+#include "runtime/observe/metrics.h"
 #include "runtime/process/app.h"
 
 enum { HEALTH_BYTES = 64 };
@@ -247,6 +248,12 @@ static void on_stop(home *h, http_exchange *x, const endpoint *e, const http_par
         by_id_stop(h, x, &id, who->name, text);
 }
 
+static void on_feed(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)params, (void)n;
+    if (auth_admits(h, x, OPERATOR_VIEW, "reading the feed")) feed_reader_begin(h, x);
+}
+
 static void on_metrics(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
@@ -311,6 +318,7 @@ void admin_register_routes(sw_app *app)
                   {"GET /_sw/settings", on_settings, DOOR_ADMIN, false},
                   {"PUT /_sw/settings/:name", on_set, DOOR_ADMIN, false},
                   {"DELETE /_sw/settings/:name", on_unset, DOOR_ADMIN, false},
+                  {"GET /_sw/feed", on_feed, DOOR_ADMIN, false},
                   {"GET /_sw/runs", on_runs, DOOR_ADMIN, false},
                   {"POST /_sw/runs", on_start, DOOR_ADMIN, false},
                   {"GET /_sw/runs/:id", on_run, DOOR_ADMIN, false},

@@ -16,6 +16,7 @@
 #include "runtime/run/gate.h"
 #include "runtime/run/home.h"
 #include "runtime/run/path.h"
+#include "runtime/run/program.h"
 #include "runtime/run/record.h"
 #include "runtime/run/replay.h"
 #include "runtime/run/replay_log.h"
@@ -428,6 +429,8 @@ static step_outcome step_make(strand *s, const step_spec *spec, sw_value *out)
         if (probe_on) probe_attempt(spec, a.number);
         s->work.attempt++;
         s->work.began_us = a.began_us;
+        feed *heard = &r->task.home->app->feed;
+        if (feed_is_heard(heard)) feed_tell_attempt(heard, r, spec, s->work.attempt);
         attempt_end end = attempt_make(s, &a, out, &next);
         s->work.began_us = 0;
         if (end == ATTEMPT_UNWOUND) return STEP_UNWOUND;

@@ -37,6 +37,7 @@ sw_app *app_new(const char *name)
     app->router = app_must(http_router_new());
     app->admin_router = app_must(http_router_new());
     app->flags = app_must(option_set_new());
+    app_must(feed_init(&app->feed) ? app : NULL);
     return app;
 }
 
@@ -158,6 +159,7 @@ void app_free(sw_app *app)
     durations_tables_free(app->series);
     public_urls_free(app->public_urls);
     operators_free(app->operators);
+    feed_destroy(&app->feed);
     http_router_free(app->router);
     http_router_free(app->admin_router);
     option_set_free(app->flags);

@@ -7,6 +7,7 @@
 #include "runtime/base/options.h"
 #include "runtime/run/durations.h"
 #include "runtime/run/endpoint.h"
+#include "runtime/run/feed.h"
 #include "runtime/run/run_token.h"
 #include "runtime/stepwell.h"
 #include "runtime/survive/control.h"
@@ -48,6 +49,7 @@ struct sw_app {
     bool put_off;              /* main thread: the start is made up for later, see presence_go_on */
     struct suspects *suspects; /* see runtime/run/suspects.h; NULL: no run is suspected */
     struct settings *settings; /* see runtime/run/settings.h; NULL: there is no store */
+    feed feed;                 /* of what becomes of runs; of all threads */
     struct pool *blocking;     /* of sw_blocking */
     struct pool *aside;        /* of the library's own long work; see runtime/api/aside.h */
     struct sw_loop *loops;

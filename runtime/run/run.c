@@ -10,6 +10,7 @@
 #include "runtime/run/frames.h"
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
+#include "runtime/run/program.h"
 #include "runtime/run/record.h"
 #include "runtime/run/remarking.h"
 #include "runtime/run/run_core.h"
@@ -241,6 +242,7 @@ void run_committed(run *r)
     assert(r->seq_durable < r->seq_sealed); /* a segment has an entry */
     r->commit = run_commit_next(r->commit, segment_commit_event(&r->segment));
     home_segment_back(r->task.home);
+    if (feed_is_heard(&r->task.home->app->feed) && !r->segment.error) feed_tell_committed(&r->task.home->app->feed, r);
     record_release(r);
     if (r->segment.error) {
         run_commit_failed(r);

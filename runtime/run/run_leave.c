@@ -8,6 +8,7 @@
 #include "runtime/run/frames.h"
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
+#include "runtime/run/program.h"
 #include "runtime/run/record.h"
 #include "runtime/run/replay.h"
 #include "runtime/run/run_core.h"
@@ -208,6 +209,8 @@ void run_park(run *r)
     run_listener_of(r)->on_left(r, RUN_LEFT_TO_SLOT);
     run_hand_to_slot(r);
     counter_add(&r->task.home->counters.runs_parked, 1);
+    feed *heard = &r->task.home->app->feed;
+    if (feed_is_heard(heard)) feed_tell_run(heard, r, "sleeping");
     slot_park(r->task.home, r->slot, r->park_due);
     run_free(r);
 }

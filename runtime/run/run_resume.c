@@ -227,6 +227,7 @@ static void resume_take_slot(run *r, slot *s)
     letter_move(&s->letters, &r->letters);
     comeback_begun(r);
     counter_add(&h->counters.runs_resumed, 1);
+    if (feed_is_heard(&h->app->feed)) feed_tell_run(&h->app->feed, r, "running");
 }
 
 /* Whether the run comes later, since it has ended processes and other runs come first, or there is no memory to put it

@@ -7,6 +7,7 @@
 #include "runtime/run/frames.h"
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
+#include "runtime/run/program.h"
 #include "runtime/run/replay.h"
 #include "runtime/run/run.h"
 #include "runtime/run/run_listener.h"
@@ -165,6 +166,9 @@ static void slot_stand_still(home *h, slot *s, const stop_cause *why)
         if (why->since_ms > 0 && why->since_ms < clock_wall_ms()) since_ms -= clock_wall_ms() - why->since_ms;
         s->since_ds = (uint32_t)((since_ms > 0 ? since_ms : 0) / TENTH_MS);
     }
+    bool has_entry = why->reason <= STOP_UNDO; /* of which the feed tells when it is on disk */
+    if (news && !has_entry && feed_is_heard(&h->app->feed))
+        feed_tell_stopped(&h->app->feed, &s->id, stop_name(why->reason));
     if (news && why->reason != STOP_NOT_RESUMED) {
         char id[RUN_ID_TEXT + 1];
         run_id_format(&s->id, id);

@@ -372,7 +372,11 @@ static void test_unauthorized(void)
                 {"POST", "/stop", "admin"}};
     static const struct {
         const char *method, *path;
-    } admin[] = {{"GET", "/_sw/runs"}, {"POST", "/_sw/runs"}, {"GET", "/_sw/metrics"}, {"POST", "/_sw/backup?name=x"}};
+    } admin[] = {{"GET", "/_sw/runs"},
+                 {"POST", "/_sw/runs"},
+                 {"GET", "/_sw/metrics"},
+                 {"POST", "/_sw/backup?name=x"},
+                 {"GET", "/_sw/feed"}};
     char url[1100], expected[64];
     start_with("300ms", NULL);
     links l = begin("");

@@ -1,5 +1,5 @@
-"""docs/openapi.yaml says what the admin API does: each route of the program is in it and the other way round, and a live
-server's answers have the members that it names, all that it requires and no others.
+"""docs/openapi.yaml says what the admin API does: each route of the program is in it and the other way round, and a
+live server's answers have the members that it names, all that it requires and no others.
 
 Usage: openapi.py PROGRAM SOURCES, with service_run_page as the program. Reports TAP.
 
@@ -276,6 +276,25 @@ def ask_session(server):
     server.ask("POST", "/_sw/session", 404, who=None, body="ABCD")  # codes come with --dev alone
 
 
+def ask_feed(server):
+    """Reads until a run that begins meanwhile has ended."""
+    server.ask("GET", "/_sw/feed", 400, query="run=nothing")
+    refusals(server, "GET", "/_sw/feed")
+    answer = server.open("GET", "/_sw/feed", query="steps=1")
+    run, names = server.begin("/orders/north"), set()
+    while "succeeded" not in names:
+        line = answer.readline().decode().rstrip("\n")
+        if line.startswith("event: "):
+            name = line.removeprefix("event: ")
+        if line.startswith("data: "):
+            data = json.loads(line.removeprefix("data: "))
+            schema = members({"$ref": "#/components/schemas/FeedEvent"})[0][name]
+            server.faults += list(compare(data, schema, f"event {name}"))
+            names |= {name, data["state"]} if data["runId"] == run else set()
+    server.faults += [f"there was no {name}" for name in {"run", "step", "retrying", "done", "sleeping"} - names]
+    answer.close()
+
+
 def ask_runs(server):
     """One in each state, with each kind of step."""
     kinds = {"/orders/north": None, "/retry": "retry", "/nap": "sleep", "/call": "attempt", "/print": "stopped"}
@@ -308,7 +327,7 @@ def ask_steering(server):
         refusals(server, method, path, id=nap)
 
 
-ASK = [ask_health, ask_metrics, ask_backup, ask_session, ask_runs, ask_steering]
+ASK = [ask_health, ask_metrics, ask_backup, ask_session, ask_feed, ask_runs, ask_steering]
 
 
 def test_live(folder):

@@ -128,10 +128,12 @@ static int serve(int argc, char **argv)
 static answer a;
 static json_t *page; /* of the run that was asked for last */
 
+static const char *folder = "data";
+
 static void start(const char *loops, const char *park_after, const char *runs_max)
 {
     char data[128];
-    snprintf(data, sizeof data, "%s/data", root);
+    snprintf(data, sizeof data, "%s/%s", root, folder);
     served_start(&server, (const char *const[]){"--data", data, "--dev", "--loops", loops, "--park-after", park_after,
                                                 "--runs-max", runs_max, NULL});
 }
@@ -359,6 +361,7 @@ static void test_again(void)
 static void test_place(void)
 {
     char id[64], held[64], path[128];
+    folder = "empty"; /* no former run takes the place */
     start("1", "0", "1");
     begin("/doze", "", id);
     while (!begin_try("/hold", "", held)) usleep(2000); /* until the first one has left memory */

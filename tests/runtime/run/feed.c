@@ -1,0 +1,123 @@
+/* feed: the ring is there while somebody listens, and a listener misses nothing that it is not told of. */
+#include "runtime/run/feed.h"
+
+#include "tests/harness/check.h"
+
+static feed f;
+
+static void tell(unsigned count)
+{
+    run_id id = {{0}};
+    for (unsigned i = 0; i < count; i++) {
+        id.bytes[0] = (uint8_t)f.told;
+        feed_tell_stopped(&f, &id, "test");
+    }
+}
+
+/* Reads all that is there, in batches, and checks that it is what was told last. */
+static size_t read_all(uint64_t *cursor, uint64_t *lost)
+{
+    feed_event batch[64];
+    size_t total = 0, n;
+    *lost = 0;
+    do {
+        uint64_t more = 0;
+        n = feed_read(&f, cursor, batch, 64, &more);
+        *lost += more;
+        for (size_t i = 0; i < n; i++) CHECK_INT(batch[i].run.bytes[0], (uint8_t)(*cursor - n + i));
+        total += n;
+    } while (n > 0);
+    return total;
+}
+
+static void test_nobody(void)
+{
+    CHECK(feed_init(&f));
+    CHECK(!feed_is_heard(&f));
+    tell(10);
+    CHECK(!f.ring && f.told == 0);
+    feed_destroy(&f);
+}
+
+static void test_cursors(void)
+{
+    uint64_t a, b, lost;
+    CHECK(feed_init(&f) && feed_listen(&f, &a));
+    tell(100);
+    CHECK(feed_listen(&f, &b)); /* from now on */
+    tell(50);
+    CHECK_INT(read_all(&a, &lost), 150);
+    CHECK_INT(lost, 0);
+    CHECK_INT(read_all(&b, &lost), 50);
+    CHECK_INT(lost, 0);
+    CHECK_INT(read_all(&b, &lost), 0);
+    feed_leave(&f);
+    tell(1);
+    CHECK_INT(read_all(&a, &lost), 1); /* the other one still listens */
+    feed_leave(&f);
+    CHECK(!feed_is_heard(&f) && !f.ring);
+    tell(5);
+    CHECK(feed_listen(&f, &a));
+    CHECK_INT(read_all(&a, &lost), 0); /* nothing outlives the last listener */
+    feed_leave(&f);
+    feed_destroy(&f);
+}
+
+static void test_lost(void)
+{
+    uint64_t a, lost;
+    CHECK(feed_init(&f) && feed_listen(&f, &a));
+    for (unsigned more = 0; more < 3; more++) {
+        tell(FEED_RING_EVENTS + more);
+        CHECK_INT(read_all(&a, &lost), FEED_RING_EVENTS);
+        CHECK_INT(lost, more);
+    }
+    tell(10 * FEED_RING_EVENTS);
+    CHECK_INT(read_all(&a, &lost), FEED_RING_EVENTS);
+    CHECK_INT(lost, 9 * FEED_RING_EVENTS);
+    feed_leave(&f);
+    feed_destroy(&f);
+}
+
+/* ---- From several threads ---- */
+
+enum { TELLERS = 3, TOLD_EACH = 20000 };
+
+static void tell_much(void *arg)
+{
+    run_id id = {{0}};
+    id.bytes[1] = *(uint8_t *)arg;
+    for (unsigned i = 0; i < TOLD_EACH; i++) {
+        id.bytes[2] = (uint8_t)i;
+        feed_tell_stopped(&f, &id, "test");
+    }
+}
+
+static void test_threads(void)
+{
+    uv_thread_t threads[TELLERS];
+    uint8_t numbers[TELLERS];
+    uint64_t cursor, lost, got = 0, all_lost = 0;
+    feed_event batch[64];
+    CHECK(feed_init(&f) && feed_listen(&f, &cursor));
+    for (uint8_t i = 0; i < TELLERS; i++) {
+        numbers[i] = i;
+        CHECK_INT(uv_thread_create(&threads[i], tell_much, &numbers[i]), 0);
+    }
+    while (got + all_lost < (uint64_t)TELLERS * TOLD_EACH) {
+        got += feed_read(&f, &cursor, batch, 64, &lost);
+        all_lost += lost;
+    }
+    for (int i = 0; i < TELLERS; i++) CHECK_INT(uv_thread_join(&threads[i]), 0);
+    CHECK_INT(got + all_lost, (uint64_t)TELLERS * TOLD_EACH);
+    CHECK_INT(feed_read(&f, &cursor, batch, 64, &lost) + lost, 0);
+    feed_leave(&f);
+    feed_destroy(&f);
+}
+
+static const check_case cases[] = {{"nothing is kept for nobody", test_nobody},
+                                   {"each listener has its own place", test_cursors},
+                                   {"what was lost is counted", test_lost},
+                                   {"threads tell, and each event is read or counted", test_threads}};
+
+int main(int argc, char **argv) { return check_run(cases, sizeof cases / sizeof cases[0], argc, argv); }
