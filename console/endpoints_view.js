@@ -5,6 +5,7 @@ import { Buttons, Modal, Refused, useWork } from "./dialogs.js";
 import { JsonView } from "./json_view.js";
 import { Link, Time, Trouble, html, useAnswer, useFocus } from "./parts.js";
 import { StartDialog } from "./start.js";
+import { loadEndpoints } from "./summaries.js";
 import { count, duration, plural } from "./words.js";
 
 const LOOK_MS = 3000;
@@ -29,8 +30,8 @@ function StopDialog({ endpoint, close, changed, tell }) {
     <${Modal} title=${isStopped ? "Let it take requests again?" : "Stop this endpoint?"} close=${close}>
       <form onSubmit=${work.start}><p><strong>${endpoint.endpoint}</strong></p>
         ${isStopped ? html`<p>New requests begin runs again, at once.</p>` : html`
-          <p>New requests get 503 with Retry-After. ${plural(endpoint.running ?? 0, "run")} under way ${endpoint.running === 1 ? "goes" : "go"} on.
-            It stays so over restarts, until somebody lets it take requests again.</p>
+          <p>New requests get 503 with Retry-After. ${endpoint.running == null ? "Runs" : plural(endpoint.running, "run")} under way
+            ${" "}${endpoint.running === 1 ? "goes" : "go"} on. It stays so over restarts, until somebody lets it take requests again.</p>
           <label class="field"><span>Retry-After, in seconds</span><input id="retry-after" type="number" min="1" value=${seconds}
             onInput=${(e) => set(Number(e.currentTarget.value))} /></label>`}
         <${Refused} ...${work} />
@@ -40,39 +41,50 @@ function StopDialog({ endpoint, close, changed, tell }) {
 
 const cell = (value) => html`<td class="number">${value == null ? "" : value}</td>`;
 
-function Row({ of, open, canStop, canStart }) {
+function Row({ of, open, canStop, canStart, heads }) {
   const to = (state) => ({ filters: { endpoint: of.endpoint, ...(state && { state }) } });
-  const number = (n, state) => cell(n == null ? null : html`<${Link} to=${to(state)}>${count(n)}<//>`);
-  const hour = of.lastHour ?? {}, ended = (hour.succeeded ?? 0) + (hour.failed ?? 0);
   return html`
     <tr><th scope="row"><${Link} to=${to()}>${of.endpoint}<//>
         ${of.kind === "plain" && html` <span class="soft">plain</span>`}
         ${of.stopped && html` <span class="state stopped">stopped</span> <span class="soft">by ${of.stopped.by} <${Time} at=${of.stopped.at} /></span>`}
-        <details><summary>options</summary><${JsonView} title="options" value=${of.options ?? {}} /></details></th>
-      ${number(of.running, "running,sleeping")}${number(of.stoppedRuns, "stopped")}${number(of.succeeded, "succeeded")}
-      ${number(of.failed, "failed")}${number(of.cancelled, "cancelled")}
-      ${cell(ended ? count(ended) : "")}${cell(ended ? `${((100 * (hour.failed ?? 0)) / ended).toFixed(1)} %` : "")}
-      ${cell(duration(of.p50Ms))}${cell(duration(of.p95Ms))}${cell(duration(of.p99Ms))}
+        ${of.options && html`<details><summary>options</summary><${JsonView} title="options" value=${of.options} /></details>`}</th>
+      ${heads.map(({ value, state }) => cell(value(of) == null || !state ? value(of) : html`<${Link} to=${to(state)}>${value(of)}<//>`))}
       <td>${(of.versions ?? []).map((v) => (typeof v === "string" ? v : v.version)).filter(Boolean).join(", ")}</td>
       <td class="row-actions">${canStart && of.kind !== "plain" && html`<button type="button" onClick=${() => open({ start: of })}>Start …</button>`}
-        ${canStop && of.kind !== "plain" && html`<button type="button" class="stop-endpoint" onClick=${() => open({ stop: of })}>
+        ${canStop && html`<button type="button" class="stop-endpoint" onClick=${() => open({ stop: of })}>
           ${of.stopped ? "Take requests …" : "Stop …"}</button>`}</td></tr>`;
 }
 
-const HEADS = ["at work", "stopped", "succeeded", "failed", "cancelled", "last hour", "errors", "p50", "p95", "p99"];
+const number = (name) => (of) => (of[name] == null ? null : count(of[name]));
+const ended = (of) => (of.lastHour ? (of.lastHour.succeeded ?? 0) + (of.lastHour.failed ?? 0) : null);
+const took = (name) => (of) => (of[name] == null ? null : duration(of[name]));
+
+// Columns that no endpoint has a value for are left out.
+const HEADS = [
+  { title: "at work", value: number("running"), state: "running,sleeping" },
+  { title: "stopped", value: number("stoppedRuns"), state: "stopped" },
+  { title: "succeeded", value: number("succeeded"), state: "succeeded" },
+  { title: "failed", value: number("failed"), state: "failed" },
+  { title: "cancelled", value: number("cancelled"), state: "cancelled" },
+  { title: "last hour", value: (of) => (ended(of) === null ? null : count(ended(of))) },
+  { title: "errors", value: (of) => (ended(of) ? `${((100 * (of.lastHour.failed ?? 0)) / ended(of)).toFixed(1)} %` : null) },
+  { title: "p50", value: took("p50Ms") }, { title: "p95", value: took("p95Ms") }, { title: "p99", value: took("p99Ms") },
+];
 
 export function EndpointsView({ onRefusal, tell }) {
-  const { value, error, again } = useAnswer((signal) => ask("GET", "_sw/endpoints", undefined, { signal }), LOOK_MS, []);
+  const { value, error, again } = useAnswer(loadEndpoints, LOOK_MS, []);
   const title = useFocus(), [open, setOpen] = useState(null), close = () => setOpen(null);
   const canStop = useHas("_sw/settings/x", "PUT"), canStart = useHas("_sw/runs", "POST");
+  const heads = HEADS.filter(({ value: of }) => value?.endpoints.some((endpoint) => of(endpoint) != null));
   useEffect(() => { if (error) onRefusal(error); }, [error]);
   return html`
     <section class="endpoints-page"><h1 ref=${title} tabIndex=${-1}>Endpoints</h1>
       <${Trouble} error=${error} />
+      ${value?.since && html`<p class="soft">Runs that have ended, and times, since the process began: <${Time} at=${value.since} />.</p>`}
       ${value && html`<div class="wide-table card" tabIndex=${0} role="region" aria-label="endpoints"><table class="endpoints">
-        <thead><tr><th scope="col">endpoint</th>${HEADS.map((head) => html`<th scope="col" class="number">${head}</th>`)}
+        <thead><tr><th scope="col">endpoint</th>${heads.map(({ title }) => html`<th scope="col" class="number">${title}</th>`)}
           <th scope="col">versions</th><th scope="col"><span class="unseen">actions</span></th></tr></thead>
-        <tbody>${value.endpoints.map((of) => html`<${Row} key=${of.endpoint} of=${of} open=${setOpen} canStop=${canStop} canStart=${canStart} />`)}</tbody>
+        <tbody>${value.endpoints.map((of) => html`<${Row} key=${of.endpoint} of=${of} open=${setOpen} canStop=${canStop} canStart=${canStart} heads=${heads} />`)}</tbody>
       </table></div>`}
       ${open?.stop && html`<${StopDialog} endpoint=${open.stop} close=${close} changed=${again} tell=${tell} />`}
       ${open?.start && html`<${StartDialog} endpoint=${open.start.endpoint} close=${close} tell=${tell} />`}

@@ -1,6 +1,7 @@
 // What an operator can do to a run: for which states, at which route, and in words what will happen. A button exists when
 // the server has its route. Draws nothing.
 import { ask, methodsAt } from "./api.js";
+import { stepsOf } from "./run_model.js";
 import { isOver, plural, stepLabel, time } from "./words.js";
 
 const pathOf = (id, what) => `_sw/runs/${encodeURIComponent(id)}${what}`;
@@ -8,7 +9,7 @@ const names = (steps) => {
   const shown = steps.slice(0, 8).map(stepLabel).join(", ");
   return steps.length > 8 ? `${shown} and ${steps.length - 8} more` : shown;
 };
-const inState = (run, ...states) => (run.steps ?? []).filter((step) => states.includes(step.state));
+const inState = (run, ...states) => stepsOf(run).filter((step) => states.includes(step.state));
 
 function cutOff(run) {
   const steps = inState(run, "running");

@@ -147,10 +147,12 @@ static void dispatch_match(home *h, http_exchange *x, const http_match *m)
     }
 }
 
-/* Has the exchange counted when it ends, as one of the endpoint that was found. */
+/* Has the exchange counted when it ends, as one of the endpoint that was found. The console's files are not counted: a
+ * route of the program's may have the same name, "GET /", and its figures are its own. */
 static void dispatch_time(sw_loop *l, http_exchange *x, const http_match *m)
 {
     const endpoint *e = m->result == HTTP_MATCH_FOUND ? m->target : NULL;
+    if (e && e->door == DOOR_ADMIN_ALONE) return;
     http_exchange_set_timing(x, e, durations_turn_us(&l->home.durations));
 }
 

@@ -51,3 +51,64 @@ test('a run that has ended meanwhile is not stopped, and the dialog says so', as
   await page.keyboard.press('Escape');
   await runIs(page, 'succeeded');
 });
+
+test('an endpoint is stopped and serves again, and a run of it is started from a form', async (t) => {
+  const service = await startOperated(t);
+  const begun = () => fetch(`${service.program.url}/quick`).then((r) => r.status);
+  assert.equal(await begun(), 200);
+  await service.inState(await service.begin('/orders/0', { method: 'POST', body: {} }), 'running');
+  service.gate.open('charge');
+  const page = await open(t, service, { path: '/?view=endpoints' });
+  const row = 'tr:has-text("GET /quick")';
+  await page.click(`${row} >> text=Stop …`);
+  await page.fill('#retry-after', '7');
+  await page.click('dialog button[type=submit]');
+  await gone(page);
+  await page.waitForSelector(`${row} .state.stopped`);
+  assert.match(await page.textContent(row), /by dev/);
+  const refused = await fetch(`${service.program.url}/quick`);
+  assert.equal(refused.status, 503);
+  assert.equal(refused.headers.get('retry-after'), '7');
+  await shot(page, 'console-endpoints');
+  await page.click(`${row} >> text=Take requests …`);
+  await page.click('dialog button[type=submit]');
+  await gone(page);
+  await page.waitForSelector(`${row} .state.stopped`, { state: 'detached' });
+  assert.equal(await begun(), 200);
+
+  await page.click('tr:has-text("POST /orders/:id") >> text=Start …');
+  await page.fill('#start-target', 'orders/9');
+  await page.click('dialog button[type=submit]');
+  await page.waitForSelector('dialog .trouble');
+  assert.match(await page.textContent('dialog .trouble'), /"target" is a path/);
+  await page.fill('#start-target', '/orders/9?fast=1');
+  await page.fill('#start-body', '{"item":"lamp"}');
+  await shot(page, 'console-start');
+  await page.click('dialog button[type=submit]');
+  await gone(page);
+  await page.waitForSelector('.run-page');
+  await runIs(page, 'succeeded');
+  assert.match(await page.textContent('h1'), /\/orders\/9\?fast=1/);
+  await page.click('.span-row >> text=reserve');
+  await page.waitForSelector('#step-input >> text=lamp');
+});
+
+test('errors are grouped, and lead to their runs', async (t) => {
+  const service = await startOperated(t);
+  service.gate.fail('charge', 503);
+  for (let i = 0; i < 3; i++) {
+    const id = await service.begin(`/orders/${i}`, { method: 'POST', body: {} });
+    await service.inState(id, 'failed');
+  }
+  await fetch(`${service.program.url}/hostile`);
+  const page = await open(t, service, { path: '/?view=errors' });
+  const row = 'tr:has-text("the gate answered ### to charge")';
+  await page.waitForSelector(row);
+  assert.equal((await page.$$('.errors tbody tr')).length, 2);
+  assert.equal(await page.textContent(`${row} td.number`), '3');
+  await shot(page, 'console-errors');
+  await page.click(`${row} td.number a`);
+  await page.waitForFunction(() => document.querySelectorAll('.run:not(.head)').length === 3);
+  assert.match(decodeURIComponent(page.url()), /state=failed.*error=/);
+  assert.equal(await page.evaluate(() => window.hacked), undefined);
+});

@@ -167,6 +167,8 @@ static void test_console(void)
         CHECK_INT(ask_admin_with("GET", path, "Origin: https://elsewhere.example"), 403);
         CHECK_INT(ask_public("GET", path), 404);
     }
+    CHECK_INT(ask_admin("GET", "/_sw/metrics"), 200);
+    CHECK(strstr(a.body, "\"GET /_sw/runs\"") && !strstr(a.body, "\"GET /\"")); /* no series of its own */
     stop();
 }
 
