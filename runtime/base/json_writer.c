@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/base/json.h"
+#include "runtime/base/redact.h"
 
 enum { NUMBER_BYTES = 24 };
 
@@ -84,7 +85,7 @@ void json_put_value(json_writer *w, const char *name, msgpack_object v)
 {
     sw_bytes json;
     writer_begin(w, name);
-    if (json_write(&w->arena, v, &json))
+    if (redact_value(w->hides, &w->arena, &v) && json_write(&w->arena, v, &json))
         writer_put(w, json.data, json.len);
     else
         w->is_short = true; /* no memory: what a journal holds is never too deep */

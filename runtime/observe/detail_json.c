@@ -5,6 +5,9 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/base/json.h"
+#include "runtime/base/json_reader.h"
+#include "runtime/base/redact.h"
 #include "runtime/base/utf8.h"
 #include "runtime/base/value.h"
 #include "runtime/observe/entry_json.h"
@@ -66,11 +69,28 @@ static bool is_text(entry_text t)
     return true;
 }
 
+/* Hides what is to be hidden of a body that is JSON, which is written anew then. */
+static entry_text redact_body(json_writer *w, entry_text body)
+{
+    const char *message = NULL;
+    sw_value v;
+    sw_bytes shown;
+    if (!redact_has_json(w->hides)) return body;
+    if (!json_read(&w->arena, body.data, body.len, &v, &message)) {
+        w->is_short = w->is_short || message == value_no_memory;
+        return body;
+    }
+    bool written = redact_value(w->hides, &w->arena, &v) && json_write(&w->arena, v, &shown);
+    w->is_short = w->is_short || !written;
+    return written ? (entry_text){shown.data, shown.len} : entry_text_of("");
+}
+
 static void put_body(json_writer *w, entry_text body)
 {
     msgpack_object bytes = {.type = MSGPACK_OBJECT_BIN};
     json_put_int(w, "bodyBytes", (int64_t)body.len);
     if (body.len == 0 || body.len > BODY_SHOWN_MAX) return;
+    body = redact_body(w, body);
     if (is_text(body)) {
         put_bytes(w, "body", body);
         return;
@@ -89,9 +109,14 @@ static void put_headers(json_writer *w, entry_text packed)
         w->is_short = w->is_short || error == value_no_memory;
     json_open_array(w, "headers");
     for (size_t i = 0; i + 1 < sw_len(flat); i += 2) {
+        sw_value name = sw_at(flat, i);
+        bool hides = sw_type(name) == SW_STRING && redact_has_header(w->hides, name.via.str.ptr, name.via.str.size);
         json_open_map(w, NULL);
-        json_put_value(w, "name", sw_at(flat, i));
-        json_put_value(w, "value", sw_at(flat, i + 1));
+        json_put_value(w, "name", name);
+        if (hides)
+            json_put_text(w, "value", REDACTED);
+        else
+            json_put_value(w, "value", sw_at(flat, i + 1));
         json_close_map(w);
     }
     json_close_array(w);
@@ -103,7 +128,7 @@ static void put_request(const page *p)
     if (!e->kind) return;
     json_open_map(p->w, "request");
     put_bytes(p->w, "method", e->method);
-    put_bytes(p->w, "target", e->target);
+    entry_json_target(p->w, e->target);
     entry_json_packed(p->w, "params", e->params);
     put_headers(p->w, e->headers);
     put_body(p->w, e->body);

@@ -1,5 +1,6 @@
 #include "runtime/observe/entry_json.h"
 
+#include "runtime/base/redact.h"
 #include "runtime/base/value.h"
 #include "runtime/run/stop.h"
 #include "runtime/stepwell.h"
@@ -19,6 +20,15 @@ void entry_json_packed(json_writer *w, const char *name, entry_text packed)
 {
     sw_value v;
     if (packed.len > 0 && unpack(w, packed, &v)) json_put_value(w, name, v);
+}
+
+void entry_json_target(json_writer *w, entry_text target)
+{
+    const char *shown = redact_target(w->hides, &w->arena, target.len > 0 ? target.data : "", &target.len);
+    if (shown)
+        json_put_bytes(w, "target", shown, target.len);
+    else
+        w->is_short = true;
 }
 
 /* One call of an attempt, in the form that docs/internals/journal.md has. */

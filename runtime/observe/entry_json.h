@@ -12,6 +12,8 @@ void entry_json_put(json_writer *w, const entry *e);
 void entry_json_packed(json_writer *w, const char *name, entry_text packed);
 /* What a run has used, as members. */
 void entry_json_used(json_writer *w, const int64_t used[ENTRY_USED]);
+/* The target of a request as the member "target". */
+void entry_json_target(json_writer *w, entry_text target);
 /* The calls of an attempt as the member "calls", and "callsLeftOut"; nothing if there were none. */
 void entry_json_calls(json_writer *w, entry_text packed);
 

@@ -134,6 +134,7 @@ static void put_run(json_writer *w, const sw_app *app, const store_summary *s, c
     stop_reason stop = stop_of(app, s);
     assert(!page || page->journal->found || page->journal->live);
     run_id_format(&s->run, id);
+    w->hides = app ? app->redact : NULL;
     json_open_map(w, NULL);
     json_put_text(w, "runId", id);
     json_put_text(w, "state", shown_state_name(state_of(s, stop)));
@@ -142,7 +143,7 @@ static void put_run(json_writer *w, const sw_app *app, const store_summary *s, c
     if (stop != STOP_NONE && of->stopped.kind) put_bytes(w, "detail", of->stopped.error);
     if (stop != STOP_NONE && of->stopped.by.len) put_bytes(w, "stoppedBy", of->stopped.by);
     put_bytes(w, "endpoint", of->started.function);
-    put_bytes(w, "target", of->started.target);
+    entry_json_target(w, of->started.target);
     if (of->started.version.len) put_bytes(w, "version", of->started.version);
     json_put_int(w, "startedAt", of->started.kind ? of->started.at_ms : run_id_time_ms(&s->run));
     if (of->ended.kind) json_put_int(w, "endedAt", of->ended.at_ms);

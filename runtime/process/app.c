@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "runtime/base/log.h"
+#include "runtime/base/redact.h"
 #include "runtime/clients/operators.h"
 #include "runtime/clients/public_url.h"
 #include "runtime/clients/site.h"
@@ -160,6 +161,7 @@ void app_free(sw_app *app)
     public_urls_free(app->public_urls);
     operators_free(app->operators);
     feed_destroy(&app->feed);
+    redact_free(app->redact);
     http_router_free(app->router);
     http_router_free(app->admin_router);
     option_set_free(app->flags);
@@ -227,6 +229,7 @@ options_result app_configure(sw_app *app, int argc, char **argv, char *error, si
     operators_mode mode = getenv(CONTROL_VARIABLE) ? OPERATORS_GOOD : OPERATORS_ALL;
     app->operators = operators_new(app->opt.tokens, app->opt.admin_token, mode, error, error_size);
     if (!app->operators) return OPTIONS_WRONG;
+    if (app->opt.redact && !(app->redact = redact_new(app->opt.redact, error, error_size))) return OPTIONS_WRONG;
     if (!http_header_valid("origin", app->opt.cors_origin)) {
         (void)snprintf(error, error_size, "--cors-origin cannot be sent as a header");
         return OPTIONS_WRONG;

@@ -31,6 +31,7 @@ struct sw_app {
     run_token_key key; /* signs output and stream URLs */
     struct public_urls *public_urls;
     struct operators *operators; /* who may use the admin API */
+    struct redact *redact;       /* what the admin API does not show (--redact); NULL: it shows all */
     struct link_code *link_code; /* see runtime/clients/link_code.h; NULL: there is no such code */
     int control;                 /* to the supervisor; -1: none */
     control_ended worker_before; /* what the supervisor says of the worker before */

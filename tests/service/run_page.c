@@ -130,12 +130,14 @@ static json_t *page; /* of the run that was asked for last */
 
 static const char *folder = "data";
 
+static const char *redacted = "header:x-nothing"; /* --redact */
+
 static void start(const char *loops, const char *park_after, const char *runs_max)
 {
     char data[128];
     snprintf(data, sizeof data, "%s/%s", root, folder);
     served_start(&server, (const char *const[]){"--data", data, "--dev", "--loops", loops, "--park-after", park_after,
-                                                "--runs-max", runs_max, NULL});
+                                                "--runs-max", runs_max, "--redact", redacted, NULL});
 }
 
 /* False: there is no room for it yet. */
@@ -391,10 +393,37 @@ static void test_held(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+/* Hidden in views, and not from the run. */
+static void test_redacted(void)
+{
+    char id[64], list[64];
+    redacted = "header:x-order,header:user-agent,query:at,json:cents,json:/pin,json:what";
+    start("1", "1h", "100");
+    begin("/orders/north", "{\"pin\":1234,\"tea\":true}", id);
+    await_end(id);
+    CHECK_STR(text_at(json_object_get(page, "request"), "body"), "{\"pin\":\"[redacted]\",\"tea\":true}");
+    CHECK_STR(text_at(json_object_get(page, "request"), "target"), "/orders/north?at=[redacted]");
+    CHECK_STR(text_at(page, "target"), "/orders/north?at=[redacted]");
+    CHECK_STR(text_at(json_object_get(step_at(0), "input"), "what"), "[redacted]");
+    CHECK_STR(text_at(json_object_get(step_at(0), "value"), "cents"), "[redacted]");
+    CHECK(strstr(a.body, "{\"name\":\"X-Order\",\"value\":\"[redacted]\"}"));
+    CHECK(!strstr(a.body, "pin\\\":1234") && !strstr(a.body, "\"cents\":1200"));
+    snprintf(list, sizeof list, "/_sw/runs?limit=1");
+    call(NULL, server_url(list), NULL, NULL, 0, &a);
+    CHECK(strstr(a.body, "\"target\":\"/orders/north?at=[redacted]\""));
+    char url[512];
+    snprintf(url, sizeof url, "%s/orders/north?at=%s", server.address, strchr(server.address, ':') + 3);
+    call("POST", url, NULL, "{}", 0, &a);
+    CHECK_INT(a.status, 201);
+    CHECK(strstr(a.head, "X-Order: 17")); /* its client sees all */
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
 static const check_case cases[] = {{"a run that has ended is shown by its steps", test_ended},
                                    {"a run that has not ended says why", test_why},
                                    {"another process says the same", test_again},
                                    {"a run waits for a place", test_place},
+                                   {"what --redact names is not shown", test_redacted},
                                    {"a run computes, and another loop says so", test_held}};
 
 SERVED_MAIN(serve, NULL, cases)

@@ -1,0 +1,265 @@
+#include "runtime/base/redact.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "http/uri.h"
+#include "runtime/base/value.h"
+
+enum { KEYS_MAX = 256, DEPTH_MAX = 32, QUERY_NAME_MAX = 256 };
+
+typedef enum key_kind { KEY_HEADER, KEY_QUERY, KEY_NAME, KEY_POINTER } key_kind;
+
+typedef struct key {
+    key_kind kind;
+    const char *name;             /* but for KEY_POINTER */
+    const char *steps[DEPTH_MAX]; /* KEY_POINTER: decoded */
+    size_t depth;
+} key;
+
+struct redact {
+    char *text; /* all names and steps lie in it */
+    size_t count;
+    key keys[KEYS_MAX];
+};
+
+/* ---- Reading the list ---- */
+
+/* Decodes "~1" and "~0" in place (RFC 6901, 4). */
+static void pointer_decode(char *step)
+{
+    char *to = step;
+    for (const char *at = step; *at; at++) {
+        bool escapes = at[0] == '~' && (at[1] == '0' || at[1] == '1');
+        *to++ = !escapes ? *at : at[1] == '0' ? '~' : '/';
+        at += escapes;
+    }
+    *to = 0;
+}
+
+/* Takes the pointer behind its first '/' apart. False: it is too deep. */
+static bool key_take_pointer(key *k, char *text)
+{
+    k->kind = KEY_POINTER;
+    for (char *step = text, *end; step; step = end) {
+        end = strchr(step, '/');
+        if (end) *end++ = 0;
+        if (k->depth == DEPTH_MAX) return false;
+        pointer_decode(step);
+        k->steps[k->depth++] = step;
+    }
+    return true;
+}
+
+static bool key_read(key *k, char *text)
+{
+    static const struct {
+        const char *prefix;
+        key_kind kind;
+    } kinds[] = {{"header:", KEY_HEADER}, {"query:", KEY_QUERY}, {"json:", KEY_NAME}};
+    *k = (key){.depth = 0};
+    for (size_t i = 0; i < sizeof kinds / sizeof kinds[0]; i++) {
+        size_t len = strlen(kinds[i].prefix);
+        if (strncmp(text, kinds[i].prefix, len) != 0 || text[len] == 0) continue;
+        k->kind = kinds[i].kind;
+        k->name = text + len;
+        bool is_pointer = k->kind == KEY_NAME && text[len] == '/';
+        return !is_pointer || key_take_pointer(k, text + len + 1);
+    }
+    return false;
+}
+
+redact *redact_new(const char *list, char *error, size_t error_size)
+{
+    redact *r = calloc(1, sizeof *r);
+    char *text = strdup(list);
+    (void)snprintf(error, error_size, "out of memory");
+    for (char *at = text, *end; r && at; at = end) {
+        end = strchr(at, ',');
+        if (end) *end++ = 0;
+        at += strspn(at, " ");
+        if (r->count < KEYS_MAX && key_read(&r->keys[r->count], at)) {
+            r->count++;
+            continue;
+        }
+        (void)snprintf(error, error_size,
+                       "--redact: \"%.80s\" is no key: header:NAME, query:NAME, json:NAME or json:/a/b, at most %d of "
+                       "them",
+                       at, KEYS_MAX);
+        free(r);
+        r = NULL;
+    }
+    if (r && text) {
+        r->text = text;
+        return r;
+    }
+    free(text);
+    free(r);
+    return NULL;
+}
+
+void redact_free(redact *r)
+{
+    if (!r) return;
+    free(r->text);
+    free(r);
+}
+
+/* ---- Headers and targets ---- */
+
+static bool redact_has(const redact *r, key_kind kind, const char *name, size_t len)
+{
+    for (size_t i = 0; r && i < r->count; i++) {
+        const key *k = &r->keys[i];
+        if (k->kind == kind && strlen(k->name) == len && strncasecmp(k->name, name, len) == 0) return true;
+    }
+    return false;
+}
+
+bool redact_has_header(const redact *r, const char *name, size_t len) { return redact_has(r, KEY_HEADER, name, len); }
+
+bool redact_has_json(const redact *r)
+{
+    for (size_t i = 0; r && i < r->count; i++)
+        if (r->keys[i].kind == KEY_NAME || r->keys[i].kind == KEY_POINTER) return true;
+    return false;
+}
+
+/* Whether the parameter, whose name may be percent-encoded, is hidden. One that cannot be decoded is. */
+static bool redact_hides_parameter(const redact *r, http_text name)
+{
+    char decoded[QUERY_NAME_MAX];
+    size_t len = 0;
+    if (name.len >= sizeof decoded || !uri_decode_path(name.data, name.len, decoded, &len)) return true;
+    return redact_has(r, KEY_QUERY, decoded, len);
+}
+
+static bool redact_has_query(const redact *r)
+{
+    for (size_t i = 0; r && i < r->count; i++)
+        if (r->keys[i].kind == KEY_QUERY) return true;
+    return false;
+}
+
+const char *redact_target(const redact *r, arena *a, const char *target, size_t *len)
+{
+    const char *mark = *len > 0 && redact_has_query(r) ? memchr(target, '?', *len) : NULL;
+    if (!mark) return target;
+    const char *from = target, *end = target + *len;
+    char *out = arena_alloc(a, *len + *len / 2 * sizeof REDACTED + sizeof REDACTED);
+    if (!out) return NULL;
+    char *to = out;
+    for (const char *at = mark + 1; at < end;) {
+        const char *next = memchr(at, '&', (size_t)(end - at)), *stop = next ? next : end;
+        const char *equals = memchr(at, '=', (size_t)(stop - at));
+        const char *shown = equals ? equals + 1 : stop;
+        bool hides = equals && redact_hides_parameter(r, (http_text){at, (size_t)(equals - at)});
+        const char *upto = hides ? shown : stop;
+        memcpy(to, from, (size_t)(upto - from));
+        to += upto - from;
+        if (hides) to = (char *)memcpy(to, REDACTED, sizeof REDACTED - 1) + sizeof REDACTED - 1;
+        from = stop;
+        at = next ? next + 1 : end;
+    }
+    memcpy(to, from, (size_t)(end - from));
+    *len = (size_t)(to - out) + (size_t)(end - from);
+    return out;
+}
+
+/* ---- Values ---- */
+
+/* Which keys may still apply at this place: their pointers have led here. */
+typedef struct place {
+    const redact *keys;
+    arena *arena;
+    size_t depth;
+    uint8_t lives[KEYS_MAX / 8];
+} place;
+
+static bool place_lives(const place *p, size_t i) { return (p->lives[i / 8] & 1U << i % 8) != 0; }
+
+/* Whether the pointer's step is the member's name, or the element's number. */
+static bool step_is(const char *step, const char *name, size_t len)
+{
+    return strcmp(step, "*") == 0 || (strlen(step) == len && memcmp(step, name, len) == 0);
+}
+
+/* Goes one member or element down. True: that is hidden. */
+static bool place_enter(const place *from, const char *name, size_t len, place *to)
+{
+    *to = (place){.keys = from->keys, .arena = from->arena, .depth = from->depth + 1};
+    for (size_t i = 0; i < from->keys->count; i++) {
+        const key *k = &from->keys->keys[i];
+        if (k->kind == KEY_NAME && strlen(k->name) == len && memcmp(k->name, name, len) == 0) return true;
+        bool leads = k->kind == KEY_POINTER && place_lives(from, i) && from->depth < k->depth &&
+                     step_is(k->steps[from->depth], name, len);
+        if (leads && k->depth == from->depth + 1) return true;
+        if (leads) to->lives[i / 8] = (uint8_t)(to->lives[i / 8] | 1U << i % 8);
+    }
+    return false;
+}
+
+static bool place_redact(const place *p, msgpack_object *v);
+
+static void hide(msgpack_object *v)
+{
+    *v = (msgpack_object){.type = MSGPACK_OBJECT_STR};
+    v->via.str.ptr = REDACTED;
+    v->via.str.size = sizeof REDACTED - 1;
+}
+
+static bool place_redact_map(const place *p, msgpack_object *v)
+{
+    size_t n = v->via.map.size;
+    msgpack_object_kv *pairs = arena_memdup(p->arena, v->via.map.ptr, n * sizeof *pairs);
+    if (!pairs && n > 0) return false;
+    for (size_t i = 0; i < n; i++) {
+        const msgpack_object *name = &pairs[i].key;
+        place below;
+        bool is_text = name->type == MSGPACK_OBJECT_STR;
+        if (place_enter(p, is_text ? name->via.str.ptr : "", is_text ? name->via.str.size : 0, &below))
+            hide(&pairs[i].val);
+        else if (!place_redact(&below, &pairs[i].val))
+            return false;
+    }
+    v->via.map.ptr = pairs;
+    return true;
+}
+
+static bool place_redact_array(const place *p, msgpack_object *v)
+{
+    size_t n = v->via.array.size;
+    msgpack_object *elements = arena_memdup(p->arena, v->via.array.ptr, n * sizeof *elements);
+    if (!elements && n > 0) return false;
+    for (size_t i = 0; i < n; i++) {
+        char number[24];
+        place below;
+        int len = snprintf(number, sizeof number, "%zu", i);
+        if (place_enter(p, number, (size_t)len, &below))
+            hide(&elements[i]);
+        else if (!place_redact(&below, &elements[i]))
+            return false;
+    }
+    v->via.array.ptr = elements;
+    return true;
+}
+
+static bool place_redact(const place *p, msgpack_object *v)
+{
+    if (p->depth > VALUE_DEPTH_MAX) return true;
+    if (v->type == MSGPACK_OBJECT_MAP) return place_redact_map(p, v);
+    if (v->type == MSGPACK_OBJECT_ARRAY) return place_redact_array(p, v);
+    return true;
+}
+
+bool redact_value(const redact *r, arena *a, msgpack_object *v)
+{
+    bool has_parts = v->type == MSGPACK_OBJECT_MAP || v->type == MSGPACK_OBJECT_ARRAY;
+    if (!has_parts || !redact_has_json(r)) return true;
+    place root = {.keys = r, .arena = a};
+    memset(root.lives, 0xff, sizeof root.lives);
+    return place_redact(&root, v);
+}

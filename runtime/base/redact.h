@@ -1,0 +1,36 @@
+/* redact: which parts of requests, results and answers people are not to see (--redact). Owns a list of keys, which is
+ * read once and does not change: any thread may ask. Changes copies alone, never a journal.
+ *
+ *     header:NAME    a header of that name, in any case
+ *     query:NAME     a parameter of a target's query
+ *     json:NAME      a member of that name, at any depth
+ *     json:/a/0/b    what RFC 6901 finds; "*" stands for each member or element */
+#ifndef RUNTIME_BASE_REDACT_H
+#define RUNTIME_BASE_REDACT_H
+
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime/base/arena.h"
+
+#define REDACTED "[redacted]"
+
+typedef struct redact redact;
+
+/* Reads a list of keys with commas. NULL with a message in `error`: one of them is none, or there is no memory. */
+redact *redact_new(const char *list, char *error, size_t error_size);
+void redact_free(redact *r); /* NULL is allowed */
+
+/* In all of these NULL as `r` hides nothing. */
+
+bool redact_has_header(const redact *r, const char *name, size_t len);
+/* Whether any key is one of JSON. */
+bool redact_has_json(const redact *r);
+/* Replaces what is to be hidden in *v by REDACTED; arrays and maps around it are copied to `a`. False: no memory. */
+bool redact_value(const redact *r, arena *a, msgpack_object *v);
+/* Returns the target (path and query) with the values of hidden parameters replaced, in `a` if there are any. NULL: no
+ * memory. */
+const char *redact_target(const redact *r, arena *a, const char *target, size_t *len);
+
+#endif
