@@ -3,9 +3,9 @@
  * and what lies around it (folder, secret); it knows no threads of the store and never calls back but in `scan` and
  * `glance`.
  *
- * Who calls: `commit`, `reopen`, `find_commit` and `try_write` come from the journal thread alone; `swept`,
- * `set_swept` and the sweeps from the sweeper alone; everything else from any thread, at any time between open and
- * close. Texts that come back through `const char **error` are static. */
+ * Who calls: `commit`, `reopen`, `find_commit` and `try_write` come from the journal thread alone; `write_rows`
+ * from the indexer alone; `swept`, `set_swept` and the sweeps from the sweeper alone; everything else from any thread,
+ * at any time between open and close. Texts that come back through `const char **error` are static. */
 #ifndef STORAGE_BACKEND_H
 #define STORAGE_BACKEND_H
 
@@ -33,7 +33,17 @@ typedef struct backend_sweep {
     int64_t now_ms;
     int64_t older_than_ms; /* runs without a retention of their own that ended before */
     bool done;             /* the last call found nothing more to look at */
+    run_id *deleted;       /* the caller's: gets the runs that the last call has deleted. NULL: nobody asks */
+    size_t deleted_count;
 } backend_sweep;
+
+/* How many runs one call deletes at most, if it looks at up to `limit` rows of each kind. */
+enum { BACKEND_SWEEP_KINDS = BACKEND_EXPIRY_KINDS + 1 };
+
+static inline void backend_sweep_note(backend_sweep *s, const run_id *id)
+{
+    if (s->deleted) s->deleted[s->deleted_count++] = *id;
+}
 
 /* Key and value are borrowed for the call. */
 typedef void backend_on_row(void *arg, store_bytes key, store_bytes value);
@@ -88,6 +98,10 @@ typedef struct backend_ops {
     /* After reopen: *there tells whether the last commit of unknown outcome, which was this list, is on disk. If so, it
      * is durable; if not, it never comes back. False: the database could not be read. */
     bool (*find_commit)(backend *b, const store_segment *list, bool *there, const char **error);
+    /* Writes rows of the table `index`, puts and deletions, as one batch, synced: what is not synced could be lost
+     * beside a record behind it, and look like damage. Between commits, not within one. False with a message: nobody
+     * knows whether the rows are there. */
+    bool (*write_rows)(backend *b, const store_row *rows, const char **error);
     /* Writes some KiB, synced. False with a message. */
     bool (*try_write)(backend *b, char *error, size_t error_size);
     /* Deletes the run with all of its rows but those of named tables; its key too, unless the key leads to another run.

@@ -4,19 +4,10 @@
 #include <string.h>
 #include <time.h>
 
+#include "storage/find_core.h"
 #include "storage/glance.h"
 
 enum { IDS_AT_ONCE = 128, CLOCK_EVERY = 16 };
-
-/* A query under way. */
-typedef struct finder {
-    backend *b;
-    const run_query *q;
-    find_result *out;
-    size_t looked;
-    int64_t end_ms; /* steady; 0: never */
-    bool is_over;   /* enough was found, or looked at; or something went wrong */
-} finder;
 
 static int64_t steady_ms(void)
 {
@@ -27,31 +18,37 @@ static int64_t steady_ms(void)
 
 static bool id_is_below(const run_id *a, const run_id *b) { return memcmp(a->bytes, b->bytes, RUN_ID_BYTES) < 0; }
 
-static void finder_fail(finder *f, const char *error)
+void finder_fail(finder *f, const char *error)
 {
     f->out->error = error;
     f->is_over = true;
 }
 
-/* Whether there is any run in the query's bounds below this one. */
+/* Whether there is any run in the query's bounds below this id. */
 static bool finder_has_older(finder *f, const run_id *than)
 {
     run_id older;
     long n = f->b->ops->list(f->b, than, 1, &older, &f->out->error);
-    if (n < 0) f->is_over = true;
     return n == 1 && !id_is_below(&older, &f->q->from);
 }
 
-static bool finder_has_time(const finder *f)
+/* The query goes on below that id, another time. */
+static void finder_end(finder *f, const run_id *below)
 {
-    return f->end_ms == 0 || f->looked % CLOCK_EVERY != 0 || steady_ms() < f->end_ms;
+    f->is_over = true;
+    f->out->next = *below;
+    f->out->has_next = finder_has_older(f, below);
+}
+
+void finder_look_at_clock(finder *f, const run_id *below)
+{
+    if (!f->is_over && f->end_ms > 0 && steady_ms() >= f->end_ms) finder_end(f, below);
 }
 
 /* Also a run that cannot be read is shown, so that it hides neither itself nor others. */
 static bool summary_is_shown(const store_summary *s) { return s->found || s->live || s->error; }
 
-/* Looks at the run, which is in the bounds. */
-static void finder_look(finder *f, const run_id *id)
+void finder_look(finder *f, const run_id *id)
 {
     const run_query *q = f->q;
     assert(f->out->count < q->limit);
@@ -67,37 +64,38 @@ static void finder_look(finder *f, const run_id *id)
         memset(s, 0, sizeof *s);
     }
     if (f->is_over) return;
-    f->is_over = f->out->count == q->limit || (q->looked_max > 0 && f->looked >= q->looked_max) || !finder_has_time(f);
-    if (!f->is_over) return;
-    f->out->next = *id;
-    f->out->has_next = finder_has_older(f, id);
+    if (f->out->count == q->limit || (q->looked_max > 0 && f->looked >= q->looked_max))
+        finder_end(f, id);
+    else if (f->looked % CLOCK_EVERY == 0)
+        finder_look_at_clock(f, id);
 }
 
-/* Looks at all runs from the query's upper bound down, until the query is answered. */
-static void finder_walk(finder *f)
+void finder_walk(finder *f, const run_id *lo, const run_id *hi)
 {
-    run_id ids[IDS_AT_ONCE], before = f->q->before;
-    bool has_before = f->q->has_before;
+    run_id ids[IDS_AT_ONCE], before = {{0}};
     size_t most = f->q->limit < IDS_AT_ONCE && !f->q->wants ? f->q->limit : IDS_AT_ONCE;
-    while (!f->is_over) {
+    if (hi) before = *hi;
+    for (bool has_before = hi != NULL; !f->is_over; has_before = true) {
         long n = f->b->ops->list(f->b, has_before ? &before : NULL, most, ids, &f->out->error);
         if (n < 0) f->is_over = true;
         for (long i = 0; i < n && !f->is_over; i++) {
-            if (id_is_below(&ids[i], &f->q->from)) return;
+            if (id_is_below(&ids[i], lo)) return;
             finder_look(f, &ids[i]);
         }
         if (n < (long)most) return;
         before = ids[n - 1];
-        has_before = true;
     }
 }
 
-void find_runs(backend *b, const run_query *q, find_result *out)
+void find_runs(backend *b, struct run_index *index, const run_query *q, find_result *out)
 {
-    finder f = {.b = b, .q = q, .out = out, .end_ms = q->ms_max > 0 ? steady_ms() + q->ms_max : 0};
+    finder f = {.b = b, .index = index, .q = q, .out = out, .end_ms = q->ms_max > 0 ? steady_ms() + q->ms_max : 0};
     assert(q->limit > 0);
     assert(!q->has_before || !id_is_below(&q->before, &q->from));
-    finder_walk(&f);
+    if (index && query_narrows(q))
+        finder_walk_index(&f);
+    else
+        finder_walk(&f, &q->from, q->has_before ? &q->before : NULL);
     if (!out->error) return;
     for (size_t i = 0; i < out->count; i++) glance_free(&out->runs[i]);
     out->count = 0;

@@ -5,6 +5,8 @@
 
 #include "storage/backend.h"
 
+struct run_index;
+
 /* What was found; `runs` has room for query.limit and is zeroed. */
 typedef struct find_result {
     store_summary *runs; /* texts: to be freed by glance_free */
@@ -14,7 +16,7 @@ typedef struct find_result {
     const char *error; /* why nothing could be found; NULL: nothing went wrong */
 } find_result;
 
-/* From any thread that may wait for the disk. */
-void find_runs(backend *b, const run_query *q, find_result *out);
+/* `index` NULL: there is none, and every run is looked at. From any thread that may wait for the disk. */
+void find_runs(backend *b, struct run_index *index, const run_query *q, find_result *out);
 
 #endif

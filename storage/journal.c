@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "coro/seeded_bug.h"
+#include "storage/run_index.h"
 #include "storage/store_by_hand.h"
 #include "storage/store_core.h"
 
@@ -331,6 +332,7 @@ static bool unknown_resolve(store *s)
             return false; /* perhaps no disk could write this batch: next time it is not there, and refused */
     }
     if (outcome == STORE_DONE) batch_count(s, list);
+    if (outcome == STORE_DONE && s->index) run_index_tell(s->index, list);
     batch_give_back(s, &s->unknown, outcome, outcome == STORE_DONE ? NULL : s->unknown_text);
     return true;
 }
@@ -364,6 +366,7 @@ static void batch_commit(store *s)
     store_outcome outcome = s->backend->ops->commit(s->backend, list, store_now_ms(s), error, sizeof error);
     if (outcome == STORE_DONE) {
         batch_count(s, list);
+        if (s->index) run_index_tell(s->index, list); /* before anybody knows that it is there */
         if (s->options.on_commit) s->options.on_commit(s->options.on_commit_arg, (uint64_t)(steady_us() - began_us));
         batch_give_back(s, &s->taken, STORE_DONE, NULL);
         return;

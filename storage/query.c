@@ -5,6 +5,11 @@
 
 #include "storage/store.h"
 
+bool query_narrows(const run_query *q)
+{
+    return q->fates != FATES || q->function || q->version || q->error || q->wants;
+}
+
 run_fate query_fate_of(const store_summary *s)
 {
     if (s->live) return FATE_LIVE;

@@ -36,6 +36,8 @@ typedef struct run_query {
     size_t bytes_max;  /* see store_summarize */
 } run_query;
 
+/* Whether it leaves runs within its bounds out. */
+bool query_narrows(const run_query *q);
 run_fate query_fate_of(const struct store_summary *s);
 /* Whether the run fits the criteria, whatever its id. */
 bool query_takes(const run_query *q, const struct store_summary *s);

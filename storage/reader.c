@@ -5,6 +5,7 @@
 
 #include "storage/find.h"
 #include "storage/glance.h"
+#include "storage/run_index.h"
 #include "storage/store_by_hand.h"
 #include "storage/store_core.h"
 
@@ -14,6 +15,7 @@ typedef enum job_kind {
     JOB_SCAN,
     JOB_LIST,
     JOB_FIND,
+    JOB_COUNT,
     JOB_FIND_KEY,
     JOB_TABLE,
     JOB_BACKUP,
@@ -51,6 +53,7 @@ typedef struct job {
     run_query query;   /* FIND */
     run_id next_id;    /* FIND, if has_next */
     bool has_next;
+    index_sum sum; /* COUNT */
     store_backup_result result;
     char text[BACKEND_ERROR_MAX];
     unsigned loop, loops; /* SCAN */
@@ -68,6 +71,7 @@ typedef struct job {
         void (*rows)(void *arg, const store_live_row *rows, size_t count, bool end, const char *error);
         void (*ids)(void *arg, const run_id *ids, size_t count, const char *error);
         void (*found)(void *arg, const store_found *found);
+        void (*counted)(void *arg, const store_counts *counts);
         void (*key)(void *arg, const store_key_row *row, const char *error);
         void (*table)(void *arg, const store_table_row *rows, size_t count, bool end, const char *error);
         void (*backup)(void *arg, store_backup_result result, uint64_t bytes, const char *error);
@@ -128,11 +132,18 @@ static void table_read_fill(job *j, backend *b)
 static void job_find(job *j, backend *b)
 {
     find_result result = {.runs = j->found.summaries};
-    find_runs(b, &j->query, &result);
+    find_runs(b, j->port->store->index, &j->query, &result);
     j->count = result.count;
     j->next_id = result.next;
     j->has_next = result.has_next;
     j->error = result.error;
+}
+
+static void job_answer_count(job *j)
+{
+    const index_sum *s = &j->sum;
+    j->on.counted(j->arg, &(store_counts){s->classes, s->count, s->whole, s->error});
+    index_sum_free(&j->sum);
 }
 
 static void job_answer_found(job *j)
@@ -166,6 +177,9 @@ static void job_execute(uv_work_t *w)
     case JOB_FIND:
         job_find(j, b);
         return;
+    case JOB_COUNT:
+        if (j->port->store->index) run_index_sum(j->port->store->index, &j->sum);
+        return;
     case JOB_FIND_KEY:
         j->has_row = b->ops->find_key(b, j->hash, &j->row, &j->error);
         return;
@@ -176,7 +190,10 @@ static void job_execute(uv_work_t *w)
         j->result = b->ops->backup(b, j->path, &j->bytes, j->text, sizeof j->text);
         return;
     case JOB_DELETE:
-        if (!b->ops->delete_run(b, &j->id, &j->error)) store_doubt(j->port->store);
+        if (!b->ops->delete_run(b, &j->id, &j->error))
+            store_doubt(j->port->store);
+        else if (j->port->store->index)
+            run_index_tell_gone(j->port->store->index, &j->id, 1, false);
         return;
     }
     assert(n < 0 || (size_t)n <= j->count);
@@ -208,6 +225,9 @@ static void job_answer(uv_work_t *w, int status)
         break;
     case JOB_FIND:
         job_answer_found(j);
+        break;
+    case JOB_COUNT:
+        job_answer_count(j);
         break;
     case JOB_FIND_KEY:
         j->on.key(j->arg, j->has_row ? &j->row : NULL, j->error);
@@ -361,6 +381,16 @@ bool store_find(store_port *p, const run_query *q, void (*on_found)(void *arg, c
     if (!j) return false;
     j->query = *q;
     j->on.found = on_found;
+    return job_submit(j);
+}
+
+bool store_count(store_port *p, int64_t recent_from_ms, void (*on_counted)(void *arg, const store_counts *counts),
+                 void *arg)
+{
+    job *j = job_new(p, JOB_COUNT, 0, 0, arg);
+    if (!j) return false;
+    j->sum.recent_from_ms = recent_from_ms;
+    j->on.counted = on_counted;
     return job_submit(j);
 }
 

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/run_index.h"
 #include "storage/store_core.h"
 
 const char store_no_memory[] = "out of memory";
@@ -22,24 +23,38 @@ static void store_set_options(store *s, const store_options *o)
     if (!s->options.sweep_interval_ms) s->options.sweep_interval_ms = SWEEP_INTERVAL_MS;
 }
 
+/* Has the threads that run end. */
+static void store_set_closing(store *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    assert(!s->closing);
+    s->closing = true;
+    (void)pthread_mutex_unlock(&s->lock);
+    (void)pthread_cond_signal(&s->work);
+    (void)pthread_cond_signal(&s->sweep);
+    (void)pthread_cond_signal(&s->index_wake);
+}
+
 static bool store_start_threads(store *s, char *error, size_t error_size)
 {
+    unsigned started = 0;
+    pthread_t *const threads[] = {&s->journal_thread, &s->sweep_thread, &s->index_thread};
+    void *(*const mains[])(void *) = {store_journal_main, store_sweep_main, store_index_main};
+    unsigned count = s->index ? 3 : 2;
     if (s->options.by_hand) return true;
-    if (pthread_create(&s->journal_thread, NULL, store_journal_main, s) == 0) {
-        if (pthread_create(&s->sweep_thread, NULL, store_sweep_main, s) == 0) return true;
-        (void)pthread_mutex_lock(&s->lock);
-        s->closing = true;
-        (void)pthread_mutex_unlock(&s->lock);
-        (void)pthread_cond_signal(&s->work);
-        (void)pthread_join(s->journal_thread, NULL);
-    }
+    while (started < count && pthread_create(threads[started], NULL, mains[started], s) == 0) started++;
+    if (started == count) return true;
+    store_set_closing(s);
+    while (started > 0) (void)pthread_join(*threads[--started], NULL);
     (void)snprintf(error, error_size, "no thread for the journal");
     return false;
 }
 
 static void store_free(store *s)
 {
+    run_index_free(s->index);
     if (s->backend) s->backend->ops->close(s->backend);
+    (void)pthread_cond_destroy(&s->index_wake);
     (void)pthread_cond_destroy(&s->work);
     (void)pthread_cond_destroy(&s->sweep);
     (void)pthread_mutex_destroy(&s->lock);
@@ -61,7 +76,7 @@ static store *store_new(backend *b)
 {
     store *s = calloc(1, sizeof *s);
     if (!s || pthread_mutex_init(&s->lock, NULL) != 0 || condition_init(&s->work) != 0 ||
-        condition_init(&s->sweep) != 0) {
+        condition_init(&s->sweep) != 0 || condition_init(&s->index_wake) != 0) {
         free(s);
         return NULL;
     }
@@ -73,9 +88,13 @@ store *store_open_on(backend *b, const store_options *options, char *error, size
 {
     assert(b->ops);
     store *s = store_new(b);
-    if (!s) {
+    bool ok = s && (!options->index || (s->index = run_index_new(b)));
+    if (!ok) {
         (void)snprintf(error, error_size, "out of memory");
-        b->ops->close(b);
+        if (s)
+            store_free(s);
+        else
+            b->ops->close(b);
         return NULL;
     }
     store_set_options(s, options);
@@ -89,19 +108,16 @@ store *store_open_on(backend *b, const store_options *options, char *error, size
 
 void store_close(store *s)
 {
-    (void)pthread_mutex_lock(&s->lock);
     assert(!s->ports);
-    assert(!s->closing);
-    s->closing = true;
-    (void)pthread_mutex_unlock(&s->lock);
-    (void)pthread_cond_signal(&s->work);
-    (void)pthread_cond_signal(&s->sweep);
+    store_set_closing(s);
+    if (s->index) run_index_give_up(s->index);
     if (!s->options.by_hand) {
         (void)pthread_join(s->journal_thread, NULL);
         (void)pthread_join(s->sweep_thread, NULL);
     }
     assert(!s->taken && !s->unknown);
     assert(!s->jobs);
+    if (s->index) store_index_finish(s);
     assert(__atomic_load_n(&s->queue_bytes, __ATOMIC_RELAXED) == 0);
     store_free(s);
 }

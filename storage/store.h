@@ -32,6 +32,7 @@ typedef struct store_options {
     void (*on_fenced)(void);   /* from the journal thread: another process has the database; NULL: nobody asks */
     void (*on_commit)(void *arg, uint64_t took_us); /* from the journal thread: a batch is on disk; NULL: nobody asks */
     void *on_commit_arg;
+    bool index;   /* keeps an index of runs (storage/run_index.h), by which store_find and store_count are fast */
     bool by_hand; /* no threads: the caller does their work, see storage/store_by_hand.h */
 } store_options;
 
@@ -121,6 +122,11 @@ typedef struct store_segment {
     const char *data;     /* entries, one after the other; borrowed until it comes back */
     size_t len;           /* 0: rows alone */
     const store_row *rows;
+    /* For the index, which otherwise reads the run: its endpoint and version, zero-terminated and valid until
+     * store_close; NULL: they are not known, or lists tell more of the run than these. */
+    const char *function, *version;
+    run_fate fate;         /* with CLEAR and a function: how the run ended */
+    bool is_renewed;       /* lists tell something else of the run, though it neither begins nor ends with this */
     unsigned tag;          /* the caller's: whose segment it is, when it comes back */
     bool joined;           /* with the next of its list: both on disk or neither, whatever keys are taken */
     store_outcome outcome; /* set when it comes back */
@@ -229,6 +235,24 @@ typedef struct store_found {
 /* Finds the runs that the query means. `q` is copied, its texts are borrowed until the callback. */
 STORE_ASKS store_find(store_port *p, const run_query *q, void (*on_found)(void *arg, const store_found *found),
                       void *arg);
+
+/* Runs of an endpoint in a version that stand alike. */
+typedef struct store_class {
+    const char *function, *version;
+    run_fate fate;
+    uint64_t runs, recent; /* recent: of those that began since the moment asked for, about */
+} store_class;
+
+typedef struct store_counts {
+    const store_class *classes; /* the store's until the callback returns */
+    size_t count;
+    bool whole;        /* else some runs are not counted yet, or no index is kept */
+    const char *error; /* why nothing could be counted; NULL: nothing went wrong */
+} store_counts;
+
+/* Counts all runs, from the index. */
+STORE_ASKS store_count(store_port *p, int64_t recent_from_ms, void (*on_counted)(void *arg, const store_counts *counts),
+                       void *arg);
 
 typedef struct store_key_row {
     run_id run;

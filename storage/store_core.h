@@ -44,12 +44,16 @@ struct store_port {
     void *arg, *closed_arg;
 };
 
+struct run_index;
+
 struct store {
     backend *backend;
-    store_options options; /* defaults filled in; its `path` and `backend` are not used any more */
+    struct run_index *index; /* NULL: none is kept */
+    store_options options;   /* defaults filled in; its `path` and `backend` are not used any more */
     pthread_mutex_t lock;
-    pthread_cond_t work;  /* the journal thread waits for queued segments, or for the end */
-    pthread_cond_t sweep; /* the sweeper waits for its time, or for the end */
+    pthread_cond_t work;       /* the journal thread waits for queued segments, or for the end */
+    pthread_cond_t sweep;      /* the sweeper waits for its time, or for the end */
+    pthread_cond_t index_wake; /* so does the indexer */
     store_port *ports;
     share *taken;             /* the journal thread's: the batch under way */
     share *unknown;           /* the journal thread's: the batch of unknown outcome, see journal.c */
@@ -61,6 +65,7 @@ struct store {
     bool closing;
     bool clock_is_back;                               /* see store_clock_is_back */
     pthread_t journal_thread, sweep_thread;           /* not by hand */
+    pthread_t index_thread;                           /* if an index is kept */
     uint64_t queue_bytes;                             /* atomic */
     bool room_wanted;                                 /* atomic: some port wants_room */
     bool read_only;                                   /* atomic; the database takes no writes, see store_begin_outage */
@@ -83,6 +88,9 @@ void store_begin_outage(store *s);
 /* A write of the sweeper or of store_delete has failed: the journal thread is to look whether any write succeeds. */
 void store_doubt(store *s);
 void *store_sweep_main(void *arg);
+void *store_index_main(void *arg);
+/* Writes what is left for the index, and frees it; all other threads have ended. */
+void store_index_finish(store *s);
 /* By hand: calls the callbacks of the port's jobs that are done. */
 void store_answer_jobs(store_port *p);
 

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "storage/clock_belief.h"
+#include "storage/run_index.h"
 #include "storage/store_by_hand.h"
 #include "storage/store_core.h"
 
@@ -19,8 +20,9 @@ static bool store_is_closing(store *s)
     return closing;
 }
 
-static void add_runs_deleted(store *s, long n)
+static void add_runs_deleted(store *s, const backend_sweep *at, long n)
 {
+    if (n > 0 && s->index) run_index_tell_gone(s->index, at->deleted, at->deleted_count, !s->options.by_hand);
     if (n > 0) (void)__atomic_add_fetch(&s->runs_deleted, (uint64_t)n, __ATOMIC_RELAXED);
 }
 
@@ -29,7 +31,7 @@ static void sweep_age(store *s, backend_sweep *at)
     long n;
     do {
         n = s->backend->ops->sweep_age(s->backend, at, BATCH_RUNS);
-        add_runs_deleted(s, n);
+        add_runs_deleted(s, at, n);
     } while (n >= 0 && !at->done && !store_is_closing(s));
     if (n < 0) store_doubt(s);
 }
@@ -42,7 +44,7 @@ static bool sweep_bytes(store *s, backend_sweep *at, uint64_t excess)
     long n;
     do {
         n = s->backend->ops->sweep_bytes(s->backend, at, excess - sum, BATCH_RUNS, &freed);
-        add_runs_deleted(s, n);
+        add_runs_deleted(s, at, n);
         if (n > 0) sum += freed;
     } while (n >= 0 && !at->done && sum < excess && !store_is_closing(s));
     if (n < 0) store_doubt(s);
@@ -97,7 +99,8 @@ static void sweep_wait(store *s)
 void *store_sweep_main(void *arg)
 {
     store *s = arg;
-    backend_sweep at = {.done = false};
+    run_id deleted[BATCH_RUNS * BACKEND_SWEEP_KINDS];
+    backend_sweep at = {.deleted = s->index ? deleted : NULL};
     clock_belief clock;
     s->backend->ops->swept(s->backend, &clock);
     while (!store_is_closing(s)) {
@@ -109,7 +112,8 @@ void *store_sweep_main(void *arg)
 
 void store_hand_sweep(store *s)
 {
-    backend_sweep at = {.done = false};
+    run_id deleted[BATCH_RUNS * BACKEND_SWEEP_KINDS];
+    backend_sweep at = {.deleted = s->index ? deleted : NULL};
     clock_belief clock;
     assert(s->options.by_hand);
     s->backend->ops->swept(s->backend, &clock);

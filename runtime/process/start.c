@@ -79,6 +79,7 @@ static bool start_open_store(sw_app *app, char *error, size_t error_size)
                                              .on_commit = app_count_commit,
                                              .on_commit_arg = app,
                                              .accept_loss = o->accept_journal_loss,
+                                             .index = true,
                                              .sweep_interval_ms = sweep_ms,
                                              .retain_ms = o->retain_ms,
                                              .retain_bytes = (uint64_t)o->retain_bytes,

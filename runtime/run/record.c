@@ -161,6 +161,28 @@ static store_live record_live(run *r, int64_t due_ms)
     return is_there || BUG(DROP_LIVE_ROW) ? STORE_LIVE_UNCHANGED : STORE_LIVE_SET;
 }
 
+static run_fate record_fate(const run *r)
+{
+    switch (r->outcome) {
+    case ENTRY_SUCCEEDED:
+        return FATE_SUCCEEDED;
+    case ENTRY_FAILED:
+        return FATE_FAILED;
+    default:
+        return FATE_CANCELLED;
+    }
+}
+
+/* Tells the store's index what it would have to read otherwise. A resumed run may have begun in another version. */
+static void record_describe(run *r)
+{
+    const endpoint *e = r->task.endpoint;
+    if (r->replay) return;
+    r->segment.function = e->route;
+    r->segment.version = e->options.version ? e->options.version : "";
+    r->segment.fate = record_fate(r);
+}
+
 void record_flush(run *r)
 {
     if (r->open.size == 0 || run_commit_is_under_way(r->commit)) return;
@@ -182,6 +204,7 @@ void record_flush(run *r)
                                  .has_live_row = r->seq_sealed > 0 && !BUG(LEAVE_LIVE_ROW),
                                  .due_ms = due_ms,
                                  .retain_ms = ends ? record_retain_ms(r) : -1};
+    record_describe(r);
     letter_move(&r->letters, &r->sealed_letters);
     bool keeps = BUG(LEAVE_LETTER) || (BUG(LEAVE_TRIES) && letter_is_in(r->sealed_letters, LETTER_TRIES));
     if (!keeps) r->segment.rows = letter_deletions(r->sealed_letters);

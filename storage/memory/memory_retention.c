@@ -49,13 +49,12 @@ bool memory_delete(backend *b, const run_id *id, const char **error)
 
 void memory_sweep_begin(backend_sweep *s, int64_t now_ms, int64_t store_ms)
 {
-    *s = (backend_sweep){.now_ms = now_ms, .older_than_ms = now_ms - store_ms};
+    *s = (backend_sweep){.now_ms = now_ms, .older_than_ms = now_ms - store_ms, .deleted = s->deleted};
 }
 
 /* Deletes runs by their expiry rows of one kind. Does not store how far it has come: each row that it has looked at is
  * gone, or was not due. */
-static size_t sweep_kind(const memory_disk *d, memory_batch *b, const backend_sweep *s, backend_expiry kind,
-                         size_t limit)
+static size_t sweep_kind(const memory_disk *d, memory_batch *b, backend_sweep *s, backend_expiry kind, size_t limit)
 {
     const memory_table *t = &d->tables[MEMORY_EXPIRY];
     int64_t until_ms = kind == BACKEND_EXPIRY_OWN ? s->now_ms : s->older_than_ms;
@@ -69,6 +68,7 @@ static size_t sweep_kind(const memory_disk *d, memory_batch *b, const backend_sw
         memory_batch_delete(b, MEMORY_EXPIRY, (store_bytes){t->rows[i].key, t->rows[i].key_len});
         if (run_is_live(d, &id)) continue;
         (void)add_deletion(d, b, &id);
+        backend_sweep_note(s, &id);
         n++;
     }
     return n;
@@ -79,6 +79,7 @@ long memory_sweep_age(backend *b, backend_sweep *sweep, size_t limit)
     memory *m = memory_of(b);
     memory_batch batch = memory_batch_of(m->disk);
     memory_write_begin(m);
+    sweep->deleted_count = 0;
     size_t own = sweep_kind(m->disk, &batch, sweep, BACKEND_EXPIRY_OWN, limit);
     size_t stores = sweep_kind(m->disk, &batch, sweep, BACKEND_EXPIRY_STORE, limit);
     sweep->done = own < limit && stores < limit;
@@ -91,6 +92,7 @@ long memory_sweep_bytes(backend *b, backend_sweep *sweep, uint64_t bytes, size_t
     memory_batch batch = memory_batch_of(m->disk);
     long n = 0;
     *freed = 0;
+    sweep->deleted_count = 0;
     memory_write_begin(m);
     const memory_table *t = &m->disk->tables[MEMORY_SEGMENTS];
     uint8_t behind[ROW_SEGMENT_KEY_BYTES];
@@ -102,6 +104,7 @@ long memory_sweep_bytes(backend *b, backend_sweep *sweep, uint64_t bytes, size_t
         while (i < t->count && row_is_of_run(t->rows[i].key, &id)) i++;
         if (run_is_live(m->disk, &id)) continue;
         *freed += add_deletion(m->disk, &batch, &id);
+        backend_sweep_note(sweep, &id);
         n++;
     }
     assert(i <= t->count);

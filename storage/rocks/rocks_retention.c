@@ -94,6 +94,33 @@ bool rocks_delete(backend *base, const run_id *id, const char **error)
     return ok;
 }
 
+bool rocks_write_rows(backend *base, const store_row *rows, const char **error)
+{
+    rocks *r = rocks_of(base);
+    uint8_t key[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX];
+    if (!rocks_read_begin(r, error)) return false;
+    if (r->read_only) {
+        rocks_read_end(r);
+        *error = "the data folder takes no writes at present";
+        return false;
+    }
+    rocksdb_writebatch_t *b = rocksdb_writebatch_create();
+    for (; rows; rows = rows->next) {
+        const rocks_named p = rocks_named_find(r, rows->table);
+        size_t len = rocks_named_key(&p, rows->key, key);
+        assert(p.family == r->tables[ROCKS_TABLE_META]); /* the journal thread alone makes families */
+        assert(rows->op != STORE_ROW_INSERT);
+        if (rows->op == STORE_ROW_DELETE)
+            rocksdb_writebatch_delete_cf(b, p.family, (const char *)key, len);
+        else
+            rocksdb_writebatch_put_cf(b, p.family, (const char *)key, len, rows->value.data, rows->value.len);
+    }
+    bool ok = batch_write(r, r->synced_writes, b, error);
+    rocksdb_writebatch_destroy(b);
+    rocks_read_end(r);
+    return ok;
+}
+
 /* ---- By age ---- */
 
 void rocks_sweep_begin(backend_sweep *s, int64_t now_ms, int64_t store_ms)
@@ -143,6 +170,7 @@ static long sweep_expired(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, b
         memcpy(from, at, BACKEND_EXPIRY_BYTES);
         bool live = run_is_live(r, r->reads, &id, &ok);
         if (ok && !live) ok = batch_delete_run(r, b, &id);
+        if (!live) backend_sweep_note(s, &id);
         rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_EXPIRY], (const char *)at, BACKEND_EXPIRY_BYTES);
         deleted += !live;
         n++;
@@ -285,6 +313,7 @@ static long sweep_walk(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, size
         if (w.segments > 1 || (broken && !run_is_single(r, &m, &w.id)) || run_is_live(r, m.reads, &w.id, &ok) || !ok)
             continue;
         ok = batch_delete_run(r, b, &w.id);
+        backend_sweep_note(s, &w.id);
         n++;
     }
     broken = iterator_is_broken(m.it);
@@ -303,6 +332,7 @@ long rocks_sweep_age(backend *base, backend_sweep *sweep, size_t limit)
     if (!rocks_read_begin(r, &error)) return -1;
     rocksdb_writebatch_t *b = rocksdb_writebatch_create();
     next.done = true;
+    next.deleted_count = 0;
     long own = sweep_expired(r, b, &next, BACKEND_EXPIRY_OWN, limit);
     long stores = own < 0 ? -1 : sweep_expired(r, b, &next, BACKEND_EXPIRY_STORE, limit);
     long single = stores < 0 ? -1 : sweep_walk(r, b, &next, limit);
@@ -327,6 +357,7 @@ long rocks_sweep_bytes(backend *base, backend_sweep *sweep, uint64_t bytes, size
     assert(bytes > 0);
     assert(limit > 1); /* the walk begins with the last run of the batch before, if that was not deleted */
     *freed = 0;
+    next.deleted_count = 0;
     if (!rocks_read_begin(r, &error)) return -1;
     rocksdb_writebatch_t *b = rocksdb_writebatch_create();
     moment m = moment_begin(r, &next.bytes_from);
@@ -335,6 +366,7 @@ long rocks_sweep_bytes(backend *base, backend_sweep *sweep, uint64_t bytes, size
         if (iterator_is_broken(m.it) || run_is_live(r, m.reads, &w.id, &ok) || !ok) continue;
         ok = batch_delete_run(r, b, &w.id); /* the expiry row stays: it leads to nothing when its time comes */
         *freed += w.bytes;
+        backend_sweep_note(&next, &w.id);
         n++;
     }
     bool broken = iterator_is_broken(m.it);

@@ -16,7 +16,7 @@ _Static_assert(ROCKS_TABLE_META == 0, "RocksDB's family default comes first");
 
 /* Named tables that any program may have to write at any time. An earlier program opens a database only if it knows all
  * of its families: so the rows of these tables are rows of `default`. */
-static const char *const in_default[] = {"inbox", "tries"};
+static const char *const in_default[] = {"inbox", "tries", "index"};
 
 /* ---- Opening ---- */
 

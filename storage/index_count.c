@@ -1,0 +1,206 @@
+/* Ranges of ids that are not counted: after a start, after a kill, after a loss; and rows of runs that have ended
+ * without a notice. A part at a time, the newest first. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/glance.h"
+#include "storage/index_core.h"
+#include "storage/live_filter.h"
+
+enum { TALLIES_AT_ONCE = 256, ROWS_AT_ONCE = 512 };
+
+/* ---- Forgetting ---- */
+
+/* The id behind the newest run, or `from` if no run is newer. */
+static bool find_top(run_index *x, const run_id *from, run_id *top)
+{
+    const char *error = NULL;
+    run_id newest;
+    long n = x->b->ops->list(x->b, NULL, 1, &newest, &error);
+    *top = n == 1 ? index_behind(&newest) : *from;
+    if (index_compare(top, from) < 0) *top = *from;
+    return n >= 0;
+}
+
+typedef struct forgetting {
+    run_index *x;
+    run_id from;  /* becomes the beginning of the tally that it lies in, or of a damaged one before it */
+    bool deletes; /* else `from` is looked for */
+} forgetting;
+
+static void forget_tally(void *arg, store_bytes key, store_bytes value)
+{
+    forgetting *f = arg;
+    run_id first;
+    tally t;
+    if (!index_key_read(key, INDEX_TALLY, &first)) return;
+    bool ok = tally_read(value, &first, &f->x->names, &t);
+    bool stays = ok && index_compare(&t.end, &f->from) <= 0;
+    if (ok) tally_free(&t);
+    if (stays) return;
+    if (f->deletes)
+        index_batch_delete(f->x, INDEX_TALLY, &first);
+    else if (index_compare(&first, &f->from) < 0)
+        f->from = first;
+}
+
+static bool forget_tallies(run_index *x, run_id *from)
+{
+    static const run_id lowest;
+    run_id highest;
+    index_bounds bounds;
+    const char *error = NULL;
+    forgetting f = {.x = x, .from = *from};
+    memset(highest.bytes, 0xff, RUN_ID_BYTES);
+    const store_range range = index_range(&bounds, INDEX_TALLY, &lowest, &highest, SIZE_MAX);
+    bool ok = x->b->ops->scan(x->b, &range, forget_tally, &f, &error) != BACKEND_SCAN_FAILED;
+    f.deletes = true;
+    ok = ok && x->b->ops->scan(x->b, &range, forget_tally, &f, &error) != BACKEND_SCAN_FAILED;
+    *from = f.from;
+    return ok;
+}
+
+/* Of what was told while the floor was not known: runs below `first` are counted, so these events are late; those
+ * between the two are uncounted, and of no use. */
+static void publish(run_index *x, const run_id *first)
+{
+    (void)pthread_mutex_lock(&x->lock);
+    size_t kept = 0, count = x->fresh.count;
+    x->fresh.count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const index_event e = x->fresh.list[i];
+        bool is_new = index_compare(&e.run, &x->floor) >= 0;
+        if (is_new) x->fresh.list[kept++] = e;
+        if (!is_new && index_compare(&e.run, first) < 0) index_feed_late(x, &e);
+    }
+    x->fresh.count = kept;
+    x->is_ready = true;
+    (void)pthread_mutex_unlock(&x->lock);
+}
+
+bool index_forget(run_index *x, const run_id *from)
+{
+    run_id first = *from, top;
+    (void)pthread_mutex_lock(&x->lock);
+    x->is_ready = false;
+    x->floor = (run_id){{0}}; /* until the new one is there, everything is kept */
+    (void)pthread_mutex_unlock(&x->lock);
+    if (!find_top(x, from, &top) || !forget_tallies(x, &first)) return false;
+    const tally all = {.first = first, .end = top};
+    if (index_compare(&first, &top) < 0) index_batch_put_tally(x, &all);
+    x->next_floor = top;
+    if (!index_batch_write(x)) return false;
+    x->open_count = 0;
+    x->has_counted = false;
+    x->count_below = top;
+    publish(x, &first);
+    return true;
+}
+
+/* ---- Counting ---- */
+
+/* Finds the newest tally that is not counted, and sets count_below to its end. False, if *ok: there is none. */
+static bool find_uncounted(run_index *x, tally *out, bool *ok)
+{
+    *ok = true;
+    for (int n = 0; n < TALLIES_AT_ONCE; n++) {
+        if (!index_find_tally(x, &x->count_below, out, ok)) {
+            x->has_counted = *ok;
+            return false;
+        }
+        if (!out->is_counted) {
+            x->count_below = out->end;
+            return true;
+        }
+        x->count_below = out->first;
+        tally_free(out);
+    }
+    return false;
+}
+
+static bool count_run(run_index *x, tally *t, const run_id *id)
+{
+    index_run now;
+    store_summary s;
+    bool ok = index_look(x, id, &now, &s);
+    now.error_is_cut = now.error_is_cut || now.fate == FATE_LIVE;
+    if (ok && now.fate != 0) index_add(x, t, id, &now);
+    glance_free(&s);
+    return ok;
+}
+
+/* Counts the newest runs of the range, as many as a tally has. */
+static bool count_newest(run_index *x, const tally *all)
+{
+    run_id ids[TALLY_RUNS];
+    const char *error = NULL;
+    long most = (long)x->tally_runs, n = x->b->ops->list(x->b, &all->end, x->tally_runs, ids, &error);
+    assert(x->tally_runs <= TALLY_RUNS);
+    if (n < 0) return false;
+    tally t = {.first = n == most ? ids[n - 1] : all->first, .end = all->end, .is_counted = true};
+    while (n > 0 && index_compare(&ids[n - 1], &all->first) < 0) n--;
+    if (index_compare(&t.first, &all->first) < 0) t.first = all->first;
+    bool ok = index_batch_delete_runs(x, &t.first, &t.end), whole = run_id_equal(&t.first, &all->first);
+    for (long i = 0; ok && i < n; i++) ok = count_run(x, &t, &ids[i]);
+    if (!whole) index_batch_put_tally(x, &(tally){.first = all->first, .end = t.first});
+    if (n > 0)
+        index_batch_put_tally(x, &t);
+    else
+        index_batch_delete(x, INDEX_TALLY, &t.first); /* no runs are there any more: nothing has to cover that */
+    tally_free(&t);
+    return ok;
+}
+
+bool index_count_some(run_index *x)
+{
+    bool ok = true;
+    tally all;
+    x->next_floor = x->floor;
+    if (!find_uncounted(x, &all, &ok)) return ok;
+    ok = count_newest(x, &all);
+    tally_free(&all);
+    return ok && index_batch_write(x);
+}
+
+/* ---- Live runs ---- */
+
+/* Rows of live runs, the newest first. */
+typedef struct live_rows {
+    run_id ids[ROWS_AT_ONCE], last;
+    size_t count, seen;
+} live_rows;
+
+static void on_live_row(void *arg, store_bytes key, store_bytes value)
+{
+    live_rows *l = arg;
+    index_run r;
+    if (!index_key_read(key, INDEX_RUN, &l->last)) return;
+    l->seen++;
+    if (!index_run_read(value, &r) || r.fate == FATE_LIVE) l->ids[l->count++] = l->last;
+}
+
+bool index_check_some(run_index *x)
+{
+    static const run_id lowest;
+    index_bounds bounds;
+    const char *error = NULL;
+    live_rows *l = calloc(1, sizeof *l);
+    if (!l) return true;
+    const store_range range = index_range(&bounds, INDEX_RUN, &lowest, &x->check_below, ROWS_AT_ONCE);
+    bool ok = x->b->ops->scan(x->b, &range, on_live_row, l, &error) != BACKEND_SCAN_FAILED;
+    long left = ok ? live_filter_ended(x->b, l->ids, l->count, &error) : -1;
+    ok = left >= 0;
+    l->count = ok ? (size_t)left : 0;
+    index_events ended = {.list = l->count > 0 ? calloc(l->count, sizeof *ended.list) : NULL};
+    for (size_t i = l->count; ended.list && i > 0; i--)
+        ended.list[ended.count++] = (index_event){.run = l->ids[i - 1], .what = INDEX_CHANGED};
+    x->next_floor = x->floor;
+    ok = ok && index_apply(x, &ended);
+    if (ok && x->batch.count > 0) ok = index_batch_write(x);
+    x->has_checked = l->seen < ROWS_AT_ONCE;
+    x->check_below = l->last;
+    free(ended.list);
+    free(l);
+    return ok;
+}

@@ -1,0 +1,222 @@
+#include "storage/run_index.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "storage/index_core.h"
+
+enum {
+    CLOSE_AFTER_MS = 2000, /* a run that has its first commit later than that makes its range be counted again */
+    SUMMED_AT_ONCE = 1024
+};
+
+run_id index_behind(const run_id *id)
+{
+    run_id next = *id;
+    for (int i = RUN_ID_BYTES - 1; i >= 0 && ++next.bytes[i] == 0; i--) continue;
+    return next;
+}
+
+bool index_is_zero(const run_id *id)
+{
+    static const run_id zero;
+    return index_compare(id, &zero) == 0;
+}
+
+run_index *run_index_new(backend *b)
+{
+    run_index *x = calloc(1, sizeof *x);
+    if (!x || pthread_mutex_init(&x->lock, NULL) != 0 || pthread_cond_init(&x->room, NULL) != 0) {
+        free(x);
+        return NULL;
+    }
+    x->b = b;
+    x->tally_runs = TALLY_RUNS;
+    msgpack_sbuffer_init(&x->batch.bytes);
+    if (index_feed_begin(x)) return x;
+    run_index_free(x);
+    return NULL;
+}
+
+void run_index_free(run_index *x)
+{
+    if (!x) return;
+    index_feed_free(x);
+    tally_free(&x->open_sum);
+    text_pool_free(&x->names);
+    free(x->open);
+    free(x->batch.rows);
+    msgpack_sbuffer_destroy(&x->batch.bytes);
+    (void)pthread_cond_destroy(&x->room);
+    (void)pthread_mutex_destroy(&x->lock);
+    free(x);
+}
+
+/* ---- The beginning ---- */
+
+typedef struct found_cursor {
+    index_cursor cursor;
+    bool found;
+} found_cursor;
+
+static void on_cursor(void *arg, store_bytes key, store_bytes value)
+{
+    found_cursor *f = arg;
+    (void)key;
+    f->found = index_cursor_read(value, &f->cursor);
+}
+
+/* From where on the table is of no use: from its cursor on, or, if a process that kept no index has had the journal
+ * since, all of it. */
+static bool find_begin(run_index *x, run_id *from)
+{
+    static const run_id one;
+    run_id behind = index_behind(&one);
+    index_bounds bounds;
+    found_cursor f = {.found = false};
+    const char *error = NULL;
+    uint64_t opening = x->b->ops->epoch(x->b);
+    const store_range range = index_range(&bounds, INDEX_CURSOR, &one, &behind, 1);
+    if (x->b->ops->scan(x->b, &range, on_cursor, &f, &error) == BACKEND_SCAN_FAILED) return false;
+    bool is_known = f.found && f.cursor.opening <= opening && f.cursor.opening + 1 >= opening && !x->is_broken;
+    *from = is_known ? f.cursor.floor : one;
+    return true;
+}
+
+static bool begin(run_index *x)
+{
+    run_id from;
+    if (!find_begin(x, &from) || !index_forget(x, &from)) return false;
+    x->is_broken = false;
+    x->has_checked = false;
+    x->check_below = x->floor;
+    x->has_begun = true;
+    return true;
+}
+
+/* ---- Work ---- */
+
+static bool take_all(run_index *x, int64_t now_ms, bool lost, const run_id *lost_from)
+{
+    const run_id *from = index_compare(lost_from, &x->floor) < 0 ? lost_from : &x->floor;
+    if (lost && !index_forget(x, from)) return false;
+    x->next_floor = x->floor;
+    if (!index_apply(x, &x->late_taken)) return false;
+    if (!lost && (!index_open_take(x, &x->taken) || !index_open_close(x, now_ms - CLOSE_AFTER_MS))) return false;
+    return x->batch.count == 0 || index_batch_write(x);
+}
+
+bool run_index_take(run_index *x, int64_t now_ms)
+{
+    run_id lost_from;
+    if (!x->has_begun && !begin(x)) {
+        index_batch_drop(x);
+        return false;
+    }
+    bool lost = index_feed_take(x, &lost_from);
+    if (!take_all(x, now_ms, lost, &lost_from)) {
+        index_batch_drop(x);
+        return false;
+    }
+    index_feed_done(x);
+    index_open_sum(x);
+    return true;
+}
+
+bool run_index_has_more(const run_index *x) { return x->has_begun && (!x->has_counted || !x->has_checked); }
+
+bool run_index_go_on(run_index *x)
+{
+    assert(x->has_begun);
+    bool ok = x->has_counted ? x->has_checked || index_check_some(x) : index_count_some(x);
+    if (!ok) index_batch_drop(x);
+    return ok;
+}
+
+/* ---- Sums ---- */
+
+static store_class *sum_find(index_sum *s, const char *function, const char *version, run_fate fate)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        store_class *c = &s->classes[i];
+        if (c->function == function && c->version == version && c->fate == fate) return c;
+    }
+    return NULL;
+}
+
+static store_class *sum_new_class(index_sum *s)
+{
+    if (s->count == s->room) {
+        size_t room = s->room * 2 + 16;
+        store_class *bigger = realloc(s->classes, room * sizeof *bigger);
+        if (!bigger) return NULL;
+        s->classes = bigger;
+        s->room = room;
+    }
+    return &s->classes[s->count++];
+}
+
+static void sum_add(index_sum *s, const tally_class *of, bool is_recent)
+{
+    const char *function = text_pool_keep(&s->names, of->function, strlen(of->function));
+    const char *version = text_pool_keep(&s->names, of->version, strlen(of->version));
+    bool named = function && version;
+    store_class *c = named ? sum_find(s, function, version, of->fate) : NULL;
+    if (named && !c && (c = sum_new_class(s)))
+        *c = (store_class){.function = function, .version = version, .fate = of->fate};
+    if (!c) {
+        s->error = store_no_memory;
+        return;
+    }
+    c->runs += of->runs;
+    if (is_recent) c->recent += of->runs;
+}
+
+typedef struct summing {
+    index_sum *sum;
+    run_id last;
+} summing;
+
+static void on_tally_to_sum(void *arg, store_bytes key, store_bytes value)
+{
+    summing *s = arg;
+    tally t;
+    if (!index_key_read(key, INDEX_TALLY, &s->last)) return;
+    bool ok = tally_read(value, &s->last, &s->sum->names, &t);
+    s->sum->whole = s->sum->whole && ok && t.is_counted;
+    if (!ok) return;
+    bool is_recent = run_id_time_ms(&t.first) >= s->sum->recent_from_ms;
+    for (size_t i = 0; i < t.count; i++) sum_add(s->sum, &t.classes[i], is_recent);
+    tally_free(&t);
+}
+
+static void sum_tallies(run_index *x, index_sum *out)
+{
+    static const run_id lowest;
+    index_bounds bounds;
+    summing s = {.sum = out};
+    memset(s.last.bytes, 0xff, RUN_ID_BYTES);
+    for (backend_scan got = BACKEND_SCAN_MORE; got == BACKEND_SCAN_MORE && !out->error;) {
+        const run_id below = s.last;
+        const store_range range = index_range(&bounds, INDEX_TALLY, &lowest, &below, SUMMED_AT_ONCE);
+        got = x->b->ops->scan(x->b, &range, on_tally_to_sum, &s, &out->error);
+    }
+}
+
+void run_index_sum(run_index *x, index_sum *out)
+{
+    index_view view;
+    out->whole = run_index_view(x, &view);
+    sum_tallies(x, out);
+    (void)pthread_mutex_lock(&x->lock);
+    /* The runs that lie in memory are the newest: they count as recent also where few began lately. */
+    for (size_t i = 0; i < x->open_sum.count; i++) sum_add(out, &x->open_sum.classes[i], true);
+    (void)pthread_mutex_unlock(&x->lock);
+}
+
+void index_sum_free(index_sum *s)
+{
+    text_pool_free(&s->names);
+    free(s->classes);
+}
