@@ -41,7 +41,8 @@ static void on_tally(void *arg, store_bytes key, store_bytes value)
         f->is_counted = t.is_counted;
         f->end = t.end;
         for (size_t i = 0; i < t.count; i++)
-            if (t.classes[i].fate == FATE_SUCCEEDED && !f->q->error && class_may_be_meant(f->q, &t.classes[i]))
+            if (t.classes[i].fate == FATE_SUCCEEDED && !f->q->error && !f->q->label_key &&
+                class_may_be_meant(f->q, &t.classes[i]))
                 f->has_unlisted = true;
         tally_free(&t);
     }
@@ -76,8 +77,8 @@ static bool row_may_be_meant(const run_query *q, const index_run *r)
     if (q->version &&
         (strlen(q->version) != r->version.len || memcmp(q->version, r->version.data, r->version.len) != 0))
         return false;
-    return !q->error || r->error_is_cut || r->fate == FATE_LIVE ||
-           query_contains(r->error.data, r->error.len, q->error);
+    if (!r->is_cut && r->fate != FATE_LIVE && !query_takes_labels(q, r->labels, r->label_count)) return false;
+    return !q->error || r->is_cut || r->fate == FATE_LIVE || query_contains(r->error.data, r->error.len, q->error);
 }
 
 static void on_row(void *arg, store_bytes key, store_bytes value)

@@ -25,7 +25,13 @@ bool index_look(run_index *x, const run_id *id, index_run *out, store_summary *s
     out->function = text_cut(s->of.started.function, INDEX_NAME_MAX);
     out->version = text_cut(s->of.started.version, INDEX_NAME_MAX);
     out->error = text_cut(s->of.ended.error, INDEX_TEXT_MAX);
-    out->error_is_cut = out->error.len < s->of.ended.error.len;
+    out->is_cut = out->error.len < s->of.ended.error.len;
+    out->label_count = s->of.remarks.label_count;
+    for (uint32_t i = 0; i < out->label_count; i++) {
+        const run_label *l = &s->of.remarks.labels[i];
+        out->labels[i] = (run_label){text_cut(l->key, INDEX_TEXT_MAX), text_cut(l->value, INDEX_TEXT_MAX)};
+        out->is_cut = out->is_cut || out->labels[i].key.len < l->key.len || out->labels[i].value.len < l->value.len;
+    }
     return true;
 }
 
@@ -42,7 +48,7 @@ void index_add(run_index *x, tally *t, const run_id *id, const index_run *r)
 {
     size_t from = x->batch.bytes.size;
     tally_count(x, t, r, 1);
-    if (r->fate == FATE_SUCCEEDED) return;
+    if (r->fate == FATE_SUCCEEDED && r->label_count == 0) return;
     if (!index_run_put(&x->batch.bytes, r)) x->batch.lacks_memory = true;
     index_batch_put(x, INDEX_RUN, id, from);
 }

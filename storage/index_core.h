@@ -39,6 +39,7 @@ typedef struct open_run {
     run_id run;
     const char *function, *version; /* NULL: they are in the journal */
     run_fate fate;
+    bool has_more; /* its row is to have what is in the journal alone */
 } open_run;
 
 /* A row to be written; its bytes lie in the batch's `bytes`. */
@@ -131,7 +132,7 @@ void index_batch_drop(run_index *x);
 /* How the run stands, as the journal has it. Its texts are those of *s, which glance_free frees in any case. `fate` 0:
  * there is no such run. False: it cannot be found out at the moment. */
 bool index_look(run_index *x, const run_id *id, index_run *out, store_summary *s);
-/* Adds the run to the tally, and puts its row unless it has succeeded. */
+/* Adds the run to the tally, and puts its row unless it has succeeded and has no labels. */
 void index_add(run_index *x, tally *t, const run_id *id, const index_run *r);
 /* Adds to the batch what the events, sorted, change in the table. False: the table cannot be read, or is damaged. */
 bool index_apply(run_index *x, const index_events *e);

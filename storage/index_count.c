@@ -124,7 +124,7 @@ static bool count_run(run_index *x, tally *t, const run_id *id)
     index_run now;
     store_summary s;
     bool ok = index_look(x, id, &now, &s);
-    now.error_is_cut = now.error_is_cut || now.fate == FATE_LIVE;
+    now.is_cut = now.is_cut || now.fate == FATE_LIVE;
     if (ok && now.fate != 0) index_add(x, t, id, &now);
     glance_free(&s);
     return ok;

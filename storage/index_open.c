@@ -13,7 +13,7 @@ enum { OPEN_MAX = 200000 }; /* more of them are closed at once, however new they
 static void open_run_take(run_index *x, open_run *r, const index_event *e)
 {
     bool known = e->function && e->version;
-    r->run = e->run;
+    *r = (open_run){.run = e->run};
     r->function = known ? text_pool_keep(&x->names, e->function, strlen(e->function)) : NULL;
     r->version = known ? text_pool_keep(&x->names, e->version, strlen(e->version)) : NULL;
     if (e->what == INDEX_BEGAN)
@@ -53,6 +53,7 @@ static bool open_run_resolve(run_index *x, open_run *r)
         r->function = text_pool_keep(&x->names, now.function.data, now.function.len);
         r->version = text_pool_keep(&x->names, now.version.data, now.version.len);
         r->fate = now.fate;
+        r->has_more = now.label_count > 0;
         ok = r->function && r->version;
     }
     glance_free(&s);
@@ -79,8 +80,8 @@ void index_open_sum(run_index *x)
 static bool open_close_run(run_index *x, tally *t, const open_run *r)
 {
     store_summary s;
-    index_run now = {.fate = r->fate, .error_is_cut = r->fate == FATE_LIVE};
-    if (r->function && (r->fate == FATE_LIVE || r->fate == FATE_SUCCEEDED)) {
+    index_run now = {.fate = r->fate, .is_cut = r->fate == FATE_LIVE};
+    if (r->function && !r->has_more && (r->fate == FATE_LIVE || r->fate == FATE_SUCCEEDED)) {
         now.function = entry_text_of(r->function);
         now.version = entry_text_of(r->version);
         index_add(x, t, &r->run, &now);

@@ -121,13 +121,33 @@ bool index_cursor_read(store_bytes row, index_cursor *out)
 
 /* ---- Runs ---- */
 
+static bool put_labels(msgpack_sbuffer *to, const index_run *r)
+{
+    bool ok = put_number(to, r->label_count, 1);
+    for (uint32_t i = 0; i < r->label_count && ok; i++)
+        ok = put_text(to, r->labels[i].key.data, r->labels[i].key.len) &&
+             put_text(to, r->labels[i].value.data, r->labels[i].value.len);
+    return ok;
+}
+
+static bool take_labels(row_rest *r, index_run *out)
+{
+    uint64_t count;
+    if (!take_number(r, 1, &count) || count > REMARKS_LABELS_MAX) return false;
+    for (; out->label_count < count; out->label_count++) {
+        run_label *l = &out->labels[out->label_count];
+        if (!take_text(r, &l->key) || !take_text(r, &l->value)) return false;
+    }
+    return true;
+}
+
 bool index_run_put(msgpack_sbuffer *to, const index_run *r)
 {
     assert(fate_is_one(r->fate));
     assert(r->function.len <= INDEX_NAME_MAX && r->version.len <= INDEX_NAME_MAX && r->error.len <= INDEX_TEXT_MAX);
-    return put_head(to, r->error_is_cut ? FLAG_CUT : 0) && put_number(to, r->fate, 1) &&
+    return put_head(to, r->is_cut ? FLAG_CUT : 0) && put_number(to, r->fate, 1) &&
            put_text(to, r->function.data, r->function.len) && put_text(to, r->version.data, r->version.len) &&
-           put_text(to, r->error.data, r->error.len);
+           put_text(to, r->error.data, r->error.len) && put_labels(to, r);
 }
 
 bool index_run_read(store_bytes row, index_run *out)
@@ -137,8 +157,9 @@ bool index_run_read(store_bytes row, index_run *out)
     *out = (index_run){.fate = 0};
     if (!take_head(&r, row, &flags) || !take_number(&r, 1, &fate) || !fate_is_one(fate)) return false;
     if (!take_text(&r, &out->function) || !take_text(&r, &out->version) || !take_text(&r, &out->error)) return false;
+    if (!take_labels(&r, out)) return false;
     out->fate = (run_fate)fate;
-    out->error_is_cut = flags & FLAG_CUT;
+    out->is_cut = flags & FLAG_CUT;
     return true;
 }
 

@@ -8,12 +8,13 @@
 
 #include "storage/entry.h"
 #include "storage/query.h"
+#include "storage/remarks.h"
 #include "storage/store.h"
 #include "storage/text_pool.h"
 
 enum {
     INDEX_KEY_BYTES = 1 + RUN_ID_BYTES,
-    INDEX_TEXT_MAX = 256, /* bytes of an error: what is cut is read from the run itself */
+    INDEX_TEXT_MAX = 256, /* bytes of an error or label: what is cut is read from the run itself */
     INDEX_NAME_MAX = 4096 /* of an endpoint or version */
 };
 
@@ -44,12 +45,14 @@ typedef struct index_cursor {
 bool index_cursor_put(msgpack_sbuffer *to, const index_cursor *c);
 bool index_cursor_read(store_bytes row, index_cursor *out);
 
-/* ---- A run that did not succeed, or not yet ---- */
+/* ---- A run that did not succeed, or not yet, or that has labels ---- */
 
 typedef struct index_run {
     run_fate fate;
-    entry_text function, version, error; /* borrowed */
-    bool error_is_cut;
+    entry_text function, version, error;  /* borrowed */
+    run_label labels[REMARKS_LABELS_MAX]; /* borrowed */
+    uint32_t label_count;
+    bool is_cut; /* the error or a label goes on */
 } index_run;
 
 bool index_run_put(msgpack_sbuffer *to, const index_run *r);

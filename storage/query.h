@@ -8,6 +8,7 @@
 
 #include "storage/run_id.h"
 
+struct run_label;
 struct store_summary;
 
 /* What the store itself knows of how a run stands: one bit each, so that a query can ask for several. */
@@ -26,6 +27,7 @@ typedef struct run_query {
     bool has_before;                        /* else up to the newest */
     unsigned fates;                         /* of run_fate */
     const char *function, *version, *error; /* zero-terminated; `error` is contained in the run's. NULL: any */
+    const char *label_key, *label_value;    /* both, or NULL: any */
     /* Whether the run is meant too, beyond all of these. From a thread of the pool, which may look at nothing that
      * changes; NULL: it is. */
     bool (*wants)(void *arg, const struct store_summary *s);
@@ -41,6 +43,8 @@ bool query_narrows(const run_query *q);
 run_fate query_fate_of(const struct store_summary *s);
 /* Whether the run fits the criteria, whatever its id. */
 bool query_takes(const run_query *q, const struct store_summary *s);
+/* Whether the label that is asked for, if one is, is among these. */
+bool query_takes_labels(const run_query *q, const struct run_label *labels, uint32_t count);
 /* Whether `text` contains `part`, of which the letters a to z may be small or large. */
 bool query_contains(const char *text, size_t len, const char *part);
 

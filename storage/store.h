@@ -123,7 +123,7 @@ typedef struct store_segment {
     size_t len;           /* 0: rows alone */
     const store_row *rows;
     /* For the index, which otherwise reads the run: its endpoint and version, zero-terminated and valid until
-     * store_close; NULL: they are not known, or lists tell more of the run than these. */
+     * store_close; NULL: they are not known, or the run has labels. */
     const char *function, *version;
     run_fate fate;         /* with CLEAR and a function: how the run ended */
     bool is_renewed;       /* lists tell something else of the run, though it neither begins nor ends with this */

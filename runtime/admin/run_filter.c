@@ -89,6 +89,17 @@ static const char *set_error(run_filter *f, const char *value)
     return set_text(&f->query.error, f->error, value, "\"error\" is a part of a message, of 1 to 511 bytes");
 }
 
+static const char *set_label(run_filter *f, const char *value)
+{
+    const char *colon = strchr(value, ':'), *wrong = "\"label\" is a key, a colon and a value, as in \"topic:bees\"";
+    if (!colon || colon == value) return wrong;
+    wrong = set_text(&f->query.label_key, f->label, value, wrong);
+    if (wrong) return wrong;
+    f->label[colon - value] = 0;
+    f->query.label_value = f->label + (colon - value) + 1;
+    return NULL;
+}
+
 static unsigned fates_of_state(shown_state state)
 {
     switch (state) {
@@ -194,9 +205,9 @@ static const char *set_after(run_filter *f, const char *value)
 static const struct {
     const char *name;
     const char *(*set)(run_filter *f, const char *value);
-} settable[] = {{"endpoint", set_endpoint}, {"state", set_state}, {"version", set_version},
-                {"from", set_from},         {"to", set_to},       {"id", set_id},
-                {"error", set_error},       {"after", set_after}, {"before", set_before}};
+} settable[] = {{"endpoint", set_endpoint}, {"state", set_state},  {"version", set_version}, {"label", set_label},
+                {"from", set_from},         {"to", set_to},        {"id", set_id},           {"error", set_error},
+                {"after", set_after},       {"before", set_before}};
 
 enum { SETTABLE = sizeof settable / sizeof settable[0] };
 

@@ -15,15 +15,15 @@ typedef struct run_filter {
     bool is_empty;   /* the bounds exclude each other: no run is meant */
     unsigned states; /* bits 1 << shown_state */
     unsigned given;  /* a bit for each name that was set */
-    char function[RUN_FILTER_TEXT], version[RUN_FILTER_TEXT], error[RUN_FILTER_TEXT];
+    char function[RUN_FILTER_TEXT], version[RUN_FILTER_TEXT], error[RUN_FILTER_TEXT], label[RUN_FILTER_TEXT];
 } run_filter;
 
 /* Makes a filter that means all runs. */
 void run_filter_init(run_filter *f, const sw_app *app);
 /* Whether that is the name of something that can be set. */
 bool run_filter_knows(const char *name);
-/* Sets `endpoint`, `state`, `version`, `from`, `to`, `id`, `error`, `after` or `before`. Returns NULL, or what is wrong
- * with the value: a sentence, static. */
+/* Sets `endpoint`, `state`, `version`, `label`, `from`, `to`, `id`, `error`, `after` or `before`. Returns NULL, or what
+ * is wrong with the value: a sentence, static. */
 const char *run_filter_set(run_filter *f, const char *name, const char *value);
 
 #endif

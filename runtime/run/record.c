@@ -11,6 +11,7 @@
 #include "runtime/run/frames.h"
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
+#include "runtime/run/remarking.h"
 #include "runtime/run/strand.h"
 
 enum {
@@ -173,11 +174,12 @@ static run_fate record_fate(const run *r)
     }
 }
 
-/* Tells the store's index what it would have to read otherwise. A resumed run may have begun in another version. */
+/* Tells the store's index what it would have to read otherwise. A resumed run may have begun in another version; of one
+ * that has labels the index keeps these, too. */
 static void record_describe(run *r)
 {
     const endpoint *e = r->task.endpoint;
-    if (r->replay) return;
+    if (r->replay || (r->remarks && remarking_said(r)->label_count > 0)) return;
     r->segment.function = e->route;
     r->segment.version = e->options.version ? e->options.version : "";
     r->segment.fate = record_fate(r);

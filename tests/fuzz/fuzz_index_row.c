@@ -30,7 +30,7 @@ static void try_run(store_bytes row)
     if (r.function.len > INDEX_NAME_MAX || r.version.len > INDEX_NAME_MAX || r.error.len > INDEX_TEXT_MAX) return;
     msgpack_sbuffer_init(&out);
     require(index_run_put(&out, &r) && index_run_read((store_bytes){out.data, out.size}, &again));
-    require(r.fate == again.fate && r.error.len == again.error.len && r.error_is_cut == again.error_is_cut);
+    require(r.fate == again.fate && r.error.len == again.error.len && r.is_cut == again.is_cut);
     require(r.error.len == 0 || memcmp(r.error.data, again.error.data, r.error.len) == 0);
     msgpack_sbuffer_destroy(&out);
 }

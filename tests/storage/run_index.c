@@ -11,6 +11,7 @@ enum { RUNS_MAX = 3000, FUNCTIONS = 4, VERSIONS = 2, SEEDS = 16, ACTS = 1500 };
 
 static const char *const functions[FUNCTIONS] = {"GET /a", "POST /b", "GET /c/:id", "PUT /rare"};
 static const char *const versions[VERSIONS] = {"", "2.0"};
+static const char *const labels[] = {"", "bees", "wasps"};
 static const char *const errors[] = {"", "no card", "LOST on the way", "away"};
 
 /* ---- The model ---- */
@@ -18,8 +19,9 @@ static const char *const errors[] = {"", "no card", "LOST on the way", "away"};
 typedef struct model_run {
     run_id id;
     unsigned function, version, error;
-    run_fate fate; /* 0: deleted */
-    uint32_t seq;  /* entries so far */
+    unsigned label; /* 0: none */
+    run_fate fate;  /* 0: deleted */
+    uint32_t seq;   /* entries so far */
 } model_run;
 
 static model_run runs[RUNS_MAX]; /* as they began */
@@ -48,7 +50,7 @@ static void add(model_run *r, const entry *e)
  * keeps one. */
 static void commit(model_run *r, store_live live, uint32_t seq, bool renewed, bool told)
 {
-    bool described = roll(3);
+    bool described = roll(3) && r->label == 0; /* as record.c does it */
     store_segment s = {.run = r->id,
                        .seq = seq,
                        .live = live,
@@ -78,6 +80,16 @@ static void add_end(model_run *r)
             .kind = ENTRY_ENDED, .at_ms = now_ms, .status = outcomes[which], .error = entry_text_of(errors[r->error])});
 }
 
+static void label_one(model_run *r)
+{
+    if (roll(3)) return;
+    r->label = 1 + roll(2);
+    add(r, &(entry){.kind = ENTRY_LABEL,
+                    .at_ms = now_ms,
+                    .id = entry_text_of("topic"),
+                    .value = entry_text_of(labels[r->label])});
+}
+
 static void begin(bool told)
 {
     uint8_t random[10];
@@ -94,6 +106,7 @@ static void begin(bool told)
                     .at_ms = now_ms,
                     .function = entry_text_of(functions[r->function]),
                     .version = entry_text_of(versions[r->version])});
+    if (roll(3)) label_one(r);
     if (roll(3)) add_end(r);
     commit(r, r->fate == FATE_LIVE ? STORE_LIVE_SET : STORE_LIVE_CLEAR, 0, false, told);
 }
@@ -112,6 +125,7 @@ static void end_one(bool told)
     model_run *r = some_run(FATE_LIVE);
     uint32_t seq = r ? r->seq : 0;
     if (!r) return;
+    label_one(r);
     add_end(r);
     commit(r, STORE_LIVE_CLEAR, seq, false, told);
 }
@@ -252,6 +266,9 @@ static bool is_meant(const run_query *q, const model_run *r)
     if (index_compare(&r->id, &q->from) < 0 || (q->has_before && index_compare(&r->id, &q->before) >= 0)) return false;
     if (q->function && strcmp(q->function, functions[r->function]) != 0) return false;
     if (q->version && strcmp(q->version, versions[r->version]) != 0) return false;
+    if (q->label_key &&
+        (r->label == 0 || strcmp(q->label_key, "topic") != 0 || strcmp(q->label_value, labels[r->label]) != 0))
+        return false;
     return !q->error || text_has(errors[r->error], q->error);
 }
 
@@ -303,6 +320,10 @@ static void ask(void)
     if (roll(2)) q.function = functions[roll(FUNCTIONS)];
     if (roll(3) == 0) q.version = versions[roll(VERSIONS)];
     if (roll(4) == 0) q.error = (const char *const[]){"CARD", "lost", "y", "never"}[roll(4)];
+    if (roll(4) == 0) {
+        q.label_key = roll(5) ? "topic" : "other";
+        q.label_value = labels[1 + roll(2)];
+    }
     if (roll(3) == 0) q.looked_max = 1 + roll(100);
     if (roll(4) == 0 && run_count > 0) q.from = runs[roll((unsigned)run_count)].id;
     if (roll(4) == 0 && run_count > 0) {
