@@ -14,6 +14,7 @@ typedef struct reading {
     uint32_t first_entries; /* read from the beginning on */
     uint32_t last_from;     /* `cut`: how many entries come before those that were read from the end */
     bool is_decided;        /* by what was read from the end: see summary_is_decided */
+    bool has_late_failure;  /* what was read from the end has a step that failed for good */
     run_remarks late;       /* out of what was read from the end: texts as in `out` */
 } reading;
 
@@ -108,6 +109,24 @@ static void copy_state(store_summary *out, const run_summary *part)
     out->of.released_epoch = part->released_epoch;
 }
 
+/* Takes which step failed, and which one ended the run, from `part`, which is newer than what was read so far. */
+static void copy_failure(store_summary *out, const run_summary *part)
+{
+    if (part->failed_path) {
+        out->of.failed_path = part->failed_path;
+        replace_text(out, &out->of.failed_step, part->failed_step, GLANCE_TEXT_MAX);
+    }
+    if (part->ended.kind) out->of.cause = part->cause;
+}
+
+/* Another step failed for good, and the run went on. */
+static void drop_other_failure(store_summary *out)
+{
+    if (out->of.failed_path == out->of.cause) return;
+    free_text(&out->of.failed_step);
+    out->of.failed_step = (entry_text){NULL, 0};
+}
+
 /* By the run's live row, which a release sets anew. */
 static bool row_is_stopped(const reading *r) { return r->out->live && r->out->due_ms == STORE_DUE_STOPPED; }
 
@@ -123,6 +142,7 @@ static bool reading_on_first(reading *r, const run_summary *part)
     of->differences += part->differences;
     of->crashes += part->crashes;
     copy_remarks(r->out, &of->remarks, &part->remarks, true);
+    copy_failure(r->out, part);
     r->first_entries = of->entries;
     return r->first_bytes <= r->bytes_max;
 }
@@ -137,6 +157,8 @@ static bool reading_on_last(reading *r, uint32_t seq, const run_summary *part)
     r->is_decided = summary_is_decided(part);
     copy_state(r->out, part);
     copy_remarks(r->out, &r->late, &part->remarks, false);
+    if (!r->has_late_failure) copy_failure(r->out, part);
+    r->has_late_failure = r->has_late_failure || part->failed_path;
     size_t most =
         row_is_stopped(r) ? r->bytes_max * MORE_STOPPED : r->bytes_max; /* its attempts may have streamed on */
     return !r->is_decided && r->last_bytes <= most;
@@ -166,6 +188,7 @@ void glance_take(backend *b, store_summary *out, size_t bytes_max)
     assert(!out->error && !out->of.started.kind);
     b->ops->glance(b, out, reading_on_segment, &r);
     drop_stale_stop(&r);
+    drop_other_failure(out);
     copy_remarks(out, &out->of.remarks, &r.late, true);
     free_remarks(&r.late);
     if (!out->of.error) out->of.error = out->error;
@@ -182,4 +205,5 @@ void glance_free(store_summary *s)
         free_text(&all[i]->by);
     }
     free_remarks(&s->of.remarks);
+    free_text(&s->of.failed_step);
 }

@@ -1,6 +1,20 @@
 #include "storage/summary.h"
 
 #include <assert.h>
+#include <endian.h>
+#include <string.h>
+
+static void summary_take_failure(run_summary *s, const entry *e)
+{
+    uint64_t path;
+    if (e->kind == ENTRY_STEP_FAILED && e->due_ms == 0) {
+        s->failed_path = e->path;
+        s->failed_step = e->id;
+    }
+    if (e->kind != ENTRY_ENDED || e->causes.len < sizeof path) return;
+    memcpy(&path, e->causes.data, sizeof path);
+    s->cause = be64toh(path);
+}
 
 void summary_read(run_summary *s, const char *data, size_t len)
 {
@@ -21,6 +35,7 @@ void summary_read(run_summary *s, const char *data, size_t len)
         s->differences += e.kind == ENTRY_DIFFERS;
         s->crashes += e.kind == ENTRY_CRASHED;
         remarks_take(&s->remarks, &e);
+        summary_take_failure(s, &e);
     }
 }
 

@@ -11,7 +11,10 @@ typedef struct run_summary {
     uint64_t released_epoch;       /* of its last release; 0: never */
     uint32_t entries, steps, failures, differences, crashes;
     run_remarks remarks;
-    const char *error; /* why it could not be read to its end, static; NULL: it could */
+    uint64_t failed_path;   /* of the step that failed for good last; 0: none */
+    entry_text failed_step; /* that step's id */
+    uint64_t cause;         /* path of the step whose failure ended the run; 0: none did */
+    const char *error;      /* why it could not be read to its end, static; NULL: it could */
 } run_summary;
 
 /* Adds the entries in `data`, which come next in the journal, to the summary. `data` has to outlive it. Stops at an

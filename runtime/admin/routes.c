@@ -10,7 +10,10 @@
 #include "runtime/admin/backup.h"
 #include "runtime/admin/body.h"
 #include "runtime/admin/console.h"
+#include "runtime/admin/endpoints_list.h"
+#include "runtime/admin/error_groups.h"
 #include "runtime/admin/feed_reader.h"
+#include "runtime/admin/process_state.h"
 #include "runtime/admin/runs.h"
 #include "runtime/admin/runs_list.h"
 #include "runtime/admin/session.h"
@@ -142,6 +145,24 @@ static void on_start(home *h, http_exchange *x, const endpoint *e, const http_pa
     (void)e, (void)params, (void)n;
     const operator_entry *who = auth_admits(h, x, OPERATOR_START, "starting a run");
     if (who) start_run_answer(h, x, who->name);
+}
+
+static void on_endpoints(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)params, (void)n;
+    if (auth_admits(h, x, OPERATOR_VIEW, "listing endpoints")) endpoints_answer(h, x);
+}
+
+static void on_errors(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)params, (void)n;
+    if (auth_admits(h, x, OPERATOR_VIEW, "listing errors")) errors_answer(h, x);
+}
+
+static void on_process(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)params, (void)n;
+    if (auth_admits(h, x, OPERATOR_VIEW, "looking at the process")) process_answer(h, x);
 }
 
 static void on_run(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
@@ -320,6 +341,9 @@ void admin_register_routes(sw_app *app)
                   {"DELETE /_sw/settings/:name", on_unset, DOOR_ADMIN, false},
                   {"GET /_sw/feed", on_feed, DOOR_ADMIN, false},
                   {"GET /_sw/runs", on_runs, DOOR_ADMIN, false},
+                  {"GET /_sw/endpoints", on_endpoints, DOOR_ADMIN, false},
+                  {"GET /_sw/errors", on_errors, DOOR_ADMIN, false},
+                  {"GET /_sw/process", on_process, DOOR_ADMIN, false},
                   {"POST /_sw/runs", on_start, DOOR_ADMIN, false},
                   {"GET /_sw/runs/:id", on_run, DOOR_ADMIN, false},
                   {"POST /_sw/runs/:id/release", on_release, DOOR_BOTH, true},

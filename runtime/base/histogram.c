@@ -25,3 +25,25 @@ void histogram_merge(histogram *into, const histogram *from)
         into->counts[i] += __atomic_load_n(&from->counts[i], __ATOMIC_RELAXED);
     into->sum_us += __atomic_load_n(&from->sum_us, __ATOMIC_RELAXED);
 }
+
+uint64_t histogram_count(const histogram *h)
+{
+    uint64_t count = 0;
+    for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++) count += h->counts[i];
+    return count;
+}
+
+uint64_t histogram_percentile(const histogram *h, histogram_scale scale, unsigned percent)
+{
+    const uint64_t *bounds = histogram_scales[scale].us;
+    double rank = (double)histogram_count(h) * percent / 100, before = 0;
+    assert(percent <= 100);
+    if (rank <= 0) return 0;
+    for (unsigned i = 0; i < HISTOGRAM_BOUNDS; before += (double)h->counts[i], i++) {
+        double here = (double)h->counts[i];
+        uint64_t from = i > 0 ? bounds[i - 1] : 0;
+        if (here > 0 && before + here >= rank)
+            return from + (uint64_t)((double)(bounds[i] - from) * (rank - before) / here);
+    }
+    return bounds[HISTOGRAM_BOUNDS - 1];
+}

@@ -40,6 +40,10 @@ static inline void histogram_add(histogram *h, histogram_scale scale, uint64_t u
     counter_add(&h->sum_us, (int64_t)us);
 }
 
+uint64_t histogram_count(const histogram *h);
+/* Returns, in microseconds, what so many percent do not exceed, as far as the bounds tell: between two of them it is
+ * taken for even, as Prometheus does. 0: nothing was counted. */
+uint64_t histogram_percentile(const histogram *h, histogram_scale scale, unsigned percent);
 /* Adds what another thread has counted so far. */
 void histogram_merge(histogram *into, const histogram *from);
 

@@ -110,13 +110,6 @@ static bool head_write(msgpack_sbuffer *to, const char *name, const char *help)
     return msgpack_sbuffer_write(to, line, (size_t)len) == 0;
 }
 
-static uint64_t histogram_count(const histogram *h)
-{
-    uint64_t count = 0;
-    for (unsigned i = 0; i <= HISTOGRAM_BOUNDS; i++) count += h->counts[i];
-    return count;
-}
-
 /* Appends one line: the metric's name with its ending, the labels, `le` unless NULL, and the value. */
 static bool line_write(msgpack_sbuffer *to, const char *name, const char *ending, const msgpack_sbuffer *labels,
                        const char *le)

@@ -24,10 +24,22 @@ static sw_value wait_for_ever(sw_ctx *c, sw_value input)
     return input;
 }
 
-static void on_ok(sw_ctx *c) { sw_reply_text(c, 200, "ok"); }
+static void on_ok(sw_ctx *c)
+{
+    const char *which = sw_param(c, "which");
+    if (which) sw_label(c, "which", which);
+    sw_reply_text(c, 200, "ok");
+}
+
 static void on_bad(sw_ctx *c) { (void)sw_step(c, "refuse", refuse, sw_str(c, "Card 4711 was declined")); }
 static void on_worse(sw_ctx *c) { (void)sw_step(c, "refuse", refuse, sw_str(c, "card 12 was LOST")); }
-static void on_held(sw_ctx *c) { (void)sw_step(c, "hold", wait_for_ever, sw_nil()); }
+
+static void on_held(sw_ctx *c)
+{
+    sw_label(c, "which", "2");
+    (void)sw_step(c, "hold", wait_for_ever, sw_nil());
+}
+
 static void on_nap(sw_ctx *c) { sw_sleep(c, "nap", 86400000); }
 
 static void on_stop(sw_ctx *c)
@@ -51,7 +63,7 @@ static int serve(int argc, char **argv)
 /* ---- What the list shows, and what a plain look at it finds ---- */
 
 typedef struct seen {
-    char id[ID_LEN + 1], state[16], endpoint[32], version[16], error[160];
+    char id[ID_LEN + 1], state[16], endpoint[32], version[16], error[160], label[16];
 } seen;
 
 static answer a;
@@ -93,6 +105,7 @@ static size_t page_read(seen *to, size_t count, char next[ID_LEN + 1])
         member(at, "endpoint", s->endpoint, sizeof s->endpoint);
         member(at, "version", s->version, sizeof s->version);
         member(at, "error", s->error, sizeof s->error);
+        member(at, "which", s->label, sizeof s->label);
         if (!s->error[0] && strcmp(s->state, "stopped") == 0) member(at, "detail", s->error, sizeof s->error);
     }
     const char *from = strstr(a.body, "\"next\":\"");
@@ -110,7 +123,7 @@ static void look_at_all(void)
 }
 
 typedef struct question {
-    const char *endpoint, *state, *version, *error;
+    const char *endpoint, *state, *version, *error, *label;
     char id[ID_LEN + 1], after[ID_LEN + 1], before[ID_LEN + 1];
     long long from_ms, to_ms; /* 0: any */
     bool as_text;             /* times as RFC 3339 */
@@ -146,6 +159,7 @@ static bool is_meant(const question *q, const seen *s)
     if (q->state && !names(q->state, s->state)) return false;
     if (q->version && strcmp(q->version, s->version) != 0) return false;
     if (q->error && !contains(s->error, q->error)) return false;
+    if (q->label && strcmp(q->label, s->label) != 0) return false;
     if (strncasecmp(q->id, s->id, strlen(q->id)) != 0) return false;
     if (q->after[0] && strcmp(s->id, q->after) <= 0) return false;
     if (q->before[0] && strcmp(s->id, q->before) >= 0) return false;
@@ -190,6 +204,11 @@ static void check_question(const question *q, unsigned limit)
         if (q->state) add_text(url, sizeof url, "state", q->state);
         if (q->version) add_text(url, sizeof url, "version", q->version);
         if (q->error) add_text(url, sizeof url, "error", q->error);
+        if (q->label) {
+            char label[32];
+            snprintf(label, sizeof label, "which:%s", q->label);
+            add_text(url, sizeof url, "label", label);
+        }
         if (q->id[0]) add_text(url, sizeof url, "id", q->id);
         if (q->after[0]) add_text(url, sizeof url, "after", q->after);
         if (next[0] || q->before[0]) add_text(url, sizeof url, "before", next[0] ? next : q->before);
@@ -230,6 +249,7 @@ static void ask_anything(void)
     if (roll(2) == 0) q.state = one_of(states, 10);
     if (roll(4) == 0) q.version = roll(2) ? "1.0" : "2.0";
     if (roll(4) == 0) q.error = one_of(errors, 6);
+    if (roll(4) == 0) q.label = one_of((const char *const[]){"1", "2", "3"}, 3);
     if (roll(5) == 0) snprintf(q.id, sizeof q.id, "%.*s", 1 + (int)roll(ID_LEN), some->id);
     if (roll(5) == 0) q.from_ms = ms_of(some->id);
     if (roll(5) == 0) q.to_ms = ms_of(other->id);
@@ -285,6 +305,80 @@ static void cancel_some(void)
     settle();
 }
 
+/* ---- Counts ---- */
+
+static long long number_of(const char *from, const char *name)
+{
+    char key[64];
+    snprintf(key, sizeof key, "\"%s\":", name);
+    const char *at = strstr(from, key), *end = strstr(from, "\"lastHour\"");
+    return at && (!end || at < end) ? atoll(at + strlen(key)) : -1;
+}
+
+static long long count_of(const char *endpoint, const char *states)
+{
+    long long n = 0;
+    for (size_t i = 0; i < all_count; i++) n += strcmp(all[i].endpoint, endpoint) == 0 && names(states, all[i].state);
+    return n;
+}
+
+static bool counts_are(const char *endpoint)
+{
+    char key[64];
+    snprintf(key, sizeof key, "{\"endpoint\":\"%s\",\"kind\":\"durable\"", endpoint);
+    const char *at = strstr(a.body, key);
+    CHECK(at);
+    return number_of(at, "running") == count_of(endpoint, "running,sleeping") &&
+           number_of(at, "stoppedRuns") == count_of(endpoint, "stopped") &&
+           number_of(at, "succeeded") == count_of(endpoint, "succeeded") &&
+           number_of(at, "failed") == count_of(endpoint, "failed") &&
+           number_of(at, "cancelled") == count_of(endpoint, "cancelled");
+}
+
+/* The index is behind by a second; after that the counts are those of the list. */
+static void check_endpoints(bool has_served)
+{
+    static const char *const endpoints[] = {"GET /ok",   "GET /ok/:which", "GET /bad", "GET /worse",
+                                            "GET /held", "GET /nap",       "GET /stop"};
+    for (bool done = false; !done; usleep(20000)) {
+        call(NULL, server_url("/_sw/endpoints"), NULL, NULL, 0, &a);
+        CHECK_INT(a.status, 200);
+        done = strstr(a.body, "\"counted\":true") != NULL;
+        for (size_t i = 0; i < sizeof endpoints / sizeof *endpoints; i++) done = counts_are(endpoints[i]) && done;
+    }
+    const char *ok = strstr(a.body, "\"endpoint\":\"GET /ok\"");
+    CHECK(ok && strstr(ok, "\"versions\":[\"1.0\"]") && strstr(a.body, "\"onExhausted\":\"stop\""));
+    CHECK(!has_served || strstr(ok, "\"p99Ms\":"));
+}
+
+static void check_errors(void)
+{
+    char expected[256];
+    call(NULL, server_url("/_sw/errors"), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 200);
+    const char *bad =
+        strstr(a.body, "{\"endpoint\":\"GET /bad\",\"step\":\"refuse\",\"error\":\"Card # was declined\"");
+    CHECK(bad);
+    snprintf(expected, sizeof expected, "\"runs\":%lld,\"example\":\"", count_of("GET /bad", "failed"));
+    CHECK(strncmp(strstr(bad, "\"runs\":"), expected, strlen(expected)) == 0);
+    snprintf(expected, sizeof expected, "],\"runs\":%lld}",
+             count_of("GET /bad", "failed") + count_of("GET /worse", "failed"));
+    CHECK(strstr(a.body, expected));
+    call(NULL, server_url("/_sw/errors?endpoint=GET%20/worse&limit=1"), NULL, NULL, 0, &a);
+    CHECK(strstr(a.body, "card # was LOST") && !strstr(a.body, "declined"));
+    call(NULL, server_url("/_sw/errors?to=1000"), NULL, NULL, 0, &a);
+    CHECK_STR(a.body, "{\"errors\":[],\"runs\":0}\n");
+}
+
+static void check_process(void)
+{
+    call(NULL, server_url("/_sw/process"), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 200);
+    CHECK(strstr(a.body, "\"loops\":[{\"runs\":") && strstr(a.body, "\"journal\":{\"commits\":"));
+    CHECK(number_of(a.body, "residentBytes") > 1000000 && number_of(a.body, "openFiles") > 3);
+    CHECK(number_of(a.body, "startedAt") > 1700000000000 && number_of(a.body, "commits") > 0);
+}
+
 static void test_filters(void)
 {
     static const char *const paths[] = {"/ok", "/ok/1", "/ok/2", "/bad", "/worse", "/held", "/nap", "/stop"};
@@ -298,9 +392,14 @@ static void test_filters(void)
     }
     cancel_some();
     for (unsigned i = 0; i < QUESTIONS; i++) ask_anything();
+    check_endpoints(true);
+    check_errors();
+    check_process();
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     served_start(&server, flags);
     settle();
+    check_endpoints(false);
+    check_errors();
     for (unsigned i = 0; i < QUESTIONS; i++) ask_anything();
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
 }
@@ -329,6 +428,9 @@ static void test_refusals(void)
     check_refused("state=FAILED", "\\\"state\\\"");
     check_refused("state=failed&state=failed", "once");
     check_refused("endpoint=", "\\\"endpoint\\\"");
+    check_refused("label=", "\\\"label\\\"");
+    check_refused("label=topic", "\\\"label\\\"");
+    check_refused("label=:bees", "\\\"label\\\"");
     check_refused("version=", "\\\"version\\\"");
     check_refused("error=", "\\\"error\\\"");
     check_refused("limit=0", "\\\"limit\\\"");
@@ -362,6 +464,11 @@ static void test_refusals(void)
         snprintf(query, sizeof query, "to=%s", times[i]);
         check_refused(query, "\\\"to\\\"");
     }
+    call(NULL, server_url("/_sw/errors?state=failed"), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 400);
+    CHECK(strstr(a.body, "no parameter \\\"state\\\""));
+    call(NULL, server_url("/_sw/errors?limit=501"), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 400);
     call(NULL, server_url("/_sw/runs?from=2024-02-29T23:59:60.5%2b01:00&to=2024-02-28T00:00:00Z"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 200);
     CHECK_STR(a.body, "{\"runs\":[]}\n");
