@@ -9,7 +9,7 @@
 #include "coro/seeded_bug.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/keeper.h"
-#include "runtime/clients/public_url.h"
+#include "runtime/clients/run_url.h"
 #include "runtime/clients/waiter_core.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
@@ -91,16 +91,8 @@ static void waiter_on_half_closed(http_exchange *x)
 void waiter_run_url(const waiter *w, const char *what, run_token_scope scope, char out[URL_MAX_BYTES])
 {
     assert(w->scope == RUN_TOKEN_READ || w->scope == RUN_TOKEN_CONTROL);
-    const home *h = w->home;
-    char base[BASE_MAX_BYTES], text[RUN_ID_TEXT + 1], token[RUN_TOKEN_TEXT_MAX];
-    if (!public_url(h->app->public_urls, w->host, base, sizeof base)) base[0] = 0;
-    run_id_format(&w->id, text);
-    run_token_make(&h->app->key, &w->id, w->scope == RUN_TOKEN_READ ? RUN_TOKEN_READ : scope,
-                   run_id_time_ms(&w->id) + h->opt->retain_ms, token);
-    int n = snprintf(out, URL_MAX_BYTES, "%s/_sw/runs/%s/%s?token=%s", base, text, what, token);
-    assert(n > 0);
-    assert(n < URL_MAX_BYTES - AFTER_MAX_BYTES);
-    (void)n;
+    scope = w->scope == RUN_TOKEN_READ ? RUN_TOKEN_READ : scope;
+    run_url(w->home, &(run_link){.run = &w->id, .what = what, .scope = scope, .host = w->host}, out);
 }
 
 /* Writes the URL where a stream goes on behind what this client has. */

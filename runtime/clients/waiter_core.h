@@ -10,12 +10,12 @@
 #define RUNTIME_CLIENTS_WAITER_CORE_H
 
 #include "runtime/clients/keeper.h"
+#include "runtime/clients/run_url.h"
 #include "runtime/clients/waiter.h"
 #include "runtime/run/home.h"
 
 enum {
-    URL_MAX_BYTES = 1024,
-    AFTER_MAX_BYTES = 20, /* of a URL: "&after=" or "&round=" and a number */
+    URL_MAX_BYTES = RUN_URL_MAX,
     BASE_MAX_BYTES = 512,
     STREAM_QUEUE_BYTES = 16384, /* unsent bytes of one stream: the frames are there for all, copies of them cost */
     OWN_HEADERS = 8             /* room for headers that only some replies have */
