@@ -64,6 +64,7 @@
     X(RELEASE_NONE, "a release gives the steps that a run was stopped for no retries")                                 \
     X(LOSE_CAUSE, "of the steps that a run is stopped for only the first is named")                                    \
     X(COUNT_ON, "a step that was released goes on counting its attempts")                                              \
+    X(REOPEN_NONE, "a run that is reopened keeps the failures that ended it")                                          \
     X(EACH_GOES_ON, "an element of sw_each begins after another has failed for good")                                  \
     X(TOLERATE_NONE, "a group whose failures are to be tolerated fails")                                               \
     X(SHORT_FAILS, "a handler for which there is no memory fails for good")                                            \

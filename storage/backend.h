@@ -85,12 +85,13 @@ typedef struct backend_ops {
 
     /* Writes the list as one batch, synced: after a crash all of the batch is there or nothing. A group
      * (store_segment's `joined`) of which an insert finds its key taken is left out as a whole; the others are written.
-     * Rows take effect in the order of the list, so that an insert sees the rows before it. Sets each segment's
-     * `outcome` to STORE_DONE or STORE_KEY_TAKEN. Returns the outcome of the batch, with a message unless it is
-     * STORE_DONE: STORE_DONE: the batch is on disk. STORE_REFUSED: nothing of the batch is on disk, nor will be.
-     * STORE_UNKNOWN: the batch is on disk or not; reads do not see it. Until `reopen` has succeeded each commit is
-     * refused or unknown; after that find_commit tells.
-     * STORE_FENCED (reserved): another node has taken this one's runs over; nothing of the batch is there. */
+     * Rows take effect in the order of the list, so that an insert sees the rows before it. A segment that reopens a
+     * run (STORE_LIVE_REOPEN) is left out if the run is not there, or the sweeper deletes it at this moment. Sets each
+     * segment's `outcome` to STORE_DONE, STORE_KEY_TAKEN or STORE_GONE. Returns the outcome of the batch, with a
+     * message unless it is STORE_DONE: STORE_DONE: the batch is on disk. STORE_REFUSED: nothing of the batch is on
+     * disk, nor will be. STORE_UNKNOWN: the batch is on disk or not; reads do not see it. Until `reopen` has succeeded
+     * each commit is refused or unknown; after that find_commit tells. STORE_FENCED (reserved): another node has taken
+     * this one's runs over; nothing of the batch is there. */
     store_outcome (*commit)(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size);
     /* After a commit that was not done: makes the database take commits again. While it works reads may fail; when it
      * has failed, they succeed as before. False: not yet, with a message, or with none when that was to be expected. */

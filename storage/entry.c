@@ -23,7 +23,7 @@ typedef struct field {
 
 enum {
     FIELDS_MAX = 14,
-    KINDS_END = ENTRY_RELEASED + 1, /* of those below ENTRY_PASSABLE */
+    KINDS_END = ENTRY_REOPENED + 1, /* of those below ENTRY_PASSABLE */
     PASSABLE_END = ENTRY_DIFFERS + 1
 };
 _Static_assert(FIELDS_MAX + 1 <= 15, "0.1.0 reads arrays of at most 15 items (msgpack's fixarray)");
@@ -57,6 +57,7 @@ static const field layout[KINDS_END][FIELDS_MAX] = {
     [ENTRY_STOPPED] = {F(I64, at_ms), F(INT, status), F(STR, error), F(U64, path), F(U64, epoch), F(BIN, causes),
                        F(STR, by)},
     [ENTRY_RELEASED] = {F(I64, at_ms), F(STR, error), F(U64, epoch)},
+    [ENTRY_REOPENED] = {F(I64, at_ms), F(U32, attempt), F(I64, due_ms), F(STR, error), F(BIN, causes), F(U64, epoch)},
 };
 static const field passable[PASSABLE_END - ENTRY_PASSABLE][FIELDS_MAX] = {
     [ENTRY_BRANCH - ENTRY_PASSABLE] = {F(U64, path), F(U64, branch), F(STR, id), F(U32, occurrence), F(U32, began)},
@@ -76,9 +77,9 @@ static const field passable[PASSABLE_END - ENTRY_PASSABLE][FIELDS_MAX] = {
 /* NULL: a kind that this version does not know. */
 static const field *fields_of(uint64_t kind)
 {
-    if (kind >= ENTRY_STARTED && kind < KINDS_END) return layout[kind];
-    if (kind < ENTRY_PASSABLE || kind >= PASSABLE_END) return NULL;
-    const field *fields = passable[kind - ENTRY_PASSABLE];
+    bool is_passable = kind >= ENTRY_PASSABLE;
+    if (kind < ENTRY_STARTED || kind >= PASSABLE_END || (!is_passable && kind >= KINDS_END)) return NULL;
+    const field *fields = is_passable ? passable[kind - ENTRY_PASSABLE] : layout[kind];
     return fields->type == FIELD_NONE ? NULL : fields; /* NULL: the number is reserved */
 }
 

@@ -22,11 +22,12 @@ typedef enum entry_kind {
     ENTRY_VALUE = 5,       /* sw_now, sw_random: recorded so that a replay sees the same */
     ENTRY_CHUNK = 6,       /* streamed to clients */
     ENTRY_RESPONSE = 7,    /* the handler's response */
-    ENTRY_ENDED = 8,       /* the run is over; always the last */
+    ENTRY_ENDED = 8,       /* the run is over; the last, unless it is reopened */
     ENTRY_ROLLBACK = 9,    /* chunks of this step's attempts so far do not count (also told to clients) */
     ENTRY_CANCEL = 10,     /* the run is to end: no step begins any more */
     ENTRY_STOPPED = 11,    /* nothing of the run begins any more until it is released */
     ENTRY_RELEASED = 12,   /* a stopped run goes on */
+    ENTRY_REOPENED = 26,   /* a run that had ended goes on: its response and end count no more */
     ENTRY_BRANCH = 64,     /* a branch began: tells its path's id and parent to whoever draws the run */
     ENTRY_CRASHED = 65,    /* the process died while it worked for the run, by the signal in `status` */
     ENTRY_LABEL = 66,      /* sw_label: the label `id` has the text `value` from now on */
@@ -41,7 +42,7 @@ enum { ENTRY_PASSABLE = 64 }; /* the first kind that a reader may pass over */
  * other kinds are results, which are committed in the background. */
 static inline bool entry_is_choice(entry_kind kind)
 {
-    return kind == ENTRY_VALUE || kind == ENTRY_STOPPED || kind == ENTRY_RELEASED;
+    return kind == ENTRY_VALUE || kind == ENTRY_STOPPED || kind == ENTRY_RELEASED || kind == ENTRY_REOPENED;
 }
 
 typedef struct entry_text {
@@ -64,18 +65,22 @@ typedef struct entry {
     entry_text id; /* the path's id, to check the path; CHUNK, ROLLBACK: the step's label, CHUNK outside steps: "";
                       LABEL: its key; USAGE: the model, "" if none is named */
     uint32_t occurrence; /* which of the equal ids of its branch, from 0; CHUNK outside steps: which of the branch */
-    uint32_t attempt;    /* STEP_*: from 1; LABEL, STATUS, USAGE: of the step, 0 outside steps */
+    uint32_t attempt;    /* STEP_*: from 1; LABEL, STATUS, USAGE: of the step, 0 outside steps; REOPENED: the generation
+                            that begins, from 1 */
     /* STEP_*, SLEEP: 0 in entries of 0.1.0 */
     uint64_t branch;     /* path of the branch around it; BRANCH: of its parent */
     uint32_t began;      /* entries that the run had when its first attempt, or the branch, began */
     uint64_t input_hash; /* STEP_*, DIFFERS: of the input, 0 if unknown; see docs/internals/journal.md */
-    uint64_t epoch; /* STARTED, STEP_*, SLEEP, STOPPED, RELEASED: when it was made; see entry_opening, entry_setting */
-    int64_t at_ms;  /* Unix: when it happened (STEP_*: when the attempt ended) */
+    uint64_t epoch;      /* STARTED, STEP_*, SLEEP, STOPPED, RELEASED, REOPENED: when it was made; see entry_opening,
+                            entry_setting */
+    int64_t at_ms;       /* Unix: when it happened (STEP_*: when the attempt ended) */
     int64_t duration_ms; /* STEP_*: of the attempt */
-    int64_t due_ms;   /* SLEEP: until; STEP_FAILED: next attempt, 0 if none; STARTED: the run's deadline, 0 if none */
+    int64_t due_ms;   /* SLEEP: until; STEP_FAILED: next attempt, 0 if none; STARTED, REOPENED: the run's deadline, 0 if
+                         none */
     bool absolute;    /* SLEEP: due_ms is what was asked for; else the sleep has a length, due_ms - at_ms */
     bool fatal;       /* STEP_FAILED */
-    entry_text error; /* STEP_FAILED, ENDED (failed), STOPPED: the message; CANCEL, RELEASED: by whom */
+    entry_text error; /* STEP_FAILED, ENDED (failed), STOPPED: the message; CANCEL, RELEASED, REOPENED: by
+                         whom */
     entry_text by;    /* STOPPED: the operator who did it, "" for all other reasons */
     entry_text input; /* STEP_DONE: msgpack bytes of the input, "" if there is none or it is left out */
     uint64_t input_bytes;         /* STEP_DONE: how long an input is that is left out for its length; else 0 */
@@ -83,8 +88,8 @@ typedef struct entry {
     int64_t used[ENTRY_USED];     /* USAGE: what this one says */
     int64_t used_sum[ENTRY_USED]; /* USAGE: what all of the run have said so far, with this one */
     entry_text calls;   /* STEP_*: msgpack bytes of the calls that the attempt made, at most ENTRY_CALLS_MAX */
-    entry_text causes;  /* ENDED, STOPPED: paths of the steps whose final failure ended or stopped the run: 8 bytes
-                           each, big endian */
+    entry_text causes;  /* ENDED, STOPPED: paths of the steps whose final failure ended or stopped the run; REOPENED: of
+                           those whose failures count no more. 8 bytes each, big endian */
     entry_text remarks; /* ENDED: what the run has said of itself: LABEL, STATUS and USAGE entries, encoded */
     /* STARTED */
     entry_text function; /* route: "GET /orders/:id" */

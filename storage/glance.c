@@ -107,6 +107,7 @@ static void copy_state(store_summary *out, const run_summary *part)
     copy_entry(out, &out->of.stopped, &part->stopped);
     copy_entry(out, &out->of.ended, &part->ended);
     out->of.released_epoch = part->released_epoch;
+    if (part->reopened) out->of.reopened = part->reopened;
 }
 
 /* Takes which step failed, and which one ended the run, from `part`, which is newer than what was read so far. */
@@ -164,12 +165,14 @@ static bool reading_on_last(reading *r, uint32_t seq, const run_summary *part)
     return !r->is_decided && r->last_bytes <= most;
 }
 
-/* The beginning tells of a stop, the live row does not: then the run was released in the middle, which was not read. */
-static void drop_stale_stop(reading *r)
+/* The beginning tells of a stop or of an end, the live row does not: then the run was released or reopened in the
+ * middle, which was not read. */
+static void drop_stale_state(reading *r)
 {
     const entry none = {.path = 0};
-    if (r->out->cut && !r->is_decided && r->last_from > r->first_entries && !row_is_stopped(r))
-        copy_entry(r->out, &r->out->of.stopped, &none);
+    if (!r->out->cut || r->is_decided || r->last_from <= r->first_entries) return;
+    if (!row_is_stopped(r)) copy_entry(r->out, &r->out->of.stopped, &none);
+    if (r->out->live) copy_entry(r->out, &r->out->of.ended, &none);
 }
 
 static bool reading_on_segment(void *arg, backend_end end, uint32_t seq, store_bytes segment)
@@ -187,7 +190,7 @@ void glance_take(backend *b, store_summary *out, size_t bytes_max)
     reading r = {.out = out, .bytes_max = bytes_max};
     assert(!out->error && !out->of.started.kind);
     b->ops->glance(b, out, reading_on_segment, &r);
-    drop_stale_stop(&r);
+    drop_stale_state(&r);
     drop_other_failure(out);
     copy_remarks(out, &out->of.remarks, &r.late, true);
     free_remarks(&r.late);

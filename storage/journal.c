@@ -60,7 +60,7 @@ void store_append(store_port *p, store_segment *list)
     assert(list);
     for (store_segment *g = list; g; g = g->next) {
         assert(g->data || g->len == 0);
-        assert(!g->joined || g->next);
+        assert(!g->joined || (g->next && g->live != STORE_LIVE_REOPEN));
         g->error = NULL;
         bytes += g->len + sizeof *g;
         added.tail = g;
@@ -213,7 +213,14 @@ static store_segment *batch_join(share *batch)
     return head;
 }
 
-static const char key_taken[] = "a key of it is taken";
+static const char key_taken[] = "a key of it is taken", run_gone[] = "retention has deleted the run";
+
+/* Why the segment is not on disk, though its batch is; NULL: it is. */
+static const char *segment_refusal(const store_segment *g)
+{
+    assert(g->outcome == STORE_DONE || g->outcome == STORE_KEY_TAKEN || g->outcome == STORE_GONE);
+    return g->outcome == STORE_KEY_TAKEN ? key_taken : g->outcome == STORE_GONE ? run_gone : NULL;
+}
 
 static void share_give_back(store *s, share *part, store_outcome outcome, const char *error)
 {
@@ -223,7 +230,7 @@ static void share_give_back(store *s, share *part, store_outcome outcome, const 
     for (store_segment *g = part->list.head; g; g = g->next) {
         bytes += g->len + sizeof *g;
         if (error) g->outcome = outcome;
-        g->error = error ? error : g->outcome == STORE_KEY_TAKEN ? key_taken : NULL;
+        g->error = error ? error : segment_refusal(g);
     }
     uint64_t before = __atomic_fetch_sub(&s->queue_bytes, bytes, __ATOMIC_SEQ_CST);
     assert(before >= bytes);

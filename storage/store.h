@@ -61,7 +61,9 @@ const uint8_t *store_secret(const store *s);
 typedef enum store_live {
     STORE_LIVE_UNCHANGED, /* leave the run's row in the live table as it is */
     STORE_LIVE_SET,       /* the run goes on: due_ms 0, or parked until due_ms; or it is stopped: STORE_DUE_STOPPED */
-    STORE_LIVE_CLEAR      /* the run has ended: remove the row if there may be one (see `has_live_row`) */
+    STORE_LIVE_CLEAR,     /* the run has ended: remove the row if there may be one (see `has_live_row`) */
+    STORE_LIVE_REOPEN     /* SET of a run that had ended: retention forgets when that was. STORE_GONE if the run is
+                             not there any more, or is about to be deleted */
 } store_live;
 
 /* The due_ms of a stopped run: long past, so each start loads the run as any other; and lists know the run by it. */
@@ -104,6 +106,7 @@ typedef enum store_outcome {
     STORE_UNKNOWN,   /* a write failed, and nobody knows whether it is on disk; see store_give_up */
     STORE_KEY_TAKEN, /* an insert found its key taken, or the run's key leads to another run: nothing of the segment's
                         group is on disk, nor will be */
+    STORE_GONE,      /* retention deletes the run that was to be reopened: nothing of it is on disk, nor will be */
     STORE_FENCED     /* reserved: another node has taken over */
 } store_outcome;
 
@@ -115,7 +118,8 @@ typedef struct store_segment {
     uint32_t seq; /* sequence number of the segment's first entry in the run; keys sort by it */
     store_live live;
     bool has_live_row;    /* with CLEAR: an earlier segment SET it (else no delete is written) */
-    int64_t due_ms;       /* with SET */
+    bool was_reopened;    /* with CLEAR: an earlier segment was STORE_LIVE_REOPEN; then has_live_row too */
+    int64_t due_ms;       /* with SET, REOPEN */
     int64_t retain_ms;    /* with CLEAR: how long it stays; -1: the store's */
     const store_key *key; /* with the first of a run that has a key: inserted in the same commit, else STORE_KEY_TAKEN;
                              borrowed as `data` is. NULL: none */
@@ -128,7 +132,7 @@ typedef struct store_segment {
     run_fate fate;         /* with CLEAR and a function: how the run ended */
     bool is_renewed;       /* lists tell something else of the run, though it neither begins nor ends with this */
     unsigned tag;          /* the caller's: whose segment it is, when it comes back */
-    bool joined;           /* with the next of its list: both on disk or neither, whatever keys are taken */
+    bool joined;           /* not REOPEN: with the next of its list: both on disk or neither, whatever keys are taken */
     store_outcome outcome; /* set when it comes back */
     const char *error;     /* set when it comes back: why not (valid until store_close); NULL: STORE_DONE */
 } store_segment;

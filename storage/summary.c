@@ -16,6 +16,15 @@ static void summary_take_failure(run_summary *s, const entry *e)
     s->cause = be64toh(path);
 }
 
+static void summary_reopen(run_summary *s, const entry *reopened)
+{
+    s->stopped = s->ended = (entry){.path = 0};
+    s->failed_path = s->cause = 0;
+    s->failed_step = (entry_text){NULL, 0};
+    s->released_epoch = reopened->epoch;
+    s->reopened = reopened->attempt;
+}
+
 void summary_read(run_summary *s, const char *data, size_t len)
 {
     entry e;
@@ -29,6 +38,7 @@ void summary_read(run_summary *s, const char *data, size_t len)
         if (e.kind == ENTRY_STOPPED) s->stopped = e;
         if (e.kind == ENTRY_RELEASED) s->stopped = (entry){.path = 0};
         if (e.kind == ENTRY_RELEASED) s->released_epoch = e.epoch;
+        if (e.kind == ENTRY_REOPENED) summary_reopen(s, &e);
         s->entries++;
         s->steps += e.kind == ENTRY_STEP_DONE;
         s->failures += e.kind == ENTRY_STEP_FAILED;

@@ -14,6 +14,7 @@
 #include "runtime/admin/error_groups.h"
 #include "runtime/admin/feed_reader.h"
 #include "runtime/admin/process_state.h"
+#include "runtime/admin/resume.h"
 #include "runtime/admin/runs.h"
 #include "runtime/admin/runs_list.h"
 #include "runtime/admin/session.h"
@@ -275,6 +276,24 @@ static void on_feed(home *h, http_exchange *x, const endpoint *e, const http_par
     if (auth_admits(h, x, OPERATOR_VIEW, "reading the feed")) feed_reader_begin(h, x);
 }
 
+/* Has an operator go on with a run of this loop; `does` is what for. NULL: nothing is left to do. */
+static const operator_entry *route_admits_actor(home *h, http_exchange *x, const http_param *params, const char *does,
+                                                run_id *id)
+{
+    if (!route_take_id(h, x, params, id)) return NULL;
+    const operator_entry *who = auth_admits(h, x, OPERATOR_ACT, does);
+    if (who) audit(id, who, does);
+    return who;
+}
+
+static void on_resume(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)n;
+    run_id id;
+    const operator_entry *who = route_admits_actor(h, x, params, "resuming a run", &id);
+    if (who) resume_answer(h, x, &id, who->name);
+}
+
 static void on_metrics(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
@@ -348,6 +367,7 @@ void admin_register_routes(sw_app *app)
                   {"GET /_sw/runs/:id", on_run, DOOR_ADMIN, false},
                   {"POST /_sw/runs/:id/release", on_release, DOOR_BOTH, true},
                   {"POST /_sw/runs/:id/stop", on_stop, DOOR_ADMIN, false},
+                  {"POST /_sw/runs/:id/resume", on_resume, DOOR_ADMIN, false},
                   {"DELETE /_sw/runs/:id", on_cancel, DOOR_BOTH, true},
                   {"GET /_sw/runs/:id/output", on_output, DOOR_PUBLIC, true},
                   /* Some clients follow a 303 with the method of their first request. */

@@ -134,26 +134,17 @@ static bool waiters_want_frames(const waiter *list)
     return list != NULL;
 }
 
-typedef struct rebuild {
-    frames *frames; /* NULL: no stream waits */
-    bool failed;    /* for want of memory */
-} rebuild;
-
-static void rebuild_on_entry(void *arg, const entry *e, uint32_t seq)
-{
-    rebuild *b = arg;
-    if (b->frames && !frames_add(b->frames, e, seq)) b->failed = true;
-}
+static void rebuild_on_entry(void *arg, const entry *e, uint32_t seq) { frames_build(arg, e, seq); }
 
 void waiters_answer_journal(home *h, waiter **list, const store_journal *journal, const char **error)
 {
     arena a;
     arena_init(&a, h->arenas);
     bool wants = waiters_want_frames(*list);
-    rebuild b = {.frames = wants ? frames_new(h->arenas) : NULL};
-    b.failed = wants && !b.frames;
+    frames_builder b = {.arenas = h->arenas};
     *error = NULL;
-    const replay *p = replay_new(&a, (entry_text){journal->data, journal->len}, rebuild_on_entry, &b, error);
+    const replay *p =
+        replay_new(&a, (entry_text){journal->data, journal->len}, wants ? rebuild_on_entry : NULL, &b, error);
     const entry *response = p ? replay_response(p) : NULL, *ended = p ? replay_ended(p) : NULL;
     if (b.failed && p) {
         *error = replay_no_memory;

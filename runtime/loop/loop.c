@@ -15,6 +15,7 @@
 #include "runtime/probe/probe.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/plain.h"
+#include "runtime/run/reopen.h"
 #include "runtime/run/settings.h"
 #include "runtime/run/suspects.h"
 
@@ -126,6 +127,8 @@ static void loop_on_after_poll(uv_check_t *h)
     loop_on_turn(l);
 }
 
+_Static_assert((int)SETTINGS_TAG != (int)REOPEN_TAG, "a tag tells whose segment it is");
+
 static void loop_on_committed(void *arg, store_segment *list)
 {
     (void)arg;
@@ -134,6 +137,8 @@ static void loop_on_committed(void *arg, store_segment *list)
         assert(s->len > 0 || s->rows); /* a run's entries, or a letter's row */
         if (s->tag == SETTINGS_TAG)
             settings_committed(s);
+        else if (s->tag == REOPEN_TAG)
+            reopen_committed(s);
         else if (s->len == 0)
             letter_committed(s);
         else
@@ -185,6 +190,7 @@ static void loop_begin_drain(sw_loop *l)
 {
     assert(!l->home.draining && !l->stopping);
     l->home.draining = true;
+    reopen_drain(&l->home);
     void (*server_end)(http_server *) = l->home.followed && !l->keeper.is_off ? http_server_leave : http_server_drain;
     server_end(l->server);
     if (l->admin_server) server_end(l->admin_server);

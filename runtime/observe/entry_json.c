@@ -85,6 +85,8 @@ static const char *kind_text(entry_kind kind)
         return "stopped";
     case ENTRY_RELEASED:
         return "released";
+    case ENTRY_REOPENED:
+        return "reopened";
     case ENTRY_CRASHED:
         return "crashed";
     case ENTRY_BRANCH:
@@ -115,10 +117,10 @@ void entry_json_put(json_writer *w, const entry *e)
     json_put_int(w, "at", e->at_ms);
     if (e->id.len) put_bytes(w, e->kind == ENTRY_USAGE ? "model" : "id", e->id);
     if (e->occurrence) json_put_int(w, "occurrence", e->occurrence);
-    if (e->attempt) json_put_int(w, "attempt", e->attempt);
+    if (e->attempt) json_put_int(w, e->kind == ENTRY_REOPENED ? "generation" : "attempt", e->attempt);
     if (e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED) json_put_int(w, "duration", e->duration_ms);
     if (e->due_ms) json_put_int(w, "due", e->due_ms);
-    bool is_wish = e->kind == ENTRY_CANCEL || e->kind == ENTRY_RELEASED;
+    bool is_wish = e->kind == ENTRY_CANCEL || e->kind == ENTRY_RELEASED || e->kind == ENTRY_REOPENED;
     if (e->error.len) put_bytes(w, is_wish ? "by" : "error", e->error);
     if (e->by.len) put_bytes(w, "by", e->by);
     entry_json_packed(w, "input", e->input);

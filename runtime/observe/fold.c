@@ -156,6 +156,19 @@ static void fold_take_release(fold *f)
     f->stopped = (entry){.path = 0};
 }
 
+/* The run goes on after its end: the failures that caused the end count no more, nor does its response. */
+static void fold_take_reopened(fold *f, const entry *reopened)
+{
+    for (fold_step *s = f->steps; s; s = s->next) {
+        if (s->state != FOLD_FAILED || !stop_names(reopened, s->path)) continue;
+        s->state = FOLD_OPEN;
+        s->tried = 0;
+        s->due_ms = s->ended_ms = 0;
+    }
+    f->stopped = (entry){.path = 0};
+    f->response_at = 0;
+}
+
 static void fold_take(fold *f, const entry *e, size_t at)
 {
     fold_step *s;
@@ -189,6 +202,9 @@ static void fold_take(fold *f, const entry *e, size_t at)
         return;
     case ENTRY_RELEASED:
         fold_take_release(f);
+        return;
+    case ENTRY_REOPENED:
+        fold_take_reopened(f, e);
         return;
     case ENTRY_STARTED:
     case ENTRY_VALUE:

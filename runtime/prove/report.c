@@ -96,6 +96,7 @@ static const char *entry_kind_name(entry_kind kind)
                                         [ENTRY_ENDED] = "the end",
                                         [ENTRY_ROLLBACK] = "a rollback of",
                                         [ENTRY_CANCEL] = "a cancellation"};
+    if (kind == ENTRY_REOPENED) return "that the run goes on";
     if (kind == ENTRY_BRANCH) return "the start of branch";
     if (kind == ENTRY_LABEL) return "label";
     if (kind == ENTRY_STATUS) return "a status";

@@ -61,14 +61,16 @@ static void crash_strike_out(reckoning *s, const entry *crashed)
 static bool crash_read_journal(reckoning *s, const store_journal *j, uint32_t *entries, unsigned *in_a_row)
 {
     const char *error = j->error;
+    bool has_ended = false;
     assert(run_id_equal(&j->run, &s->run));
     *entries = *in_a_row = 0;
     if (error || !j->found || !j->live) return false;
     for (size_t at = 0, n; at < j->len; at += n) {
         entry e;
         n = entry_decode(j->data + at, j->len - at, &e, &error);
-        if (n == 0 || e.kind == ENTRY_ENDED) return false;
+        if (n == 0) return false;
         (*entries)++;
+        has_ended = e.kind == ENTRY_ENDED;
         if (e.kind == ENTRY_CRASHED) {
             crash_strike_out(s, &e);
             (*in_a_row)++;
@@ -76,7 +78,7 @@ static bool crash_read_journal(reckoning *s, const store_journal *j, uint32_t *e
             *in_a_row = 0;
         }
     }
-    return true;
+    return !has_ended;
 }
 
 static bool crash_add_entry(reckoning *s, const entry *e) { return entry_encode(&s->entries, e) == 0; }

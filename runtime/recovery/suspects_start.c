@@ -109,18 +109,21 @@ static void suspect_on_journal(void *arg, const store_journal *j)
 {
     finding *f = arg;
     const char *error = j->error;
+    bool has_ended = false;
     f->goes_on = !error && j->found && j->live;
     for (size_t at = 0, n; at < j->len && f->goes_on; at += n) {
         entry e;
         n = entry_decode(j->data + at, j->len - at, &e, &error);
-        if (n == 0 || e.kind == ENTRY_ENDED) {
+        if (n == 0) {
             f->goes_on = false;
             return;
         }
         f->entries++;
+        has_ended = e.kind == ENTRY_ENDED;
         if (e.kind == ENTRY_STOPPED) f->stopped = true;
-        if (e.kind == ENTRY_RELEASED) f->stopped = false;
+        if (e.kind == ENTRY_RELEASED || e.kind == ENTRY_REOPENED) f->stopped = false;
     }
+    f->goes_on = f->goes_on && !has_ended;
 }
 
 static bool suspect_encode_stop(msgpack_sbuffer *to, const suspect *k, uint64_t epoch, const char *how)

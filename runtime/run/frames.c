@@ -246,9 +246,9 @@ static bool frames_headers_map(arena *a, const entry *response, sw_value *map)
  * body, even an empty one. */
 static int frames_status_shown(int status) { return status == 204 || status == 205 || status == 304 ? 200 : status; }
 
-bool frames_close(frames *f, const entry *response, entry_ended ended)
+/* Adds the frame of a response. `seq`: of the entry that has to be on disk before. */
+static bool frames_add_response(frames *f, const entry *response, entry_ended ended, uint32_t seq)
 {
-    assert(!f->closed);
     assert(response->kind == ENTRY_RESPONSE);
     arena a;
     arena_init(&a, f->arenas);
@@ -265,13 +265,51 @@ bool frames_close(frames *f, const entry *response, entry_ended ended)
               frames_put_text(f, ended == ENTRY_SUCCEEDED ? "{\"status\":\"succeeded\",\"response\":{\"body\":"
                                                           : "{\"status\":\"failed\",\"response\":{\"body\":") &&
               frames_put(f, body_json.data, body_json.len) && frames_put_text(f, status) &&
-              frames_put(f, headers_json.data, headers_json.len) && frames_put_text(f, "}}") &&
-              frames_end_one(f, UINT32_MAX);
+              frames_put(f, headers_json.data, headers_json.len) && frames_put_text(f, "}}") && frames_end_one(f, seq);
     if (!ok) f->text.size = before;
     arena_free(&a);
-    f->closed = ok;
-    f->durable = f->count;
     return ok;
+}
+
+bool frames_close(frames *f, const entry *response, entry_ended ended)
+{
+    assert(!f->closed);
+    f->closed = frames_add_response(f, response, ended, UINT32_MAX);
+    f->durable = f->count;
+    return f->closed;
+}
+
+/* ---- Runs that were reopened ---- */
+
+static bool frames_add_reopened(frames *f, const entry *reopened, uint32_t seq)
+{
+    char data[48];
+    size_t before = f->text.size;
+    (void)snprintf(data, sizeof data, "{\"generation\":%u}", reopened->attempt);
+    bool ok = frames_begin_one(f, "stepwell.reopened") && frames_put_text(f, data) && frames_end_one(f, seq);
+    if (!ok) f->text.size = before;
+    return ok;
+}
+
+/* The voided response keeps the frame number that clients know it by. */
+static bool frames_reopen(frames_builder *b, const entry *reopened, uint32_t seq)
+{
+    bool has_response = b->response.kind == ENTRY_RESPONSE && seq > 1;
+    if (has_response && !frames_add_response(b->frames, &b->response, (entry_ended)b->ended.status, seq - 1))
+        return false;
+    b->response = b->ended = (entry){.path = 0};
+    return frames_add_reopened(b->frames, reopened, seq);
+}
+
+void frames_build(frames_builder *b, const entry *e, uint32_t seq)
+{
+    if (e->kind == ENTRY_RESPONSE) b->response = *e;
+    if (e->kind == ENTRY_ENDED) b->ended = *e;
+    bool begins = !b->frames && (frames_begin_with(e->kind) || e->kind == ENTRY_REOPENED);
+    if (begins && !(b->frames = frames_new(b->arenas))) b->failed = true;
+    if (!b->frames || b->failed) return;
+    bool ok = e->kind == ENTRY_REOPENED ? frames_reopen(b, e, seq) : frames_add(b->frames, e, seq);
+    b->failed = !ok; /* if one frame were left out, the later ones would have other numbers than before */
 }
 
 bool frames_closed(const frames *f) { return f->closed; }

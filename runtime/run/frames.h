@@ -22,6 +22,15 @@ static inline bool frames_begin_with(entry_kind kind) { return kind == ENTRY_CHU
  * ascending order. False: out of memory, and nothing was added. */
 bool frames_add(frames *f, const entry *e, uint32_t seq);
 
+/* Makes the frames of a journal from its entries in order. */
+typedef struct frames_builder {
+    struct arena_cache *arenas;
+    frames *frames;        /* the owner's, with one reference; NULL: nothing was streamed yet */
+    entry response, ended; /* kind 0: not there. Borrowed from the journal */
+    bool failed;           /* for want of memory: the frames are not to be shown */
+} frames_builder;
+void frames_build(frames_builder *b, const entry *e, uint32_t seq);
+
 /* Tells that the entries up to `seq` are on disk. */
 void frames_durable(frames *f, uint32_t seq);
 

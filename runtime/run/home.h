@@ -30,6 +30,7 @@ struct http_client;
 struct http_exchange;
 struct keeper;
 struct plain;
+struct reopening;
 struct run;
 struct run_listener;
 struct suspects;
@@ -94,7 +95,8 @@ struct home {
     void (*wake)(home *h); /* from any thread: suspects_look and comeback_look are called on the home's */
     msgpack_sbuffer buffers[HOME_BUFFERS]; /* for entries of runs, empty; see record.c */
     size_t buffer_count;
-    msgpack_sbuffer scratch;  /* for packing a value before its entry */
+    msgpack_sbuffer scratch;           /* for packing a value before its entry */
+    LIST_HEAD(, reopening) reopenings; /* ended runs that are to go on (runtime/run/reopen.h) */
     struct letter *undeleted; /* whose rows are to be deleted, and could not be: until the journal takes writes */
     uint64_t last_letter;     /* arrival number of the last letter that was written here */
     uint64_t last_ctx;        /* number of the last context here; `count` apart, so that no two homes give the same */
@@ -112,6 +114,9 @@ void home_free(home *h);
 
 /* Whether no request is taken any more: the home drains and no process follows this one, or --drain is over. */
 bool home_refuses(const home *h);
+
+/* Returns the next id of the home for a run that begins now: ids of a home ascend as long as the wall clock does. */
+run_id home_next_run_id(home *h, int64_t now_ms);
 
 /* Gives the store a segment at the end of the turn; home_segment_back is due when it comes back. Borrows it until then.
  */

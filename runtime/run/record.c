@@ -12,6 +12,7 @@
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
 #include "runtime/run/remarking.h"
+#include "runtime/run/replay.h"
 #include "runtime/run/strand.h"
 
 enum {
@@ -204,6 +205,7 @@ void record_flush(run *r)
                                  .key = r->key && r->seq_sealed == 0 && !BUG(FORGET_KEY) ? &r->key->key : NULL,
                                  .live = record_live(r, due_ms),
                                  .has_live_row = r->seq_sealed > 0 && !BUG(LEAVE_LIVE_ROW),
+                                 .was_reopened = ends && r->replay && replay_reopened(r->replay),
                                  .due_ms = due_ms,
                                  .retain_ms = ends ? record_retain_ms(r) : -1};
     record_describe(r);

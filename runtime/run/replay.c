@@ -29,7 +29,7 @@ struct replay {
     size_t used;            /* other records that the code has come to */
     chunk_count *chunks;    /* one for each branch that streamed outside steps: few */
     size_t chunk_branches, chunk_room;
-    entry started, response, ended, cancel, stopped;
+    entry started, response, ended, cancel, stopped, reopened;
     stand *stands;
     int64_t last_ms;
     uint32_t entries;
@@ -159,12 +159,22 @@ static bool replay_take_remark(replay *p, const entry *e)
     return true;
 }
 
-static bool stop_is_caused_by(const entry *stopped, uint64_t path)
+static bool entry_names_cause(const entry *e, uint64_t path)
 {
     uint64_t cause = htobe64(path);
-    for (size_t at = 0; at + sizeof cause <= stopped->causes.len; at += sizeof cause)
-        if (memcmp(stopped->causes.data + at, &cause, sizeof cause) == 0) return true;
+    for (size_t at = 0; at + sizeof cause <= e->causes.len; at += sizeof cause)
+        if (memcmp(e->causes.data + at, &cause, sizeof cause) == 0) return true;
     return false;
+}
+
+/* Makes a step that has no result one of which no attempt was made. */
+static void record_begin_anew(replay_record *rec)
+{
+    assert(rec->kind == ENTRY_STEP_DONE && !rec->done);
+    rec->failed = rec->fatal = false;
+    if (!BUG(COUNT_ON)) rec->attempts = 0;
+    rec->input_hash = 0; /* no result: there is nothing that another input could not fit */
+    rec->wait = (clock_entry){.due_ms = 0};
 }
 
 /* Gives retries anew, for a release from STOP_EXHAUSTED: to the steps that the stop names as causes, and to those that
@@ -174,13 +184,25 @@ static void replay_give_retries(replay *p, const entry *stopped)
     for (size_t i = 0; i < p->cells; i++) {
         replay_record *rec = &p->records[i];
         if (rec->kind != ENTRY_STEP_DONE || rec->done ||
-            (rec->failed && !stop_is_caused_by(stopped, rec->path) && !BUG(RELEASE_ALL)))
+            (rec->failed && !entry_names_cause(stopped, rec->path) && !BUG(RELEASE_ALL)))
             continue;
-        rec->failed = rec->fatal = false;
-        if (!BUG(COUNT_ON)) rec->attempts = 0;
-        rec->input_hash = 0; /* no result: there is nothing that another input could not fit */
-        rec->wait = (clock_entry){.due_ms = 0};
+        record_begin_anew(rec);
     }
+}
+
+/* Takes back how the run ended, and the failures that `reopened` names. How long the run had been stopped before says
+ * nothing any more, since its deadline is another one. */
+static void replay_take_reopened(replay *p, const entry *reopened)
+{
+    const entry none = {.path = 0};
+    for (size_t i = 0; i < p->cells; i++) {
+        replay_record *rec = &p->records[i];
+        bool is_void = rec->kind == ENTRY_STEP_DONE && !rec->done && entry_names_cause(reopened, rec->path);
+        if (is_void && !BUG(REOPEN_NONE)) record_begin_anew(rec);
+    }
+    p->response = p->ended = p->cancel = p->stopped = none;
+    p->stands = NULL;
+    p->reopened = *reopened;
 }
 
 void replay_release(replay *p)
@@ -238,6 +260,9 @@ static bool replay_take(replay *p, const entry *e)
         return true;
     case ENTRY_RELEASED:
         return replay_take_release(p, e);
+    case ENTRY_REOPENED:
+        replay_take_reopened(p, e);
+        return true;
     case ENTRY_CRASHED:
         return true; /* replay_new counts it */
     case ENTRY_BRANCH:
@@ -287,6 +312,7 @@ const entry *replay_response(const replay *p) { return p->response.kind ? &p->re
 const entry *replay_ended(const replay *p) { return p->ended.kind ? &p->ended : NULL; }
 entry_cancel replay_cancel(const replay *p) { return (entry_cancel)p->cancel.status; }
 const entry *replay_stopped(const replay *p) { return p->stopped.kind ? &p->stopped : NULL; }
+const entry *replay_reopened(const replay *p) { return p->reopened.kind ? &p->reopened : NULL; }
 unsigned replay_crashes(const replay *p) { return p->crashes; }
 int64_t replay_last_ms(const replay *p) { return p->last_ms; }
 uint32_t replay_entries(const replay *p) { return p->entries; }

@@ -46,14 +46,16 @@ replay *replay_new(arena *a, entry_text journal, replay_entry_fn on_entry, void 
 
 /* ---- The run as a whole ---- */
 
-const entry *replay_started(const replay *p);  /* never NULL */
+const entry *replay_started(const replay *p); /* never NULL */
+/* These do not see what came before the run was last reopened. */
 const entry *replay_response(const replay *p); /* NULL: the journal has none */
 const entry *replay_ended(const replay *p);    /* NULL: the run has not ended */
 entry_cancel replay_cancel(const replay *p);   /* ENTRY_CANCEL_NONE: the run was not cancelled */
-const entry *replay_stopped(const replay *p);  /* NULL: the run never was, or has been released since */
+const entry *replay_stopped(const replay *p);  /* NULL: the run never was, or has been released or reopened since */
 /* Gives steps their retries anew, as a release from a stop does; the caller has appended the entry `released`. */
 void replay_release(replay *p);
-/* How long the run was stopped until it was released, all times together. */
+const entry *replay_reopened(const replay *p); /* the last one; NULL: the run never went on after its end */
+/* How long the run was stopped until it was released, all times together, since it was last reopened. */
 int64_t replay_stood_ms(const replay *p, const loop_clock *c);
 unsigned replay_crashes(const replay *p); /* times that the run ended its process since its last progress */
 int64_t replay_last_ms(const replay *p);  /* Unix; of the latest entry */

@@ -81,9 +81,9 @@ struct run {
     bool has_attempted;            /* an attempt of a step has begun in this execution, so side effects may exist */
     bool waits_long;         /* a durable wait longer than --redirect-after has begun: waiting clients get a redirect */
     bool waited_long_before; /* resumed: the journal has such a wait from an earlier execution */
-    bool was_released;       /* resumed: the journal has a release, so the run had been stopped */
-    clock_alarm park_due;    /* set by RUN_ON_WAITS: when the parked run is to be loaded again */
-    entry_ended outcome;     /* valid once the response is set */
+    bool was_released;    /* resumed: the journal has a release, so the run had been stopped; or it has ended before */
+    clock_alarm park_due; /* set by RUN_ON_WAITS: when the parked run is to be loaded again */
+    entry_ended outcome;  /* valid once the response is set */
     const char *outcome_error; /* why it failed, in the run's arena; "": it did not */
     bool lacks_memory;         /* malloc failed for something the run cannot do without: it is lost, and loaded again */
     bool is_rejected;          /* the handler failed with a 4xx: its client's mistake, which counts as no failure */

@@ -10,6 +10,7 @@
 #include "runtime/run/home.h"
 #include "runtime/run/record.h"
 #include "runtime/run/remarking.h"
+#include "runtime/run/replay.h"
 #include "runtime/run/replay_log.h"
 #include "runtime/run/run_core.h"
 #include "runtime/run/run_request.h"
@@ -57,7 +58,7 @@ static duration_outcome run_duration_outcome(const run *r)
     }
 }
 
-/* Returns how long it is since the run began, in whichever process that was. */
+/* Returns how long it is since the run began, or was last reopened, in whichever process that was. */
 static uint64_t run_duration_us(run *r)
 {
     home *h = r->task.home;
@@ -66,8 +67,10 @@ static uint64_t run_duration_us(run *r)
         return now_us > r->began_us ? now_us - r->began_us : 0;
     }
     clock_instant now = clock_now(&h->clock);
+    const entry *reopened = r->replay ? replay_reopened(r->replay) : NULL;
     clock_mark from = {.epoch = r->started_epoch, .at_ms = r->started_ms},
                to = {.epoch = now.epoch, .at_ms = now.wall_ms};
+    if (reopened) from = (clock_mark){.epoch = reopened->epoch, .at_ms = reopened->at_ms};
     return (uint64_t)clock_between_ms(&h->clock, from, to) * 1000;
 }
 

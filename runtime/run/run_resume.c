@@ -23,19 +23,23 @@ enum { TIMER_EARLY_MS = 2 }; /* a deadline so near counts as over: the timer tha
 
 /* ---- Reading ---- */
 
+/* A journal that is being read. */
+typedef struct sight {
+    run *run;
+    frames_builder frames;
+} sight;
+
 /* Takes from each entry of the journal what the run remembers of its earlier executions, and what it said of itself;
  * builds its frames. */
 static void resume_see_entry(void *arg, const entry *e, uint32_t seq)
 {
-    run *r = arg;
+    sight *see = arg;
+    run *r = see->run;
     bool waits = e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED;
     if (waits && e->due_ms - e->at_ms > slot_sent_on_after_ms(r->task.home)) r->waited_long_before = true;
-    if (e->kind == ENTRY_RELEASED) r->was_released = true;
-    bool streams = r->frames || frames_begin_with(e->kind);
-    if (streams && !r->frames) r->frames = frames_new(r->task.home->arenas);
-    /* If one frame were left out, the later ones would have other numbers than before: the load fails instead. */
-    if (streams && (!r->frames || !frames_add(r->frames, e, seq))) r->outcome_error = "out of memory";
-    if (!remarking_note(r, e)) r->outcome_error = "out of memory";
+    if (e->kind == ENTRY_RELEASED || e->kind == ENTRY_REOPENED) r->was_released = true;
+    frames_build(&see->frames, e, seq);
+    if (!remarking_note(r, e)) see->frames.failed = true;
 }
 
 /* Says that nothing is wrong with the run, which is loaded again later. Returns false. */
@@ -58,12 +62,14 @@ static const endpoint no_endpoint = {.kind = ENDPOINT_DURABLE, .route = ""};
 static bool resume_restore(run *r, const store_journal *j, stop_cause *why)
 {
     const char *error = NULL;
+    sight see = {.run = r, .frames = {.arenas = r->task.home->arenas}};
     /* A quarter more than task_init allows, so that what fitted in the first execution fits again, though the arena
      * gets it in another order and in other pieces. */
     arena_set_limit(&r->task.arena, (size_t)r->task.home->opt->run_state_max * 5);
-    r->replay = replay_new(&r->journal, (entry_text){j->data, j->len}, resume_see_entry, r, &error);
+    r->replay = replay_new(&r->journal, (entry_text){j->data, j->len}, resume_see_entry, &see, &error);
+    r->frames = see.frames.frames;
     if (!r->replay) return resume_unreadable(why, error);
-    if (*r->outcome_error) return resume_try_later(why, r->outcome_error);
+    if (see.frames.failed) return resume_try_later(why, replay_no_memory);
     const entry *started = replay_started(r->replay);
     const endpoint *e = app_endpoint(r->task.home->app, started->function.data, started->function.len);
     r->task.endpoint = e ? e : &no_endpoint;
@@ -167,11 +173,22 @@ static entry_cancel resume_cancel_reason(const run *r, const slot *s, const stop
     return since_ms > 0 && moment_is_past(moment_after(since_ms, retain_ms)) ? ENTRY_CANCEL_STALE : ENTRY_CANCEL_NONE;
 }
 
+/* A run that was reopened has the deadline that it got then. */
+static void resume_renew_deadline(run *r)
+{
+    const entry *e = replay_reopened(r->replay);
+    if (!e) return;
+    const clock_entry deadline = {e->epoch, e->at_ms, e->due_ms, false};
+    r->deadline_due = (clock_wait){.due_ms = 0};
+    if (e->due_ms > 0) r->deadline_due = clock_wait_of(&r->task.home->clock, &deadline);
+}
+
 /* Puts the deadline off by the time for which the run was stopped. */
 static void resume_move_deadline(run *r, const resume_wishes *w)
 {
     loop_clock *c = &r->task.home->clock;
     const entry *stopped = replay_stopped(r->replay);
+    resume_renew_deadline(r);
     if (r->deadline_due.due_ms == 0 || BUG(DEADLINE_RUNS)) return;
     int64_t stood_ms = replay_stood_ms(r->replay, c);
     clock_instant now = clock_now(c);

@@ -12,13 +12,17 @@
 #include "runtime/run/run_trace.h"
 #include "runtime/run/strand.h"
 
-/* Gives the run the next id of its home: ids of a home ascend as long as the wall clock does. */
-static void run_make_id(run *r)
+run_id home_next_run_id(home *h, int64_t now_ms)
 {
     uint8_t random[10];
     random_bytes(random, sizeof random);
-    r->id = run_id_next(&r->task.home->runs.last_id, r->started_ms, random, r->task.home->index, r->task.home->count);
-    r->task.home->runs.last_id = r->id;
+    h->runs.last_id = run_id_next(&h->runs.last_id, now_ms, random, h->index, h->count);
+    return h->runs.last_id;
+}
+
+static void run_make_id(run *r)
+{
+    r->id = home_next_run_id(r->task.home, r->started_ms);
     run_id_format(&r->id, r->id_text);
 }
 

@@ -8,6 +8,7 @@
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
 #include "runtime/run/program.h"
+#include "runtime/run/reopen.h"
 #include "runtime/run/replay.h"
 #include "runtime/run/run.h"
 #include "runtime/run/run_listener.h"
@@ -32,12 +33,14 @@ _Static_assert((int64_t)READ_FIRST_MS << TRIES_MAX >= READ_MOST_MS, "slot.tries 
 
 static void slot_answer_ended(home *h, slot *s, const store_journal *j)
 {
+    if (reopen_take_journal(h, s, j)) return;
     h->listener->on_found_ended(h, s, j);
     slot_remove(h, s);
 }
 
 static void slot_answer_not_found(home *h, slot *s, int status, const char *why)
 {
+    reopen_deny(h, &s->id, status, why);
     h->listener->on_not_found(s, status, why);
     slot_remove(h, s);
 }
@@ -221,6 +224,7 @@ static void slot_resume_or_stop(home *h, slot *s, const store_journal *j, bool r
     assert(s->state == SLOT_LOADING); /* its place, if it had one, is free: what is decided here says who gets it */
     run_id_format(&s->id, id);
     s->has_live_row = true;
+    reopen_deny_live(h, j);
     if (h->opt->no_resume && !s->is_known_here && s->stop == STOP_NONE) { /* asked for before it was found */
         s->stop = STOP_NOT_RESUMED;
         s->not_resumed = true;

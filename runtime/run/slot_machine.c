@@ -9,7 +9,8 @@ static const uint8_t table[SLOT_STATES][SLOT_EVENTS] = {
     [SLOT_NEW] = {[SLOT_ON_BEGUN] = SLOT_RUNNING,
                   [SLOT_ON_ASKED_FOR] = SLOT_UNKNOWN,
                   [SLOT_ON_PARKED] = SLOT_PARKED,
-                  [SLOT_ON_STOPPED] = SLOT_STOPPED},
+                  [SLOT_ON_STOPPED] = SLOT_STOPPED,
+                  [SLOT_ON_REOPENING] = SLOT_REOPENING},
     [SLOT_RUNNING] = {[SLOT_ON_PARKED] = SLOT_PARKED,
                       [SLOT_ON_STOPPED] = SLOT_STOPPED,
                       [SLOT_ON_PUT_OFF] = SLOT_PARKED,
@@ -45,12 +46,19 @@ static const uint8_t table[SLOT_STATES][SLOT_EVENTS] = {
                       [SLOT_ON_SUSPECTED] = SLOT_SUSPECT,
                       [SLOT_ON_BEHIND] = SLOT_BEHIND,
                       [SLOT_ON_RESUMED] = SLOT_RUNNING,
+                      [SLOT_ON_REOPENING] = SLOT_REOPENING,
                       [SLOT_ON_GONE] = SLOT_GONE},
     [SLOT_LOADING_PLACED] = {[SLOT_ON_PUT_OFF] = SLOT_PARKED,
                              [SLOT_ON_WAKE] = SLOT_LOADING_PLACED,
                              [SLOT_ON_LOOK] = SLOT_LOADING_PLACED,
                              [SLOT_ON_PLACE_GIVEN] = SLOT_LOADING,
                              [SLOT_ON_SUSPECTED] = SLOT_SUSPECT},
+    /* Whatever comes meanwhile is looked at when the run is loaded. */
+    [SLOT_REOPENING] = {[SLOT_ON_PARKED] = SLOT_PARKED,
+                        [SLOT_ON_PUT_OFF] = SLOT_PARKED,
+                        [SLOT_ON_WAKE] = SLOT_REOPENING,
+                        [SLOT_ON_LOOK] = SLOT_REOPENING,
+                        [SLOT_ON_NOT_REOPENED] = SLOT_UNKNOWN},
 };
 
 /* ---- Pairs without a row ---- */
@@ -73,13 +81,18 @@ static const struct {
     const char *why;
 } nevers[] = {
     {S(GONE), ALL_EVENTS, "it is freed: nobody has a pointer to it"},
-    {S(NEW), ALL_EVENTS & ~(E(BEGUN) | E(ASKED_FOR) | E(PARKED) | E(STOPPED)), "whoever makes it says what it is"},
+    {S(NEW), ALL_EVENTS & ~(E(BEGUN) | E(ASKED_FOR) | E(PARKED) | E(STOPPED) | E(REOPENING)),
+     "whoever makes it says what it is"},
     {~S(NEW), E(BEGUN) | E(ASKED_FOR), "it has been there before"},
     {S(RUNNING), E(WAKE) | E(LOOK), "its run is in memory: it is told itself"},
     {S(RUNNING),
      E(TAKEN) | E(TAKEN_PLACED) | E(PLACE_GIVEN) | E(NO_PLACE) | E(GATE_CLOSED) | E(SUSPECTED) | E(BEHIND) |
          E(ADMITTED) | E(RESUMED),
      "its run is in memory: nobody loads it"},
+    {~(S(NEW) | S(LOADING) | S(REOPENING)), E(REOPENING), "nobody has read yet that the run has ended"},
+    {~S(REOPENING), E(NOT_REOPENED), "it is not being reopened"},
+    {S(REOPENING), ~(E(PARKED) | E(PUT_OFF) | E(WAKE) | E(LOOK) | E(NOT_REOPENED)) & ALL_EVENTS,
+     "nobody loads it before it is on disk that the run goes on"},
     {S(UNKNOWN), E(WAKE), "nobody knows of anything that could go on"},
     {AWAY & ~S(GATED), E(PUT_OFF), "it is left alone in any case, or waits for something"},
     {AWAY, E(PARKED) | E(STOPPED), "only who has loaded or left it knows its time, or its reason"},
@@ -167,6 +180,7 @@ const char *slot_state_name(slot_state state)
         [SLOT_BEHIND] = "behind",
         [SLOT_LOADING] = "loading",
         [SLOT_LOADING_PLACED] = "loading with a place",
+        [SLOT_REOPENING] = "reopening",
         [SLOT_GONE] = "gone",
     };
     assert(state < SLOT_STATES && names[state]);
@@ -192,6 +206,8 @@ const char *slot_event_name(slot_event event)
         [SLOT_ON_BEHIND] = "behind",
         [SLOT_ON_ADMITTED] = "admitted",
         [SLOT_ON_RESUMED] = "resumed",
+        [SLOT_ON_REOPENING] = "reopening",
+        [SLOT_ON_NOT_REOPENED] = "not reopened",
         [SLOT_ON_GONE] = "gone",
     };
     assert(event < SLOT_EVENTS && names[event]);

@@ -9,6 +9,9 @@
  *     DUE, ASKED, LOADING --gate closed--> GATED --put off--> PARKED, and woken
  *     LOADING --suspected--> SUSPECT --taken--> LOADING_PLACED
  *     DUE, LOADING --behind--> BEHIND --admitted--> DUE
+ *
+ *     NEW, LOADING --reopening--> REOPENING --parked--> PARKED, and woken
+ *                                    \--not reopened--> UNKNOWN
  */
 #ifndef RUNTIME_RUN_SLOT_MACHINE_H
 #define RUNTIME_RUN_SLOT_MACHINE_H
@@ -33,7 +36,9 @@ typedef enum slot_state {
 
     SLOT_LOADING,        /* its journal is being read */
     SLOT_LOADING_PLACED, /* its journal is being read, and it has one of the places of --runs-max */
-    SLOT_GONE,           /* final: it is freed */
+    SLOT_REOPENING, /* the run had ended, or is a fork that begins: the entry by which it goes on is on its way to the
+                       disk (runtime/run/reopen.h) */
+    SLOT_GONE,      /* final: it is freed */
     SLOT_STATES
 } slot_state;
 
@@ -54,7 +59,9 @@ typedef enum slot_event {
     SLOT_ON_BEHIND,   /* others come first */
     SLOT_ON_ADMITTED, /* others have got on: the run may be loaded when there is a place */
     SLOT_ON_RESUMED,
-    SLOT_ON_GONE, /* the run has ended, or is deleted, or there is none */
+    SLOT_ON_REOPENING,    /* an operator has the run go on, which has ended */
+    SLOT_ON_NOT_REOPENED, /* and that is not on disk */
+    SLOT_ON_GONE,         /* the run has ended, or is deleted, or there is none */
     SLOT_EVENTS
 } slot_event;
 

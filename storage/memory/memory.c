@@ -24,6 +24,25 @@ static void batch_add_expiry(memory_batch *b, const store_segment *s, int64_t no
     memory_batch_put(b, MEMORY_EXPIRY, (store_bytes){row, sizeof row}, (store_bytes){"", 0});
 }
 
+/* Deletes the expiry rows of a run that goes on. */
+static void batch_reopen(const memory_disk *d, memory_batch *b, const run_id *id)
+{
+    const memory_table *t = &d->tables[MEMORY_EXPIRY];
+    for (size_t i = 0; i < t->count; i++) { /* a test has few */
+        const run_id of = row_expiry_run(t->rows[i].key);
+        if (run_id_equal(&of, id))
+            memory_batch_delete(b, MEMORY_EXPIRY, (store_bytes){t->rows[i].key, t->rows[i].key_len});
+    }
+}
+
+/* Whether the run has segments. */
+static bool run_is_there(const memory_disk *d, const run_id *id)
+{
+    uint8_t key[ROW_SEGMENT_KEY_BYTES];
+    row_segment_key(key, id, 0);
+    return memory_get(&d->tables[MEMORY_SEGMENTS], key, sizeof key) != NULL;
+}
+
 static void batch_add_segment(memory_batch *b, const store_segment *s, int64_t now_ms)
 {
     uint8_t key[ROW_SEGMENT_KEY_BYTES], due[ROW_DUE_BYTES];
@@ -31,7 +50,8 @@ static void batch_add_segment(memory_batch *b, const store_segment *s, int64_t n
     if (s->len > 0)
         memory_batch_put(b, MEMORY_SEGMENTS, (store_bytes){key, sizeof key}, (store_bytes){s->data, s->len});
     row_put_be(due, (uint64_t)s->due_ms, ROW_DUE_BYTES);
-    if (s->live == STORE_LIVE_SET) memory_batch_put(b, MEMORY_LIVE, id_bytes(&s->run), (store_bytes){due, sizeof due});
+    if (s->live == STORE_LIVE_SET || s->live == STORE_LIVE_REOPEN)
+        memory_batch_put(b, MEMORY_LIVE, id_bytes(&s->run), (store_bytes){due, sizeof due});
     if (s->live != STORE_LIVE_CLEAR) return;
     if (s->has_live_row) memory_batch_delete(b, MEMORY_LIVE, id_bytes(&s->run));
     batch_add_expiry(b, s, now_ms);
@@ -87,6 +107,11 @@ static store_segment *batch_add_group(memory_disk *d, memory_batch *b, store_seg
     store_segment *s = first;
     size_t before = b->count;
     bool whole = true;
+    if (s->live == STORE_LIVE_REOPEN && !run_is_there(d, &s->run)) {
+        s->outcome = STORE_GONE;
+        return s->next;
+    }
+    if (s->live == STORE_LIVE_REOPEN) batch_reopen(d, b, &s->run);
     for (bool more = true; more; s = s->next) {
         batch_add_segment(b, s, now_ms);
         if (s->key && whole) whole = batch_add_key(d, b, s);

@@ -155,6 +155,7 @@ static void rocks_close(backend *b)
     rocksdb_options_destroy(r->options);
     (void)pthread_rwlock_destroy(&r->lock);
     (void)pthread_mutex_destroy(&r->slow);
+    rocks_claims_free(&r->claims);
     free(r);
 }
 
@@ -297,7 +298,7 @@ void rocks_start_trimmer(rocks *r)
 static rocks *rocks_new(const char *path)
 {
     rocks *r = calloc(1, sizeof *r);
-    if (!r || rwlock_init(&r->lock) != 0 || pthread_mutex_init(&r->slow, NULL) != 0) {
+    if (!r || rwlock_init(&r->lock) != 0 || pthread_mutex_init(&r->slow, NULL) != 0 || !rocks_claims_init(&r->claims)) {
         free(r);
         return NULL;
     }

@@ -8,6 +8,7 @@
 
 #include "storage/folder.h"
 #include "storage/rocks/rocks.h"
+#include "storage/rocks/rocks_claims.h"
 #include "storage/rocks/rocks_seq.h"
 #include "storage/rocks/rocks_synced.h"
 #include "storage/rocks/rocks_trimmer.h"
@@ -66,6 +67,7 @@ typedef struct rocks {
     uint64_t epoch;
     uint8_t stamp[ROCKS_STAMP_BYTES]; /* behind the epoch on disk: random bytes of this process */
     bool fenced;                      /* journal thread: see is_fenced in backend.h */
+    rocks_claims claims;              /* between the journal thread and the sweeper */
     uint64_t marks;                   /* commits since the start that wrote a mark: see rocks_find_commit */
     char node[ROCKS_NODE_MAX];
 } rocks;

@@ -22,7 +22,7 @@ void rocks_places_register(void);
 static inline bool rocks_places_has(const uint8_t key[ROW_SEGMENT_KEY_BYTES])
 {
     uint32_t seq = row_segment_seq(key);
-    return seq > 0 && seq < ROCKS_SEQ_KEY;
+    return seq > 0 && seq < ROCKS_SEQ_END;
 }
 
 #endif

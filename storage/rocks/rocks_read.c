@@ -59,7 +59,7 @@ static bool journal_take_segment(rocksdb_iterator_t *it, const uint8_t *key, sto
     uint32_t seq = row_segment_seq(key);
     assert(!out->cut && !out->error);
     out->found = true;
-    if (len == 0 || seq == ROCKS_SEQ_KEY) return true;
+    if (len == 0 || seq >= ROCKS_SEQ_END) return true;
     out->cut = bytes_max > 0 && out->len + len > bytes_max;
     if (out->cut) return false;
     out->seq_next = seq + 1;
@@ -158,7 +158,7 @@ typedef struct bounds {
 static rocksdb_iterator_t *iterate_run(rocks *r, rocksdb_readoptions_t *how, const run_id *id, uint32_t from, bounds *b)
 {
     row_segment_key(b->from, id, from);
-    row_segment_key(b->behind, id, ROCKS_SEQ_KEY);
+    row_segment_key(b->behind, id, ROCKS_SEQ_END);
     rocksdb_readoptions_set_iterate_lower_bound(how, (const char *)b->from, sizeof b->from);
     rocksdb_readoptions_set_iterate_upper_bound(how, (const char *)b->behind, sizeof b->behind);
     return rocksdb_create_iterator_cf(r->db, how, r->tables[ROCKS_TABLE_SEGMENTS]);

@@ -147,9 +147,34 @@ static bool run_is_live(rocks *r, const rocksdb_readoptions_t *how, const run_id
     return due != NULL;
 }
 
+/* Whether the run has been reopened, and has named another expiry row than this one since (batch_expiry), or has not
+ * ended. `row` NULL: any row. */
+static bool run_has_other_row(rocks *r, const run_id *id, const uint8_t *row, bool *ok)
+{
+    uint8_t key[ROW_SEGMENT_KEY_BYTES];
+    char *why = NULL;
+    size_t len = 0;
+    row_segment_key(key, id, ROCKS_SEQ_EXPIRY);
+    char *counts =
+        rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)key, sizeof key, &len, &why);
+    if (why) rocksdb_free(why);
+    if (why) *ok = false;
+    bool other = counts && !(row && len == BACKEND_EXPIRY_BYTES && memcmp(counts, row, len) == 0);
+    if (counts) rocksdb_free(counts);
+    return other;
+}
+
+/* Whether the run, which seems to have ended, may be deleted: it is not being reopened, nor has it been since that was
+ * seen. It stays ended then until the batch is written. */
+static bool run_is_doomed(rocks *r, const run_id *id, bool *ok)
+{
+    return rocks_claims_doom(&r->claims, id) && !run_is_live(r, r->reads, id, ok) && *ok;
+}
+
 /* Deletes runs by their expiry rows: those that outlived their first commit, or have a retention of their own. A run
- * that is live has an expiry row if its last commit was reported as failed and came back from the log: the run goes on,
- * and only the row is deleted. Returns how many runs; -1: an error. */
+ * that is live has an expiry row if it was reopened, or if its last commit was reported as failed and came back from
+ * the log: the run goes on, and only the row is deleted; and so it is if the run has ended again, and has another row.
+ * Returns how many runs; -1: an error. */
 static long sweep_expired(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, backend_expiry kind, size_t limit)
 {
     uint8_t *from = s->expiry_from[kind];
@@ -168,12 +193,14 @@ static long sweep_expired(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, b
         if (at[0] != kind || row_expiry_ms(at) > until_ms) break;
         run_id id = row_expiry_run(at);
         memcpy(from, at, BACKEND_EXPIRY_BYTES);
-        bool live = run_is_live(r, r->reads, &id, &ok);
-        if (ok && !live) ok = batch_delete_run(r, b, &id);
-        if (!live) backend_sweep_note(s, &id);
-        rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_EXPIRY], (const char *)at, BACKEND_EXPIRY_BYTES);
-        deleted += !live;
         n++;
+        if (!rocks_claims_doom(&r->claims, &id))
+            continue; /* it is being reopened: the next round sees whether it was */
+        bool stays = run_is_live(r, r->reads, &id, &ok) || run_has_other_row(r, &id, at, &ok);
+        if (ok && !stays) ok = batch_delete_run(r, b, &id);
+        if (!stays) backend_sweep_note(s, &id);
+        rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_EXPIRY], (const char *)at, BACKEND_EXPIRY_BYTES);
+        deleted += !stays;
     }
     if (n == limit) s->done = false;
     return rocks_iterated(it, &error) && ok ? deleted : -1;
@@ -312,6 +339,7 @@ static long sweep_walk(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, size
         broken = iterator_is_broken(m.it); /* perhaps in the middle of this run */
         if (w.segments > 1 || (broken && !run_is_single(r, &m, &w.id)) || run_is_live(r, m.reads, &w.id, &ok) || !ok)
             continue;
+        if (!run_is_doomed(r, &w.id, &ok) || run_has_other_row(r, &w.id, NULL, &ok) || !ok) continue;
         ok = batch_delete_run(r, b, &w.id);
         backend_sweep_note(s, &w.id);
         n++;
@@ -338,6 +366,7 @@ long rocks_sweep_age(backend *base, backend_sweep *sweep, size_t limit)
     long single = stores < 0 ? -1 : sweep_walk(r, b, &next, limit);
     bool ok = single >= 0 && (rocksdb_writebatch_count(b) == 0 || batch_write(r, r->synced_writes, b, &error));
     rocksdb_writebatch_destroy(b);
+    rocks_claims_spare(&r->claims);
     rocks_read_end(r);
     if (ok) *sweep = next;
     return ok ? own + stores + single : -1;
@@ -363,7 +392,7 @@ long rocks_sweep_bytes(backend *base, backend_sweep *sweep, uint64_t bytes, size
     moment m = moment_begin(r, &next.bytes_from);
     for (; ok && *freed < bytes && seen < limit && walk_run(m.it, &w); seen++) {
         next.bytes_from = w.id;
-        if (iterator_is_broken(m.it) || run_is_live(r, m.reads, &w.id, &ok) || !ok) continue;
+        if (iterator_is_broken(m.it) || !run_is_doomed(r, &w.id, &ok)) continue;
         ok = batch_delete_run(r, b, &w.id); /* the expiry row stays: it leads to nothing when its time comes */
         *freed += w.bytes;
         backend_sweep_note(&next, &w.id);
@@ -375,6 +404,7 @@ long rocks_sweep_bytes(backend *base, backend_sweep *sweep, uint64_t bytes, size
     if (broken && step_over(r, &next.bytes_from, next.now_ms)) next.done = false;
     ok = ok && (n == 0 || batch_write(r, r->synced_writes, b, &error));
     rocksdb_writebatch_destroy(b);
+    rocks_claims_spare(&r->claims);
     rocks_read_end(r);
     if (ok) *sweep = next;
     return ok ? n : -1;

@@ -25,8 +25,21 @@ static void batch_expiry(rocks *r, const store_segment *s, int64_t now_ms)
     if (alone && !own && !s->key) return;
     row_expiry_key(row, s, now_ms);
     batch_put(r, ROCKS_TABLE_EXPIRY, (store_bytes){row, sizeof row}, (store_bytes){"", 0});
+    if (s->was_reopened) {
+        row_segment_key(key, &s->run, ROCKS_SEQ_EXPIRY);
+        batch_put(r, ROCKS_TABLE_SEGMENTS, (store_bytes){key, sizeof key}, (store_bytes){row, sizeof row});
+    }
     if (!alone) return;
     row_segment_key(key, &s->run, ROCKS_SEQ_LONE); /* a second segment, empty: so sweep_walk leaves the run alone */
+    batch_put(r, ROCKS_TABLE_SEGMENTS, (store_bytes){key, sizeof key}, (store_bytes){"", 0});
+}
+
+/* Has the expiry row of a run that goes on count no more: nobody knows its key, which holds the journal thread's time
+ * of that commit. Instead the run says which of its rows counts: none, until it ends again (batch_expiry). */
+static void batch_reopen(rocks *r, const run_id *id)
+{
+    uint8_t key[ROW_SEGMENT_KEY_BYTES];
+    row_segment_key(key, id, ROCKS_SEQ_EXPIRY);
     batch_put(r, ROCKS_TABLE_SEGMENTS, (store_bytes){key, sizeof key}, (store_bytes){"", 0});
 }
 
@@ -34,11 +47,13 @@ static void batch_segment(rocks *r, const store_segment *s, int64_t now_ms)
 {
     uint8_t key[ROW_SEGMENT_KEY_BYTES], due[ROW_DUE_BYTES];
     const char *id = (const char *)s->run.bytes;
-    assert(s->seq < ROCKS_SEQ_KEY);
+    assert(s->seq < ROCKS_SEQ_END);
+    assert(!s->was_reopened || (s->has_live_row && s->seq > 0));
     assert(s->data || s->len == 0);
     row_segment_key(key, &s->run, s->seq);
     if (s->len > 0) batch_put(r, ROCKS_TABLE_SEGMENTS, (store_bytes){key, sizeof key}, (store_bytes){s->data, s->len});
-    if (s->live == STORE_LIVE_SET) {
+    if (s->live == STORE_LIVE_REOPEN) batch_reopen(r, &s->run);
+    if (s->live == STORE_LIVE_SET || s->live == STORE_LIVE_REOPEN) {
         row_put_be(due, (uint64_t)s->due_ms, ROW_DUE_BYTES);
         batch_put(r, ROCKS_TABLE_LIVE, (store_bytes){id, RUN_ID_BYTES}, (store_bytes){due, sizeof due});
     }
@@ -60,6 +75,7 @@ typedef struct writer {
     size_t error_size;
     bool failed;      /* the whole batch is refused */
     bool has_segment; /* else the batch needs a mark: see rocks_find_commit */
+    bool claims;      /* runs that are reopened are kept from the sweeper */
 } writer;
 
 /* Fails the batch. Returns false. */
@@ -187,6 +203,25 @@ static bool batch_row(writer *w, const store_row *row)
     return true;
 }
 
+/* ---- Runs that are reopened ---- */
+
+/* Whether the run that has ended is there, and stays until the batch is written. */
+static bool batch_claim(writer *w, const store_segment *s)
+{
+    uint8_t key[ROW_SEGMENT_KEY_BYTES];
+    char *why = NULL;
+    assert(s->seq > 0);
+    if (!rocks_claims_take(&w->r->claims, &s->run)) return false;
+    w->claims = true;
+    row_segment_key(key, &s->run, 0);
+    rocksdb_pinnableslice_t *first = rocksdb_get_pinned_cf(w->r->db, w->r->reads, w->r->tables[ROCKS_TABLE_SEGMENTS],
+                                                           (const char *)key, sizeof key, &why);
+    if (rocks_take_error(why, w->error, w->error_size)) w->failed = true;
+    bool is_there = first != NULL;
+    if (first) rocksdb_pinnableslice_destroy(first);
+    return is_there;
+}
+
 /* ---- Groups ---- */
 
 static bool has_insert(const store_segment *s)
@@ -219,6 +254,10 @@ static store_segment *batch_group(writer *w, store_segment *first, int64_t now_m
 {
     store_segment *s = first;
     bool whole = true, has_segment = false;
+    if (s->live == STORE_LIVE_REOPEN && !batch_claim(w, s)) {
+        s->outcome = STORE_GONE;
+        return s->next;
+    }
     batch_save_point(w, false);
     for (bool more = true; more; s = s->next) {
         batch_segment(w->r, s, now_ms);
@@ -308,6 +347,7 @@ store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char
     bool empty = rocksdb_writebatch_count(r->batch) == 0; /* no group could be taken */
     if (filled && !empty) rocksdb_write(r->db, r->synced_writes, r->batch, &why);
     batch_empty(r);
+    if (w.claims) rocks_claims_drop(&r->claims);
     if (!filled) return STORE_REFUSED;
     if (empty) return STORE_DONE;
     r->failed = why != NULL; /* until rocks_reopen */
@@ -326,7 +366,7 @@ bool rocks_find_commit(backend *b, const store_segment *list, bool *there, const
     uint8_t key[ROW_SEGMENT_KEY_BYTES], mark[ROCKS_MARK_BYTES];
     char *why = NULL, *row;
     size_t len = 0;
-    while (list && (list->outcome == STORE_KEY_TAKEN || list->len == 0)) list = list->next;
+    while (list && (list->outcome != STORE_DONE || list->len == 0)) list = list->next;
     if (!rocks_read_begin(r, error)) return false;
     if (list) {
         row_segment_key(key, &list->run, list->seq);

@@ -367,9 +367,9 @@ static void test_unauthorized(void)
 {
     static const struct {
         const char *method, *what, *realm;
-    } rows[] = {{"GET", "/output", "run"}, {"PUT", "/output", "run"},     {"GET", "/stream", "run"},
-                {"DELETE", "", "admin"},   {"POST", "/release", "admin"}, {"GET", "", "admin"},
-                {"POST", "/stop", "admin"}};
+    } rows[] = {{"GET", "/output", "run"},  {"PUT", "/output", "run"},     {"GET", "/stream", "run"},
+                {"DELETE", "", "admin"},    {"POST", "/release", "admin"}, {"GET", "", "admin"},
+                {"POST", "/stop", "admin"}, {"POST", "/resume", "admin"}};
     static const struct {
         const char *method, *path;
     } admin[] = {{"GET", "/_sw/runs"},           {"POST", "/_sw/runs"},  {"GET", "/_sw/metrics"},

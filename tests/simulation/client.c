@@ -100,6 +100,18 @@ static void make_order(client *c, const char *method, const char *what)
                 method, w->runs[c->run].id, what);
 }
 
+/* Every other time it names the generation that it wants. */
+static void make_resume(client *c)
+{
+    char body[48] = "";
+    if (world_chance(RANDOM_LIVE, 50))
+        (void)snprintf(body, sizeof body, "{\"generation\":%u}", w->runs[c->run].reopened + 1);
+    set_request(c,
+                "POST /_sw/runs/%s/resume HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN
+                "\r\nContent-Length: %zu\r\n\r\n%s",
+                w->runs[c->run].id, strlen(body), body);
+}
+
 /* The URL of the run itself is its output's without that word. */
 static void make_steer(client *c, const char *method, const char *what)
 {
@@ -137,6 +149,9 @@ static void make_request(client *c)
     case TARGET_STOP:
         make_steer(c, "POST", "/stop");
         break;
+    case TARGET_RESUME:
+        make_resume(c);
+        break;
     case TARGET_PAGE:
         make_steer(c, "GET", "");
         break;
@@ -163,6 +178,8 @@ static void note_run(client *c)
     c->releases_before = r ? r->releases : 0;
     c->entries_before = r ? r->entries : 0;
     c->asked_ns = w->steady_ns;
+    c->reopened_before = r ? r->reopened : 0;
+    c->ended_before = r && r->ended && r->outcome != ENTRY_SUCCEEDED;
     c->begun_before = begun_of(c->job);
 }
 

@@ -20,6 +20,8 @@ static const char *const meetings[MEETINGS] = {
     [MET_STOP_AWAY] = "stops of runs that were not in memory",
     [MET_STOP_REFUSED] = "stops that the operator was refused",
     [MET_WHY] = "runs that moved when their page had said so",
+    [MET_REOPENED] = "runs that go on after their end",
+    [MET_RESUMED] = "such runs that have succeeded",
     [MET_DRAIN_BEHIND] = "drains while runs waited for others",
 };
 static uint64_t met[MEETINGS];

@@ -110,7 +110,7 @@ static sw_value attempt(sw_ctx *c, sw_value input)
     crash_point(r, at);
     if (o->calls) call(c);
     if (at % CONVERTS == 1) convert(c);
-    if (sw_attempt(c) <= o->fails && r->releases <= (unsigned)o->mends) fail(c, o);
+    if (sw_attempt(c) <= o->fails && r->releases + r->reopened <= (unsigned)o->mends) fail(c, o);
     uint64_t nonce = promise_nonce(r, at);
     char *padding = sw_alloc(c, (size_t)o->bytes + 1);
     memset(padding, 'p', (size_t)o->bytes);

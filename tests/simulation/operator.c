@@ -32,16 +32,25 @@ static bool has_work(void)
     return false;
 }
 
-/* What it is asked for that nobody needs: pages, stops, and releases of runs that do not stand. */
+/* What it is asked for that nobody needs: pages, stops, releases of runs that do not stand, resumes of runs that have
+ * not ended. One that has failed is resumed more often than not. */
+static client_target wish_for(const run_record *r)
+{
+    bool may_resume = r->reopened < REOPENS_MAX;
+    bool has_failed = r->ended && r->outcome != ENTRY_SUCCEEDED;
+    if (may_resume && world_chance(RANDOM_LIVE, has_failed ? 70 : 15)) return TARGET_RESUME;
+    if (world_chance(RANDOM_LIVE, 50)) return TARGET_STOP;
+    return world_chance(RANDOM_LIVE, 50) ? TARGET_PAGE : TARGET_RELEASE;
+}
+
 static run_record *any_run(client_target *target)
 {
     unsigned *left = &w->plan.epoch[w->epoch].operations;
     if (*left == 0 || w->run_count == 0) return NULL;
     --*left;
-    *target = world_chance(RANDOM_LIVE, 50)   ? TARGET_STOP
-              : world_chance(RANDOM_LIVE, 50) ? TARGET_PAGE
-                                              : TARGET_RELEASE;
-    return &w->runs[world_below(RANDOM_LIVE, w->run_count)];
+    run_record *r = &w->runs[world_below(RANDOM_LIVE, w->run_count)];
+    *target = wish_for(r);
+    return r;
 }
 
 /* One that a program stops each time anew is given up. */
@@ -78,6 +87,7 @@ bool operator_turn(void)
     if (target == TARGET_RELEASE) r->asked_to_release = true;
     if (target == TARGET_RUN) r->asked_to_cancel = true;
     if (target == TARGET_STOP) r->asked_to_stop++;
+    if (target == TARGET_RESUME) r->asked_to_reopen = true;
     client_ask_again(c, target, 0);
     return true;
 }
@@ -108,6 +118,8 @@ void operator_answered(client *c)
         promise_cancel_told(c, r, c->status);
     else if (c->target == TARGET_STOP && !unknown && !refused)
         promise_stop_told(c, r, c->status);
+    else if (c->target == TARGET_RESUME && !unknown && !refused)
+        promise_resume_told(c, r, c->status);
     else if (c->target == TARGET_PAGE && c->status == 200)
         page_told(c, r);
     client_close(c);

@@ -35,6 +35,8 @@ void promise_sleep_ends(run_record *r, int op, int64_t ms);
 
 /* A commit is on disk. */
 void promise_committed(const store_segment *list);
+/* Whether the run has ended with this response, when it had been reopened so often or more often. */
+bool promise_has_ended_with(const run_record *r, unsigned reopened_before, int status, const char *body, size_t len);
 /* The journal as a process finds it: `data` are all entries of the run. */
 void promise_found(const char *run, const char *data, size_t len);
 
@@ -49,6 +51,8 @@ void promise_cancel_told(const client *c, run_record *r, int status);
 void promise_release_told(const client *c, const run_record *r, int status);
 /* The answer to a stop: 503 is none. */
 void promise_stop_told(const client *c, run_record *r, int status);
+/* The answer to a resume: 503 is none. */
+void promise_resume_told(const client *c, const run_record *r, int status);
 /* That the run stands, and why. */
 void promise_stopped_told(const client *c, const run_record *r, const char *reason, size_t len);
 /* What the page of the run says. */

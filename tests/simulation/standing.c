@@ -115,6 +115,37 @@ const char *standing_released(run_record *r, const entry *e)
     return r->asked_to_release ? NULL : "it is released, and nobody wanted that";
 }
 
+/* What it has to take back: the causes of its end, and those of a stop that it was ended in. */
+static uint64_t voids_of(const run_record *r) { return r->causes | (r->stop != 0 ? r->stop_causes : 0); }
+
+static void begin_anew(run_record *r, uint64_t voids)
+{
+    for (unsigned o = 0; o < OPS_MAX; o++) {
+        if (!(voids >> o & 1)) continue;
+        r->ops[o].failed = r->ops[o].fatal = false;
+        r->ops[o].failures = 0;
+    }
+}
+
+const char *standing_reopened(run_record *r, const entry *e, uint64_t voids)
+{
+    if (!r->ended) return "it goes on after its end, and had not ended";
+    if (r->outcome == ENTRY_SUCCEEDED) return "it goes on after its end, and had succeeded";
+    if (!r->asked_to_reopen) return "it goes on after its end, and nobody wanted that";
+    if (e->attempt != r->reopened + 1 || r->reopened == REOPENS_MAX) return "it is in another generation";
+    if (voids != voids_of(r)) return "other failures are taken back than those that ended it";
+    begin_anew(r, voids);
+    r->reopened++;
+    r->ended = r->cancelled = r->cancel_promised = r->stop_owed = false;
+    r->cancel_reason = r->stop = r->status = 0;
+    r->cancelled_ns = 0;
+    r->started_ms = e->at_ms; /* its deadline counts from here */
+    r->stood_ms = 0;
+    r->released_here = true;
+    w->met[MET_REOPENED]++;
+    return NULL;
+}
+
 const char *standing_crashed(run_record *r)
 {
     r->crashes++;

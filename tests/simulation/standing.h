@@ -15,6 +15,8 @@ bool standing_lacks(int of);
 /* An entry of it has come to the disk: what is wrong with that; NULL: nothing. `op`: that of its path; NO_OP: none. */
 const char *standing_stopped(run_record *r, const entry *e, int op);
 const char *standing_released(run_record *r, const entry *e);
+/* An entry *reopened*, which takes the failures of these operations back. */
+const char *standing_reopened(run_record *r, const entry *e, uint64_t voids);
 const char *standing_crashed(run_record *r);
 const char *standing_differs(const run_record *r, int op);
 /* After each entry. */

@@ -2,6 +2,7 @@
 #include <string.h>
 
 #include "tests/simulation/client_core.h"
+#include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/standing.h"
@@ -11,7 +12,7 @@ static bool may_be_early(const client *c) { return w->jobs[c->job].endpoint == E
 
 void promise_answered(client *c, run_record *r, int status, const char *body, size_t len)
 {
-    bool there = r && r->ended && r->status == status && r->body_len == len && memcmp(r->body, body, len) == 0;
+    bool there = r && promise_has_ended_with(r, c->reopened_before, status, body, len);
     PROMISE("answer kept", there || may_be_early(c), "client %d got %d %.*s, the disk of run %d has %d %.*s",
             client_number(c), status, (int)len, body, c->run, r ? r->status : 0, r ? (int)r->body_len : 0,
             r ? r->body : "");
@@ -31,11 +32,12 @@ void promise_refused(const client *c, int status)
 /* 200 and 409: it has ended, and how. 202: it will be cancelled. */
 void promise_cancel_told(const client *c, run_record *r, int status)
 {
-    bool early = may_be_early(c) && status == 409; /* it has ended, and the disk does not know yet */
+    bool early = may_be_early(c) && status == 409;         /* it has ended, and the disk does not know yet */
+    bool reopened = r && r->reopened > c->reopened_before; /* it had ended in one way or the other */
     bool cancelled = r && r->ended && r->outcome == ENTRY_CANCELLED;
     bool right = r && (status == 200 ? cancelled : status == 409 ? r->ended && !cancelled : status == 202);
-    PROMISE("cancel told", right || early, "client %d was told %d of run %d, which %s", client_number(c), status,
-            c->run,
+    PROMISE("cancel told", right || early || reopened, "client %d was told %d of run %d, which %s", client_number(c),
+            status, c->run,
             cancelled       ? "is cancelled"
             : r && r->ended ? "has ended"
                             : "goes on");
@@ -45,7 +47,7 @@ void promise_cancel_told(const client *c, run_record *r, int status)
 /* A stop that an entry tells of is over when *released* is on disk. */
 static bool is_released(const client *c, const run_record *r)
 {
-    return r->ended || r->stop == 0 || r->stops > c->stops_before;
+    return r->ended || r->stop == 0 || r->stops > c->stops_before || r->reopened > c->reopened_before;
 }
 
 /* It stands for a step that has used its retries, as far as anybody can know. */
@@ -62,11 +64,13 @@ static bool is_the_clients(const run_record *r)
 void promise_release_told(const client *c, const run_record *r, int status)
 {
     bool stood = r && !r->ended && c->stops_before > 0 && r->stop != 0 && r->stops == c->stops_before;
+    /* A handler that has ended meanwhile ends the run, which an operator has stopped: the response is on its way. */
+    bool ends = stood && r->stop == ENTRY_STOP_OPERATOR && program_verdict(r).kind != VERDICT_OPEN;
     bool good = (status == 403 && c->wish != WISH_OPERATE && !(stood && is_the_clients(r))) ||
                 (status == 200 && r && is_released(c, r)) || status == 202 ||
                 (status == 409 &&
-                 (!stood || may_be_early(c) || standing_may_end(r) || standing_is_named(r, r->job, "no endpoint", 11) ||
-                  standing_is_named(r, r->job, "unreadable", 10)));
+                 (!stood || ends || may_be_early(c) || standing_may_end(r) ||
+                  standing_is_named(r, r->job, "no endpoint", 11) || standing_is_named(r, r->job, "unreadable", 10)));
     w->met[MET_CLIENT_RELEASE] += status == 200 && c->wish != WISH_OPERATE;
     PROMISE("release told", good, "client %d was told %d by a release, and run %d has %u stops and %u releases: %s",
             client_number(c), status, c->run, r ? r->stops : 0, r ? r->releases : 0, c->answer);
@@ -76,13 +80,23 @@ void promise_release_told(const client *c, const run_record *r, int status)
 void promise_stop_told(const client *c, run_record *r, int status)
 {
     bool has_stood = r->stops > c->stops_seen || c->stops_before > 0;
-    bool good = status == 200   ? r->ended || r->stop == ENTRY_STOP_OPERATOR || r->releases > c->releases_before
-                : status == 409 ? r->ended || r->stop != 0 || has_stood || may_be_early(c)
+    bool has_ended = r->ended || r->reopened > c->reopened_before;
+    bool good = status == 200   ? has_ended || r->stop == ENTRY_STOP_OPERATOR || r->releases > c->releases_before
+                : status == 409 ? has_ended || r->stop != 0 || has_stood || may_be_early(c)
                                 : status == 202;
     w->met[MET_STOP_REFUSED] += status == 409;
     PROMISE("stop told", good, "the operator was told %d by a stop, and run %d has %u stops (now %d), %u releases: %s",
             status, c->run, r->stops, r->stop, r->releases, c->answer);
     if (status == 202 && !r->ended && r->stop == 0) r->stop_owed = true;
+}
+
+/* 202: it goes on. 409: it has not ended, or has succeeded, or the program does not have its endpoint. */
+void promise_resume_told(const client *c, const run_record *r, int status)
+{
+    bool could = c->ended_before && r->entries == c->entries_before && !standing_lacks(r->job);
+    bool good = (status == 202 && r->reopened > c->reopened_before) || (status == 409 && (!could || may_be_early(c)));
+    PROMISE("resume told", good, "the operator was told %d by a resume, and run %d has ended %d, was reopened %u: %s",
+            status, c->run, r->ended, r->reopened, c->answer);
 }
 
 void promise_stopped_told(const client *c, const run_record *r, const char *reason, size_t len)

@@ -15,6 +15,7 @@
 enum {
     JOBS_MAX = 10,
     OPS_MAX = 64,
+    REOPENS_MAX = 3,
     RUNS_MAX = 96,
     CLIENTS_MAX = 24,
     NONCES_MAX = 65536,
@@ -98,6 +99,12 @@ enum { DEADLINE_LEAST_MS = 4000, DEADLINE_MOST_MS = 40000 };
 
 /* ---- The ledger ---- */
 
+/* What a run has ended with. */
+typedef struct run_end {
+    int status;    /* 0: not yet */
+    uint64_t body; /* its hash */
+} run_end;
+
 /* What has become of one operation of a run. */
 typedef struct op_state {
     char key[KEY_TEXT]; /* sw_step_key; "": no attempt has begun */
@@ -135,6 +142,9 @@ typedef struct run_record {
     int status;  /* of *response* */
     size_t body_len;
     char body[BODY_MAX];
+    unsigned reopened;               /* entries *reopened* */
+    bool asked_to_reopen;            /* somebody has sent that it may go on after its end */
+    run_end ends[REOPENS_MAX + 1];   /* by how often it was reopened before */
     unsigned draws;                  /* how often a handler was told a choice */
     uint32_t entries;                /* on disk */
     uint64_t entries_hash;           /* of their bytes */
@@ -147,7 +157,8 @@ typedef struct run_record {
     unsigned asked_to_stop;          /* how often the operator has sent that it is to stand */
     unsigned stops_asked;            /* entries *stopped* that this has led to */
     bool stop_owed;                  /* the operator was told that it will stand, and it has not since */
-    uint64_t causes;                 /* bits of the operations that are those of the last *stopped* */
+    uint64_t causes;                 /* bits of the operations that are those of the last *stopped* or *ended* */
+    uint64_t stop_causes;            /* of the last *stopped* */
     int stop;                        /* reason of the entry *stopped* behind which none *released* is; 0: none */
     unsigned stops, releases;        /* such entries */
     unsigned reasons;                /* bits of theirs */
@@ -198,6 +209,7 @@ typedef enum client_target {
     TARGET_RUN, /* DELETE */
     TARGET_RELEASE,
     TARGET_STOP, /* the operator's */
+    TARGET_RESUME,
     TARGET_PAGE
 } client_target;
 
@@ -216,6 +228,8 @@ typedef struct client {
     unsigned stops_seen, releases_before;  /* its stops, standing or not, and its releases, then */
     int64_t asked_ns;                      /* when it sent its request */
     uint32_t entries_before;               /* of its run on disk, then */
+    unsigned reopened_before;              /* how often its run had been reopened, then */
+    bool ended_before;                     /* its run had failed or was cancelled, then */
     unsigned steers;                       /* how often it still wants to release its run */
     bool reuses;                           /* asks again on the same connection */
     unsigned pace;                         /* bytes at a time; 0: all there is */
@@ -316,6 +330,8 @@ typedef enum meeting {
     MET_STOP_AWAY,      /* it was not in memory when the operator asked */
     MET_STOP_REFUSED,   /* the operator was told that it stands already, or has ended */
     MET_WHY,            /* a run moved at the time that its page had named */
+    MET_REOPENED,       /* a run that had ended goes on */
+    MET_RESUMED,        /* such a run succeeded */
     MEETINGS
 } meeting;
 

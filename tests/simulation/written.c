@@ -135,6 +135,15 @@ static const char *take_rollback(run_record *r, const entry *e)
     return NULL;
 }
 
+static uint64_t body_hash(const char *body, size_t len) { return hash_on(HASH_FIRST, body, len); }
+
+bool promise_has_ended_with(const run_record *r, unsigned reopened_before, int status, const char *body, size_t len)
+{
+    for (unsigned i = reopened_before; i <= r->reopened && i <= REOPENS_MAX; i++)
+        if (r->ends[i].status == status && r->ends[i].body == body_hash(body, len)) return true;
+    return false;
+}
+
 static const char *take_response(run_record *r, const entry *e)
 {
     r->status = e->status;
@@ -166,7 +175,7 @@ static uint64_t causes_of(const run_record *r, const entry *e)
 
 static const char *take_entry(run_record *r, const entry *e)
 {
-    if (r->ended) return "there is an entry behind its end";
+    if (r->ended && e->kind != ENTRY_REOPENED) return "there is an entry behind its end";
     if ((e->kind == ENTRY_STARTED) != (r->entries == 0)) return "its first entry is not its start";
     switch (e->kind) {
     case ENTRY_STARTED:
@@ -192,6 +201,8 @@ static const char *take_entry(run_record *r, const entry *e)
         r->ended = true;
         r->outcome = e->status;
         r->causes = causes_of(r, e);
+        r->ends[r->reopened] = (run_end){r->status, body_hash(r->body, r->body_len)};
+        w->met[MET_RESUMED] += r->outcome == ENTRY_SUCCEEDED && r->reopened > 0;
         w->met[MET_MENDED] += r->outcome == ENTRY_SUCCEEDED && (r->reasons & 1U << ENTRY_STOP_EXHAUSTED) != 0;
         if (!ends_at_once(r)) return "it was cancelled, and went on";
         return remarked_ended(r, e);
@@ -200,10 +211,12 @@ static const char *take_entry(run_record *r, const entry *e)
     case ENTRY_USAGE:
         return remarked_take(r, e, e->attempt > 0 ? op_at(r, e->path) : NO_OP);
     case ENTRY_STOPPED:
-        r->causes = causes_of(r, e);
+        r->causes = r->stop_causes = causes_of(r, e);
         return standing_stopped(r, e, op_at(r, e->path));
     case ENTRY_RELEASED:
         return standing_released(r, e);
+    case ENTRY_REOPENED:
+        return standing_reopened(r, e, causes_of(r, e));
     case ENTRY_CRASHED:
         return standing_crashed(r);
     case ENTRY_DIFFERS:

@@ -457,6 +457,129 @@ static void test_age(void)
     CHECK_INT(subject.ops->list(subject.b, NULL, 9, ids, &error), 5);
 }
 
+/* ---- Runs that had ended and go on ---- */
+
+static void reopen(run_id id, uint32_t seq, store_outcome expected)
+{
+    store_segment s = segment(id, seq, STORE_LIVE_REOPEN, "again");
+    s.has_live_row = false;
+    CHECK_INT(subject_commit(&s, 10500), STORE_DONE);
+    CHECK_INT(s.outcome, expected);
+}
+
+static void end_again(run_id id, uint32_t seq, int64_t now_ms, int64_t retain_ms)
+{
+    store_segment s = segment(id, seq, STORE_LIVE_CLEAR, "ended");
+    s.was_reopened = true;
+    s.retain_ms = retain_ms;
+    CHECK_INT(subject_commit(&s, now_ms), STORE_DONE);
+}
+
+/* However it had ended: in one commit or two, with a key, with a retention of its own. */
+static void begin_and_end(run_id id, unsigned how, const store_key *key)
+{
+    store_segment one = segment(id, 0, STORE_LIVE_CLEAR, "begun");
+    if (how < 2) {
+        end_run(id, 10000, how == 0 ? -1 : 700);
+        return;
+    }
+    one.key = how == 2 ? key : NULL;
+    one.retain_ms = how == 3 ? 700 : -1;
+    CHECK_INT(subject_commit(&one, 10000), STORE_DONE);
+}
+
+static void check_lives(run_id id)
+{
+    store_journal j = load_part(id, 0);
+    CHECK(j.found && j.live && j.due_ms == 0);
+    free(j.data);
+}
+
+/* Retention forgets when the run had ended. */
+static void test_reopened(void)
+{
+    backend_sweep sweep = {.done = false};
+    const char *error = NULL;
+    for (unsigned how = 0; how < 5; how++) {
+        const store_key key = {.hash = {(uint8_t)how, 7}, .fingerprint = {8}};
+        run_id id = subject_id(10000, (uint8_t)how);
+        store_key_row row;
+        begin_and_end(id, how, &key);
+        reopen(id, 2, STORE_DONE);
+        check_lives(id);
+        CHECK_INT(sweep_age(&sweep, 11500), 0); /* a first end would be over by now */
+        check_lives(id);
+        subject_again();
+        put(id, 3, STORE_LIVE_UNCHANGED, "more");
+        end_again(id, 4, 20000, how == 4 ? 500 : -1);
+        CHECK_INT(sweep_age(&sweep, 20400), 0);
+        check_journal(id, false, 0, how < 2 ? "begunendedagainmoreended" : "begunagainmoreended");
+        reopen(id, 5, STORE_DONE);
+        CHECK_INT(sweep_age(&sweep, 21500), 0);
+        check_lives(id);
+        end_again(id, 6, 30000, -1);
+        CHECK_INT(sweep_age(&sweep, 30900), 0);
+        CHECK_INT(subject.ops->find_key(subject.b, key.hash, &row, &error), how == 2);
+        CHECK_INT(sweep_age(&sweep, 31001), 1);
+        check_journal(id, false, 0, "");
+        CHECK(!subject.ops->find_key(subject.b, key.hash, &row, &error) && !error);
+    }
+}
+
+/* Nothing comes of a run that retention has deleted, and others of the batch are written. */
+static void test_reopened_too_late(void)
+{
+    backend_sweep sweep = {.done = false};
+    run_id gone = subject_id(10000, 1), other = subject_id(10000, 2);
+    reopen(subject_id(10000, 3), 1, STORE_GONE);
+    end_run(gone, 10000, -1);
+    CHECK_INT(sweep_age(&sweep, 11001), 1);
+    store_segment late = segment(gone, 2, STORE_LIVE_REOPEN, "again"), beside = segment(other, 0, STORE_LIVE_SET, "x");
+    late.next = &beside;
+    CHECK_INT(subject_commit(&late, 11002), STORE_DONE);
+    CHECK_INT(late.outcome, STORE_GONE);
+    CHECK_INT(beside.outcome, STORE_DONE);
+    check_journal(gone, false, 0, "");
+    check_journal(other, true, 0, "x");
+}
+
+enum { RACES = 300 };
+
+static void *sweep_on(void *arg)
+{
+    backend_sweep sweep = {.done = false};
+    while (!atomic_load((atomic_bool *)arg)) (void)sweep_age(&sweep, 11001);
+    return NULL;
+}
+
+/* The sweeper deletes ended runs while they are reopened: each run is whole and goes on, or is not there. */
+static void test_reopened_as_it_is_deleted(void)
+{
+    atomic_bool done = false;
+    pthread_t sweeper;
+    unsigned gone = 0;
+    CHECK(pthread_create(&sweeper, NULL, sweep_on, &done) == 0);
+    for (unsigned i = 0; i < RACES; i++) {
+        run_id id = subject_id(10000 + i / 200, (uint8_t)i);
+        begin_and_end(id, i % 2 * 4, NULL);
+        usleep(i % 8 * 250);
+        store_segment s = segment(id, 2, STORE_LIVE_REOPEN, "again");
+        CHECK_INT(subject_commit(&s, 10500), STORE_DONE);
+        gone += s.outcome == STORE_GONE;
+        CHECK(s.outcome == STORE_GONE || s.outcome == STORE_DONE);
+        if (s.outcome == STORE_DONE) check_journal(id, true, 0, i % 2 ? "begunagain" : "begunendedagain");
+        if (s.outcome == STORE_GONE) CHECK(!load_part(id, 0).live);
+    }
+    atomic_store(&done, true);
+    CHECK(pthread_join(sweeper, NULL) == 0);
+    printf("# %u of %u runs were deleted first\n", gone, (unsigned)RACES);
+    for (unsigned i = 0; i < RACES; i++) {
+        store_journal j = load_part(subject_id(10000 + i / 200, (uint8_t)i), 0);
+        CHECK_INT(j.found, j.live); /* nothing is left of a run that is gone */
+        free(j.data);
+    }
+}
+
 static void test_bytes(void)
 {
     backend_sweep sweep = {.done = false};
@@ -528,6 +651,9 @@ static const struct {
                 {"live row and segments are of one moment", test_moment},
                 {"retention by age", test_age},
                 {"retention by size", test_bytes},
+                {"a run that had ended goes on", test_reopened},
+                {"a run goes on that retention has deleted", test_reopened_too_late},
+                {"a run goes on as retention deletes it", test_reopened_as_it_is_deleted},
                 {"a commit of unknown outcome is found out", test_unknown}};
 
 enum { CONTRACT = sizeof contract / sizeof *contract };

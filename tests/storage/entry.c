@@ -123,6 +123,13 @@ static size_t add_small_samples(entry *out)
                        .epoch = 7,
                        .by = text("ann")};
     out[n++] = (entry){.kind = ENTRY_RELEASED, .at_ms = 13, .error = text("administrator"), .epoch = 8};
+    out[n++] = (entry){.kind = ENTRY_REOPENED,
+                       .at_ms = 15,
+                       .attempt = UINT32_MAX,
+                       .due_ms = INT64_MAX,
+                       .error = text("operator"),
+                       .causes = text("1234567812345678"),
+                       .epoch = 9};
     out[n++] = (entry){.kind = ENTRY_CRASHED,
                        .path = 81,
                        .id = text("charge"),
@@ -158,7 +165,7 @@ static size_t add_remark_samples(entry *out)
     return n;
 }
 
-enum { SAMPLES = 20 };
+enum { SAMPLES = 21 };
 
 /* One of each kind, with every field of it set to something of its own. */
 static size_t samples(entry out[SAMPLES])
@@ -258,6 +265,10 @@ static void test_later_kinds(void)
     const char *error;
     CHECK_INT(entry_decode(must, sizeof must - 1, &e, &error), 0);
     CHECK(error == entry_newer);
+    for (char kind = ENTRY_RELEASED + 1; kind < ENTRY_REOPENED; kind++) { /* reserved */
+        CHECK_INT(entry_decode((const char[]){'\x92', kind, '\x01'}, 3, &e, &error), 0);
+        CHECK(error == entry_newer);
+    }
     CHECK_INT(entry_decode(may, sizeof may - 1, &e, &error), sizeof may - 1);
     CHECK_INT(e.kind, 255);
     CHECK_INT(entry_decode(long_array, sizeof long_array - 1, &e, &error), sizeof long_array - 1);

@@ -165,6 +165,32 @@ static void test_stopped_long_ago(void)
     glance_free(&s);
 }
 
+/* A run that has ended goes on, and ends again: wherever that stands in a journal that is not read whole, it has ended
+ * if it says so last, and has not if it is live. */
+static void test_reopened(void)
+{
+    for (unsigned after = 0; after < 30; after += 3) {
+        run_id id = subject_id(1000, (uint8_t)after);
+        begin(&id, "/a");
+        steps(&id, after % 2 * 20);
+        end(&id);
+        add(&(entry){.kind = ENTRY_REOPENED, .attempt = 2, .epoch = 77});
+        commit(&id, STORE_LIVE_REOPEN);
+        store_summary s = look(&id);
+        CHECK(s.live && !s.of.ended.kind && !s.of.stopped.kind && s.of.reopened == 2 && s.of.released_epoch == 77);
+        glance_free(&s);
+        steps(&id, after);
+        s = look(&id);
+        CHECK(s.live && !s.of.ended.kind && !s.of.stopped.kind);
+        glance_free(&s);
+        end(&id);
+        s = look(&id);
+        CHECK(!s.live && s.of.ended.kind && s.of.ended.error.len == 8);
+        CHECK(s.cut || s.of.reopened == 2);
+        glance_free(&s);
+    }
+}
+
 /* Attempts that were under way stream on for longer than is read of each end. */
 static void test_streams_on(void)
 {
@@ -427,6 +453,7 @@ static void both_short(void) { with_both(test_short); }
 static void both_long(void) { with_both(test_long); }
 static void both_stopped(void) { with_both(test_stopped); }
 static void both_streams_on(void) { with_both(test_streams_on); }
+static void both_reopened(void) { with_both(test_reopened); }
 static void both_stopped_long_ago(void) { with_both(test_stopped_long_ago); }
 static void both_texts(void) { with_both(test_texts); }
 static void both_remarks(void) { with_both(test_remarks); }
@@ -434,13 +461,18 @@ static void both_remarks_ended(void) { with_both(test_remarks_at_the_end); }
 static void both_remarks_beyond(void) { with_both(test_remarks_beyond); }
 static void both_damaged(void) { with_both(test_damaged_entry); }
 
-static const check_case cases[] = {
-    {"a short journal is counted", both_short},       {"a long one is read at its ends", both_long},
-    {"stopped and released", both_stopped},           {"a stop behind which attempts stream on", both_streams_on},
-    {"released out of sight", both_stopped_long_ago}, {"long texts are cut", both_texts},
-    {"what a run says of itself", both_remarks},      {"its end says it all", both_remarks_ended},
-    {"more than it may say", both_remarks_beyond},    {"a damaged entry is told", both_damaged},
-    {"runs beside damaged ones", test_beside_damage}};
+static const check_case cases[] = {{"a short journal is counted", both_short},
+                                   {"a long one is read at its ends", both_long},
+                                   {"stopped and released", both_stopped},
+                                   {"a stop behind which attempts stream on", both_streams_on},
+                                   {"released out of sight", both_stopped_long_ago},
+                                   {"ended, and goes on", both_reopened},
+                                   {"long texts are cut", both_texts},
+                                   {"what a run says of itself", both_remarks},
+                                   {"its end says it all", both_remarks_ended},
+                                   {"more than it may say", both_remarks_beyond},
+                                   {"a damaged entry is told", both_damaged},
+                                   {"runs beside damaged ones", test_beside_damage}};
 
 int main(int argc, char **argv)
 {

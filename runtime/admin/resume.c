@@ -1,0 +1,82 @@
+#include "runtime/admin/resume.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "runtime/admin/body.h"
+#include "runtime/base/moment.h"
+#include "runtime/base/problem.h"
+#include "runtime/clients/run_url.h"
+#include "runtime/run/reopen.h"
+
+/* A request whose run is being looked at. Ends its exchange and frees itself with the answer. */
+typedef struct resume_request {
+    home *home;
+    http_exchange *x;
+    run_id run;
+} resume_request;
+
+enum { BODY_BYTES = RUN_URL_MAX + 128 };
+
+static void request_on_gone(http_exchange *x) { (void)x; /* the answer comes soon; then the exchange is ended */ }
+
+static void request_reply(const resume_request *q, uint32_t generation)
+{
+    char id[RUN_ID_TEXT + 1], url[RUN_URL_MAX], body[BODY_BYTES];
+    run_id_format(&q->run, id);
+    run_url(q->home, &(run_link){.run = &q->run, .what = "output", .scope = RUN_TOKEN_READ}, url);
+    const http_reply_header headers[] = {{"Content-Type", "application/json"}, {"X-Run-Id", id}};
+    int len =
+        snprintf(body, sizeof body, "{\"runId\":\"%s\",\"generation\":%u,\"outputUrl\":\"%s\"}\n", id, generation, url);
+    assert(len > 0 && (size_t)len < sizeof body);
+    http_reply(q->x, 202, headers, 2, (http_text){body, (size_t)len});
+}
+
+static void request_on_done(void *arg, const reopen_result *result)
+{
+    resume_request *q = arg;
+    if (result->status == 202)
+        request_reply(q, result->generation);
+    else
+        problem_reply(q->x, result->status, result->detail, result->retry_after);
+    free(q);
+}
+
+/* False: the exchange has its answer. */
+static bool resume_read_wish(http_exchange *x, arena *a, reopen_wish *wish)
+{
+    sw_value timeout, generation;
+    const body_member members[] = {{"timeoutMs", SW_INT, &timeout}, {"generation", SW_INT, &generation}};
+    if (!body_read(x, a, members, 2)) return false;
+    int64_t ms = sw_as_int(timeout, -1), number = sw_as_int(generation, -1);
+    const char *wrong = NULL;
+    if (!sw_is_nil(timeout) && (ms < 0 || ms > MOMENT_LAST_MS)) wrong = "\"timeoutMs\" is 0, for no deadline, or more";
+    if (!sw_is_nil(generation) && (number < 1 || number > UINT32_MAX)) wrong = "\"generation\" is 1 to 4294967295";
+    if (wrong) problem_reply(x, 400, wrong, NULL);
+    wish->timeout_ms = ms;
+    wish->generation = number > 0 ? (uint32_t)number : 0;
+    return !wrong;
+}
+
+/* Takes the exchange. */
+static void resume_begin(home *h, http_exchange *x, const reopen_wish *wish)
+{
+    resume_request *q = malloc(sizeof *q);
+    if (!q) {
+        problem_reply(x, 503, "out of memory", "5");
+        return;
+    }
+    *q = (resume_request){h, x, wish->run};
+    http_exchange_on_gone(x, request_on_gone);
+    reopen_begin(h, wish, request_on_done, q);
+}
+
+void resume_answer(home *h, http_exchange *x, const run_id *id, const char *by)
+{
+    arena a;
+    reopen_wish wish = {.run = *id, .timeout_ms = -1, .by = by};
+    arena_init(&a, h->arenas);
+    if (resume_read_wish(x, &a, &wish)) resume_begin(h, x, &wish);
+    arena_free(&a);
+}

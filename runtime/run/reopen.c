@@ -1,0 +1,402 @@
+#include "runtime/run/reopen.h"
+
+#include <assert.h>
+#include <msgpack.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/log.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/home.h"
+#include "runtime/run/letter.h"
+#include "runtime/run/program.h"
+#include "runtime/run/replay.h"
+#include "runtime/run/run.h"
+#include "runtime/run/run_listener.h"
+#include "runtime/run/slot_core.h"
+
+typedef struct reopening {
+    LIST_ENTRY(reopening) in_home;
+    home *home;
+    run_id run;
+    uint32_t wanted; /* wish.generation */
+    int64_t timeout_ms;
+    char by[LETTER_BY_MAX + 1];
+    reopen_done_fn done;
+    void *arg;
+    enum {
+        REOPENING_ASKED, /* its slot is to be loaded */
+        REOPENING_READ,  /* its journal is being read, beside its slot, for which generation it is in */
+        REOPENING_WRITTEN
+    } state;
+    unsigned reads;        /* so far, with REOPENING_READ */
+    uint32_t generation;   /* the one that begins; with REOPENING_WRITTEN */
+    msgpack_sbuffer entry; /* borrowed by the segment */
+    store_segment segment;
+} reopening;
+
+/* Times that a run is read again which has ended on disk, and whose loop has not been told so yet. */
+enum { READS_MAX = 100 };
+
+static const char ASK_AGAIN[] = "1", JOURNAL_LATER[] = "5";
+
+static reopening *reopening_find(const home *h, const run_id *id)
+{
+    reopening *q;
+    LIST_FOREACH(q, &h->reopenings, in_home)
+    if (run_id_equal(&q->run, id)) return q;
+    return NULL;
+}
+
+/* The wish that waits for the run's slot to be loaded; NULL: none. */
+static reopening *reopening_asked(const home *h, const run_id *id)
+{
+    reopening *q = reopening_find(h, id);
+    return q && q->state == REOPENING_ASKED ? q : NULL;
+}
+
+/* Tells what has come of the wish, and frees it. */
+static void reopening_end(reopening *q, const reopen_result *result)
+{
+    reopen_done_fn done = q->done;
+    void *arg = q->arg;
+    LIST_REMOVE(q, in_home);
+    msgpack_sbuffer_destroy(&q->entry);
+    free(q);
+    done(arg, result);
+}
+
+static void reopening_refuse(reopening *q, int status, const char *why)
+{
+    assert(status >= 400 && why);
+    reopening_end(q,
+                  &(reopen_result){.status = status, .detail = why, .retry_after = status == 503 ? ASK_AGAIN : NULL});
+}
+
+/* NULL: no memory. */
+static reopening *reopening_new(home *h, const reopen_wish *wish, reopen_done_fn done, void *arg)
+{
+    reopening *q = calloc(1, sizeof *q);
+    if (!q) return NULL;
+    *q = (reopening){.home = h,
+                     .run = wish->run,
+                     .wanted = wish->generation,
+                     .timeout_ms = wish->timeout_ms,
+                     .done = done,
+                     .arg = arg};
+    (void)snprintf(q->by, sizeof q->by, "%s", wish->by);
+    msgpack_sbuffer_init(&q->entry);
+    LIST_INSERT_HEAD(&h->reopenings, q, in_home);
+    return q;
+}
+
+/* ---- Runs that have not ended ---- */
+
+static const char NOT_ENDED[] = "the run has not ended: only a run that has failed or was cancelled is resumed";
+
+/* Which generation the journal is in: how often the run was reopened. */
+static uint32_t journal_generation(const store_journal *j)
+{
+    const char *error = NULL;
+    uint32_t generation = 0;
+    entry e;
+    for (size_t at = 0, n; at < j->len && (n = entry_decode(j->data + at, j->len - at, &e, &error)) > 0; at += n)
+        if (e.kind == ENTRY_REOPENED) generation = e.attempt;
+    return generation;
+}
+
+static void reopening_judge_live(reopening *q, const store_journal *j)
+{
+    if (q->wanted > 0 && j->error)
+        reopening_refuse(q, 503, j->error == store_no_memory ? store_no_memory : "the run cannot be read at present");
+    else if (q->wanted > 0 && journal_generation(j) == q->wanted)
+        reopening_end(q, &(reopen_result){.status = 202, .generation = q->wanted});
+    else if (j->live)
+        reopening_refuse(q, 409, NOT_ENDED);
+    else
+        reopening_refuse(q, 503, "the run has just ended: ask again");
+}
+
+void reopen_deny_live(home *h, const store_journal *j)
+{
+    reopening *q = reopening_asked(h, &j->run);
+    if (q) reopening_judge_live(q, j);
+}
+
+void reopen_deny(home *h, const run_id *id, int status, const char *why)
+{
+    reopening *q = reopening_asked(h, id);
+    if (q) reopening_refuse(q, status, why);
+}
+
+static void reopening_ask(reopening *q);
+
+static void reopening_on_read(void *arg, store_journal *journals, size_t count)
+{
+    reopening *q = arg;
+    const store_journal *j = journals;
+    assert(count == 1);
+    (void)count;
+    bool was_obeyed = q->wanted > 0 && journal_generation(j) == q->wanted;
+    bool is_ending = j->found && !j->error && !j->live && !was_obeyed;
+    if (is_ending && !q->home->draining && ++q->reads < READS_MAX)
+        reopening_ask(q);
+    else
+        reopening_judge_live(q, j);
+}
+
+/* ---- Runs that have ended ---- */
+
+/* What a journal of an ended run says beyond its replay. */
+typedef struct sight {
+    bool is_old; /* a step has failed for good in version 0.1, which did not say which failures ended the run */
+} sight;
+
+static void sight_on_entry(void *arg, const entry *e, uint32_t seq)
+{
+    sight *see = arg;
+    (void)seq;
+    if (e->kind == ENTRY_STEP_FAILED && e->due_ms == 0 && e->epoch == 0) see->is_old = true;
+}
+
+static const endpoint *journal_endpoint(const home *h, const replay *p)
+{
+    const entry *started = replay_started(p);
+    return app_endpoint(h->app, started->function.data, started->function.len);
+}
+
+/* Returns why a run of which this is the whole journal is not reopened; NULL: it is. */
+static const char *reopening_objection(const reopening *q, const replay *p, const sight *see)
+{
+    const entry *ended = replay_ended(p), *reopened = replay_reopened(p);
+    uint32_t generation = reopened ? reopened->attempt : 0;
+    if (!ended) return "the run's journal has no end: what came last is lost";
+    if (q->wanted > 0 && q->wanted != generation + 1) return "the run is not before that generation";
+    if (generation == UINT32_MAX) return "the run was resumed too often";
+    if (ended->status == ENTRY_SUCCEEDED)
+        return "the run has succeeded: there is nothing to resume. A fork runs it again";
+    if (see->is_old && !replay_cancel(p) && ended->causes.len == 0)
+        return "version 0.1 wrote the run's journal, which does not say which failures ended the run";
+    if (!journal_endpoint(q->home, p)) return "this program has no such endpoint: the run would stand still";
+    return NULL;
+}
+
+/* Returns the paths of the steps that begin anew: those that caused the end; and if the run stood still when it was
+ * ended, those that it stood still for. NULL data: no memory. */
+static entry_text reopening_voids(arena *a, const replay *p)
+{
+    const entry *stopped = replay_stopped(p);
+    entry_text ended = replay_ended(p)->causes, stood = stopped ? stopped->causes : (entry_text){NULL, 0};
+    char *bytes = arena_alloc(a, ended.len + stood.len + 1);
+    if (!bytes) return (entry_text){NULL, 0};
+    if (ended.len > 0) memcpy(bytes, ended.data, ended.len);
+    if (stood.len > 0) memcpy(bytes + ended.len, stood.data, stood.len);
+    return (entry_text){bytes, ended.len + stood.len};
+}
+
+/* Fills q->entry. False: no memory. */
+static bool reopening_encode(reopening *q, arena *a, const replay *p)
+{
+    const entry *reopened = replay_reopened(p);
+    int64_t timeout_ms = q->timeout_ms >= 0 ? q->timeout_ms : journal_endpoint(q->home, p)->options.timeout_ms;
+    clock_instant now = clock_now(&q->home->clock);
+    q->generation = (reopened ? reopened->attempt : 0) + 1;
+    const entry e = {.kind = ENTRY_REOPENED,
+                     .at_ms = now.wall_ms,
+                     .epoch = now.epoch,
+                     .attempt = q->generation,
+                     .due_ms = timeout_ms > 0 ? clock_wait_for(&now, timeout_ms).due_ms : 0,
+                     .error = entry_text_of(q->by),
+                     .causes = reopening_voids(a, p)};
+    return e.causes.data && entry_encode(&q->entry, &e) == 0;
+}
+
+/* What somebody has asked of the run before it was known that it had ended leads to nothing. */
+static void slot_deny_wishes(home *h, slot *s)
+{
+    static const char ended[] = "the run has ended already";
+    if (s->cancel) h->listener->on_denied(s, LETTER_CANCEL, 409, ended);
+    s->cancel = ENTRY_CANCEL_NONE;
+    h->listener->on_denied(s, LETTER_STOP, 409, ended);
+    slot_deny_release(h, s, ended);
+}
+
+static void reopening_write(reopening *q, slot *s, uint32_t entries)
+{
+    home *h = q->home;
+    slot_deny_wishes(h, s);
+    slot_post(h, s, SLOT_ON_REOPENING);
+    q->state = REOPENING_WRITTEN;
+    q->segment = (store_segment){.run = q->run,
+                                 .seq = entries,
+                                 .live = STORE_LIVE_REOPEN,
+                                 .retain_ms = -1,
+                                 .data = q->entry.data,
+                                 .len = q->entry.size,
+                                 .is_renewed = true,
+                                 .tag = REOPEN_TAG};
+    home_send(h, &q->segment);
+}
+
+/* Decides by the whole journal. True: the entry is on its way. */
+static bool reopening_judge_ended(reopening *q, slot *s, arena *a, const store_journal *j)
+{
+    const char *error = NULL;
+    sight see = {.is_old = false};
+    const replay *p = replay_new(a, (entry_text){j->data, j->len}, sight_on_entry, &see, &error);
+    const entry *reopened = p ? replay_reopened(p) : NULL;
+    const char *objection = p ? reopening_objection(q, p, &see) : error;
+    if (error == replay_no_memory && !p)
+        reopening_refuse(q, 503, error);
+    else if (reopened && q->wanted == reopened->attempt)
+        reopening_end(q, &(reopen_result){.status = 202, .generation = q->wanted});
+    else if (objection)
+        reopening_refuse(q, 409, objection);
+    else if (s->letters_in_flight) /* for the run as it was: they must not be obeyed when it goes on */
+        reopening_refuse(q, 503, "somebody else asks something of the run at this moment: ask again");
+    else if (!gate_writable(q->home) || !reopening_encode(q, a, p))
+        reopening_refuse(q, 503, "the journal cannot be written, or memory is out: the run was not resumed");
+    else {
+        reopening_write(q, s, replay_entries(p));
+        return true;
+    }
+    return false;
+}
+
+bool reopen_take_journal(home *h, slot *s, const store_journal *j)
+{
+    reopening *q = reopening_asked(h, &j->run);
+    arena a;
+    if (!q) return false;
+    arena_init(&a, h->arenas);
+    bool goes_on = reopening_judge_ended(q, s, &a, j);
+    arena_free(&a);
+    return goes_on;
+}
+
+/* ---- On disk ---- */
+
+void slot_go_on(home *h, slot *s)
+{
+    s->is_known_here = true;
+    s->ends_with_clients = false;
+    slot_let_alone(h, s, true);
+    if (!h->draining) {
+        slot_park(h, s, clock_alarm_in(0));
+        return;
+    }
+    slot_post(h, s, SLOT_ON_PUT_OFF);
+    s->has_live_row = true;
+}
+
+void slot_stay_ended(home *h, slot *s, bool is_known)
+{
+    slot_post(h, s, SLOT_ON_NOT_REOPENED);
+    if (s->waiters && !h->draining)
+        slot_wake(h, s);
+    else if (is_known)
+        slot_remove(h, s);
+    else
+        slot_forget(h, s);
+}
+
+static const char *segment_refusal(const store_segment *s)
+{
+    switch (s->outcome) {
+    case STORE_GONE:
+        return "retention is deleting the run";
+    case STORE_UNKNOWN:
+        return "the journal could not be written, and nobody knows yet whether the run goes on: ask again, for the "
+               "same "
+               "generation";
+    default:
+        return "the journal cannot be written: the run was not resumed";
+    }
+}
+
+void reopen_committed(store_segment *segment)
+{
+    reopening *q = (reopening *)((char *)segment - offsetof(reopening, segment));
+    home *h = q->home;
+    slot *s = slot_find(&h->slots, &q->run);
+    reopen_result result = {.status = 202, .generation = q->generation};
+    assert(segment->tag == REOPEN_TAG && q->state == REOPENING_WRITTEN);
+    assert(s && s->state == SLOT_REOPENING);
+    home_segment_back(h);
+    if (segment->error) {
+        result = (reopen_result){.status = segment->outcome == STORE_GONE ? 409 : 503,
+                                 .detail = segment_refusal(segment),
+                                 .retry_after = segment->outcome == STORE_GONE ? NULL : JOURNAL_LATER};
+    } else {
+        char id[RUN_ID_TEXT + 1];
+        run_id_format(&q->run, id);
+        log_line(LOG_INFO, id, "resumed by operator %s, in generation %u", q->by, q->generation);
+    }
+    bool goes_on = !segment->error, is_known = segment->outcome != STORE_UNKNOWN;
+    reopening_end(q, &result); /* before the slot goes, which denies those who wait for it to be read */
+    if (goes_on)
+        slot_go_on(h, s);
+    else
+        slot_stay_ended(h, s, is_known);
+}
+
+/* ---- Asking ---- */
+
+/* Nothing is read or written of a run that is known to go on, unless the wish may be the repetition of one that was
+ * obeyed. */
+static void reopening_ask_live(reopening *q, const slot *s)
+{
+    bool is_ending = s->run && s->run->state == RUN_ENDING;
+    q->state = REOPENING_READ;
+    if (q->wanted == 0 && !is_ending)
+        reopening_refuse(q, 409, NOT_ENDED);
+    else if (!store_load(q->home->port, &q->run, 1, reopening_on_read, q))
+        reopening_refuse(q, 503, store_no_memory);
+}
+
+static void reopening_ask(reopening *q)
+{
+    home *h = q->home;
+    slot *s = slot_find_or_add(h, &q->run);
+    q->state = REOPENING_ASKED;
+    if (!s)
+        reopening_refuse(q, 503, store_no_memory);
+    else if (s->run || s->has_live_row)
+        reopening_ask_live(q, s);
+    else
+        slot_wake(h, s);
+}
+
+void reopen_begin(home *h, const reopen_wish *wish, reopen_done_fn done, void *arg)
+{
+    assert(run_id_loop(&wish->run, h->count) == h->index);
+    assert(wish->timeout_ms >= -1 && wish->by);
+    reopen_result refusal = {.status = 503, .detail = "the server is stopping: ask again", .retry_after = ASK_AGAIN};
+    bool is_asked = reopening_find(h, &wish->run) != NULL;
+    if (!gate_writable(h))
+        refusal.detail = "the journal cannot be written: the run was not resumed";
+    else if (is_asked && wish->generation == 0)
+        refusal = (reopen_result){.status = 409, .detail = "another request has the run resumed at this moment"};
+    else if (is_asked)
+        refusal.detail = "a request to resume the run is being looked at: ask again";
+    if (h->draining || !gate_writable(h) || is_asked) {
+        done(arg, &refusal);
+        return;
+    }
+    reopening *q = reopening_new(h, wish, done, arg);
+    refusal.detail = store_no_memory;
+    if (q)
+        reopening_ask(q);
+    else
+        done(arg, &refusal);
+}
+
+void reopen_drain(home *h)
+{
+    for (reopening *q = LIST_FIRST(&h->reopenings), *next; q; q = next) {
+        next = LIST_NEXT(q, in_home);
+        if (q->state == REOPENING_ASKED) reopening_refuse(q, 503, "the server is stopping: ask again");
+    }
+}

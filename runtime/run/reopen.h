@@ -1,0 +1,67 @@
+/* reopen: has a run that has ended go on under its own id, because an operator has mended what it failed of: an entry
+ * `reopened` takes back the response, the end, and the failures of the steps that caused the end. Owns the wish from
+ * its question to its answer, and the entry on its way to the disk; from there on the run is one like any other that
+ * waits outside memory. Never loads a run. On the thread of the run's home.
+ *
+ *     asked --its slot is loaded, the run has ended--> written --on disk--> the slot is parked, and due at once
+ *        \--it goes on, succeeded, is not there        \--not on disk, or deleted meanwhile
+ */
+#ifndef RUNTIME_RUN_REOPEN_H
+#define RUNTIME_RUN_REOPEN_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "storage/run_id.h"
+#include "storage/store.h"
+
+struct home;
+struct slot;
+
+enum { REOPEN_TAG = 3 /* of the segments that reopen_committed takes */ };
+
+typedef struct reopen_wish {
+    run_id run;          /* of this home */
+    uint32_t generation; /* the one that is to begin, from 1; 0: the next, whichever that is */
+    int64_t timeout_ms;  /* until its deadline; 0: it has none; -1: as its endpoint says */
+    const char *by;      /* the operator's name: copied */
+} reopen_wish;
+
+typedef struct reopen_result {
+    int status;              /* 202: the run goes on; else that of a refusal */
+    uint32_t generation;     /* with 202 */
+    const char *detail;      /* why not; NULL: it does */
+    const char *retry_after; /* seconds, when asking again may help; NULL: it does not */
+} reopen_result;
+
+/* Is told once what has come of the wish; perhaps before reopen_begin returns. */
+typedef void (*reopen_done_fn)(void *arg, const reopen_result *result);
+
+/* Has the run go on. A wish that names its generation may be repeated: when that generation has begun, the answer is
+ * 202 as before. */
+void reopen_begin(struct home *h, const reopen_wish *wish, reopen_done_fn done, void *arg);
+
+/* Answers those who wait for their runs to be read: the home drains. */
+void reopen_drain(struct home *h);
+
+/* ---- From the slot of a run that was loaded ---- */
+
+/* The run has ended. True: it is to go on, and its slot is reopening. */
+bool reopen_take_journal(struct home *h, struct slot *s, const store_journal *journal);
+/* The run has not ended. */
+void reopen_deny_live(struct home *h, const store_journal *journal);
+/* There is no such run, or it cannot be read. `why` lives until the process ends. */
+void reopen_deny(struct home *h, const run_id *run, int status, const char *why);
+
+/* ---- Also for forks (runtime/run/fork.h) ---- */
+
+/* The slot is reopening, and what was written for it is on disk: its run goes on, tied to no clients. */
+void slot_go_on(struct home *h, struct slot *s);
+/* The slot is reopening, and what was written for it is not on disk; `is_known`: nor will it be. Those who wait at the
+ * slot are answered by what the journal has. */
+void slot_stay_ended(struct home *h, struct slot *s, bool is_known);
+
+/* A segment with REOPEN_TAG has come back from the store. */
+void reopen_committed(store_segment *s);
+
+#endif
