@@ -9,6 +9,7 @@
 #include "runtime/probe/probe.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/home.h"
+#include "runtime/run/run_span.h"
 #include "runtime/run/run_trace.h"
 #include "runtime/run/strand.h"
 
@@ -63,18 +64,20 @@ http_call *call_start(sw_ctx *c, const sw_request *q, bool streaming)
                            .streaming = streaming};
     if (q->allow != SW_ANYWHERE && q->allow != SW_PUBLIC) ctx_fail_misuse(c, "sw_request.allow is no sw_reach");
     if (!q->url) ctx_fail_misuse(c, "sw_fetch without a url");
-    const traced_call traced = {.url = q->url, .headers = q->headers};
+    const traced_call traced = {.url = q->url, .headers = q->headers, .span = call_span_next(c)};
     if (c->task->trace && !run_trace_headers(c, &traced, &o.headers)) ctx_fail_memory(c);
     http_call *call = probe_on ? probe_call(c, &o, call_wake_strand, c->strand)
                                : http_call_start(c->task->home->client, &o, call_wake_strand, c->strand);
     if (!call) sw_fail(c, "out of memory for a call to %s", call_url_shown(c, q->url));
     if (c->kind == CTX_STEP) call_notes_begin(&c->calls, c->arena, call, http_call_method(&o), q->url);
+    if (c->task->trace) call_span_begin(c, call, http_call_method(&o), q->url);
     return call;
 }
 
 void call_close(sw_ctx *c, http_call *call)
 {
     if (c->kind == CTX_STEP) call_notes_end(&c->calls, call);
+    if (c->call_spans) call_span_end(c, call);
     durations_add_call(c->task->home, call);
     if (probe_on) probe_call_close(call);
     http_call_close(call);

@@ -15,6 +15,7 @@
 #include "runtime/run/path.h"
 #include "runtime/run/record.h"
 #include "runtime/run/replay_log.h"
+#include "runtime/run/run_span.h"
 #include "runtime/run/strand.h"
 
 static void recorded_append(sw_ctx *c, const entry *e)
@@ -88,6 +89,7 @@ static void sleep_recorded(sw_ctx *c, const char *id, const clock_instant *now, 
 {
     run *r = c->run;
     strand_sleep kind = !r || c->kind == CTX_STEP ? STRAND_SLEEP_PLAIN : STRAND_SLEEP_DURABLE;
+    wait_span w = {.name = "sleep", .id = id};
     if (kind == STRAND_SLEEP_DURABLE) {
         entry e = {.kind = ENTRY_SLEEP, .id = {id, strlen(id)}};
         e.path = path_next(c, PATH_STEP, id, &e.occurrence);
@@ -101,8 +103,11 @@ static void sleep_recorded(sw_ctx *c, const char *id, const clock_instant *now, 
             sleep_append(c, &e, now, &until);
         c->strand->work.sleep_id = id;
         c->strand->work.sleep_path = e.path;
+        w.path = e.path;
+        if (rec) w.from_ms = rec->wait.at_ms;
     }
-    bool slept = strand_sleep_until(c->strand, &until, kind);
+    bool slept = kind == STRAND_SLEEP_DURABLE ? wait_span_sleep(c->strand, &w, &until)
+                                              : strand_sleep_until(c->strand, &until, kind);
     if (kind == STRAND_SLEEP_DURABLE) c->strand->work.sleep_id = NULL;
     if (!slept) ctx_raise_interrupt(c);
 }

@@ -14,6 +14,7 @@
 #include "runtime/run/record.h"
 #include "runtime/run/remarking.h"
 #include "runtime/run/replay.h"
+#include "runtime/run/run_span.h"
 #include "runtime/run/step_spec.h"
 #include "runtime/run/strand.h"
 
@@ -179,4 +180,5 @@ void sw_usage(sw_ctx *c, const sw_usage_of *of)
     const run_remarks *said = remarking_said(r);
     for (int i = 0; i < ENTRY_USED; i++) e.used_sum[i] = usage_add(said ? usage_read(said->used[i]) : 0, e.used[i]);
     remark_append(c, &e);
+    if (r->task.trace) attempt_span_usage(c, of);
 }

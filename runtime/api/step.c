@@ -20,6 +20,7 @@
 #include "runtime/run/record.h"
 #include "runtime/run/replay.h"
 #include "runtime/run/replay_log.h"
+#include "runtime/run/run_span.h"
 #include "runtime/run/run_trace.h"
 #include "runtime/run/strand.h"
 
@@ -323,6 +324,7 @@ static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
     int64_t timeout_ms = spec->options.timeout_ms;
     if (timeout_ms > 0) (void)timers_start(&r->task.home->timers, &timeout, (uint64_t)timeout_ms);
     coro_set_activity(s->co, spec->id);
+    if (r->task.trace) attempt_span_begin(&c);
     bool ok = ctx_call(&c, spec->fn, spec->input, value);
     coro_set_activity(s->co, NULL);
     timers_stop(&r->task.home->timers, &timeout);
@@ -336,6 +338,7 @@ static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
     assert(s->interrupt != INTERRUPT_TIMEOUT);
     assert(ok == (s->failure.kind == FAILURE_NONE));
     if (probe_on) probe_attempt_over(&c, spec, ok, value);
+    if (r->task.trace) attempt_span_end(&c, ok ? NULL : &s->failure);
     a->calls = call_notes_pack(&c.calls, own, ok ? 0 : s->failure.answered);
     return ok;
 }
@@ -417,11 +420,14 @@ static step_outcome step_make(strand *s, const step_spec *spec, sw_value *out)
     attempt a = {.spec = spec, .number = rec ? (int)rec->attempts : 0, .began = rec ? rec->began : 0};
     clock_wait next = {.due_ms = 0};
     if (rec && rec->wait.due_ms > 0) next = clock_wait_of(&r->task.home->clock, &rec->wait);
+    int64_t paused_ms = rec ? rec->wait.at_ms : 0;
     if (!step_take_back_chunks(r, spec, rec)) return step_unwound(s);
     s->work.attempt = (uint32_t)a.number;
     for (;;) {
         if (step_is_abandoned(spec)) return STEP_ABANDONED;
-        if (next.due_ms > 0 && !strand_sleep_until(s, &next, STRAND_SLEEP_DURABLE)) return step_cut_short(s);
+        const wait_span pause = {"retry", spec->id, spec->path, (uint32_t)a.number, paused_ms};
+        if (next.due_ms > 0 && !wait_span_sleep(s, &pause, &next)) return step_cut_short(s);
+        paused_ms = 0;
         if (!attempt_may_begin(s, spec, a.number == 0)) return step_unwound(s);
         if (step_is_abandoned(spec)) return STEP_ABANDONED;
         if (a.number++ == 0) a.began = r->seq_next;

@@ -8,6 +8,7 @@
 #include "runtime/loop/loop.h"
 #include "runtime/observe/duration_text.h"
 #include "runtime/observe/process_figures.h"
+#include "runtime/trace/tracer.h"
 
 typedef struct metric {
     const char *name, *type, *help;
@@ -92,6 +93,24 @@ static bool stepwell_figures_write(msgpack_sbuffer *to, const sw_app *app)
     return whole;
 }
 
+/* Of a process that exports traces. */
+static bool traces_write(msgpack_sbuffer *to, const sw_app *app)
+{
+    if (!app->tracer) return true;
+    const spool_figures s = spool_figures_of(app->tracer->spool);
+    const exporter_figures e = exporter_figures_of(app->tracer->exporter);
+    const metric all[] = {
+        {"trace_spans_exported_total", "counter", "Spans that the collector has taken.", e.exported},
+        {"trace_spans_dropped_total", "counter", "Spans for which the queue had no room (OTEL_BSP_MAX_QUEUE_SIZE).",
+         s.dropped},
+        {"trace_spans_refused_total", "counter", "Spans that the collector refused, or never took.", e.refused},
+        {"trace_export_errors_total", "counter", "Exports that failed.", e.errors},
+        {"trace_spans_waiting", "gauge", "Spans that are to be exported.", s.waiting}};
+    bool whole = true;
+    for (size_t i = 0; whole && i < sizeof all / sizeof all[0]; i++) whole = metric_write(to, &all[i]);
+    return whole;
+}
+
 static bool build_info_write(msgpack_sbuffer *to)
 {
     static const char text[] = "# HELP stepwell_build_info Which library this is.\n# TYPE stepwell_build_info gauge\n"
@@ -129,7 +148,8 @@ bool metrics_page_write(msgpack_sbuffer *to, const sw_app *app)
     uint64_t others = 0;
     const metric figure = {"metric_others_total", "counter",
                            "Durations counted as \"other\": no series was free (--metric-series-max).", 0};
-    bool whole = build_info_write(to) && stepwell_figures_write(to, app) && duration_text_write(to, app, &others);
+    bool whole = build_info_write(to) && stepwell_figures_write(to, app) && traces_write(to, app) &&
+                 duration_text_write(to, app, &others);
     metric m = figure;
     m.value = others;
     return whole && metric_write(to, &m) && process_write(to, app);

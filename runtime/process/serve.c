@@ -147,6 +147,8 @@ static void serving_drain(serving *s, loop_end end)
 {
     if (s->is_draining) return;
     s->is_draining = true;
+    s->app->drain_until_ms = clock_steady_ms() + s->app->opt.drain_ms;
+    s->app->is_followed = end != LOOP_STOPPED;
     log_line(LOG_INFO, NULL, "draining: running steps have %lld ms to end", (long long)s->app->opt.drain_ms);
     notify_send(&s->notify, "STOPPING=1\nSTATUS=draining");
     blocked_watch_stop(s->blocked); /* it looks into loops, which are about to end */

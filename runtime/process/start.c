@@ -31,6 +31,7 @@
 #include "runtime/supervise/sockets.h"
 #include "runtime/supervise/supervise.h"
 #include "runtime/survive/control.h"
+#include "runtime/trace/tracer.h"
 
 enum {
     ERROR_TEXT = 1024,
@@ -46,6 +47,7 @@ enum {
     ADMIN_SHARE = 4, /* the admin API has one in so many of the reserved files; one in so many is never for it */
     ADMIN_FEW = 2,   /* connections of a loop, however few files there are */
     ADDRESS_BYTES = 128,
+    TRACE_FLUSH_MS = 1000,  /* how long spans are exported while another process waits for the end of this one */
     MMAP_BYTES = 256 << 10, /* malloc: what is larger has pages of its own, which go when it is freed */
     TRIM_BYTES = 4 << 20    /* malloc: free bytes that stay at the end of each heap */
 };
@@ -271,15 +273,34 @@ static bool start_open_sockets(sw_app *app, sockets *s, char *error, size_t erro
     return true;
 }
 
+static void start_tracing(sw_app *app)
+{
+    const tracer_options o = {.service = app->name,
+                              .instance = app->store ? store_node(app->store) : NULL,
+                              .folder = app->store ? app->opt.data : NULL};
+    if (!tracer_start(&app->tracer, &o)) (void)app_must(NULL);
+}
+
+/* Exports what waits, in what is left of --drain. A process that waits for this one's end would export it too. */
+static void start_end_tracing(sw_app *app)
+{
+    int64_t left_ms = app->drain_until_ms - clock_steady_ms();
+    if (left_ms < 0) left_ms = 0;
+    tracer_stop(app->tracer, app->is_followed && left_ms > TRACE_FLUSH_MS ? TRACE_FLUSH_MS : left_ms);
+    app->tracer = NULL;
+}
+
 static int start_with_presence(sw_app *app, sockets *s, const sigset_t *stop_signals)
 {
     app->started_ms = clock_wall_ms();
+    start_tracing(app);
     presence own;
     assert(!app->loops); /* presence_order decides in which order their runs come back */
     if (!presence_open(&own, app)) (void)app_must(NULL);
     presence_order(&own, app);
     int result = start_loops_and_serve(app, s, stop_signals, &own);
     presence_end(app, result == EXIT_OK);
+    start_end_tracing(app);
     return result;
 }
 

@@ -9,6 +9,7 @@
 #include "runtime/run/home.h"
 #include "runtime/run/run_core.h"
 #include "runtime/run/run_request.h"
+#include "runtime/run/run_span.h"
 #include "runtime/run/run_trace.h"
 #include "runtime/run/strand.h"
 
@@ -107,6 +108,7 @@ static void plain_main(void *arg)
         task_log(t, LOG_WARN, "%s failed: %s", t->endpoint->route, message);
     }
     plain_answer(p, how);
+    if (t->trace) plain_span_end(t, how == PLAIN_FAILED ? &s.failure : NULL);
     assert(t->strand_count == 1); /* a plain request has no groups */
     strand_exit(&s);
     plain_free(p);
@@ -134,6 +136,7 @@ bool plain_begin(home *h, const endpoint *e, const run_input *input, http_exchan
         return false;
     }
     p->exchange = x;
+    if (p->task.trace) request_span_begin(&p->task);
     counter_add(&h->counters.runs_started, 1);
     http_exchange_on_gone(x, plain_on_gone);
     return true;

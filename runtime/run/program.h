@@ -14,6 +14,7 @@
 #include "storage/store.h"
 
 struct sw_loop;
+struct tracer;
 
 struct sw_app {
     char *name;
@@ -53,6 +54,9 @@ struct sw_app {
     feed feed;                 /* of what becomes of runs; of all threads */
     struct pool *blocking;     /* of sw_blocking */
     struct pool *aside;        /* of the library's own long work; see runtime/api/aside.h */
+    struct tracer *tracer;     /* see runtime/trace/tracer.h; NULL: no traces are exported */
+    int64_t drain_until_ms;    /* main thread, steady: when --drain is over */
+    bool is_followed;          /* main thread: another process waits for the end of this one */
     struct sw_loop *loops;
     unsigned loop_count;
 };

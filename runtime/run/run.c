@@ -14,6 +14,7 @@
 #include "runtime/run/record.h"
 #include "runtime/run/remarking.h"
 #include "runtime/run/run_core.h"
+#include "runtime/run/run_span.h"
 #include "runtime/run/run_trace.h"
 #include "runtime/run/strand.h"
 
@@ -88,6 +89,7 @@ void run_free(run *r)
     frames_unref(r->frames);
     remarking_free(r);
     if (r->is_slotless) TAILQ_REMOVE(&h->runs.slotless, r, slotless);
+    request_span_drop(&r->task);
     task_free(&r->task);
     arena_free(&r->journal);
     record_drop(r);
@@ -251,6 +253,7 @@ void run_committed(run *r)
     if (r->is_unsettled) comeback_settled(r);
     letter_settled(&r->sealed_letters);
     r->seq_durable = r->seq_sealed;
+    if (first && r->task.trace) request_span_durable(r);
     run_settle_key(r);
     if (r->frames) frames_durable(r->frames, r->seq_durable);
     if (r->state == RUN_ENDING && run_has_settled(r)) {

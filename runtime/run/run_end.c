@@ -14,6 +14,7 @@
 #include "runtime/run/replay_log.h"
 #include "runtime/run/run_core.h"
 #include "runtime/run/run_request.h"
+#include "runtime/run/run_span.h"
 #include "runtime/run/run_trace.h"
 #include "runtime/run/strand.h"
 
@@ -80,6 +81,7 @@ void run_count_end(run *r)
     home *h = r->task.home;
     counter_add(run_outcome_counter(r, &h->counters), 1);
     durations_add_run(h, r->task.endpoint, run_duration_outcome(r), run_duration_us(r));
+    if (r->task.trace) request_span_end(r);
 }
 
 entry_text run_causes(run *r, const failure *f)
@@ -110,8 +112,9 @@ void run_record_end(run *r)
     scratch->size = 0; /* it held the response's headers, which have been copied */
     ok = ok && remarking_pack(r, scratch);
     ended.remarks = (entry_text){scratch->data, scratch->size};
-    if (ok && record_append(r, &ended)) return;
-    run_lose_for_memory(r);
+    ok = ok && record_append(r, &ended);
+    if (ok && r->task.trace) request_span_hold(r);
+    if (!ok) run_lose_for_memory(r);
 }
 
 /* ---- The handler ---- */

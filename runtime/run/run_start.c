@@ -9,6 +9,7 @@
 #include "runtime/run/record.h"
 #include "runtime/run/run_core.h"
 #include "runtime/run/run_request.h"
+#include "runtime/run/run_span.h"
 #include "runtime/run/run_trace.h"
 #include "runtime/run/strand.h"
 
@@ -143,6 +144,7 @@ run *run_begin(home *h, const endpoint *work, const run_input *input, const run_
         return NULL;
     }
     counter_add(&h->counters.runs_started, 1);
+    if (r->task.trace) request_span_begin(&r->task);
     run_post(r, RUN_ON_BEGIN);
     run_watch_deadline(r);
     if (h->slots.recovered)

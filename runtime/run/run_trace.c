@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "http/client/client.h"
+#include "runtime/base/random.h"
 #include "runtime/base/value.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/home.h"
@@ -13,6 +14,7 @@
 #include "runtime/run/run.h"
 #include "runtime/trace/trace_hosts.h"
 #include "runtime/trace/trace_ids.h"
+#include "runtime/trace/tracer.h"
 
 /* ---- What the request says ---- */
 
@@ -59,54 +61,66 @@ static void headers_read(trace_headers *to, task *t, const run_input *input)
 
 /* ---- The task's trace ---- */
 
-static void trace_of_task(const task *t, uint8_t out[TRACE_ID_BYTES])
+/* Numbers this execution of the run: the first one in which it begins has 0. */
+static uint64_t trace_execution(const task *t)
 {
-    if (t->run)
-        trace_id_of_run(t->run->id.bytes, out);
-    else
-        trace_id_random(out);
+    home *h = t->home;
+    return t->run && t->run->replay ? h->last_ctx += h->count : 0;
+}
+
+static uint64_t trace_request_span(const task_trace *trace)
+{
+    return trace_span_id(trace->id, trace->subject, &(trace_place){.path = PATH_ROOT});
 }
 
 /* Makes the ids of the task's trace, whose caller is known. */
 static void trace_settle(task *t, task_trace *trace)
 {
-    const sw_options *o = t->home->opt;
+    const struct tracer *out = t->home->app->tracer;
     const bool has_caller = trace->caller.span != 0;
-    const bool caller_samples = o->trace_trust && has_caller && trace->caller.flags & TRACE_FLAG_SAMPLED;
+    const trace_parent *trusted = t->home->opt->trace_trust && has_caller ? &trace->caller : NULL;
+    if (t->run)
+        memcpy(trace->subject, t->run->id.bytes, sizeof trace->subject);
+    else
+        random_bytes(trace->subject, sizeof trace->subject);
     if (has_caller)
         memcpy(trace->id, trace->caller.trace, TRACE_ID_BYTES);
     else
-        trace_of_task(t, trace->id);
-    trace->span = trace->caller.span;
-    trace->is_sampled = caller_samples;
-    trace_id_write(trace->id, trace->id_text);
-    trace->shown = (log_trace){.trace_id = trace->id_text, .span = trace->span};
+        trace_id_of_run(trace->subject, trace->id);
+    trace->has_spans = out != NULL;
+    trace->execution = trace_execution(t);
+    trace->span = out ? trace_request_span(trace) : trace->caller.span;
+    trace->is_sampled =
+        out ? sampler_takes(&out->env.sampler, trace->id, trusted) : trusted && trusted->flags & TRACE_FLAG_SAMPLED;
     assert(trace->span != 0);
+    t->trace = trace;
 }
 
-/* Finds the trace of a task whose request names one, perhaps. */
-static __attribute__((noinline)) bool trace_begin_named(task *t, const run_input *input)
+/* Finds the trace of a task that belongs to one, perhaps. */
+static __attribute__((noinline)) bool trace_begin(task *t, const run_input *input)
 {
     trace_headers said = {.baggage = ""};
     headers_read(&said, t, input);
     if (said.lacks_memory) return false;
-    if (said.parent.span == 0) return true;
+    const bool has_caller = said.parent.span != 0;
+    if (!has_caller && !t->home->app->tracer) return true;
     task_trace *trace = arena_zalloc(&t->arena, sizeof *trace);
     if (!trace) return false;
-    trace->caller = said.parent;
-    if (said.state.len > 0 && !(trace->state = arena_strndup(&t->arena, said.state.text, said.state.len))) return false;
-    if (*said.baggage && !said.baggage_is_bad) trace->baggage = said.baggage;
+    if (has_caller) trace->caller = said.parent;
+    if (has_caller && said.state.len > 0) trace->state = arena_strndup(&t->arena, said.state.text, said.state.len);
+    if (has_caller && said.state.len > 0 && !trace->state) return false;
+    if (has_caller && *said.baggage && !said.baggage_is_bad) trace->baggage = said.baggage;
     trace_settle(t, trace);
-    t->trace = trace;
     return true;
 }
 
 bool run_trace_begin(task *t, const run_input *input)
 {
     assert(!t->trace);
-    for (size_t i = 0; i < input->header_count; i++)
-        if (header_named(&input->headers[i], "traceparent", 11)) return trace_begin_named(t, input);
-    return true;
+    bool belongs = t->home->app->tracer != NULL;
+    for (size_t i = 0; i < input->header_count && !belongs; i++)
+        belongs = header_named(&input->headers[i], "traceparent", 11);
+    return !belongs || trace_begin(t, input);
 }
 
 /* ---- In the journal ---- */
@@ -146,31 +160,49 @@ static const char *map_text(const sw_value *map, const char *name)
     return NULL;
 }
 
-bool run_trace_restore(run *r, const entry *started)
+/* What `started` has of the trace. */
+typedef struct kept_trace {
+    trace_parent caller; /* span 0: none */
+    const char *state, *baggage;
+} kept_trace;
+
+/* False: no memory. What cannot be read is of a later version, or damaged: then the run has no caller, which harms
+ * nobody. */
+static bool kept_read(kept_trace *out, run *r, const entry *started)
 {
-    task *t = &r->task;
     sw_value more = {.type = MSGPACK_OBJECT_NIL};
     const char *error = NULL;
-    assert(!t->trace);
+    *out = (kept_trace){.state = NULL};
     if (started->more.len == 0) return true;
-    /* What cannot be read is of a later version, or damaged: then the run has no trace, which harms nobody. */
-    if (!value_unpack(&r->journal, started->more.data, started->more.len, &more, &error)) {
-        r->lacks_memory = r->lacks_memory || error == value_no_memory;
+    if (!value_unpack(&r->journal, started->more.data, started->more.len, &more, &error))
         return error != value_no_memory;
-    }
-    trace_parent caller;
     const char *parent = map_text(&more, "traceparent");
-    if (!parent || !trace_parent_read(parent, strlen(parent), &caller)) return true;
-    task_trace *trace = arena_zalloc(&r->journal, sizeof *trace);
-    if (!trace) {
+    if (!parent || !trace_parent_read(parent, strlen(parent), &out->caller)) {
+        out->caller.span = 0;
+        return true;
+    }
+    out->state = map_text(&more, "tracestate");
+    out->baggage = map_text(&more, "baggage");
+    return true;
+}
+
+bool run_trace_restore(run *r, const entry *started)
+{
+    kept_trace kept;
+    task_trace *trace = NULL;
+    assert(!r->task.trace);
+    bool read = kept_read(&kept, r, started);
+    bool belongs = kept.caller.span != 0 || r->task.home->app->tracer;
+    if (read && belongs) trace = arena_zalloc(&r->journal, sizeof *trace);
+    if (!read || (belongs && !trace)) {
         r->lacks_memory = true;
         return false;
     }
-    trace->caller = caller;
-    trace->state = map_text(&more, "tracestate");
-    trace->baggage = map_text(&more, "baggage");
-    trace_settle(t, trace);
-    t->trace = trace;
+    if (!belongs) return true;
+    trace->caller = kept.caller;
+    trace->state = kept.state;
+    trace->baggage = kept.baggage;
+    trace_settle(&r->task, trace);
     return true;
 }
 
@@ -239,10 +271,11 @@ static SW_PRINTF(4, 0) void log_of_task(const task *t, const sw_ctx *c, log_leve
                                         va_list args)
 {
     log_about about = {.run_id = task_run_id(t)};
-    log_trace shown;
+    char id[TRACE_ID_TEXT + 1];
+    log_trace shown = {.trace_id = id};
     if (t->trace) {
-        shown = t->trace->shown;
-        if (c && c->task == t && c->span) shown.span = c->span;
+        trace_id_write(t->trace->id, id);
+        shown.span = c && c->task == t && c->span ? c->span : t->trace->span;
         about.trace = &shown;
     }
     log_vabout(level, &about, format, args);

@@ -15,17 +15,21 @@
 #include "storage/entry.h"
 
 struct run;
+struct span;
 
 typedef struct task_trace {
-    log_trace shown; /* the trace's id as text, and the span of the request */
-    char id_text[TRACE_ID_TEXT + 1];
     trace_parent caller; /* as the request had it; span 0: it had none */
     uint8_t id[TRACE_ID_BYTES];
+    uint8_t subject[16];         /* tells requests of one trace apart: the run's id, or random */
     uint64_t span;               /* of the request; when nothing is exported, the caller's */
     uint64_t execution;          /* see trace_place.execution */
+    uint64_t began_ns;           /* Unix; when the request began, once its span has been filled */
     bool has_spans;              /* this process exports traces: calls name spans of its own */
     bool is_sampled;             /* what others are told, and, with has_spans, whether the spans are exported */
+    bool is_held;                /* `record` says how the run has ended, which is not on disk yet */
     const char *state, *baggage; /* values of headers; NULL: none */
+    struct span *record;         /* of the request (runtime/run/run_span.h); NULL: it has none */
+    uint16_t record_len;         /* what `record` said at its beginning */
 } task_trace;
 
 /* Finds the trace of a task that begins with `input`: task.trace stays NULL if there is none. False: no memory. */

@@ -21,6 +21,9 @@ typedef struct strand strand;
 typedef struct task task;
 struct endpoint;
 struct home;
+struct attempt_usage;
+struct call_span;
+struct span;
 struct task_trace;
 
 /* A log line that waits for the replay to tell whether it is new (runtime/run/replay_log.h). */
@@ -53,12 +56,17 @@ struct sw_ctx {
     const char *id;           /* of the branch or step; "" for the handler */
     int attempt;              /* of a step, from 1 */
     uint64_t span;            /* of the attempt, in the trace; 0: that of the request */
-    void *arg;                /* what the program gave along with the function */
-    bool cleaning;            /* its clean-ups run: nothing in it may wait any more */
-    bool unwinds;             /* sw_guard has told its code that the run leaves memory: it ends unwound in any case */
-    uint32_t prove_calls;     /* --prove: calls of this attempt so far */
-    defer *defers;            /* the last one first */
-    sw_group *groups;         /* made in it and not yet waited for */
+    struct span *record;      /* of the attempt's span (runtime/run/run_span.h); NULL: there is none */
+    uint64_t span_began_us;   /* without `record`: when the attempt began, steady */
+    struct attempt_usage *usage;  /* what the attempt's span says of sw_usage; NULL: nothing was said */
+    struct call_span *call_spans; /* of its calls, the last one first */
+    uint32_t call_count;          /* calls so far, in a task with a trace */
+    void *arg;                    /* what the program gave along with the function */
+    bool cleaning;                /* its clean-ups run: nothing in it may wait any more */
+    bool unwinds;         /* sw_guard has told its code that the run leaves memory: it ends unwound in any case */
+    uint32_t prove_calls; /* --prove: calls of this attempt so far */
+    defer *defers;        /* the last one first */
+    sw_group *groups;     /* made in it and not yet waited for */
     void (*groups_settle)(sw_ctx *c); /* set with the first group: waits for all members; raises only an unwind */
     sw_stream *streams;               /* opened in it, closed ones too */
     call_notes calls;                 /* of a step: the calls that this attempt made */

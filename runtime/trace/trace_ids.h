@@ -10,9 +10,6 @@
 /* Makes the id of the trace that a run without a caller's trace begins: the first half of SHA-256 of the run's id, of
  * 16 bytes. */
 void trace_id_of_run(const uint8_t run[16], uint8_t out[TRACE_ID_BYTES]);
-/* Makes an id at random, for a plain request, which nobody goes on with. */
-void trace_id_random(uint8_t out[TRACE_ID_BYTES]);
-
 /* What a span is of. Unused members are 0. */
 typedef struct trace_place {
     uint64_t path;       /* of the step or sleep; of the request: the root's */

@@ -1,0 +1,44 @@
+/* tracer: the export of traces by one process: which traces are exported, where their spans wait, and who posts them.
+ * Owns settings, spool and exporter. A process without one exports nothing. From any thread, but for start and stop. */
+#ifndef RUNTIME_TRACE_TRACER_H
+#define RUNTIME_TRACE_TRACER_H
+
+#include "runtime/trace/exporter.h"
+#include "runtime/trace/spool.h"
+#include "runtime/trace/trace_env.h"
+
+typedef struct tracer {
+    trace_env env;
+    spool *spool;
+    exporter *exporter;
+} tracer;
+
+typedef struct tracer_options {
+    const char *service;  /* the program's name */
+    const char *instance; /* tells this process from others of the service; NULL: nothing does */
+    const char *folder;   /* of the spool's file; NULL: there is none */
+} tracer_options;
+
+/* Begins to export, if the environment says where to. *out NULL: it does not. False: no memory. */
+bool tracer_start(tracer **out, const tracer_options *options);
+/* Exports what waits, for `flush_ms` at most; what is left stays for the next process, if there is a file. */
+void tracer_stop(tracer *t, int64_t flush_ms);
+
+/* Gives a span that is over to the exporter. */
+void tracer_ready(tracer *t, span *p);
+
+/* ---- Requests of runs that a former process had under way. Each is for the loop that has the run ---- */
+
+/* The run has ended in this process, which tells of its request. */
+void tracer_forget_former(tracer *t, const uint8_t run[16]);
+/* What becomes of the run of such a request. */
+typedef enum former_fate {
+    FORMER_UNKNOWN, /* another loop knows */
+    FORMER_GOES_ON, /* in this process, which will tell of the request */
+    FORMER_OVER     /* it has ended, or was never on disk */
+} former_fate;
+
+/* Asks that of all of them. Those that are over are exported, in the place of the process that could not. */
+void tracer_settle_former(tracer *t, former_fate (*fate_of)(void *arg, const uint8_t run[16]), void *arg);
+
+#endif
