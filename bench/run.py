@@ -10,6 +10,7 @@ from cores import PARTS as CORES
 from crowd import PARTS as CROWD
 from hold import PARTS as HOLD
 from limits import PARTS as LIMITS
+from lists import PARTS as LISTS
 from memory_back import PARTS as MEMORY_BACK
 from steps import PARTS as STEPS
 from streams import PARTS as STREAMS
@@ -229,6 +230,7 @@ PARTS = {
     **CROWD,
     **CORES,
     **LIMITS,
+    **LISTS,
     **STREAMS,
     **TAIL,
     **MEMORY_BACK,

@@ -47,6 +47,15 @@ static void steps(sw_ctx *c, int count)
     sw_reply_json(c, 200, sw_map(c, "ok", n, NULL));
 }
 
+/* A few runs that lists look for among very many of on_one. */
+static void on_rare(sw_ctx *c)
+{
+    sw_label(c, "topic", "bees");
+    steps(c, 1);
+}
+
+static void on_fail(sw_ctx *c) { sw_fail_fatal(c, "card 4711 was declined"); }
+
 static void on_one(sw_ctx *c) { steps(c, 1); }
 static void on_ten(sw_ctx *c) { steps(c, TEN); }
 
@@ -266,6 +275,8 @@ int main(int argc, char **argv)
     sw_route(app, "GET /body", on_body);
     sw_endpoint(app, "GET /body/durable", on_body, NULL);
     sw_endpoint(app, "GET /one", on_one, NULL);
+    sw_endpoint(app, "GET /rare", on_rare, &(sw_endpoint_options){.version = "rare"});
+    sw_endpoint(app, "GET /fail", on_fail, NULL);
     sw_endpoint(app, "GET /ten", on_ten, NULL);
     sw_endpoint(app, "GET /choice", on_choice, NULL);
     sw_endpoint(app, "GET /input", on_input, NULL);

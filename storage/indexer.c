@@ -50,7 +50,8 @@ void *store_index_main(void *arg)
 void store_index_finish(store *s)
 {
     if (!s->options.by_hand) (void)pthread_join(s->index_thread, NULL);
-    if (!s->options.by_hand && store_takes_writes(s)) (void)run_index_take(s->index, store_now_ms(s));
+    /* No run begins any more: also the newest become tallies, so that the next start has little to count. */
+    if (!s->options.by_hand && store_takes_writes(s)) (void)run_index_take(s->index, INT64_MAX);
     run_index_free(s->index);
     s->index = NULL;
 }

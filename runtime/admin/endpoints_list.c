@@ -8,6 +8,7 @@
 #include "runtime/admin/run_filter.h"
 #include "runtime/loop/loop.h"
 #include "runtime/observe/runs_json.h"
+#include "runtime/run/settings.h"
 #include "storage/store_by_hand.h"
 
 enum { STOPPED_MAX = 500, STOPPED_MS_MAX = 50, GLANCE_BYTES = 4096, HOUR_MS = 3600000 };
@@ -104,6 +105,31 @@ static void put_versions(json_writer *w, const store_counts *all, const char *ro
     json_close_array(w);
 }
 
+/* What is looked for among the settings. */
+typedef struct stop_search {
+    json_writer *w;
+    const endpoint *e;
+} stop_search;
+
+static void stop_on_setting(void *arg, const setting *one, bool is_of_nothing)
+{
+    static const char prefix[] = "endpoint:";
+    const stop_search *s = arg;
+    if (is_of_nothing || strncmp(one->name, prefix, sizeof prefix - 1) != 0) return;
+    if (strcmp(one->name + sizeof prefix - 1, s->e->route) != 0) return;
+    json_open_map(s->w, "stopped");
+    json_put_text(s->w, "by", one->by);
+    json_put_int(s->w, "at", one->at_ms);
+    json_close_map(s->w);
+}
+
+/* Who has stopped the endpoint for new requests, if anybody has. */
+static void put_stop(json_writer *w, const sw_app *app, const endpoint *e)
+{
+    stop_search s = {.w = w, .e = e};
+    if (endpoint_stopped_s(e) > 0) settings_each(app->settings, stop_on_setting, &s);
+}
+
 static void put_counts(json_writer *w, const endpoint_counts *n, size_t stopped)
 {
     json_put_int(w, "running", (int64_t)(n->live > stopped ? n->live - stopped : 0));
@@ -137,6 +163,7 @@ static void put_endpoint(json_writer *w, const endpoints_inquiry *q, const store
         put_counts(w, &n, stopped);
     }
     if (e) put_latencies(w, app, e);
+    if (e && e->kind == ENDPOINT_DURABLE && app->settings) put_stop(w, app, e);
     if (e && e->kind == ENDPOINT_DURABLE) put_options(w, &e->options);
     json_close_map(w);
 }

@@ -313,6 +313,19 @@ def ask_runs(server):
     refusals(server, "GET", "/_sw/runs/{id}", id=run)
 
 
+def ask_views(server):
+    server.ask("PUT", "/_sw/settings/{name}", 200, name="endpoint:POST /nap", body='{"value":{"stopped":true}}')
+    found = server.ask("GET", "/_sw/endpoints", 200, who="ann")["endpoints"]
+    if not any(it["endpoint"] == "POST /nap" and it.get("stopped", {}).get("by") == "root" for it in found):
+        server.faults.append("who has stopped an endpoint is not said")
+    server.ask("DELETE", "/_sw/settings/{name}", 204, name="endpoint:POST /nap")
+    server.ask("GET", "/_sw/errors", 200, who="ann", query="limit=3")
+    server.ask("GET", "/_sw/errors", 400, query="limit=0")
+    server.ask("GET", "/_sw/process", 200, who="ann")
+    for path in ("/_sw/endpoints", "/_sw/errors", "/_sw/process"):
+        refusals(server, "GET", path)
+
+
 def ask_steering(server):
     nap, stopped = server.begin("/nap"), server.begin("/print")
     server.await_run(nap, lambda found: found["state"] == "sleeping")
@@ -362,7 +375,7 @@ def ask_settings(server):
 
 
 ASK = [ask_start, ask_settings,
-       ask_health, ask_metrics, ask_backup, ask_session, ask_feed, ask_runs, ask_steering]
+       ask_health, ask_metrics, ask_backup, ask_session, ask_feed, ask_runs, ask_steering, ask_views]
 
 
 def test_live(folder):
