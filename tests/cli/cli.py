@@ -197,6 +197,30 @@ def steering():
         p.until(c, "sleeping")
 
 
+@case("settings are made, shown and taken back")
+def settings():
+    name = "endpoint:POST /fail"
+
+    def status():
+        q = urllib.request.Request(p.address + "/fail", data=b"x", method="POST")
+        try:
+            return urllib.request.urlopen(q, timeout=WAIT_S).status
+        except urllib.error.HTTPError as e:
+            return e.code
+
+    with Program("settings") as p:
+        assert status() == 500
+        p.run("settings", "set", name, '{"stopped": true}')
+        assert status() == 503
+        rows = p.run("settings").splitlines()
+        assert len(rows) == 2 and name in rows[1] and '{"stopped":true' in rows[1] and " ops " in rows[1], rows
+        assert json.loads(p.run("settings", "list", "--json"))["settings"][0]["name"] == name
+        expect(1, "settings", "set", name, '{"walk": true}', env=p.env)
+        expect(1, "settings", "set", "endpoint:GET /nowhere", '{"stopped": true}', env=p.env)
+        p.run("settings", "delete", name)
+        assert status() == 500 and len(p.run("settings", "list").splitlines()) == 1
+
+
 @case("the address may be a socket's path")
 def by_socket():
     with Program("socket", "--admin-listen", f"{root}/admin.sock") as p:
