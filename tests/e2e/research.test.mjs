@@ -40,6 +40,35 @@ test('the answer takes the critical path of its calls, not their sum', async (t)
   assert.ok([...byHash(calls).values()].every((same) => same.length === 1), 'no call twice');
 });
 
+test('operators find a research, and see how far it is and what it has used', async (t) => {
+  const agent = await startAgent(['--latency-ms', '5']);
+  t.after(() => agent.stop());
+  const topic = `Tidal power in the Bay of Fundy: ${'ü'.repeat(40)}\nand more`;
+  const response = await fetch(agent.url + researchPath({ topic, depth: 2, breadth: 2 }));
+  const { usage, queries } = await response.json();
+  const { labels, status, usage: told, entries } = await agent.run(response.headers.get('x-run-id'));
+  assert.equal(labels.depth, '2');
+  assert.ok(topic.startsWith(labels.topic) && Buffer.byteLength(labels.topic) >= 63, labels.topic);
+  assert.deepEqual(status, { phase: 'ended' });
+  const { inputTokens, outputTokens } = usage;
+  assert.deepEqual(told, { inputTokens, outputTokens, units: queries.length });
+  assert.ok(inputTokens > 0 && outputTokens > 0);
+  const models = new Set(entries.filter(({ kind }) => kind === 'usage').map(({ model }) => model));
+  assert.equal(models.size, 2, 'the language model and the search service');
+});
+
+test('usage counts also what a failed attempt was told', async (t) => {
+  const agent = await startAgent(['--latency-ms', '5', '--cut-rate', '0.4', '--malformed-rate', '0.3']);
+  t.after(() => agent.stop());
+  const response = await fetch(agent.url + researchPath({ topic: 'Heat pumps', depth: 2, breadth: 3 }));
+  const { usage } = await response.json();
+  const { usage: told } = await agent.run(response.headers.get('x-run-id'));
+  const calls = (await agent.calls()).filter((c) => c.endpoint !== '/search');
+  assert.ok(told.inputTokens >= usage.inputTokens, `${told.inputTokens} of ${usage.inputTokens}`);
+  assert.ok(calls.length > usage.modelCalls, 'some were made again');
+  assert.ok(told.outputTokens >= usage.outputTokens);
+});
+
 test('overload and rate limits cost retries of single steps, never the answer', async (t) => {
   const agent = await startAgent([
     '--latency-ms',
