@@ -47,11 +47,24 @@ static bool tail_take(tail *t, const char *json)
     return fflush(stdout) == 0 && !(is_run && state_is_end(sw_get(data, "state")));
 }
 
+/* Whether the run is over, which the feed does not tell of one that was when it began. *end: how the command ends. */
+static bool tail_is_over(const tail *t, cli_end *end)
+{
+    cli_reply reply;
+    *end = client_get(t->c, cli_text(t->c, "/_sw/runs/%s", client_escape(t->c, t->run)), &reply);
+    if (*end == CLI_DONE && !state_is_end(sw_get(reply.json, "state"))) return false;
+    if (*end == CLI_DONE) printf("%s %s\n", t->run, view_text(t->c, sw_get(reply.json, "state"), 0));
+    return true;
+}
+
 static bool tail_on_line(void *arg, const char *line)
 {
     tail *t = arg;
     bool goes_on = true;
-    if (strncmp(line, "event: ", 7) == 0)
+    cli_end ignored;
+    if (*line == ':' && t->run) /* a heartbeat: it may have ended while the feed was opened */
+        goes_on = !tail_is_over(t, &ignored);
+    else if (strncmp(line, "event: ", 7) == 0)
         t->name = safe_text(t->c, line + 7, strlen(line + 7), CELL_COLUMNS);
     else if (strncmp(line, "data: ", 6) == 0)
         goes_on = tail_take(t, line + 6);
@@ -67,8 +80,12 @@ cli_end runs_tail(cli *c)
     tail t = {.c = &events, .run = c->word_count > 0 ? c->words[0] : NULL, .name = "message"};
     arena_init(&events.arena, NULL);
     if (cli_has(c, OPTION_DATA)) return cli_fail(CLI_USAGE, "nothing happens in a folder that no program works with");
+    cli_end end = CLI_DONE;
+    bool is_over = t.run && tail_is_over(&t, &end);
+    if (is_over) arena_free(&events.arena);
+    if (is_over) return end;
     const char *run = t.run ? cli_text(c, "?run=%s", client_escape(c, t.run)) : "";
-    cli_end end = client_follow(c, cli_text(c, "/_sw/feed%s", run), tail_on_line, &t);
+    end = client_follow(c, cli_text(c, "/_sw/feed%s", run), tail_on_line, &t);
     arena_free(&events.arena);
     return end;
 }

@@ -197,6 +197,25 @@ def steering():
         p.until(c, "sleeping")
 
 
+@case("what becomes of a run is followed to its end")
+def tail():
+    with Program("tail") as p:
+        run = p.ask("/sleep?short=1", prefer=True)
+        lines = p.run("runs", "tail", run).splitlines()
+        assert run in lines[-1] and "succeeded" in lines[-1], lines
+        assert p.run("runs", "tail", run) == f"{run} succeeded\n"
+        assert "404" in expect(1, "runs", "tail", "0" * 26, env=p.env)[1]
+        env = {**os.environ, **p.env}
+        watch = subprocess.Popen([stepwell, "runs", "tail", "--json"], stdout=subprocess.PIPE, env=env)
+        time.sleep(1)
+        failed = p.ask("/fail", HOSTILE)
+        line = watch.stdout.readline().decode()
+        is_harmless(line)
+        assert json.loads(line)["runId"] == failed, line
+        watch.kill()
+        watch.communicate()
+
+
 @case("settings are made, shown and taken back")
 def settings():
     name = "endpoint:POST /fail"
