@@ -35,7 +35,7 @@ const char *view_time(cli *c, sw_value unix_ms)
 const char *view_duration(cli *c, int64_t ms)
 {
     int64_t s = ms / 1000;
-    if (ms < 0) return "";
+    if (ms < 0) ms = 0; /* two clocks */
     if (ms < 1000) return cli_text(c, "%lld ms", (long long)ms);
     if (s < 60) return cli_text(c, "%lld.%lld s", (long long)s, (long long)(ms % 1000 / 100));
     if (s < 3600) return cli_text(c, "%lld m %lld s", (long long)(s / 60), (long long)(s % 60));
