@@ -170,17 +170,18 @@ int call_notes_failed_for(entry_text calls)
 
 entry_text call_notes_pack(const call_notes *notes, arena *a, int failed_for)
 {
-    uint32_t items = 0, left_out = notes->left_out;
+    uint32_t noted = 0, left_out = notes->left_out;
     if (notes->count == 0 && left_out == 0 && failed_for == 0) return (entry_text){"", 0};
     size_t most = HEAD_MAX + STATUS_MAX + notes->bytes + (size_t)notes->count * NUMBERS_MOST + COUNT_MAX;
     packed p = {.len = HEAD_MAX, .room = most < ENTRY_CALLS_MAX ? most : ENTRY_CALLS_MAX};
     p.data = arena_alloc(a, p.room);
     if (!p.data) return (entry_text){"", 0};
     p.room -= COUNT_MAX;
-    items = packed_put_status(&p, failed_for);
-    const call_note *n = notes->first;
-    for (; n && packed_put_note(&p, n); n = n->next) items++;
-    left_out += notes->count - items;
+    uint32_t items = packed_put_status(&p, failed_for);
+    for (const call_note *n = notes->first; n && packed_put_note(&p, n); n = n->next) noted++;
+    assert(noted <= notes->count);
+    items += noted;
+    left_out += notes->count - noted;
     p.room += COUNT_MAX;
     if (left_out > 0) {
         msgpack_packer pk;

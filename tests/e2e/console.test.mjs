@@ -144,6 +144,23 @@ test('attempts that have failed, and the wait for the next', async (t) => {
   assert.ok((await page.$$('.span-row .bar.backoff')).length >= 1);
 });
 
+test('a call that was refused is shown, once', async (t) => {
+  const service = await startOperated(t);
+  service.gate.fail('json', 503);
+  const id = await service.begin('/json');
+  await service.inState(id, 'failed');
+  const page = await open(t, service, { path: `/?run=${id}` });
+  await page.click('.span-row >> text=json');
+  await page.waitForSelector('#panel .calls');
+  assert.equal((await page.$$('#panel .calls tbody tr')).length, 1);
+  assert.match(await page.textContent('#panel .calls'), /GET.*127\.0\.0\.1.*503/s);
+  assert.doesNotMatch(await page.textContent('#panel'), /more call/);
+  await page.click('#tab-exchange');
+  assert.match(await page.textContent('.exchange'), /GET.*\/json/s);
+  await page.click('#curl');
+  await page.waitForSelector('#said.shown');
+});
+
 test('cancelling asks first, and says what happened when somebody was quicker', async (t) => {
   const service = await startOperated(t);
   const first = await service.begin('/sleep'),

@@ -65,6 +65,16 @@ static void on_retry(sw_ctx *c)
     sw_reply_text(c, 200, "at last");
 }
 
+static sw_value ask_json(sw_ctx *c, sw_value input)
+{
+    return sw_fetch_json(c, &(sw_request){.url = sw_printf(c, "%s/json", sw_cstr(c, sw_get(input, "gate")))});
+}
+
+static void on_json(sw_ctx *c)
+{
+    sw_reply_json(c, 200, sw_step_with(c, "json", ask_json, gate_input(c, "json"), &once));
+}
+
 static sw_value fail_twice(sw_ctx *c, sw_value input)
 {
     if (sw_attempt(c) < 3) sw_fail(c, "attempt %d fails", sw_attempt(c));
@@ -128,6 +138,7 @@ int main(int argc, char **argv)
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);
     sw_endpoint(app, "GET /retry", on_retry, NULL);
     sw_endpoint(app, "GET /third", on_third, NULL);
+    sw_endpoint(app, "GET /json", on_json, NULL);
     sw_endpoint(app, "GET /fan", on_fan, NULL);
     sw_endpoint(app, "GET /hostile", on_hostile, NULL);
     return sw_main(app, argc, argv);
