@@ -214,12 +214,15 @@ static const char *step_state(const page *p, const fold_step *s, const survey_st
     return s->state == FOLD_RETRYING && !(now && now->wait != SURVEY_RETRY) ? "retrying" : "waiting";
 }
 
-static void put_name(json_writer *w, const fold_step *s)
+/* Of a step of whose first attempt only chunks are journaled the journal has the label alone: whoever works for the
+ * step knows its id and branch. */
+static void put_name(json_writer *w, const fold_step *s, const survey_strand *now)
 {
+    bool has_label_alone = s->branch == 0 && now && now->branch != 0;
     put_path(w, "path", s->path);
-    put_bytes(w, "id", s->id);
-    json_put_int(w, "occurrence", s->occurrence);
-    if (s->branch) put_path(w, "branch", s->branch);
+    put_bytes(w, "id", has_label_alone ? entry_text_of(now->id) : s->id);
+    json_put_int(w, "occurrence", has_label_alone ? now->occurrence : s->occurrence);
+    if (s->branch || has_label_alone) put_path(w, "branch", s->branch ? s->branch : now->branch);
     if (s->is_sleep) json_put_bool(w, "sleep", true);
 }
 
@@ -239,7 +242,7 @@ static void put_step(const page *p, const fold_step *s)
     const survey_strand *now = strand_of(p, s->path);
     const char *state = step_state(p, s, now);
     json_open_map(w, NULL);
-    put_name(w, s);
+    put_name(w, s, now);
     json_put_text(w, "state", state);
     put_times(w, s, state);
     if (!s->is_sleep) put_attempts(p, s);
