@@ -15,8 +15,8 @@ import { SignIn } from "./sign_in.js";
 // A view whose route the server does not have is not shown.
 const VIEWS = {
   runs: { label: "Runs", view: RunsView, route: "_sw/runs", key: "r" },
-  endpoints: { label: "Endpoints", view: EndpointsView, route: "_sw/metrics", key: "e" },
-  errors: { label: "Errors", view: ErrorsView, route: "_sw/runs", key: "x" },
+  endpoints: { label: "Endpoints", view: EndpointsView, route: "_sw/endpoints", key: "e" },
+  errors: { label: "Errors", view: ErrorsView, route: "_sw/errors", key: "x" },
   process: { label: "Process", view: ProcessView, route: "_sw/metrics", key: "p" },
 };
 const SAID_MS = 6000;

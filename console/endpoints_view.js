@@ -5,11 +5,19 @@ import { Buttons, Modal, Refused, useWork } from "./dialogs.js";
 import { JsonView } from "./json_view.js";
 import { Link, Time, Trouble, html, useAnswer, useFocus } from "./parts.js";
 import { StartDialog } from "./start.js";
-import { loadEndpoints } from "./summaries.js";
 import { count, duration, plural } from "./words.js";
 
 const LOOK_MS = 3000;
 const settingOf = (endpoint) => `_sw/settings/${encodeURIComponent(`endpoint:${endpoint}`)}`;
+
+// The server's endpoints, with which of them operators have stopped: that is a setting.
+async function load(signal) {
+  const get = (path) => ask("GET", path, undefined, { signal });
+  const hasSettings = (await methodsAt("_sw/settings")).includes("GET");
+  const [value, { settings }] = await Promise.all([get("_sw/endpoints"), hasSettings ? get("_sw/settings") : { settings: [] }]);
+  const stopped = new Map(settings.filter((s) => s.value?.stopped).map((s) => [s.name, s]));
+  return { ...value, endpoints: value.endpoints.map((of) => ({ ...of, stopped: of.stopped ?? stopped.get(`endpoint:${of.endpoint}`) })) };
+}
 
 function useHas(path, method) {
   const [has, set] = useState(false);
@@ -45,13 +53,13 @@ function Row({ of, open, canStop, canStart, heads }) {
   const to = (state) => ({ filters: { endpoint: of.endpoint, ...(state && { state }) } });
   return html`
     <tr><th scope="row"><${Link} to=${to()}>${of.endpoint}<//>
-        ${of.kind === "plain" && html` <span class="soft">plain</span>`}
+        ${of.kind !== "durable" && html` <span class="soft">${of.kind}</span>`}
         ${of.stopped && html` <span class="state stopped">stopped</span> <span class="soft">by ${of.stopped.by} <${Time} at=${of.stopped.at} /></span>`}
         ${of.options && html`<details><summary>options</summary><${JsonView} title="options" value=${of.options} /></details>`}</th>
       ${heads.map(({ value, state }) => cell(value(of) == null || !state ? value(of) : html`<${Link} to=${to(state)}>${value(of)}<//>`))}
       <td>${(of.versions ?? []).map((v) => (typeof v === "string" ? v : v.version)).filter(Boolean).join(", ")}</td>
-      <td class="row-actions">${canStart && of.kind !== "plain" && html`<button type="button" onClick=${() => open({ start: of })}>Start …</button>`}
-        ${canStop && html`<button type="button" class="stop-endpoint" onClick=${() => open({ stop: of })}>
+      <td class="row-actions">${canStart && of.kind === "durable" && html`<button type="button" onClick=${() => open({ start: of })}>Start …</button>`}
+        ${canStop && of.kind !== "gone" && html`<button type="button" class="stop-endpoint" onClick=${() => open({ stop: of })}>
           ${of.stopped ? "Take requests …" : "Stop …"}</button>`}</td></tr>`;
 }
 
@@ -72,7 +80,7 @@ const HEADS = [
 ];
 
 export function EndpointsView({ onRefusal, tell }) {
-  const { value, error, again } = useAnswer(loadEndpoints, LOOK_MS, []);
+  const { value, error, again } = useAnswer(load, LOOK_MS, []);
   const title = useFocus(), [open, setOpen] = useState(null), close = () => setOpen(null);
   const canStop = useHas("_sw/settings/x", "PUT"), canStart = useHas("_sw/runs", "POST");
   const heads = HEADS.filter(({ value: of }) => value?.endpoints.some((endpoint) => of(endpoint) != null));
@@ -80,7 +88,7 @@ export function EndpointsView({ onRefusal, tell }) {
   return html`
     <section class="endpoints-page"><h1 ref=${title} tabIndex=${-1}>Endpoints</h1>
       <${Trouble} error=${error} />
-      ${value?.since && html`<p class="soft">Runs that have ended, and times, since the process began: <${Time} at=${value.since} />.</p>`}
+      ${value?.counted === false && html`<p class="soft">Runs of earlier processes are still being counted.</p>`}
       ${value && html`<div class="wide-table card" tabIndex=${0} role="region" aria-label="endpoints"><table class="endpoints">
         <thead><tr><th scope="col">endpoint</th>${heads.map(({ title }) => html`<th scope="col" class="number">${title}</th>`)}
           <th scope="col">versions</th><th scope="col"><span class="unseen">actions</span></th></tr></thead>

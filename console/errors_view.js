@@ -1,8 +1,8 @@
 // What goes wrong, grouped: by endpoint, step and the beginning of the message, with digits masked. One button for all of a kind.
 import { useEffect, useState } from "preact/hooks";
+import { ask } from "./api.js";
 import { BulkDialog, useAvailable } from "./bulk.js";
 import { Link, Time, Trouble, html, useAnswer, useFocus } from "./parts.js";
-import { loadErrors } from "./summaries.js";
 import { count } from "./words.js";
 
 const LOOK_MS = 5000;
@@ -24,14 +24,14 @@ function Group({ group, resume }) {
 }
 
 export function ErrorsView({ onRefusal }) {
-  const { value, error } = useAnswer(loadErrors, LOOK_MS, []);
+  const { value, error } = useAnswer((signal) => ask("GET", "_sw/errors", undefined, { signal }), LOOK_MS, []);
   const title = useFocus(), has = useAvailable(), [open, setOpen] = useState(null);
   useEffect(() => { if (error) onRefusal(error); }, [error]);
   const groups = value?.errors ?? [];
   return html`
     <section class="errors-page"><h1 ref=${title} tabIndex=${-1}>Errors</h1>
       <${Trouble} error=${error} />
-      ${value?.among && html`<p class="soft">Of the newest ${count(value.among)} runs that have failed.</p>`}
+      ${value?.since && html`<p class="soft">Of the newest ${count(value.runs)} runs that have failed, since <${Time} at=${value.since} />.</p>`}
       ${value && groups.length === 0 && html`<p class="empty">No run has failed.</p>`}
       ${groups.length > 0 && html`<div class="wide-table card" tabIndex=${0} role="region" aria-label="errors"><table class="errors">
         <thead><tr><th scope="col">error</th><th scope="col">endpoint</th><th scope="col">step</th>

@@ -3,7 +3,6 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import { ask } from "./api.js";
 import { html } from "./parts.js";
 import { go } from "./place.js";
-import { loadEndpoints } from "./summaries.js";
 import { STATES } from "./words.js";
 
 // Whether the server's list takes filters: an unknown parameter is refused.
@@ -15,8 +14,8 @@ const takesFilters = () => (taken ??= ask("GET", "_sw/runs?limit=1&state=failed"
 
 // The endpoints to choose from, by those that the server has.
 let endpoints = null;
-const knownEndpoints = () => (endpoints ??= loadEndpoints()
-  .then((a) => a.endpoints.filter((e) => e.kind === "durable").map((e) => e.endpoint), () => { endpoints = null; return []; }));
+const knownEndpoints = () => (endpoints ??= ask("GET", "_sw/endpoints")
+  .then((a) => a.endpoints.filter((e) => e.kind !== "plain").map((e) => e.endpoint), () => { endpoints = null; return []; }));
 
 const TYPING_MS = 350;
 const isoOf = (local) => (local ? new Date(local).toISOString() : "");
