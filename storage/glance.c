@@ -86,6 +86,7 @@ static void copy_entry(store_summary *out, entry *to, const entry *from)
     free_text(&to->target);
     free_text(&to->error);
     free_text(&to->by);
+    free_text(&to->more);
     *to = (entry){.kind = from->kind, .at_ms = from->at_ms, .status = from->status, .epoch = from->epoch};
     if (!from->kind) return;
     to->function = from->function;
@@ -93,11 +94,13 @@ static void copy_entry(store_summary *out, entry *to, const entry *from)
     to->target = from->target;
     to->error = from->error;
     to->by = from->by;
+    to->more = from->more;
     copy_text(out, &to->function, SIZE_MAX); /* a name to be looked up */
     copy_text(out, &to->version, SIZE_MAX);  /* a name to be compared */
     copy_text(out, &to->target, GLANCE_TEXT_MAX);
     copy_text(out, &to->error, GLANCE_TEXT_MAX);
     copy_text(out, &to->by, GLANCE_TEXT_MAX);
+    copy_text(out, &to->more, SIZE_MAX); /* bytes, which would say nothing when they are cut */
 }
 
 /* Takes the run's state from `part`, which is newer than what was read so far. */
@@ -206,6 +209,7 @@ void glance_free(store_summary *s)
         free_text(&all[i]->target);
         free_text(&all[i]->error);
         free_text(&all[i]->by);
+        free_text(&all[i]->more);
     }
     free_remarks(&s->of.remarks);
     free_text(&s->of.failed_step);

@@ -13,6 +13,7 @@
 #include "runtime/admin/endpoints_list.h"
 #include "runtime/admin/error_groups.h"
 #include "runtime/admin/feed_reader.h"
+#include "runtime/admin/fork_request.h"
 #include "runtime/admin/process_state.h"
 #include "runtime/admin/resume.h"
 #include "runtime/admin/runs.h"
@@ -294,6 +295,14 @@ static void on_resume(home *h, http_exchange *x, const endpoint *e, const http_p
     if (who) resume_answer(h, x, &id, who->name);
 }
 
+static void on_fork(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)n;
+    run_id id;
+    const operator_entry *who = route_admits_actor(h, x, params, "forking a run", &id);
+    if (who) fork_request_answer(h, x, &id, who->name);
+}
+
 static void on_metrics(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
@@ -368,6 +377,7 @@ void admin_register_routes(sw_app *app)
                   {"POST /_sw/runs/:id/release", on_release, DOOR_BOTH, true},
                   {"POST /_sw/runs/:id/stop", on_stop, DOOR_ADMIN, false},
                   {"POST /_sw/runs/:id/resume", on_resume, DOOR_ADMIN, false},
+                  {"POST /_sw/runs/:id/fork", on_fork, DOOR_ADMIN, false},
                   {"DELETE /_sw/runs/:id", on_cancel, DOOR_BOTH, true},
                   {"GET /_sw/runs/:id/output", on_output, DOOR_PUBLIC, true},
                   /* Some clients follow a 303 with the method of their first request. */

@@ -14,6 +14,7 @@
 #include "runtime/loop/move.h"
 #include "runtime/probe/probe.h"
 #include "runtime/run/comeback.h"
+#include "runtime/run/fork.h"
 #include "runtime/run/plain.h"
 #include "runtime/run/reopen.h"
 #include "runtime/run/settings.h"
@@ -127,7 +128,9 @@ static void loop_on_after_poll(uv_check_t *h)
     loop_on_turn(l);
 }
 
-_Static_assert((int)SETTINGS_TAG != (int)REOPEN_TAG, "a tag tells whose segment it is");
+_Static_assert((int)SETTINGS_TAG != (int)REOPEN_TAG && (int)SETTINGS_TAG != (int)FORK_TAG &&
+                   (int)FORK_TAG != (int)REOPEN_TAG,
+               "a tag tells whose segment it is");
 
 static void loop_on_committed(void *arg, store_segment *list)
 {
@@ -139,6 +142,8 @@ static void loop_on_committed(void *arg, store_segment *list)
             settings_committed(s);
         else if (s->tag == REOPEN_TAG)
             reopen_committed(s);
+        else if (s->tag == FORK_TAG)
+            fork_committed(s);
         else if (s->len == 0)
             letter_committed(s);
         else

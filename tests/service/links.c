@@ -369,7 +369,7 @@ static void test_unauthorized(void)
         const char *method, *what, *realm;
     } rows[] = {{"GET", "/output", "run"},  {"PUT", "/output", "run"},     {"GET", "/stream", "run"},
                 {"DELETE", "", "admin"},    {"POST", "/release", "admin"}, {"GET", "", "admin"},
-                {"POST", "/stop", "admin"}, {"POST", "/resume", "admin"}};
+                {"POST", "/stop", "admin"}, {"POST", "/resume", "admin"},  {"POST", "/fork", "admin"}};
     static const struct {
         const char *method, *path;
     } admin[] = {{"GET", "/_sw/runs"},           {"POST", "/_sw/runs"},  {"GET", "/_sw/metrics"},

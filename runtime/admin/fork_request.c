@@ -1,0 +1,194 @@
+#include "runtime/admin/fork_request.h"
+
+#include <assert.h>
+#include <ctype.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/admin/body.h"
+#include "runtime/base/json.h"
+#include "runtime/base/json_writer.h"
+#include "runtime/base/problem.h"
+#include "runtime/clients/run_url.h"
+#include "runtime/run/fork.h"
+
+/* A request whose run is being looked at. Ends its exchange and frees itself with the answer. */
+typedef struct fork_request {
+    home *home;
+    http_exchange *x;
+    run_id run;
+} fork_request;
+
+enum { PATH_DIGITS = 16 };
+
+static void request_on_gone(http_exchange *x) { (void)x; /* the answer comes soon; then the exchange is ended */ }
+
+static void request_reply(const fork_request *q, int status, json_writer *w)
+{
+    const http_reply_header type = {"Content-Type", "application/json"};
+    json_put_newline(w);
+    if (w->is_short)
+        problem_reply(q->x, 503, "out of memory", "5");
+    else
+        http_reply(q->x, status, &type, 1, (http_text){w->out.data, w->out.size});
+}
+
+/* ---- What a fork would do ---- */
+
+static const char *kind_text(uint16_t kind)
+{
+    switch (kind) {
+    case ENTRY_SLEEP:
+        return "sleep";
+    case ENTRY_VALUE:
+        return "value";
+    default:
+        return "step";
+    }
+}
+
+/* Whether the entry stands for something that a person counts: a step, a sleep, a value, once. */
+static bool entry_is_told(const fork_entry *e, fork_fate fate)
+{
+    bool is_one = e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_SLEEP ||
+                  e->kind == ENTRY_VALUE || (fate == FORK_AGAIN && (e->is_inside || e->kind == ENTRY_ROLLBACK));
+    return e->fate == fate && is_one;
+}
+
+static void put_operation(json_writer *w, const fork_entry *of, entry_text journal)
+{
+    char path[PATH_DIGITS + 1];
+    const char *ignored = NULL;
+    entry e;
+    size_t n = entry_decode(journal.data + of->at, of->len, &e, &ignored);
+    assert(n == of->len);
+    (void)n;
+    (void)snprintf(path, sizeof path, "%016llx", (unsigned long long)e.path);
+    json_open_map(w, NULL);
+    json_put_text(w, "kind", kind_text(of->kind));
+    json_put_text(w, "path", path);
+    json_put_bytes(w, "id", e.id.data, e.id.len);
+    if (e.occurrence) json_put_int(w, "occurrence", e.occurrence);
+    json_close_map(w);
+}
+
+static void put_operations(json_writer *w, const char *name, const fork_result *r, fork_fate fate)
+{
+    json_open_array(w, name);
+    for (uint32_t i = 0; i < r->choice->count; i++)
+        if (entry_is_told(&r->choice->entries[i], fate)) put_operation(w, &r->choice->entries[i], r->journal);
+    json_close_array(w);
+}
+
+static void put_plan(json_writer *w, const fork_request *q, const fork_result *r)
+{
+    char id[RUN_ID_TEXT + 1];
+    run_id_format(&q->run, id);
+    json_open_map(w, NULL);
+    json_put_text(w, "forkedFrom", id);
+    json_put_int(w, "entries", 1 + r->choice->copied);
+    put_operations(w, "copied", r, FORK_COPIED);
+    put_operations(w, "again", r, FORK_AGAIN);
+    json_close_map(w);
+}
+
+/* ---- What has begun ---- */
+
+static void put_fork(json_writer *w, const fork_request *q, const run_id *fork)
+{
+    char id[RUN_ID_TEXT + 1], source[RUN_ID_TEXT + 1], url[RUN_URL_MAX];
+    run_id_format(fork, id);
+    run_id_format(&q->run, source);
+    run_url(q->home, &(run_link){.run = fork, .what = "output", .scope = RUN_TOKEN_READ}, url);
+    json_open_map(w, NULL);
+    json_put_text(w, "runId", id);
+    json_put_text(w, "forkedFrom", source);
+    json_put_text(w, "outputUrl", url);
+    json_close_map(w);
+}
+
+static void request_on_done(void *arg, const fork_result *result)
+{
+    fork_request *q = arg;
+    json_writer w;
+    json_writer_init(&w, q->home->arenas);
+    if (result->status == 200) put_plan(&w, q, result);
+    if (result->status == 202) put_fork(&w, q, result->fork);
+    if (result->status < 400)
+        request_reply(q, result->status, &w);
+    else
+        problem_reply(q->x, result->status, result->detail, result->retry_after);
+    json_writer_free(&w);
+    free(q);
+}
+
+/* ---- The request ---- */
+
+/* False: it is no path. */
+static bool read_path(sw_value v, uint64_t *path)
+{
+    char text[PATH_DIGITS + 1];
+    if (v.type == MSGPACK_OBJECT_NIL) return true;
+    if (v.type != MSGPACK_OBJECT_STR || v.via.str.size != PATH_DIGITS) return false;
+    for (size_t i = 0; i < PATH_DIGITS; i++)
+        if (!isxdigit((unsigned char)v.via.str.ptr[i])) return false;
+    memcpy(text, v.via.str.ptr, PATH_DIGITS);
+    text[PATH_DIGITS] = 0;
+    *path = strtoull(text, NULL, 16);
+    return *path != 0;
+}
+
+/* A text is the body itself, any other value its JSON. False: no memory. */
+static bool read_body(arena *a, sw_value v, fork_wish *wish)
+{
+    sw_bytes json;
+    wish->has_body = v.type != MSGPACK_OBJECT_NIL;
+    if (!wish->has_body) return true;
+    if (v.type == MSGPACK_OBJECT_STR) {
+        wish->body = (entry_text){v.via.str.ptr, v.via.str.size};
+        return true;
+    }
+    if (!json_write(a, v, &json)) return false;
+    wish->body = (entry_text){json.data, json.len};
+    return true;
+}
+
+/* False: the exchange has its answer. */
+static bool fork_read_wish(http_exchange *x, arena *a, fork_wish *wish)
+{
+    static const char no_path[] =
+        "\"from\" is the path of a step, sleep or branch: 16 hexadecimal digits; or null, for the whole run";
+    sw_value from, body, dry;
+    const body_member members[] = {{"from", SW_NIL, &from}, {"body", SW_NIL, &body}, {"dryRun", SW_BOOL, &dry}};
+    if (!body_read(x, a, members, 3)) return false;
+    wish->is_dry = sw_as_bool(dry, false);
+    bool is_path = read_path(from, &wish->from), has_memory = is_path && read_body(a, body, wish);
+    if (!is_path)
+        problem_reply(x, 400, no_path, NULL);
+    else if (!has_memory)
+        problem_reply(x, 503, "out of memory", "5");
+    return is_path && has_memory;
+}
+
+/* Takes the exchange. */
+static void fork_request_begin(home *h, http_exchange *x, const fork_wish *wish)
+{
+    fork_request *q = malloc(sizeof *q);
+    if (!q) {
+        problem_reply(x, 503, "out of memory", "5");
+        return;
+    }
+    *q = (fork_request){h, x, wish->run};
+    http_exchange_on_gone(x, request_on_gone);
+    fork_begin(h, wish, request_on_done, q);
+}
+
+void fork_request_answer(home *h, http_exchange *x, const run_id *id, const char *by)
+{
+    arena a;
+    fork_wish wish = {.run = *id, .by = by};
+    arena_init(&a, h->arenas);
+    if (fork_read_wish(x, &a, &wish)) fork_request_begin(h, x, &wish);
+    arena_free(&a);
+}

@@ -1,0 +1,285 @@
+#include "runtime/run/fork.h"
+
+#include <assert.h>
+#include <msgpack.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+#include "runtime/base/log.h"
+#include "runtime/base/value.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/home.h"
+#include "runtime/run/letter.h"
+#include "runtime/run/program.h"
+#include "runtime/run/reopen.h"
+#include "runtime/run/slot_core.h"
+
+typedef struct forking {
+    home *home;
+    run_id source, fork;
+    uint64_t from;
+    bool has_body, is_dry;
+    char by[LETTER_BY_MAX + 1];
+    fork_done_fn done;
+    void *arg;
+    char *body; /* owned; NULL: none, or empty */
+    size_t body_len;
+    msgpack_sbuffer entries; /* borrowed by the segment */
+    store_segment segment;
+} forking;
+
+static const char ASK_AGAIN[] = "1", JOURNAL_LATER[] = "5", FORKED_FROM[] = "forked_from";
+
+/* Tells what has come of the wish, and frees it. */
+static void forking_end(forking *q, const fork_result *result)
+{
+    q->done(q->arg, result);
+    msgpack_sbuffer_destroy(&q->entries);
+    free(q->body);
+    free(q);
+}
+
+static void forking_refuse(forking *q, int status, const char *why)
+{
+    assert(status >= 400 && why);
+    forking_end(q,
+                &(fork_result){.status = status, .detail = why, .retry_after = status == 503 ? JOURNAL_LATER : NULL});
+}
+
+/* ---- What *started* says of a fork ---- */
+
+bool fork_read_origin(arena *a, const entry *started, char out[FORKED_FROM_TEXT])
+{
+    sw_value more;
+    const char *ignored = NULL;
+    if (started->more.len == 0 || !value_unpack(a, started->more.data, started->more.len, &more, &ignored))
+        return false;
+    sw_value from = sw_get(more, FORKED_FROM);
+    if (from.type != MSGPACK_OBJECT_STR || from.via.str.size != RUN_ID_TEXT) return false;
+    (void)snprintf(out, FORKED_FROM_TEXT, "%.*s", (int)from.via.str.size, from.via.str.ptr);
+    return true;
+}
+
+static bool pack_text(msgpack_packer *pk, const char *text, size_t len)
+{
+    return msgpack_pack_str(pk, len) == 0 && msgpack_pack_str_body(pk, text, len) == 0;
+}
+
+/* {"forked_from": id, "forked_at": path} */
+static bool fork_pack_more(const forking *q, msgpack_sbuffer *to)
+{
+    char id[RUN_ID_TEXT + 1];
+    msgpack_packer pk;
+    run_id_format(&q->source, id);
+    msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
+    return msgpack_pack_map(&pk, 2) == 0 && pack_text(&pk, FORKED_FROM, sizeof FORKED_FROM - 1) &&
+           pack_text(&pk, id, RUN_ID_TEXT) && pack_text(&pk, "forked_at", 9) && msgpack_pack_uint64(&pk, q->from) == 0;
+}
+
+static bool header_is_key(sw_value name)
+{
+    static const char key[] = "idempotency-key";
+    return name.type == MSGPACK_OBJECT_STR && name.via.str.size == sizeof key - 1 &&
+           strncasecmp(name.via.str.ptr, key, sizeof key - 1) == 0;
+}
+
+/* Packs the request's headers but its Idempotency-Key: that leads to the run that is forked. */
+static bool fork_pack_headers(arena *a, entry_text packed, msgpack_sbuffer *to)
+{
+    sw_value flat = {.type = MSGPACK_OBJECT_ARRAY};
+    const char *ignored = NULL;
+    if (packed.len > 0 && !value_unpack(a, packed.data, packed.len, &flat, &ignored)) return false;
+    if (flat.type != MSGPACK_OBJECT_ARRAY) return false;
+    uint32_t kept = 0;
+    for (uint32_t i = 0; i + 1 < flat.via.array.size; i += 2) {
+        if (header_is_key(flat.via.array.ptr[i])) continue;
+        flat.via.array.ptr[kept++] = flat.via.array.ptr[i];
+        flat.via.array.ptr[kept++] = flat.via.array.ptr[i + 1];
+    }
+    flat.via.array.size = kept;
+    return value_pack(to, flat, SIZE_MAX, &ignored);
+}
+
+/* ---- The fork's first segment ---- */
+
+static bool fork_encode_start(forking *q, arena *a, const entry *started, const endpoint *e)
+{
+    msgpack_sbuffer more, headers;
+    clock_instant now = clock_now(&q->home->clock);
+    entry start = *started;
+    msgpack_sbuffer_init(&more);
+    msgpack_sbuffer_init(&headers);
+    bool ok = fork_pack_more(q, &more) && fork_pack_headers(a, started->headers, &headers);
+    q->fork = home_next_run_id(q->home, now.wall_ms);
+    start.at_ms = now.wall_ms;
+    start.epoch = now.epoch;
+    start.version = entry_text_of(e->options.version ? e->options.version : "");
+    start.owner = entry_text_of(store_node(q->home->store));
+    start.due_ms = e->options.timeout_ms > 0 ? clock_wait_for(&now, e->options.timeout_ms).due_ms : 0;
+    start.more = (entry_text){more.data, more.size};
+    start.headers = (entry_text){headers.data, headers.size};
+    if (q->has_body) start.body = (entry_text){q->body, q->body_len};
+    ok = ok && entry_encode(&q->entries, &start) == 0;
+    msgpack_sbuffer_destroy(&more);
+    msgpack_sbuffer_destroy(&headers);
+    return ok;
+}
+
+static bool fork_encode_copies(forking *q, const fork_choice *c, entry_text journal)
+{
+    entry e;
+    for (uint32_t i = 0; i < c->count; i++) {
+        const fork_entry *of = &c->entries[i];
+        const char *ignored = NULL;
+        if (of->fate != FORK_COPIED) continue;
+        size_t n = entry_decode(journal.data + of->at, of->len, &e, &ignored);
+        assert(n == of->len);
+        (void)n;
+        if (e.began > 0) e.began = fork_began(c, e.began);
+        if (entry_encode(&q->entries, &e) != 0) return false;
+    }
+    return true;
+}
+
+static void fork_write(forking *q)
+{
+    home *h = q->home;
+    slot *s = slot_add(h, &q->fork);
+    if (!s) {
+        forking_refuse(q, 503, store_no_memory);
+        return;
+    }
+    slot_post(h, s, SLOT_ON_REOPENING);
+    q->segment = (store_segment){.run = q->fork,
+                                 .live = STORE_LIVE_SET,
+                                 .retain_ms = -1,
+                                 .data = q->entries.data,
+                                 .len = q->entries.size,
+                                 .tag = FORK_TAG};
+    home_send(h, &q->segment);
+}
+
+static void fork_make(forking *q, arena *a, const fork_choice *c, entry_text journal)
+{
+    const char *ignored = NULL;
+    entry started;
+    size_t n = entry_decode(journal.data, journal.len, &started, &ignored);
+    const endpoint *e = n > 0 ? app_endpoint(q->home->app, started.function.data, started.function.len) : NULL;
+    if (n == 0 || started.kind != ENTRY_STARTED)
+        forking_refuse(q, 409, "the run's journal does not begin with its start");
+    else if (!e)
+        forking_refuse(q, 409, "this program has no such endpoint: the fork would stand still");
+    else if (!gate_writable(q->home))
+        forking_refuse(q, 503, "the journal cannot be written: nothing was begun");
+    else if (gate_full(q->home))
+        forking_refuse(q, 503, "the journal's queue is full (--journal-queue-max): nothing was begun");
+    else if (!fork_encode_start(q, a, &started, e) || !fork_encode_copies(q, c, journal))
+        forking_refuse(q, 503, store_no_memory);
+    else if (q->entries.size > (size_t)q->home->opt->run_state_max)
+        forking_refuse(q, 409, "what the fork would begin with is larger than --run-state-max");
+    else
+        fork_write(q);
+}
+
+/* ---- The run that is forked ---- */
+
+static void fork_decide(forking *q, arena *a, entry_text journal)
+{
+    fork_choice choice;
+    fork_refusal refusal;
+    const fork_point at = {.path = q->from, .now_ms = clock_wall_ms()};
+    if (!fork_choose(a, journal, &at, &choice, &refusal))
+        forking_refuse(q, refusal.status, refusal.why);
+    else if (q->is_dry)
+        forking_end(q, &(fork_result){.status = 200, .choice = &choice, .journal = journal});
+    else
+        fork_make(q, a, &choice, journal);
+}
+
+static void forking_on_read(void *arg, store_journal *j, size_t count)
+{
+    forking *q = arg;
+    assert(count == 1);
+    (void)count;
+    if (q->home->draining) {
+        forking_refuse(q, 503, "the server is stopping: ask again");
+    } else if (j->error) {
+        forking_refuse(q, 503, j->error);
+    } else if (!j->found) {
+        forking_refuse(q, 404, "no such run");
+    } else {
+        arena a;
+        arena_init(&a, q->home->arenas);
+        fork_decide(q, &a, (entry_text){j->data, j->len});
+        arena_free(&a);
+    }
+}
+
+/* ---- On disk ---- */
+
+void fork_committed(store_segment *segment)
+{
+    forking *q = (forking *)((char *)segment - offsetof(forking, segment));
+    home *h = q->home;
+    slot *s = slot_find(&h->slots, &q->fork);
+    assert(segment->tag == FORK_TAG);
+    assert(s && s->state == SLOT_REOPENING);
+    home_segment_back(h);
+    if (segment->error) {
+        slot_stay_ended(h, s, segment->outcome != STORE_UNKNOWN);
+        forking_refuse(q, 503,
+                       segment->outcome == STORE_UNKNOWN
+                           ? "the journal could not be written, and nobody knows yet whether the fork has begun"
+                           : "the journal cannot be written: nothing was begun");
+        return;
+    }
+    char id[RUN_ID_TEXT + 1], source[RUN_ID_TEXT + 1];
+    run_id_format(&q->fork, id);
+    run_id_format(&q->source, source);
+    log_line(LOG_INFO, id, "forked from %s by operator %s", source, q->by);
+    counter_add(&h->counters.runs_started, 1);
+    slot_go_on(h, s);
+    forking_end(q, &(fork_result){.status = 202, .fork = &q->fork});
+}
+
+/* ---- Asking ---- */
+
+/* NULL: no memory. */
+static forking *forking_new(home *h, const fork_wish *wish, fork_done_fn done, void *arg)
+{
+    forking *q = calloc(1, sizeof *q);
+    if (!q) return NULL;
+    *q = (forking){.home = h,
+                   .source = wish->run,
+                   .from = wish->from,
+                   .has_body = wish->has_body,
+                   .is_dry = wish->is_dry,
+                   .body_len = wish->has_body ? wish->body.len : 0,
+                   .done = done,
+                   .arg = arg};
+    (void)snprintf(q->by, sizeof q->by, "%s", wish->by);
+    msgpack_sbuffer_init(&q->entries);
+    if (q->body_len == 0) return q;
+    q->body = malloc(q->body_len);
+    if (q->body) {
+        memcpy(q->body, wish->body.data, q->body_len);
+        return q;
+    }
+    free(q);
+    return NULL;
+}
+
+void fork_begin(home *h, const fork_wish *wish, fork_done_fn done, void *arg)
+{
+    assert(run_id_loop(&wish->run, h->count) == h->index);
+    assert(wish->by);
+    const fork_result refusal = {.status = 503, .detail = store_no_memory, .retry_after = ASK_AGAIN};
+    forking *q = forking_new(h, wish, done, arg);
+    if (!q)
+        done(arg, &refusal);
+    else if (!store_load(h->port, &q->source, 1, forking_on_read, q))
+        forking_end(q, &refusal);
+}

@@ -1,0 +1,53 @@
+/* fork: begins a run that has done what another run has done, up to a step from which it goes its own way. Owns the
+ * wish from its question to its answer, and the fork's first segment on its way to the disk; from there on the fork is
+ * a run like any other that waits outside memory. Never changes the run that is forked. On the thread of that run's
+ * home, which is the fork's home too. Which entries are copied: runtime/run/fork_choice.h. */
+#ifndef RUNTIME_RUN_FORK_H
+#define RUNTIME_RUN_FORK_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "runtime/run/fork_choice.h"
+#include "storage/run_id.h"
+#include "storage/store.h"
+
+struct home;
+
+enum { FORK_TAG = 4 /* of the segments that fork_committed takes */ };
+
+typedef struct fork_wish {
+    run_id run;      /* of this home */
+    uint64_t from;   /* path of the step, sleep or branch that is done again; 0: all of them */
+    bool has_body;   /* the fork's request has another body */
+    entry_text body; /* with has_body; borrowed for the call */
+    bool is_dry;     /* nothing begins */
+    const char *by;  /* the operator's name: copied */
+} fork_wish;
+
+typedef struct fork_result {
+    int status;                /* 202: the fork has begun; 200: it was dry; else that of a refusal */
+    const run_id *fork;        /* with 202 */
+    const fork_choice *choice; /* with 200, as `journal` */
+    entry_text journal;        /* of the run that is forked */
+    const char *detail;        /* why not */
+    const char *retry_after;   /* seconds, when asking again may help; NULL: it does not */
+} fork_result;
+
+/* Is told once what has come of the wish, perhaps before fork_begin returns; what the result points to lives for the
+ * call. */
+typedef void (*fork_done_fn)(void *arg, const fork_result *result);
+
+void fork_begin(struct home *h, const fork_wish *wish, fork_done_fn done, void *arg);
+
+/* A segment with FORK_TAG has come back from the store. */
+void fork_committed(store_segment *s);
+
+/* ---- What *started* says of a fork ---- */
+
+enum { FORKED_FROM_TEXT = RUN_ID_TEXT + 1 };
+
+/* Reads which run the entry's run is a fork of. False: it is none. */
+bool fork_read_origin(arena *a, const entry *started, char out[FORKED_FROM_TEXT]);
+
+#endif

@@ -1,0 +1,239 @@
+#include "runtime/run/fork_choice.h"
+
+#include <assert.h>
+#include <endian.h>
+#include <string.h>
+
+#include "runtime/base/value.h"
+
+/* What is known of a path, from the end of the journal backwards. */
+typedef struct path_note {
+    uint64_t path;     /* 0: the cell is free */
+    bool is_known;     /* an entry that decides, or the last one of what is not finished, has been seen */
+    bool takes_chunks; /* chunks before this place are those of the attempt that is copied */
+    bool is_void;      /* its final failure ended or stopped the run, further on */
+} path_note;
+
+/* A choice in the making. */
+typedef struct chooser {
+    fork_choice *to;
+    uint64_t from;
+    uint32_t first;   /* place of X's first entry; 0: nothing is copied */
+    uint32_t began;   /* of X */
+    size_t causes;    /* how many paths all entries name as such */
+    path_note *notes; /* open addressing, a power of two, never full */
+    size_t cells;
+} chooser;
+
+/* ---- Reading ---- */
+
+static fork_entry entry_note(const entry *e, size_t at, size_t len, int64_t now_ms)
+{
+    bool has_epoch = e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_SLEEP;
+    return (fork_entry){.at = at,
+                        .len = len,
+                        .path = e->path,
+                        .began = e->began,
+                        .kind = (uint16_t)e->kind,
+                        .is_final = e->kind == ENTRY_STEP_FAILED && e->due_ms == 0,
+                        .is_over = e->kind == ENTRY_SLEEP && e->due_ms <= now_ms,
+                        .is_old = has_epoch && e->epoch == 0,
+                        .is_inside = e->kind == ENTRY_CHUNK && e->id.len > 0};
+}
+
+/* False: no memory, or the journal cannot be read, and *why says which. */
+static bool choice_read(arena *a, entry_text journal, int64_t now_ms, chooser *c, const char **why)
+{
+    uint32_t room = 0;
+    fork_choice *out = c->to;
+    entry e;
+    *out = (fork_choice){.count = 0};
+    for (size_t at = 0, n; at < journal.len; at += n) {
+        n = entry_decode(journal.data + at, journal.len - at, &e, why);
+        if (n == 0) return false;
+        if (out->count == room) {
+            room = room ? room * 2 : 64;
+            fork_entry *bigger = arena_alloc(a, room * sizeof *bigger);
+            *why = value_no_memory;
+            if (!bigger) return false;
+            if (out->count > 0) memcpy(bigger, out->entries, out->count * sizeof *bigger);
+            out->entries = bigger;
+        }
+        out->entries[out->count++] = entry_note(&e, at, n, now_ms);
+        c->causes += e.causes.len / sizeof(uint64_t);
+    }
+    return true;
+}
+
+/* ---- Paths ---- */
+
+/* Never fails: there are more cells than paths. */
+static path_note *note_of(chooser *c, uint64_t path)
+{
+    assert(path != 0);
+    size_t i = (size_t)path & (c->cells - 1);
+    while (c->notes[i].path && c->notes[i].path != path) i = (i + 1) & (c->cells - 1);
+    c->notes[i].path = path;
+    return &c->notes[i];
+}
+
+/* The failures of these steps led to the end or to a stop, so the fork is to make them again. */
+static void void_causes(chooser *c, entry_text causes)
+{
+    uint64_t path;
+    for (size_t at = 0; at + sizeof path <= causes.len; at += sizeof path) {
+        memcpy(&path, causes.data + at, sizeof path);
+        if (path) note_of(c, be64toh(path))->is_void = true;
+    }
+}
+
+/* ---- Deciding ---- */
+
+/* Whether what the entry is of cannot have seen anything of X. */
+static bool is_before(const chooser *c, const fork_entry *e)
+{
+    uint32_t place = (uint32_t)(e - c->to->entries);
+    if (c->first == 0 || e->path == c->from) return false;
+    if (e->kind == ENTRY_VALUE || e->kind == ENTRY_CHUNK) return place < c->first;
+    return e->is_old ? place < c->began : e->began <= c->first;
+}
+
+static fork_fate fate_of_end(chooser *c, path_note *n, const fork_entry *e, bool is_finished)
+{
+    bool copies = is_finished && is_before(c, e);
+    n->is_known = true;
+    n->takes_chunks = copies && e->kind == ENTRY_STEP_DONE;
+    return copies ? FORK_COPIED : FORK_AGAIN;
+}
+
+/* An attempt that failed, or was cut off: what it streamed does not count. */
+static fork_fate fate_of_attempt(chooser *c, const fork_entry *e)
+{
+    path_note *n = note_of(c, e->path);
+    n->takes_chunks = false;
+    if (n->is_known) return FORK_PASSED;
+    return fate_of_end(c, n, e, e->is_final && !n->is_void);
+}
+
+static fork_fate fate_of_chunk(chooser *c, const fork_entry *e)
+{
+    if (!e->is_inside) return is_before(c, e) ? FORK_COPIED : FORK_PASSED;
+    path_note *n = note_of(c, e->path);
+    if (!n->is_known) return fate_of_end(c, n, e, false);
+    return n->takes_chunks ? FORK_COPIED : FORK_PASSED;
+}
+
+static fork_fate fate_of_once(chooser *c, const fork_entry *e, bool is_finished)
+{
+    path_note *n = note_of(c, e->path);
+    return n->is_known ? FORK_PASSED : fate_of_end(c, n, e, is_finished);
+}
+
+static fork_fate fate_of(chooser *c, const fork_entry *e)
+{
+    if (e->path == 0) return FORK_PASSED;
+    switch (e->kind) {
+    case ENTRY_STEP_DONE:
+        return fate_of_once(c, e, true);
+    case ENTRY_STEP_FAILED:
+    case ENTRY_ROLLBACK:
+        return fate_of_attempt(c, e);
+    case ENTRY_CHUNK:
+        return fate_of_chunk(c, e);
+    case ENTRY_SLEEP:
+        return fate_of_once(c, e, e->is_over);
+    case ENTRY_VALUE:
+        return fate_of_once(c, e, true);
+    case ENTRY_BRANCH:
+        return is_before(c, e) ? FORK_COPIED : FORK_PASSED;
+    default:
+        return FORK_PASSED;
+    }
+}
+
+static bool entry_has_causes(uint16_t kind)
+{
+    return kind == ENTRY_ENDED || kind == ENTRY_STOPPED || kind == ENTRY_REOPENED;
+}
+
+/* From the end backwards: what comes later has the last word on a path. */
+static void choose_all(chooser *c, entry_text journal)
+{
+    for (uint32_t i = c->to->count; i-- > 0;) {
+        fork_entry *e = &c->to->entries[i];
+        if (entry_has_causes(e->kind)) {
+            const char *ignored = NULL;
+            entry whole;
+            size_t n = entry_decode(journal.data + e->at, e->len, &whole, &ignored);
+            assert(n == e->len);
+            (void)n;
+            void_causes(c, whole.causes);
+        }
+        e->fate = fate_of(c, e);
+    }
+}
+
+static bool has_own_path(const fork_entry *e)
+{
+    switch (e->kind) {
+    case ENTRY_STEP_DONE:
+    case ENTRY_STEP_FAILED:
+    case ENTRY_ROLLBACK:
+    case ENTRY_SLEEP:
+    case ENTRY_BRANCH:
+        return true;
+    default:
+        return e->is_inside;
+    }
+}
+
+/* Finds X: its first entry, and when it began. NULL, or why the fork cannot begin with it. */
+static const char *find_first(chooser *c, int *status)
+{
+    *status = 409;
+    for (uint32_t i = 0; i < c->to->count; i++) {
+        const fork_entry *e = &c->to->entries[i];
+        if (e->path != c->from || !has_own_path(e)) continue;
+        if (e->is_old) return "version 0.1 wrote that step, and not when it began";
+        if (c->first == 0) c->first = i;
+        if (c->began == 0) c->began = e->began; /* chunks and rollbacks do not say it */
+    }
+    if (c->began == 0 || c->began > c->first) c->began = c->first;
+    *status = 404;
+    return c->first > 0 ? NULL : "the run has no step, sleep or branch of that path";
+}
+
+static bool count_places(arena *a, fork_choice *c)
+{
+    c->places = arena_alloc(a, ((size_t)c->count + 1) * sizeof *c->places);
+    if (!c->places) return false;
+    for (uint32_t i = 0; i < c->count; i++) {
+        c->places[i] = c->copied;
+        c->copied += c->entries[i].fate == FORK_COPIED;
+    }
+    c->places[c->count] = c->copied;
+    return true;
+}
+
+bool fork_choose(arena *a, entry_text journal, const fork_point *at, fork_choice *out, fork_refusal *refusal)
+{
+    chooser c = {.to = out, .from = at->path};
+    *refusal = (fork_refusal){.status = 409};
+    if (!choice_read(a, journal, at->now_ms, &c, &refusal->why)) {
+        if (refusal->why == value_no_memory) refusal->status = 503;
+        return false;
+    }
+    refusal->why = at->path ? find_first(&c, &refusal->status) : NULL;
+    if (refusal->why) return false;
+    for (c.cells = 64; c.cells < (out->count + c.causes) * 2;) c.cells *= 2;
+    c.notes = arena_zalloc(a, c.cells * sizeof *c.notes);
+    *refusal = (fork_refusal){.status = 503, .why = value_no_memory};
+    if (!c.notes) return false;
+    choose_all(&c, journal);
+    return count_places(a, out);
+}
+
+uint32_t fork_began(const fork_choice *c, uint32_t began)
+{
+    return 1 + c->places[began <= c->count ? began : c->count]; /* *started* comes first */
+}
