@@ -36,7 +36,7 @@ static void span_fill(span *p, const task *t, const span_place *place)
     p->kind = (uint8_t)place->kind;
     p->id = place->id;
     p->parent = trace->span;
-    memcpy(p->trace, trace->id, TRACE_ID_BYTES);
+    memcpy(p->trace, task_trace_id(t->trace), TRACE_ID_BYTES);
     p->began_ns = place->began_ns ? place->began_ns : span_now_ns();
     p->began_us = clock_steady_us();
     if (t->run) span_put_bytes(p, SPAN_RUN, t->run->id_text, RUN_ID_TEXT);
@@ -44,16 +44,25 @@ static void span_fill(span *p, const task *t, const span_place *place)
 
 /* ---- Requests ---- */
 
-/* Fills what a request says at its beginning. A run that was resumed has begun when its journal says so, by a clock
- * that is CLOCK_SET_MS off at most. */
+/* Returns when the request began, Unix ns. What a journal says of it is CLOCK_SET_MS off at most. */
+static uint64_t request_began_ns(const task *t)
+{
+    const run *r = t->run;
+    if (!r || !r->replay) return span_now_ns();
+    const entry *reopened = replay_reopened(r->replay);
+    return (uint64_t)(reopened ? reopened->at_ms : r->started_ms) * NS_IN_MS;
+}
+
+/* Fills what a request says at its beginning. A run that was reopened hangs on what it was before. */
 static void request_span_fill(span *p, const task *t)
 {
     const run *r = t->run;
     task_trace *trace = t->trace;
-    if (trace->began_ns == 0) trace->began_ns = r && r->replay ? (uint64_t)r->started_ms * NS_IN_MS : span_now_ns();
+    if (trace->began_ns == 0) trace->began_ns = request_began_ns(t);
     span_fill(p, t, &(span_place){SPAN_SERVER, trace->span, trace->began_ns});
     p->is_request = true;
     p->parent = trace->caller.span;
+    if (trace->generation > 0) p->parent = trace_span_id(trace->subject, &(trace_place){.path = PATH_ROOT});
     if (r) memcpy(p->run, r->id.bytes, sizeof p->run);
     span_put_text(p, SPAN_NAME, t->endpoint->route);
     span_put_text(p, SPAN_HTTP_METHOD, t->request.method);
@@ -171,8 +180,10 @@ void plain_span_end(task *t, const failure *f)
 static trace_place task_place(const task *t, uint64_t path)
 {
     const store *journals = t->home->store;
-    return (trace_place){
-        .path = path, .execution = t->trace->execution, .epoch = journals && t->run ? store_epoch(journals) : 0};
+    return (trace_place){.path = path,
+                         .generation = t->trace->generation,
+                         .execution = t->trace->execution,
+                         .epoch = journals && t->run ? store_epoch(journals) : 0};
 }
 
 /* Fills what the spans of an attempt have in common with its waits. */
@@ -196,7 +207,7 @@ void attempt_span_begin(sw_ctx *c)
     if (!t->trace->has_spans) return;
     trace_place place = task_place(t, c->path);
     place.attempt = (uint32_t)c->attempt;
-    c->span = trace_span_id(t->trace->id, t->trace->subject, &place);
+    c->span = trace_span_id(t->trace->subject, &place);
     if (!t->trace->is_sampled) return;
     spool *s = task_tracer(t)->spool;
     c->record = spool_begin(s);
@@ -295,7 +306,7 @@ uint64_t call_span_next(sw_ctx *c)
     trace_place place = task_place(c->task, c->path);
     place.attempt = (uint32_t)c->attempt;
     place.call = c->call_count + 1;
-    return trace_span_id(trace->id, trace->subject, &place);
+    return trace_span_id(trace->subject, &place);
 }
 
 /* Says where the call goes, without what may be secret: user, password, query. */
@@ -380,7 +391,7 @@ static void wait_span_add(const run *r, const wait_span *w, int64_t from_ms)
     trace_place place = task_place(t, w->path);
     place.attempt = w->attempt;
     place.kind = 1;
-    const uint64_t id = trace_span_id(t->trace->id, t->trace->subject, &place);
+    const uint64_t id = trace_span_id(t->trace->subject, &place);
     span_fill(p, t, &(span_place){SPAN_INTERNAL, id, (uint64_t)from_ms * NS_IN_MS});
     p->ended_ns = span_now_ns();
     if (p->ended_ns < p->began_ns) p->ended_ns = p->began_ns;

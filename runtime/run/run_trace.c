@@ -11,6 +11,7 @@
 #include "runtime/run/home.h"
 #include "runtime/run/path.h"
 #include "runtime/run/program.h"
+#include "runtime/run/replay.h"
 #include "runtime/run/run.h"
 #include "runtime/trace/trace_hosts.h"
 #include "runtime/trace/trace_ids.h"
@@ -70,7 +71,18 @@ static uint64_t trace_execution(const task *t)
 
 static uint64_t trace_request_span(const task_trace *trace)
 {
-    return trace_span_id(trace->id, trace->subject, &(trace_place){.path = PATH_ROOT});
+    return trace_span_id(trace->subject, &(trace_place){.path = PATH_ROOT, .generation = trace->generation});
+}
+
+const uint8_t *task_trace_id(task_trace *trace)
+{
+    if (trace->has_id) return trace->id;
+    if (trace->caller.span != 0)
+        memcpy(trace->id, trace->caller.trace, TRACE_ID_BYTES);
+    else
+        trace_id_of_run(trace->subject, trace->id);
+    trace->has_id = true;
+    return trace->id;
 }
 
 /* Makes the ids of the task's trace, whose caller is known. */
@@ -83,15 +95,14 @@ static void trace_settle(task *t, task_trace *trace)
         memcpy(trace->subject, t->run->id.bytes, sizeof trace->subject);
     else
         random_bytes(trace->subject, sizeof trace->subject);
-    if (has_caller)
-        memcpy(trace->id, trace->caller.trace, TRACE_ID_BYTES);
-    else
-        trace_id_of_run(trace->subject, trace->id);
     trace->has_spans = out != NULL;
     trace->execution = trace_execution(t);
+    if (t->run && t->run->replay && replay_reopened(t->run->replay))
+        trace->generation = replay_reopened(t->run->replay)->attempt;
     trace->span = out ? trace_request_span(trace) : trace->caller.span;
+    const uint64_t draw = has_caller ? sampler_draw(trace->caller.trace) : trace->span;
     trace->is_sampled =
-        out ? sampler_takes(&out->env.sampler, trace->id, trusted) : trusted && trusted->flags & TRACE_FLAG_SAMPLED;
+        out ? sampler_takes(&out->env.sampler, draw, trusted) : trusted && trusted->flags & TRACE_FLAG_SAMPLED;
     assert(trace->span != 0);
     t->trace = trace;
 }
@@ -239,7 +250,7 @@ static void told_gather(told_trace *to, sw_ctx *c, const traced_call *call)
     if ((hosts && !is_named) || headers_have(call->headers, "traceparent")) return;
     trace_parent p = {.span = call->span ? call->span : trace->span, .flags = trace->is_sampled};
     char text[TRACE_PARENT_TEXT + 1];
-    memcpy(p.trace, trace->id, TRACE_ID_BYTES);
+    memcpy(p.trace, task_trace_id(c->task->trace), TRACE_ID_BYTES);
     trace_parent_write(&p, text);
     told_add(to, call, "traceparent", arena_printf(c->arena, "traceparent: %s", text));
     if (!is_named) return;
@@ -274,7 +285,7 @@ static SW_PRINTF(4, 0) void log_of_task(const task *t, const sw_ctx *c, log_leve
     char id[TRACE_ID_TEXT + 1];
     log_trace shown = {.trace_id = id};
     if (t->trace) {
-        trace_id_write(t->trace->id, id);
+        trace_id_write(task_trace_id(t->trace), id);
         shown.span = c && c->task == t && c->span ? c->span : t->trace->span;
         about.trace = &shown;
     }

@@ -18,12 +18,14 @@ struct run;
 struct span;
 
 typedef struct task_trace {
-    trace_parent caller; /* as the request had it; span 0: it had none */
-    uint8_t id[TRACE_ID_BYTES];
-    uint8_t subject[16];         /* tells requests of one trace apart: the run's id, or random */
-    uint64_t span;               /* of the request; when nothing is exported, the caller's */
-    uint64_t execution;          /* see trace_place.execution */
-    uint64_t began_ns;           /* Unix; when the request began, once its span has been filled */
+    trace_parent caller;        /* as the request had it; span 0: it had none */
+    uint8_t id[TRACE_ID_BYTES]; /* with `has_id`: see task_trace_id */
+    uint8_t subject[16];        /* tells requests of one trace apart: the run's id, or random */
+    uint64_t span;              /* of the request; when nothing is exported, the caller's */
+    uint64_t execution;         /* see trace_place.execution */
+    uint32_t generation;        /* how often the run has been reopened */
+    uint64_t began_ns;          /* Unix; when the request began, once its span has been filled */
+    bool has_id;
     bool has_spans;              /* this process exports traces: calls name spans of its own */
     bool is_sampled;             /* what others are told, and, with has_spans, whether the spans are exported */
     bool is_held;                /* `record` says how the run has ended, which is not on disk yet */
@@ -36,6 +38,8 @@ typedef struct task_trace {
 bool run_trace_begin(task *t, const run_input *input);
 /* Finds the trace of a run that is resumed, by its entry `started`. False: no memory. */
 bool run_trace_restore(struct run *r, const entry *started);
+/* Returns the id of the trace, which is made when it is first needed: most runs are not sampled. */
+const uint8_t *task_trace_id(task_trace *trace);
 /* Appends the names and values that `started` has of the trace (entry.more), or nothing. False: no memory. */
 bool run_trace_pack(const task *t, msgpack_sbuffer *to);
 

@@ -88,7 +88,9 @@ static former_fate recover_fate(void *arg, const uint8_t id_bytes[RUN_ID_BYTES])
     run_id id;
     memcpy(id.bytes, id_bytes, RUN_ID_BYTES);
     if (run_id_loop(&id, h->count) != h->index) return FORMER_UNKNOWN;
-    return slot_find(&h->slots, &id) ? FORMER_GOES_ON : FORMER_OVER;
+    const slot *s = slot_find(&h->slots, &id);
+    bool is_only_asked_for = s && !s->is_recovered && (s->state == SLOT_UNKNOWN || s->state == SLOT_ASKED);
+    return s && !is_only_asked_for ? FORMER_GOES_ON : FORMER_OVER;
 }
 
 static void recover_finish(home *h, bool all_found)

@@ -31,11 +31,15 @@ bool sampler_read(const char *name, const char *argument, sampler *out)
     return known;
 }
 
-bool sampler_takes(const sampler *s, const uint8_t trace[TRACE_ID_BYTES], const trace_parent *parent)
+uint64_t sampler_draw(const uint8_t trace[TRACE_ID_BYTES])
+{
+    uint64_t bits = 0;
+    for (int i = TRACE_ID_BYTES - 8; i < TRACE_ID_BYTES; i++) bits = bits << 8 | trace[i];
+    return bits;
+}
+
+bool sampler_takes(const sampler *s, uint64_t draw, const trace_parent *parent)
 {
     if (s->follows_parent && parent) return parent->flags & TRACE_FLAG_SAMPLED;
-    if (s->share >= 1) return true;
-    uint64_t bits = 0; /* 63 of the last ones, as other implementations take them */
-    for (int i = TRACE_ID_BYTES - 8; i < TRACE_ID_BYTES; i++) bits = bits << 8 | trace[i];
-    return (double)(bits >> 1) < s->share * 0x1p63;
+    return s->share >= 1 || (double)(draw >> 1) < s->share * 0x1p63;
 }

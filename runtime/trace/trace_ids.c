@@ -25,14 +25,13 @@ void trace_id_of_run(const uint8_t run[16], uint8_t out[TRACE_ID_BYTES])
     memcpy(out, digest, TRACE_ID_BYTES);
 }
 
-uint64_t trace_span_id(const uint8_t trace[TRACE_ID_BYTES], const uint8_t subject[16], const trace_place *place)
+uint64_t trace_span_id(const uint8_t subject[16], const trace_place *place)
 {
     struct {
-        uint8_t trace[TRACE_ID_BYTES], subject[16];
+        uint8_t subject[16];
         trace_place place;
     } named = {.place = *place};
-    _Static_assert(sizeof named == TRACE_ID_BYTES + 16 + 3 * 8 + 4 * 4, "no padding is hashed");
-    memcpy(named.trace, trace, TRACE_ID_BYTES);
+    _Static_assert(sizeof named == 16 + 3 * 8 + 4 * 4, "no padding is hashed");
     memcpy(named.subject, subject, sizeof named.subject);
     uint64_t id = XXH3_64bits(&named, sizeof named);
     return id ? id : 1;

@@ -21,8 +21,8 @@ typedef struct trace_place {
     uint32_t kind;       /* tells a wait from an attempt of one path */
 } trace_place;
 
-/* Returns the id of the span, never 0: a hash, so that ids of a trace differ. `subject`: the run's id, or what else
- * tells requests of one trace apart. */
-uint64_t trace_span_id(const uint8_t trace[TRACE_ID_BYTES], const uint8_t subject[16], const trace_place *place);
+/* Returns the id of the span, never 0: a hash, so that ids differ. `subject`: the run's id, of which the id of its
+ * trace follows too; or what else tells requests of one trace apart. */
+uint64_t trace_span_id(const uint8_t subject[16], const trace_place *place);
 
 #endif

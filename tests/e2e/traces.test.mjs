@@ -171,6 +171,21 @@ test('a trace of its own, a plain request, a failure', async () => {
   collector.close();
 });
 
+test('a run that is reopened hangs on what it was', async () => {
+  const collector = await collect();
+  const program = await start(collector);
+  await post(program, '/fails');
+  await collector.until((spans) => spans.length === 2);
+  const run = collector.spans.find((s) => s.kind === 2).attributes['stepwell.run.id'];
+  const resumed = await fetch(`${program.url}/_sw/runs/${run}/resume`,
+    { method: 'POST', headers: { authorization: 'Bearer operator of the test' } });
+  assert.equal(resumed.status, 202);
+  await collector.until((spans) => spans.filter((s) => s.kind === 2).length === 2);
+  assertTree(collector.spans, '');
+  assert.equal(collector.spans.length, 3); // the step is done, and not made again
+  await program.stop();
+});
+
 // The process dies while an attempt waits for its call: what it was in the middle of is told by the next process.
 test('kill -9 in an attempt leaves no gap, and no span twice', async () => {
   for (const delay of ['20', '60000']) { // spans are exported before the kill, or all of them after it

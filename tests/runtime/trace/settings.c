@@ -129,8 +129,9 @@ static void test_numbers(void)
 static void test_samplers(void)
 {
     sampler s;
-    uint8_t low[TRACE_ID_BYTES] = {0xff, 0xff}, high[TRACE_ID_BYTES];
-    memset(high, 0xff, sizeof high);
+    static const uint8_t id[TRACE_ID_BYTES] = {0xff, [8] = 1, 2, 3, 4, 5, 6, 7, 8};
+    const uint64_t low = 0, high = UINT64_MAX;
+    CHECK(sampler_draw(id) == 0x0102030405060708);
     const trace_parent yes = {.flags = 1}, no = {.flags = 0};
     CHECK(sampler_read(NULL, NULL, &s) && sampler_takes(&s, high, NULL) && !sampler_takes(&s, high, &no));
     CHECK(sampler_read("always_on", NULL, &s) && sampler_takes(&s, high, &no));
