@@ -130,8 +130,64 @@ test('errors are grouped, and lead to their runs', async (t) => {
   assert.equal((await page.$$('.errors tbody tr')).length, 2);
   assert.equal(await page.textContent(`${row} td.number`), '3');
   await shot(page, 'console-errors');
-  await page.click(`${row} td.number a`);
-  await page.waitForFunction(() => document.querySelectorAll('.run:not(.head)').length === 3);
+  service.gate.open('charge');
+  await page.click(`${row} >> text=Resume all …`);
+  await page.waitForSelector('dialog >> text=Resume 3 runs?');
+  await page.click('dialog button[type=submit]');
+  await page.waitForSelector('dialog >> text=3 of 3 runs done');
+  await page.keyboard.press('Escape');
+  await page.waitForSelector(row, { state: 'detached' });
+  await page.click('.errors td.number a');
+  await page.waitForFunction(() => document.querySelectorAll('.run:not(.head)').length === 1);
   assert.match(decodeURIComponent(page.url()), /state=failed.*error=/);
   assert.equal(await page.evaluate(() => window.hacked), undefined);
+});
+
+test('a fork by keys alone: a dry run says what is done again, and just that is done', async (t) => {
+  const service = await startOperated(t);
+  service.gate.open('charge');
+  const id = await service.begin('/orders/1', { method: 'POST', body: { item: 'lamp' } });
+  await service.inState(id, 'succeeded');
+  const page = await open(t, service, { path: `/?run=${id}` });
+  await page.waitForSelector('#do-fork');
+  const focus = () => page.evaluate(() => document.activeElement.id || document.activeElement.type);
+  const tabTo = async (wanted) => {
+    for (let i = 0; i < 60 && (await focus()) !== wanted; i++) await page.keyboard.press('Tab');
+    assert.equal(await focus(), wanted);
+  };
+  await tabTo('do-fork');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('dialog[open]');
+  await page.waitForSelector('#fork-again >> text=reserve'); // from the beginning: everything
+  await tabTo('fork-from');
+  await page.keyboard.type('charge');
+  const list = (name) => page.$$eval(`#fork-${name} li`, (all) => all.map((e) => e.textContent));
+  await page.waitForSelector('#fork-copied >> text=reserve');
+  assert.deepEqual(await list('copied'), ['reserve']);
+  assert.deepEqual(await list('again'), ['charge', 'ship']);
+  await shot(page, 'console-fork');
+  assert.equal(service.gate.asked.length, 1, 'the dry run did nothing');
+  await tabTo('submit');
+  await page.keyboard.press('Enter');
+  await gone(page);
+  await page.waitForFunction((old) => !location.search.includes(old), id);
+  await runIs(page, 'succeeded');
+  const fork = new URL(page.url()).searchParams.get('run');
+  assert.equal(service.gate.asked.length, 2);
+  assert.match(await page.textContent('.facts'), new RegExp(`forked from\\s*${id}`));
+  await page.click('.facts a');
+  await page.waitForFunction((old) => location.search.includes(old), id);
+  assert.notEqual(fork, id);
+
+  await page.click('#do-fork');
+  await page.check('#fork-change');
+  assert.equal(await page.inputValue('#fork-body'), '{"item":"lamp"}');
+  await page.fill('#fork-body', '{"item":"<b>chair</b>"}');
+  await page.waitForSelector('#fork-again >> text=reserve');
+  await page.click('dialog button[type=submit]');
+  await gone(page);
+  await page.waitForFunction((old) => !location.search.includes(old), id);
+  await runIs(page, 'succeeded');
+  await page.click('.span-row >> text=reserve');
+  await page.waitForSelector('#step-input >> text=<b>chair</b>');
 });
