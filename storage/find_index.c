@@ -20,13 +20,24 @@ typedef struct found_tally {
     run_id first, end;
     bool found, is_counted;
     bool has_unlisted; /* runs that have no row, and may be meant */
+    bool has_listed;   /* runs that have one, and may be meant */
 } found_tally;
 
-static bool class_may_be_meant(const run_query *q, const tally_class *c)
+static bool class_is_of_names(const run_query *q, const tally_class *c)
 {
-    if (c->runs == 0 || !(q->fates & c->fate)) return false;
     if (q->function && strcmp(q->function, c->function) != 0) return false;
     return !q->version || strcmp(q->version, c->version) == 0;
+}
+
+/* Which runs of the class may be meant: those without a row, which have succeeded, or those that have one. A live run
+ * may have ended since. */
+static void found_take_class(found_tally *f, const tally_class *c)
+{
+    const run_query *q = f->q;
+    if (c->runs == 0 || !class_is_of_names(q, c)) return;
+    bool fits = q->fates & c->fate;
+    if (c->fate == FATE_SUCCEEDED && fits && !q->error && !q->label_key) f->has_unlisted = true;
+    if (c->fate == FATE_LIVE || (fits && (c->fate != FATE_SUCCEEDED || q->label_key))) f->has_listed = true;
 }
 
 /* A damaged tally counts as one that is not counted. */
@@ -40,10 +51,7 @@ static void on_tally(void *arg, store_bytes key, store_bytes value)
     if (tally_read(value, &f->first, &n, &t)) {
         f->is_counted = t.is_counted;
         f->end = t.end;
-        for (size_t i = 0; i < t.count; i++)
-            if (t.classes[i].fate == FATE_SUCCEEDED && !f->q->error && !f->q->label_key &&
-                class_may_be_meant(f->q, &t.classes[i]))
-                f->has_unlisted = true;
+        for (size_t i = 0; i < t.count; i++) found_take_class(f, &t.classes[i]);
         tally_free(&t);
     }
     text_pool_free(&n);
@@ -109,7 +117,7 @@ static void candidates_add(candidates *c, const run_id *ids, size_t count)
 }
 
 /* Finds the runs with lo <= id < hi that have a row and may be meant, or have changed of late. */
-static void candidates_find(finder *f, candidates *c, const run_id *lo, const run_id *hi)
+static void candidates_find(finder *f, candidates *c, const run_id *lo, const run_id *hi, bool has_listed)
 {
     static const size_t pending_max = 1024;
     index_bounds bounds;
@@ -117,7 +125,8 @@ static void candidates_find(finder *f, candidates *c, const run_id *lo, const ru
     const store_range range = index_range(&bounds, INDEX_RUN, lo, hi, SIZE_MAX);
     c->count = c->live_count = 0;
     c->too_many = false;
-    if (f->b->ops->scan(f->b, &range, on_row, c, &f->out->error) == BACKEND_SCAN_FAILED) f->is_over = true;
+    if (has_listed && f->b->ops->scan(f->b, &range, on_row, c, &f->out->error) == BACKEND_SCAN_FAILED)
+        f->is_over = true;
     size_t n = run_index_pending(f->index, lo, hi, pending, pending_max);
     if (n == SIZE_MAX)
         c->too_many = true;
@@ -162,7 +171,7 @@ static range_view range_take(finder *f, candidates *c, const run_id *below)
         if (compare(&t.end, below) < 0) return (range_view){.lo = *higher(&t.end, &f->q->from)};
         r = (range_view){.lo = *higher(&t.first, &f->q->from), .by_rows = t.is_counted && !t.has_unlisted};
         if (!r.by_rows) return r;
-        candidates_find(f, c, &r.lo, below);
+        candidates_find(f, c, &r.lo, below, t.has_listed);
         if (c->too_many) break;
         if (run_index_view(f->index, &after) && after.generation == before.generation) return r;
     }

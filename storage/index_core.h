@@ -86,7 +86,7 @@ struct run_index {
     index_batch batch;
     bool has_counted;   /* nothing below the floor is left to be counted */
     run_id count_below; /* the ranges from here on are counted */
-    bool has_checked;   /* every row of a live run was looked at since the begin */
+    bool has_checked;   /* every row was held against the live table since the begin */
     run_id check_below; /* those from here on were */
     bool is_broken;     /* a row of the table is damaged: it is made anew */
 };
@@ -105,6 +105,8 @@ void index_feed_free(run_index *x);
 /* Moves what was told into `taken` and `late_taken`, by id; events of one run in their order. True: events were lost,
  * of runs from *lost_from on. */
 bool index_feed_take(run_index *x, run_id *lost_from);
+/* Sorts the events, INDEX_EVENTS_MAX at most, by id. */
+void index_events_sort(run_index *x, index_events *e);
 /* Under the lock: an event of a run below the floor; and: events of runs from that one on are lost. */
 void index_feed_late(run_index *x, const index_event *e);
 void index_feed_lose(run_index *x, const run_id *id);
@@ -152,7 +154,7 @@ void index_open_sum(run_index *x);
 bool index_forget(run_index *x, const run_id *from);
 /* Counts a part of what is not counted. */
 bool index_count_some(run_index *x);
-/* Looks whether runs have ended without a notice. */
+/* Looks whether runs have ended, or were reopened, without a notice. */
 bool index_check_some(run_index *x);
 
 #endif

@@ -165,42 +165,66 @@ bool index_count_some(run_index *x)
 
 /* ---- Live runs ---- */
 
-/* Rows of live runs, the newest first. */
-typedef struct live_rows {
-    run_id ids[ROWS_AT_ONCE], last;
-    size_t count, seen;
-} live_rows;
+/* Rows, the newest first: of runs that are live by them, and of runs that have ended by them. */
+typedef struct checked_rows {
+    run_id live[ROWS_AT_ONCE], ended[ROWS_AT_ONCE], last;
+    size_t live_count, ended_count, seen;
+} checked_rows;
 
-static void on_live_row(void *arg, store_bytes key, store_bytes value)
+static void on_row_to_check(void *arg, store_bytes key, store_bytes value)
 {
-    live_rows *l = arg;
+    checked_rows *c = arg;
     index_run r;
-    if (!index_key_read(key, INDEX_RUN, &l->last)) return;
-    l->seen++;
-    if (!index_run_read(value, &r) || r.fate == FATE_LIVE) l->ids[l->count++] = l->last;
+    if (!index_key_read(key, INDEX_RUN, &c->last)) return;
+    c->seen++;
+    if (!index_run_read(value, &r) || r.fate == FATE_LIVE)
+        c->live[c->live_count++] = c->last;
+    else
+        c->ended[c->ended_count++] = c->last;
+}
+
+static void add_changed(index_events *e, const run_id *id)
+{
+    e->list[e->count++] = (index_event){.run = *id, .what = INDEX_CHANGED};
+}
+
+/* Adds the runs that have ended though their rows say that they are live, and those that were reopened, by id. */
+static bool checked_rows_compare(run_index *x, checked_rows *c, index_events *changed)
+{
+    run_id over[ROWS_AT_ONCE];
+    const char *error = NULL;
+    memcpy(over, c->ended, c->ended_count * sizeof *over);
+    long ended = live_filter_ended(x->b, c->live, c->live_count, &error);
+    long still = live_filter_ended(x->b, over, c->ended_count, &error);
+    if (ended < 0 || still < 0) return false;
+    for (long i = 0; i < ended; i++) add_changed(changed, &c->live[i]);
+    for (size_t i = 0, k = 0; i < c->ended_count; i++) {
+        bool is_over = k < (size_t)still && run_id_equal(&over[k], &c->ended[i]);
+        if (is_over)
+            k++;
+        else
+            add_changed(changed, &c->ended[i]);
+    }
+    index_events_sort(x, changed);
+    return true;
 }
 
 bool index_check_some(run_index *x)
 {
     static const run_id lowest;
     index_bounds bounds;
+    index_event list[ROWS_AT_ONCE];
+    index_events changed = {.list = list};
     const char *error = NULL;
-    live_rows *l = calloc(1, sizeof *l);
-    if (!l) return true;
+    checked_rows *c = calloc(1, sizeof *c);
+    if (!c) return true;
     const store_range range = index_range(&bounds, INDEX_RUN, &lowest, &x->check_below, ROWS_AT_ONCE);
-    bool ok = x->b->ops->scan(x->b, &range, on_live_row, l, &error) != BACKEND_SCAN_FAILED;
-    long left = ok ? live_filter_ended(x->b, l->ids, l->count, &error) : -1;
-    ok = left >= 0;
-    l->count = ok ? (size_t)left : 0;
-    index_events ended = {.list = l->count > 0 ? calloc(l->count, sizeof *ended.list) : NULL};
-    for (size_t i = l->count; ended.list && i > 0; i--)
-        ended.list[ended.count++] = (index_event){.run = l->ids[i - 1], .what = INDEX_CHANGED};
+    bool ok = x->b->ops->scan(x->b, &range, on_row_to_check, c, &error) != BACKEND_SCAN_FAILED;
     x->next_floor = x->floor;
-    ok = ok && index_apply(x, &ended);
+    ok = ok && checked_rows_compare(x, c, &changed) && index_apply(x, &changed);
     if (ok && x->batch.count > 0) ok = index_batch_write(x);
-    x->has_checked = l->seen < ROWS_AT_ONCE;
-    x->check_below = l->last;
-    free(ended.list);
-    free(l);
+    x->has_checked = c->seen < ROWS_AT_ONCE;
+    x->check_below = c->last;
+    free(c);
     return ok;
 }

@@ -124,6 +124,8 @@ static void events_sort(index_event *list, index_event *spare, size_t count)
     events_merge(list, spare, middle, count);
 }
 
+void index_events_sort(run_index *x, index_events *e) { events_sort(e->list, x->spare.list, e->count); }
+
 bool index_feed_take(run_index *x, run_id *lost_from)
 {
     (void)pthread_mutex_lock(&x->lock);

@@ -22,6 +22,7 @@ typedef struct model_run {
     unsigned label; /* 0: none */
     run_fate fate;  /* 0: deleted */
     uint32_t seq;   /* entries so far */
+    bool was_reopened;
 } model_run;
 
 static model_run runs[RUNS_MAX]; /* as they began */
@@ -55,6 +56,7 @@ static void commit(model_run *r, store_live live, uint32_t seq, bool renewed, bo
                        .seq = seq,
                        .live = live,
                        .has_live_row = seq > 0,
+                       .was_reopened = r->was_reopened && live == STORE_LIVE_CLEAR,
                        .due_ms = roll(2) ? now_ms + 1000 : 0,
                        .retain_ms = roll(5) ? -1 : 1000000,
                        .data = bytes.data,
@@ -140,6 +142,19 @@ static void renew_one(bool told)
     commit(r, roll(2) ? STORE_LIVE_SET : STORE_LIVE_UNCHANGED, seq, roll(2), told);
 }
 
+/* A run that has failed or was cancelled goes on. */
+static void reopen_one(bool told)
+{
+    model_run *r = some_run(FATE_FAILED | FATE_CANCELLED);
+    uint32_t seq = r ? r->seq : 0;
+    if (!r) return;
+    add(r, &(entry){.kind = ENTRY_REOPENED, .at_ms = now_ms, .attempt = 1, .epoch = 7});
+    r->fate = FATE_LIVE;
+    r->error = 0;
+    r->was_reopened = true;
+    commit(r, STORE_LIVE_REOPEN, seq, true, told);
+}
+
 static void delete_one(bool told)
 {
     const char *error = NULL;
@@ -178,8 +193,10 @@ static void act(bool told)
         begin(told);
     else if (what < 80)
         end_one(told);
-    else if (what < 92)
+    else if (what < 88)
         renew_one(told);
+    else if (what < 92)
+        reopen_one(told);
     else if (what < 98)
         delete_one(told);
     else
