@@ -13,6 +13,7 @@
     X(CANCEL_EARLY, "a cancel is acknowledged before its commit")                                                      \
     X(FORGET_CHOICE, "an attempt does not wait for the choices before it")                                             \
     X(CHOOSE_AGAIN, "a replay chooses anew")                                                                           \
+    X(PATCH_ALL, "sw_patch sends runs the new way that have gone the old one")                                         \
     X(RUN_STEP_AGAIN, "a replay runs a finished step again")                                                           \
     X(SYNC_BEFORE, ".sync does not wait for what comes before the step")                                               \
     X(SYNC_AFTER, ".sync does not wait for its result")                                                                \

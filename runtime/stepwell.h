@@ -99,8 +99,9 @@ typedef struct sw_endpoint_options {
                                            "cookie" are journaled only when they are named here */
     sw_disconnect on_disconnect;
     sw_trouble on_difference;  /* a resumed run passes a step another input than the journal's result was made from:
-                                  the program has changed, or reads something that is not recorded. SW_STOP also stops
-                                  a run whose journal does not fit the code at all, which otherwise fails */
+                                  the program has changed, or reads something that is not recorded. Reported once for
+                                  each step and pair of versions (the run's, the endpoint's). SW_STOP also stops a run
+                                  whose journal does not fit the code at all, which otherwise fails */
     sw_trouble on_exhausted;   /* a step has used its retries, and its failure would fail the run. With SW_STOP the run
                                   stops (reason exhausted) and its deadline stands still; a release gives that step its
                                   retries anew, and what was done stays done. A failure that is fatal, or that the
@@ -505,6 +506,20 @@ SW_API sw_group *sw_each_begin(sw_ctx *c, const char *id, sw_step_fn fn, sw_valu
 /* Waits until none of the group's steps and branches runs any more, also when the run leaves memory, so that what their
  * `arg` points to may be freed. In the context that made the group, before or after a wait for it. Never fails. */
 SW_API void sw_group_join(sw_group *g);
+
+/* ---- Changing code while runs are alive ------------------------------------------------------------------------- */
+
+/* Whether this run takes the new way of code that was changed: `if (sw_patch(c, "tax")) new code; else old code;`. The
+ * first call with an id decides for the whole run, and its answer is recorded: false if the run has been behind this
+ * place already (its journal, as it was loaded, has something that the code has not come to here), else true. In a
+ * parallel part of the handler (from sw_group_new to the wait for the group), in whichever branch, the place is where
+ * that part begins. `id` is 1 to 256 bytes. In handlers and branches of endpoints, not in steps: a call there fails the
+ * run. The old way may go when no run of it is left; then the call itself may (docs/changing-code.md). */
+SW_API bool sw_patch(sw_ctx *c, const char *id);
+
+/* Returns the version that the endpoint had when the run began (sw_endpoint_options), in whichever process; "" if it
+ * had none, and in a plain route. */
+SW_API const char *sw_version(sw_ctx *c);
 
 /* ---- Miscellany ----------------------------------------------------------------------------------------------- */
 

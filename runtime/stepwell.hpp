@@ -356,6 +356,8 @@ class context
     void sleep_until(const char *id, int64_t unix_ms) const { in<sw_sleep_until>(id, unix_ms); }
     int64_t now() const { return in<sw_now>(); }
     uint64_t random() const { return in<sw_random>(); }
+    bool patch(const char *id) const { return in<sw_patch>(id); }
+    const char *version() const { return in<sw_version>(); }
     void log(std::string_view text) const { in<sw_log>("%.*s", static_cast<int>(text.size()), text.data()); }
 
     /* Runs f() on another thread, and returns or throws what f does. f() uses no context. In a destructor, while an

@@ -24,7 +24,7 @@ typedef struct field {
 enum {
     FIELDS_MAX = 14,
     KINDS_END = ENTRY_REOPENED + 1, /* of those below ENTRY_PASSABLE */
-    PASSABLE_END = ENTRY_DIFFERS + 1
+    PASSABLE_END = ENTRY_UNASKED + 1
 };
 _Static_assert(FIELDS_MAX + 1 <= 15, "0.1.0 reads arrays of at most 15 items (msgpack's fixarray)");
 _Static_assert((int)KINDS_END <= (int)ENTRY_PASSABLE, "the kinds that a reader has to know come first");
@@ -57,6 +57,7 @@ static const field layout[KINDS_END][FIELDS_MAX] = {
     [ENTRY_STOPPED] = {F(I64, at_ms), F(INT, status), F(STR, error), F(U64, path), F(U64, epoch), F(BIN, causes),
                        F(STR, by)},
     [ENTRY_RELEASED] = {F(I64, at_ms), F(STR, error), F(U64, epoch)},
+    [ENTRY_PATCH] = {F(U64, path), F(STR, id), F(BOOL, answer), F(I64, at_ms)},
     [ENTRY_REOPENED] = {F(I64, at_ms), F(U32, attempt), F(I64, due_ms), F(STR, error), F(BIN, causes), F(U64, epoch)},
 };
 static const field passable[PASSABLE_END - ENTRY_PASSABLE][FIELDS_MAX] = {
@@ -70,8 +71,9 @@ static const field passable[PASSABLE_END - ENTRY_PASSABLE][FIELDS_MAX] = {
                                       F(I64, used[ENTRY_INPUT_TOKENS]), F(I64, used[ENTRY_OUTPUT_TOKENS]),
                                       F(I64, used[ENTRY_UNITS]), F(I64, used_sum[ENTRY_INPUT_TOKENS]),
                                       F(I64, used_sum[ENTRY_OUTPUT_TOKENS]), F(I64, used_sum[ENTRY_UNITS])},
-    [ENTRY_DIFFERS -
-        ENTRY_PASSABLE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U64, input_hash), F(I64, at_ms)},
+    [ENTRY_DIFFERS - ENTRY_PASSABLE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U64, input_hash), F(I64, at_ms),
+                                        F(STR, version)},
+    [ENTRY_UNASKED - ENTRY_PASSABLE] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(STR, version)},
 };
 
 /* NULL: a kind that this version does not know. */

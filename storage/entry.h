@@ -27,13 +27,15 @@ typedef enum entry_kind {
     ENTRY_CANCEL = 10,     /* the run is to end: no step begins any more */
     ENTRY_STOPPED = 11,    /* nothing of the run begins any more until it is released */
     ENTRY_RELEASED = 12,   /* a stopped run goes on */
+    ENTRY_PATCH = 23,      /* what sw_patch answers for an id, in the whole run */
     ENTRY_REOPENED = 26,   /* a run that had ended goes on: its response and end count no more */
     ENTRY_BRANCH = 64,     /* a branch began: tells its path's id and parent to whoever draws the run */
     ENTRY_CRASHED = 65,    /* the process died while it worked for the run, by the signal in `status` */
     ENTRY_LABEL = 66,      /* sw_label: the label `id` has the text `value` from now on */
     ENTRY_STATUS = 67,     /* sw_status */
     ENTRY_USAGE = 68,      /* sw_usage */
-    ENTRY_DIFFERS = 70 /* a step's result was used for another input than it was made from; input_hash: the other's */
+    ENTRY_DIFFERS = 70, /* a step's result was used for another input than it was made from; input_hash: the other's */
+    ENTRY_UNASKED = 71  /* the handler returned and had not asked for this result, sleep or value */
 } entry_kind;
 
 enum { ENTRY_PASSABLE = 64 }; /* the first kind that a reader may pass over */
@@ -42,7 +44,8 @@ enum { ENTRY_PASSABLE = 64 }; /* the first kind that a reader may pass over */
  * other kinds are results, which are committed in the background. */
 static inline bool entry_is_choice(entry_kind kind)
 {
-    return kind == ENTRY_VALUE || kind == ENTRY_STOPPED || kind == ENTRY_RELEASED || kind == ENTRY_REOPENED;
+    return kind == ENTRY_VALUE || kind == ENTRY_PATCH || kind == ENTRY_STOPPED || kind == ENTRY_RELEASED ||
+           kind == ENTRY_REOPENED;
 }
 
 typedef struct entry_text {
@@ -59,7 +62,7 @@ typedef enum entry_used { ENTRY_INPUT_TOKENS, ENTRY_OUTPUT_TOKENS, ENTRY_UNITS, 
 /* Fields that a kind does not use are zero. Kinds and the order of their fields on disk: docs/internals/journal.md. */
 typedef struct entry {
     entry_kind kind;
-    uint64_t path; /* STEP_*, SLEEP, VALUE, ROLLBACK: its own; CHUNK: of the step or branch that streams it;
+    uint64_t path; /* STEP_*, SLEEP, VALUE, PATCH, ROLLBACK: its own; CHUNK: of the step or branch that streams it;
                       CRASHED, STOPPED: of the step or branch that was under way, 0 if unknown;
                       LABEL, STATUS, USAGE: of the step, outside steps its own */
     entry_text id; /* the path's id, to check the path; CHUNK, ROLLBACK: the step's label, CHUNK outside steps: "";
@@ -79,6 +82,7 @@ typedef struct entry {
                          none */
     bool absolute;    /* SLEEP: due_ms is what was asked for; else the sleep has a length, due_ms - at_ms */
     bool fatal;       /* STEP_FAILED */
+    bool answer;      /* PATCH */
     entry_text error; /* STEP_FAILED, ENDED (failed), STOPPED: the message; CANCEL, RELEASED, REOPENED: by
                          whom */
     entry_text by;    /* STOPPED: the operator who did it, "" for all other reasons */
@@ -93,7 +97,7 @@ typedef struct entry {
     entry_text remarks; /* ENDED: what the run has said of itself: LABEL, STATUS and USAGE entries, encoded */
     /* STARTED */
     entry_text function; /* route: "GET /orders/:id" */
-    entry_text version;
+    entry_text version;  /* DIFFERS, UNASKED: of the program that found it */
     entry_text method, target;
     entry_text owner;  /* node that runs it */
     entry_text params; /* route parameters: a msgpack map of strings */

@@ -43,6 +43,7 @@ void summary_read(run_summary *s, const char *data, size_t len)
         s->steps += e.kind == ENTRY_STEP_DONE;
         s->failures += e.kind == ENTRY_STEP_FAILED;
         s->differences += e.kind == ENTRY_DIFFERS;
+        s->unasked += e.kind == ENTRY_UNASKED;
         s->crashes += e.kind == ENTRY_CRASHED;
         remarks_take(&s->remarks, &e);
         summary_take_failure(s, &e);

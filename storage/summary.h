@@ -10,7 +10,7 @@ typedef struct run_summary {
     entry started, stopped, ended; /* kind 0: not there; stopped, ended: not since it was last released, or reopened */
     uint64_t released_epoch;       /* of its last release, or when it was last reopened; 0: never */
     uint32_t reopened;             /* how often, when it had ended */
-    uint32_t entries, steps, failures, differences, crashes;
+    uint32_t entries, steps, failures, differences, unasked, crashes;
     run_remarks remarks;
     uint64_t failed_path;   /* of the step that failed for good last; 0: none */
     entry_text failed_step; /* that step's id */

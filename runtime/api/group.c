@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/api/patch.h"
 #include "runtime/api/step.h"
 #include "runtime/base/value.h"
 #include "runtime/run/ctx.h"
@@ -70,6 +71,7 @@ sw_group *sw_group_new_with(sw_ctx *c, const sw_group_options *options)
     g->next = c->groups;
     c->groups = g;
     c->groups_settle = groups_settle;
+    if (c->kind == CTX_HANDLER) patch_part_begins(c->run);
     if (!options) return g;
     g->parallel_max = options->parallel_max;
     g->settles = options->settle;
@@ -83,6 +85,7 @@ static void member_abandon(member *m)
     assert(!m->strand); /* what runs is waited for */
     assert(m->group->pending > 0);
     m->outcome = STEP_ABANDONED;
+    m->group->run->has_abandoned = true;
     m->ended = true;
     m->group->pending--;
 }
@@ -352,6 +355,7 @@ static void group_wait_members(sw_group *g)
     assert(g->pending == 0);
     assert(g->running == 0);
     group_unlink(g);
+    if (c->kind == CTX_HANDLER) patch_part_ends(c->run);
     for (member *m = g->first; m; m = m->next)
         if (m->outcome == STEP_UNWOUND) ctx_raise(c, failure_unwind);
 }

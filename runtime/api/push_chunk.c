@@ -16,7 +16,7 @@
 static bool chunk_is_replayed(sw_ctx *c, uint32_t occurrence)
 {
     run *r = c->run;
-    return c->kind != CTX_STEP && r->replay && occurrence < replay_chunks(r->replay, c->path);
+    return c->kind != CTX_STEP && r->replay && replay_take_streamed(r->replay, c->path, occurrence);
 }
 
 /* The label of the step that pushes, made once: a stream may have very many chunks, and the run's arena grows. */

@@ -87,6 +87,8 @@ static const char *kind_text(entry_kind kind)
         return "released";
     case ENTRY_REOPENED:
         return "reopened";
+    case ENTRY_PATCH:
+        return "patch";
     case ENTRY_CRASHED:
         return "crashed";
     case ENTRY_BRANCH:
@@ -99,6 +101,8 @@ static const char *kind_text(entry_kind kind)
         return "usage";
     case ENTRY_DIFFERS:
         return "differs";
+    case ENTRY_UNASKED:
+        return "unasked";
     }
     return "unknown";
 }
@@ -134,5 +138,7 @@ void entry_json_put(json_writer *w, const entry *e)
     if (e->kind == ENTRY_RESPONSE) json_put_int(w, "status", e->status);
     if (e->kind == ENTRY_STOPPED) json_put_text(w, "reason", stop_name(stop_of_entry(e)));
     if (e->kind == ENTRY_CRASHED) json_put_int(w, "signal", e->status);
+    if (e->kind == ENTRY_PATCH) json_put_value(w, "answer", sw_bool(e->answer));
+    if (e->version.len) json_put_bytes(w, "version", e->version.data, e->version.len);
     json_close_map(w);
 }

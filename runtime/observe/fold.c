@@ -213,6 +213,8 @@ static void fold_take(fold *f, const entry *e, size_t at)
     case ENTRY_LABEL:
     case ENTRY_STATUS:
     case ENTRY_USAGE:
+    case ENTRY_PATCH:
+    case ENTRY_UNASKED:
         return;
     }
 }

@@ -70,6 +70,8 @@ static bool stepwell_figures_write(msgpack_sbuffer *to, const sw_app *app)
         {"attempts_failed_total", "counter", "Step attempts that failed.", n.attempts_failed},
         {"inputs_differed_total", "counter", "Journaled results used for another input than they were made from.",
          n.inputs_differed},
+        {"results_unasked_total", "counter", "Journaled results that a handler returned without asking for.",
+         n.results_unasked},
         {"requests_refused_total", "counter", "Requests answered 503.", n.requests_refused},
         {"connections_kept_total", "counter", "Connections given to the supervisor to outlive this process.",
          n.connections_kept},

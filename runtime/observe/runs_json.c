@@ -108,6 +108,7 @@ static void put_counts(json_writer *w, const store_summary *s)
     json_put_int(w, "stepsDone", of->steps);
     json_put_int(w, "failedAttempts", of->failures);
     if (of->differences) json_put_int(w, "inputsDiffered", of->differences);
+    if (of->unasked) json_put_int(w, "resultsUnasked", of->unasked);
     if (of->crashes) json_put_int(w, "crashes", of->crashes);
     if (of->reopened) json_put_int(w, "reopened", of->reopened);
 }

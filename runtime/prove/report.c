@@ -101,6 +101,7 @@ static const char *entry_kind_name(entry_kind kind)
     if (kind == ENTRY_LABEL) return "label";
     if (kind == ENTRY_STATUS) return "a status";
     if (kind == ENTRY_USAGE) return "the usage of a model,";
+    if (kind == ENTRY_PATCH) return "the answer of sw_patch";
     const char *name = (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : NULL;
     return name ? name : "another entry";
 }

@@ -8,6 +8,7 @@
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/path.h"
+#include "runtime/run/program.h"
 #include "runtime/run/record.h"
 #include "runtime/run/run_trace.h"
 #include "runtime/run/step_spec.h"
@@ -23,6 +24,8 @@ static const char *entry_kind_words(entry_kind kind)
         return "a recorded value";
     case ENTRY_BRANCH:
         return "a branch";
+    case ENTRY_PATCH:
+        return "a patch";
     default:
         return "a step";
     }
@@ -64,47 +67,96 @@ failure fit_misfit(run *r, const replay_record *rec, const char *what, const cha
     return failure_unwind;
 }
 
+/* Returns the version of the program's endpoint, which may be another one than the run began with. */
+static const char *fit_version(const run *r)
+{
+    const char *version = r->task.endpoint->options.version;
+    return version ? version : "";
+}
+
+/* Whether a line of the log about this step is the first one of a run that began with the same version. */
+static bool fit_is_new(const run *r, const char *what, const char *id)
+{
+    return said_is_new(&r->task.home->app->said,
+                       (const char *const[]){what, r->task.endpoint->route, r->version, fit_version(r), id, NULL});
+}
+
+/* ---- Inputs ---- */
+
 /* Stops the run each time that it comes here: a run that is released to a program that does not fit stops again. */
 static void fit_stop_for_input(run *r, const step_spec *spec)
 {
-    const char *version = r->task.endpoint->options.version;
-    const char *text =
-        arena_printf(&r->task.arena,
-                     "step \"%s\" is given another input than when the journal's result was made"
-                     " (version \"%s\" of the endpoint)",
-                     path_label(r, spec->branch_label, spec->id, spec->occurrence), version ? version : "");
+    const char *text = arena_printf(&r->task.arena,
+                                    "step \"%s\" is given another input than when the journal's result was made"
+                                    " (version \"%s\" of the endpoint)",
+                                    path_label(r, spec->branch_label, spec->id, spec->occurrence), fit_version(r));
     run_stop(r, STOP_DIFFERS, spec->path, text ? text : "a step is given another input than before");
 }
 
 /* Logs and journals the difference; the run goes on. */
 static void fit_report_input(run *r, const step_spec *spec, replay_record *rec)
 {
-    const char *version = r->task.endpoint->options.version;
-    rec->reported_hash = spec->input_hash;
-    run_log(r, LOG_WARN,
-            "%s: step \"%s\" is given another input than when the journal's result was made; the result is used"
-            " (version \"%s\" of the endpoint)",
-            r->task.endpoint->route, path_label(r, spec->branch_label, spec->id, spec->occurrence),
-            version ? version : "");
+    rec->reported = true;
+    rec->reported_by = entry_text_of(fit_version(r));
+    if (fit_is_new(r, "input", spec->id))
+        run_log(r, LOG_WARN,
+                "%s: step \"%s\" is given another input than when the journal's result was made; the result is used"
+                " (a run of version \"%s\", now \"%s\"; said once)",
+                r->task.endpoint->route, path_label(r, spec->branch_label, spec->id, spec->occurrence), r->version,
+                fit_version(r));
     entry e = {.kind = ENTRY_DIFFERS,
                .path = spec->path,
                .id = {spec->id, strlen(spec->id)},
                .occurrence = spec->occurrence,
                .input_hash = spec->input_hash,
-               .at_ms = clock_wall_ms()};
-    if (!record_append(r, &e)) rec->reported_hash = 0; /* the next replay reports it again */
+               .at_ms = clock_wall_ms(),
+               .version = entry_text_of(fit_version(r))};
+    if (!record_append(r, &e)) rec->reported = false; /* the next replay reports it again */
 }
 
 bool fit_check_input(run *r, const step_spec *spec, replay_record *rec)
 {
     assert(rec->path == spec->path);
     if (rec->input_hash == 0 || spec->input_hash == 0 || rec->input_hash == spec->input_hash) return true;
-    if (!fit_stops(r) && rec->reported_hash == spec->input_hash) return true;
+    bool stops = fit_stops(r);
+    if (!stops && rec->reported && entry_text_is(&rec->reported_by, fit_version(r))) return true;
     counter_add(&r->task.home->counters.inputs_differed, 1);
-    if (!fit_stops(r)) {
+    if (stops)
+        fit_stop_for_input(r, spec);
+    else
         fit_report_input(r, spec, rec);
-        return true;
+    return !stops;
+}
+
+/* ---- What was not asked for ---- */
+
+enum { FIT_UNASKED_MAX = 16 /* entries of one run */ };
+
+static void fit_log_unasked(run *r, const replay_record *rec)
+{
+    const char *id = arena_strndup(&r->task.arena, rec->id.data, rec->id.len);
+    if (id && fit_is_new(r, "unasked", id))
+        run_log(r, LOG_WARN,
+                "%s has returned, and did not ask for what the journal has of %s \"%s\""
+                " (a run of version \"%s\", now \"%s\"; said once)",
+                r->task.endpoint->route, entry_kind_words(rec->kind), id, r->version, fit_version(r));
+}
+
+void fit_report_unasked(run *r)
+{
+    const replay_record *rec;
+    size_t at = 0, count = 0;
+    /* Of a group that was decided by a failure the journal may have more than a replay comes to. */
+    if (!r->replay || r->has_abandoned) return;
+    while ((rec = replay_next_unasked(r->replay, &at))) {
+        counter_add(&r->task.home->counters.results_unasked, 1);
+        if (count++ >= FIT_UNASKED_MAX) continue;
+        fit_log_unasked(r, rec);
+        (void)record_append(r, &(entry){.kind = ENTRY_UNASKED,
+                                        .path = rec->path,
+                                        .id = rec->id,
+                                        .occurrence = rec->occurrence,
+                                        .at_ms = clock_wall_ms(),
+                                        .version = entry_text_of(fit_version(r))});
     }
-    fit_stop_for_input(r, spec);
-    return false;
 }

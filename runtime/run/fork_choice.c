@@ -94,7 +94,7 @@ static bool is_before(const chooser *c, const fork_entry *e)
 {
     uint32_t place = (uint32_t)(e - c->to->entries);
     if (c->first == 0 || e->path == c->from) return false;
-    if (e->kind == ENTRY_VALUE || e->kind == ENTRY_CHUNK) return place < c->first;
+    if (e->kind == ENTRY_VALUE || e->kind == ENTRY_PATCH || e->kind == ENTRY_CHUNK) return place < c->first;
     return e->is_old ? place < c->began : e->began <= c->first;
 }
 
@@ -143,6 +143,7 @@ static fork_fate fate_of(chooser *c, const fork_entry *e)
     case ENTRY_SLEEP:
         return fate_of_once(c, e, e->is_over);
     case ENTRY_VALUE:
+    case ENTRY_PATCH:
         return fate_of_once(c, e, true);
     case ENTRY_BRANCH:
         return is_before(c, e) ? FORK_COPIED : FORK_PASSED;

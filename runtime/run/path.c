@@ -57,13 +57,29 @@ static path_cell *path_cell_take(run *r, uint64_t key)
     return n;
 }
 
+static void path_cells_make_room(sw_ctx *c)
+{
+    run *r = c->run;
+    if ((r->path_cell_count + 2) * 2 > r->path_cell_room && !path_cells_grow(r)) ctx_fail_memory(c);
+}
+
+uint64_t path_of_patch(sw_ctx *c, const char *id, uint32_t **asked)
+{
+    const char tag = PATH_PATCH;
+    path_cells_make_room(c);
+    uint64_t path = path_hash_u32(path_hash(path_hash(PATH_ROOT, &tag, 1), id, strlen(id) + 1), 0);
+    if (path == 0) path = 1;
+    *asked = &path_cell_take(c->run, path)->count;
+    return path;
+}
+
 uint64_t path_count(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurrence)
 {
     run *r = c->run;
     char tag = (char)kind;
     uint64_t base = path_hash(path_hash(c->path, &tag, 1), id, strlen(id) + 1);
     if (base == 0) base = 1;
-    if ((r->path_cell_count + 2) * 2 > r->path_cell_room && !path_cells_grow(r)) ctx_fail_memory(c);
+    path_cells_make_room(c);
     *occurrence = path_cell_take(r, base)->count++;
     return base;
 }

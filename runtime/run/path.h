@@ -13,7 +13,8 @@ typedef enum path_kind {
     PATH_CHUNK = 'c',
     PATH_LABEL = 'l',
     PATH_STATUS = 'p',
-    PATH_USAGE = 'u'
+    PATH_USAGE = 'u',
+    PATH_PATCH = 'a' /* of the whole run: path_of_patch */
 } path_kind;
 
 extern const uint64_t PATH_ROOT; /* the handler's own path */
@@ -26,6 +27,10 @@ uint64_t path_next(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurren
 /* Returns the path that all of that kind and `id` in `c` share; *occurrence counts the equal ones before. For what may
  * come very often, and is told apart by its number alone. Fails `c` when memory is out. */
 uint64_t path_count(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurrence);
+
+/* Returns the path of sw_patch's `id`, which is one in the whole run, and in *asked where the run remembers its answer:
+ * 0: it was not asked for in this execution. Valid until the next path is made. Fails `c` when memory is out. */
+uint64_t path_of_patch(sw_ctx *c, const char *id, uint32_t **asked);
 
 /* Returns a path for people and for stream frames, in the run's arena: "id", "id:1" for the second, "branch/id".
  * Without memory the run is lost, and the id alone is returned. */

@@ -9,6 +9,7 @@
 #include "runtime/run/endpoint.h"
 #include "runtime/run/feed.h"
 #include "runtime/run/run_token.h"
+#include "runtime/run/said.h"
 #include "runtime/stepwell.h"
 #include "runtime/survive/control.h"
 #include "storage/store.h"
@@ -57,6 +58,7 @@ struct sw_app {
     struct tracer *tracer;     /* see runtime/trace/tracer.h; NULL: no traces are exported */
     int64_t drain_until_ms;    /* main thread, steady: when --drain is over */
     bool is_followed;          /* main thread: another process waits for the end of this one */
+    said_set said;             /* of differences between the code and the journals */
     struct sw_loop *loops;
     unsigned loop_count;
 };

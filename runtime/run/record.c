@@ -75,13 +75,14 @@ static bool entry_has_no_limit(const entry *e)
            e->kind == ENTRY_CANCEL || e->kind == ENTRY_STOPPED || e->kind == ENTRY_RELEASED;
 }
 
-/* Whether the entry must be on disk before an attempt begins. SW_RELAXED waives that for recorded values, but not for
- * stops and releases: those are others' decisions. */
+/* Whether the entry must be on disk before an attempt begins. SW_RELAXED waives that for recorded values and patches,
+ * but not for stops and releases: those are others' decisions. */
 static bool record_is_awaited(const run *r, const entry *e)
 {
     bool relaxed = r->task.endpoint->options.durability == SW_RELAXED;
     if (BUG(RELEASE_UNWRITTEN) && e->kind == ENTRY_RELEASED) return false;
-    return entry_is_choice(e->kind) && !(relaxed && e->kind == ENTRY_VALUE) && !BUG(FORGET_CHOICE);
+    return entry_is_choice(e->kind) && !(relaxed && (e->kind == ENTRY_VALUE || e->kind == ENTRY_PATCH)) &&
+           !BUG(FORGET_CHOICE);
 }
 
 /* Loses the run for want of memory, and returns true. A run that has not begun is refused instead: false. */

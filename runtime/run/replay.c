@@ -21,14 +21,17 @@ typedef struct stand {
 } stand;
 
 struct replay {
-    arena *arena;           /* the run's; everything here is in it */
-    replay_record *records; /* hash table by path, open addressing; kind 0: the cell is free */
-    size_t cells;           /* of the table, a power of two */
-    size_t count;           /* records */
-    size_t uncounted;       /* records that do not tell how far the journal goes: record_counts is false */
-    size_t used;            /* other records that the code has come to */
-    chunk_count *chunks;    /* one for each branch that streamed outside steps: few */
+    arena *arena;                   /* the run's; everything here is in it */
+    replay_record *records;         /* hash table by path, open addressing; kind 0: the cell is free */
+    size_t cells;                   /* of the table, a power of two */
+    size_t count;                   /* records */
+    size_t uncounted;               /* records that do not tell how far the journal goes: record_counts is false */
+    size_t used;                    /* other records that the code has come to */
+    size_t branches, branches_used; /* records of kind ENTRY_BRANCH; of these the code has come to */
+    size_t patches, patches_used;   /* records of kind ENTRY_PATCH */
+    chunk_count *chunks;            /* one for each branch that streamed outside steps: few */
     size_t chunk_branches, chunk_room;
+    size_t streamed, streamed_used; /* chunks streamed outside steps; of these the code has come to */
     entry started, response, ended, cancel, stopped, reopened;
     stand *stands;
     int64_t last_ms;
@@ -73,6 +76,8 @@ static replay_record *replay_record_of(replay *p, const entry *e, entry_kind kin
         *rec = (replay_record){.path = e->path, .kind = kind};
         p->count++;
         p->uncounted += !record_counts(kind);
+        p->branches += kind == ENTRY_BRANCH;
+        p->patches += kind == ENTRY_PATCH;
     }
     return rec;
 }
@@ -131,6 +136,7 @@ static bool replay_take_chunk(replay *p, const entry *e)
     if (e->id.len == 0) {
         chunk_count *n = replay_chunks_of(p, e->path);
         if (n) n->count++;
+        p->streamed += n != NULL;
         return n != NULL;
     }
     replay_record *rec = replay_record_of(p, e, ENTRY_STEP_DONE);
@@ -156,6 +162,24 @@ static bool replay_take_remark(replay *p, const entry *e)
     replay_record *rec = replay_record_of(p, e, e->kind);
     if (!rec) return false;
     if (rec->kind == e->kind && rec->remarks <= e->occurrence) rec->remarks = e->occurrence + 1;
+    return true;
+}
+
+static bool replay_take_patch(replay *p, const entry *e)
+{
+    replay_record *rec = replay_record_of(p, e, ENTRY_PATCH);
+    if (!rec) return false;
+    rec->id = e->id;
+    rec->answer = e->answer;
+    return true;
+}
+
+static bool replay_take_difference(replay *p, const entry *e)
+{
+    replay_record *rec = replay_record_of(p, e, ENTRY_STEP_DONE);
+    if (!rec) return false;
+    rec->reported = true;
+    rec->reported_by = e->version;
     return true;
 }
 
@@ -263,8 +287,11 @@ static bool replay_take(replay *p, const entry *e)
     case ENTRY_REOPENED:
         replay_take_reopened(p, e);
         return true;
-    case ENTRY_CRASHED:
-        return true; /* replay_new counts it */
+    case ENTRY_CRASHED: /* replay_new counts it */
+    case ENTRY_UNASKED:
+        return true;
+    case ENTRY_PATCH:
+        return replay_take_patch(p, e);
     case ENTRY_BRANCH:
         return replay_take_branch(p, e);
     case ENTRY_LABEL:
@@ -272,9 +299,7 @@ static bool replay_take(replay *p, const entry *e)
     case ENTRY_USAGE:
         return replay_take_remark(p, e);
     case ENTRY_DIFFERS:
-        rec = replay_record_of(p, e, ENTRY_STEP_DONE);
-        if (rec) rec->reported_hash = e->input_hash;
-        return rec != NULL;
+        return replay_take_difference(p, e);
     }
     return true; /* an unknown kind from ENTRY_PASSABLE on */
 }
@@ -334,18 +359,45 @@ replay_record *replay_find(replay *p, uint64_t path)
 {
     replay_record *rec = replay_cell(p->records, p->cells, path);
     if (!rec->kind) return NULL;
-    if (!rec->used && record_counts(rec->kind)) {
+    if (!rec->used) {
         rec->used = true;
-        p->used++;
+        if (rec->kind == ENTRY_BRANCH) p->branches_used++;
+        if (rec->kind == ENTRY_PATCH) p->patches_used++;
+        if (record_counts(rec->kind)) p->used++;
     }
     return rec;
 }
 
-uint32_t replay_chunks(const replay *p, uint64_t branch_path)
+bool replay_is_ahead(const replay *p)
 {
-    for (size_t i = 0; i < p->chunk_branches; i++)
-        if (p->chunks[i].branch == branch_path) return p->chunks[i].count;
-    return 0;
+    assert(p->patches_used <= p->patches && p->branches_used <= p->branches && p->streamed_used <= p->streamed);
+    size_t patches = p->patches - p->patches_used;
+    return replay_unused(p) > patches || p->branches_used < p->branches || p->streamed_used < p->streamed;
+}
+
+static bool record_tells(const replay_record *rec)
+{
+    return rec->done || rec->failed || rec->kind == ENTRY_SLEEP || rec->kind == ENTRY_VALUE;
+}
+
+const replay_record *replay_next_unasked(const replay *p, size_t *at)
+{
+    while (*at < p->cells) {
+        const replay_record *rec = &p->records[(*at)++];
+        if (rec->kind && !rec->used && record_tells(rec)) return rec;
+    }
+    return NULL;
+}
+
+bool replay_take_streamed(replay *p, uint64_t branch_path, uint32_t number)
+{
+    for (size_t i = 0; i < p->chunk_branches; i++) {
+        if (p->chunks[i].branch != branch_path) continue;
+        bool is_there = number < p->chunks[i].count;
+        p->streamed_used += is_there;
+        return is_there;
+    }
+    return false;
 }
 
 uint32_t replay_remarks(const replay *p, uint64_t path)

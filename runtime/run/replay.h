@@ -12,19 +12,21 @@ typedef struct replay replay;
 
 typedef struct replay_record {
     uint64_t path;
-    entry_kind kind;        /* a step: ENTRY_STEP_DONE, also when it has no result; ENTRY_SLEEP, _VALUE, _BRANCH; of
-                               remarks outside steps: ENTRY_LABEL, _STATUS, _USAGE */
-    entry_text id;          /* of the step, sleep, value or branch; "": only chunks of the step are known */
-    entry_text label;       /* of a step that streamed: what its chunks were called */
-    uint32_t occurrence;    /* which of the equal ids of its branch, from 0 */
-    bool done;              /* a step: it has a result */
-    bool failed;            /* a step: it failed for good */
-    bool fatal;             /* a step: its last failure was not to be repeated */
-    bool used;              /* the code has come to it */
-    uint32_t attempts;      /* a step: those that failed; an int has room for one more */
-    uint32_t began;         /* a step: entries that the run had when the first attempt began */
-    uint64_t input_hash;    /* a step: of the input of its result; 0: unknown */
-    uint64_t reported_hash; /* a step: of another input that was reported (ENTRY_DIFFERS); 0: none */
+    entry_kind kind;     /* a step: ENTRY_STEP_DONE, also when it has no result; ENTRY_SLEEP, _VALUE, _BRANCH, _PATCH;
+                            of remarks outside steps: ENTRY_LABEL, _STATUS, _USAGE */
+    entry_text id;       /* of the step, sleep, value, branch or patch; "": only chunks of the step are known */
+    entry_text label;    /* of a step that streamed: what its chunks were called */
+    uint32_t occurrence; /* which of the equal ids of its branch, from 0 */
+    bool done;           /* a step: it has a result */
+    bool failed;         /* a step: it failed for good */
+    bool fatal;          /* a step: its last failure was not to be repeated */
+    bool answer;         /* a patch */
+    bool used;           /* the code has come to it */
+    bool reported;       /* a step: another input was reported */
+    uint32_t attempts;   /* a step: those that failed; an int has room for one more */
+    uint32_t began;      /* a step: entries that the run had when the first attempt began */
+    uint64_t input_hash; /* a step: of the input of its result; 0: unknown */
+    entry_text reported_by; /* a step: version of the program that last reported another input (ENTRY_DIFFERS) */
     clock_entry wait;       /* a step: the wait for its next attempt; a sleep; due_ms 0: none */
     entry_text value;       /* msgpack: of the step's result, or the recorded value */
     entry_text error;       /* a step: the message of its last failure */
@@ -61,15 +63,24 @@ unsigned replay_crashes(const replay *p); /* times that the run ended its proces
 int64_t replay_last_ms(const replay *p);  /* Unix; of the latest entry */
 uint32_t replay_entries(const replay *p); /* how many */
 
-/* ---- Records. Branches and remarks have none that counts here: they have no result ---- */
+/* ---- Records ---- */
 
+/* Branches and remarks do not count in these two: they have no result. */
 size_t replay_used(const replay *p);   /* records that the code has come to */
 size_t replay_unused(const replay *p); /* records that the code has not come to */
+/* Whether the journal has anything that the code has not come to: a record, that of a branch too, or a chunk that was
+ * streamed outside steps. Answers of sw_patch do not count, because a patch may be taken out of the code again, nor
+ * do remarks. */
+bool replay_is_ahead(const replay *p);
+/* Returns the next record, of those at *at and behind, whose result, sleep or value the code has not come to; NULL: no
+ * more. *at is 0 at first. */
+const replay_record *replay_next_unasked(const replay *p, size_t *at);
 
 /* Returns the record of a path and marks it used; NULL: the journal has none. */
 replay_record *replay_find(replay *p, uint64_t path);
-/* How many chunks a branch's own code, outside steps, has streamed. */
-uint32_t replay_chunks(const replay *p, uint64_t branch_path);
+/* Whether the journal has chunk `number`, from 0, of those that a branch's own code has streamed outside steps; then
+ * the code has come to that chunk. */
+bool replay_take_streamed(replay *p, uint64_t branch_path, uint32_t number);
 /* How many remarks with this path code outside steps has made before the execution that was journaled last ended: as
  * many of them are not to be journaled again. */
 uint32_t replay_remarks(const replay *p, uint64_t path);

@@ -71,6 +71,7 @@ struct run {
     int64_t started_ms;            /* Unix; of the first execution */
     uint64_t began_us;             /* steady; 0: the run began in an earlier execution */
     uint64_t started_epoch;        /* of started_ms: see entry_epoch */
+    const char *version;           /* of the endpoint when the run began; in the run's arena, or the endpoint's */
     clock_wait deadline_due;       /* from the endpoint's timeout_ms; zeros: the run has no deadline */
     struct timer deadline;         /* fires at deadline_due: run_cancel */
     stop_reason stop;              /* why the run is to stand still; STOP_NONE: it is not */
@@ -85,6 +86,8 @@ struct run {
     clock_alarm park_due; /* set by RUN_ON_WAITS: when the parked run is to be loaded again */
     entry_ended outcome;  /* valid once the response is set */
     const char *outcome_error; /* why it failed, in the run's arena; "": it did not */
+    bool part_is_behind;       /* where the handler's parallel part began, the journal had more (runtime/api/patch.c) */
+    bool has_abandoned;        /* a group left members out, so what the journal has of them is not asked for */
     bool lacks_memory;         /* malloc failed for something the run cannot do without: it is lost, and loaded again */
     bool is_rejected;          /* the handler failed with a 4xx: its client's mistake, which counts as no failure */
     union {                    /* arguments of the event that run_post is dealing with */
@@ -107,6 +110,7 @@ struct run {
     uint32_t seq_wait;          /* entries made when the long wait began: on disk before a client is redirected */
     uint32_t commit_wait_count; /* strands in record_wait */
     size_t state_bytes;         /* of all entries: at most --run-state-max, but for the last ones */
+    uint32_t groups_open;       /* of the handler itself, made and not waited for: it is in a parallel part */
     uint32_t step_count;        /* steps the code has asked for in this execution: at most --steps-max */
 
     /* The table of paths: open addressing, a power of two, at most half full, grows in the run's arena. */

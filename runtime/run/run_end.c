@@ -7,6 +7,7 @@
 #include "coro/seeded_bug.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/endpoint.h"
+#include "runtime/run/fit.h"
 #include "runtime/run/home.h"
 #include "runtime/run/record.h"
 #include "runtime/run/remarking.h"
@@ -168,6 +169,7 @@ static void run_handler_ended(run *r, bool ok, const failure *f)
         run_post(r, RUN_ON_UNWOUND);
         return;
     }
+    if (ok && r->cancel == ENTRY_CANCEL_NONE) fit_report_unasked(r);
     bool stops = !ok && f->is_exhausted && r->task.endpoint->options.on_exhausted == SW_STOP && !BUG(EXHAUSTED_FAILS);
     bool has_failed = !ok && !run_has_lost(r); /* a lost run is tried again from what is on disk */
     if (has_failed && f->status >= 400 && f->status < 500) {

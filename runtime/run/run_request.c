@@ -171,11 +171,12 @@ bool run_request_record(run *r)
     if (!packed) r->lacks_memory = true;
     if (!packed) return false;
     const sw_endpoint_options *o = &r->task.endpoint->options;
+    r->version = o->version ? o->version : "";
     store *st = r->task.home->store;
     entry e = {.kind = ENTRY_STARTED,
                .at_ms = r->started_ms,
                .function = entry_text_of(r->task.endpoint->route),
-               .version = entry_text_of(o->version ? o->version : ""),
+               .version = entry_text_of(r->version),
                .method = entry_text_of(r->task.request.method),
                .target = entry_text_of(r->task.request.target),
                .owner = entry_text_of(store_node(st)),
@@ -242,12 +243,13 @@ bool run_request_restore(run *r, const entry *started)
     char *target = arena_strndup(&r->task.arena, started->target.data, started->target.len);
     to->method = arena_strndup(&r->task.arena, started->method.data, started->method.len);
     to->owns_headers = true;
+    r->version = arena_strndup(&r->task.arena, started->version.data, started->version.len);
     r->started_ms = started->at_ms;
     r->started_epoch = started->epoch;
     r->began_us = 0;
     const clock_entry deadline = {started->epoch, started->at_ms, started->due_ms, false};
     if (started->due_ms > 0) r->deadline_due = clock_wait_of(&r->task.home->clock, &deadline);
-    bool ok = target && to->method && run_trace_restore(r, started) &&
+    bool ok = target && to->method && r->version && run_trace_restore(r, started) &&
               request_copy_body(t, started->body.data, started->body.len) &&
               pairs_unpack(r, &started->headers, &to->headers) && pairs_unpack(r, &started->params, &to->params) &&
               request_split_target(t, target, started->target.len);

@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
         if (taken == 0) return 0;
         at += taken;
         if (e.kind >= ENTRY_PASSABLE && e.kind != ENTRY_BRANCH && e.kind != ENTRY_CRASHED && e.kind != ENTRY_DIFFERS &&
-            !entry_is_remark(e.kind))
+            e.kind != ENTRY_UNASKED && !entry_is_remark(e.kind))
             continue; /* passed over: cannot be written */
         msgpack_sbuffer first, second;
         msgpack_sbuffer_init(&first);

@@ -49,8 +49,8 @@ static bool equal(const entry *a, const entry *b)
         if (!same(of_a[i], of_b[i])) return false;
     return a->kind == b->kind && a->path == b->path && a->occurrence == b->occurrence && a->attempt == b->attempt &&
            a->at_ms == b->at_ms && a->duration_ms == b->duration_ms && a->due_ms == b->due_ms && a->fatal == b->fatal &&
-           a->epoch == b->epoch && a->status == b->status && a->branch == b->branch && a->began == b->began &&
-           a->input_hash == b->input_hash && a->input_bytes == b->input_bytes &&
+           a->answer == b->answer && a->epoch == b->epoch && a->status == b->status && a->branch == b->branch &&
+           a->began == b->began && a->input_hash == b->input_hash && a->input_bytes == b->input_bytes &&
            memcmp(a->used, b->used, sizeof a->used) == 0 && memcmp(a->used_sum, b->used_sum, sizeof a->used_sum) == 0;
 }
 
@@ -69,7 +69,7 @@ static void check_again(const entry *e)
 static bool is_known(entry_kind kind)
 {
     return kind < ENTRY_PASSABLE || kind == ENTRY_BRANCH || kind == ENTRY_CRASHED || kind == ENTRY_DIFFERS ||
-           entry_is_remark(kind);
+           kind == ENTRY_UNASKED || entry_is_remark(kind);
 }
 
 /* What a run says of itself lies in the journal's bytes too, also where the entry of its end says it. */

@@ -22,6 +22,8 @@ static const char *const meetings[MEETINGS] = {
     [MET_WHY] = "runs that moved when their page had said so",
     [MET_REOPENED] = "runs that go on after their end",
     [MET_RESUMED] = "such runs that have succeeded",
+    [MET_PATCH_OLD] = "answers of sw_patch for the old way",
+    [MET_PATCH_NEW] = "for the new way, in runs that had been loaded",
     [MET_DRAIN_BEHIND] = "drains while runs waited for others",
 };
 static uint64_t met[MEETINGS];

@@ -263,6 +263,17 @@ static void run_if(place *p, int16_t at)
     run_list(p, value % 2 ? o->child : o->other);
 }
 
+/* Whether the program of this process asks sw_patch already. */
+static bool asks_patches(void) { return w->epoch >= w->plan.patched_from; }
+
+static void run_patch(place *p, int16_t at)
+{
+    bool is_new = asks_patches() && sw_patch(p->c, sw_printf(p->c, "p%d", at));
+    if (asks_patches()) promise_patch(p->run, at, is_new);
+    p->result = program_mix(p->result, is_new);
+    run_list(p, is_new ? p->job->ops[at].child : p->job->ops[at].other);
+}
+
 static void run_op(place *p, int16_t at)
 {
     const op *o = &p->job->ops[at];
@@ -294,6 +305,9 @@ static void run_op(place *p, int16_t at)
         return;
     case OP_IF:
         run_if(p, at);
+        return;
+    case OP_PATCH:
+        run_patch(p, at);
         return;
     case OP_DEFER:
         p->run->open_defers++;

@@ -82,6 +82,7 @@ static verdict read_op(const reading *r, int16_t at, uint64_t result)
 {
     const op *o = &r->job->ops[at];
     verdict v;
+    bool is_new;
     switch (o->kind) {
     case OP_STEP:
         return read_step(r, at, result);
@@ -100,6 +101,9 @@ static verdict read_op(const reading *r, int16_t at, uint64_t result)
         v = read_choice(r, at, result);
         if (v.kind != VERDICT_ANSWER) return v;
         return read_list(r, r->run->ops[at].choice % 2 ? o->child : o->other, v.result);
+    case OP_PATCH: /* a program that does not ask takes the old way, and writes nothing of that */
+        is_new = r->run->ops[at].chosen && r->run->ops[at].choice;
+        return read_list(r, is_new ? o->child : o->other, program_mix(result, is_new));
     case OP_FAIL:
         return (verdict){.kind = VERDICT_FAILS, .op = at};
     default:

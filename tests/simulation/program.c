@@ -105,6 +105,7 @@ static void make_rest(maker *m, op *o, unsigned depth)
         if (world_chance(RANDOM_PLAN, 3)) o->ms *= 20;
         break;
     case OP_IF:
+    case OP_PATCH:
         o->child = make_list(m, depth + 1, 2);
         o->other = make_list(m, depth + 1, 2);
         break;
@@ -118,12 +119,14 @@ static op_kind draw_kind(unsigned depth)
     static const struct {
         op_kind kind;
         unsigned weight;
-    } kinds[] = {{OP_STEP, 34}, {OP_TRY, 8}, {OP_EACH, 7},   {OP_GROUP, 11}, {OP_SLEEP, 9}, {OP_UNTIL, 3},
-                 {OP_CHUNK, 8}, {OP_NOW, 4}, {OP_RANDOM, 6}, {OP_IF, 6},     {OP_FAIL, 1},  {OP_DEFER, 3}};
+    } kinds[] = {{OP_STEP, 30}, {OP_TRY, 8},   {OP_EACH, 7}, {OP_GROUP, 11}, {OP_SLEEP, 9},
+                 {OP_UNTIL, 3}, {OP_CHUNK, 8}, {OP_NOW, 4},  {OP_RANDOM, 6}, {OP_IF, 6},
+                 {OP_FAIL, 1},  {OP_DEFER, 3}, {OP_PATCH, 4}};
     unsigned drawn = world_below(RANDOM_PLAN, 100), i = 0;
     while (drawn >= kinds[i].weight) drawn -= kinds[i++].weight;
-    bool nests = kinds[i].kind == OP_EACH || kinds[i].kind == OP_GROUP || kinds[i].kind == OP_IF;
-    return nests && depth >= DEPTH_MAX ? OP_STEP : kinds[i].kind;
+    op_kind kind = kinds[i].kind;
+    bool nests = kind == OP_EACH || kind == OP_GROUP || kind == OP_IF || kind == OP_PATCH;
+    return nests && depth >= DEPTH_MAX ? OP_STEP : kind;
 }
 
 static int16_t make_list(maker *m, unsigned depth, unsigned most)
@@ -172,7 +175,7 @@ bool program_poison(unsigned at)
 static void tell_op(const job *j, int16_t at, int depth)
 {
     static const char *const kinds[] = {"step",  "try",    "each",      "group", "branch", "sleep", "sleep until",
-                                        "chunk", "sw_now", "sw_random", "if",    "fail",   "defer"};
+                                        "chunk", "sw_now", "sw_random", "if",    "patch",  "fail",  "defer"};
     const op *o = &j->ops[at];
     printf("%*sop %d: %s %s", depth * 2, "", at, kinds[o->kind], o->id);
     if (o->fails) printf(", fails %d", o->fails);

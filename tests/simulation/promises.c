@@ -97,7 +97,8 @@ static bool is_decided(const run_record *r, int at)
     return false;
 }
 
-/* A run of SW_RELAXED that has lost a choice may go another way, and come to a step by another path. */
+/* A run of SW_RELAXED that has lost a choice, or of a program that asks sw_patch only now, may go another way, and come
+ * to a step by another path. */
 static void forget_key(run_record *r, const char *key)
 {
     for (unsigned o = 0; o < OPS_MAX; o++)
@@ -108,9 +109,9 @@ static bool key_is_its_own(run_record *r, int at, const char *key)
 {
     op_state *s = &r->ops[at];
     if (strcmp(s->key, key) == 0) return true;
-    bool hasty = w->jobs[r->job].endpoint == ENDPOINT_HASTY;
-    if (s->key[0] && !hasty) return false;
-    if (hasty) forget_key(r, key);
+    bool strays = w->jobs[r->job].endpoint == ENDPOINT_HASTY || w->plan.patched_from > 0;
+    if (s->key[0] && !strays) return false;
+    if (strays) forget_key(r, key);
     for (unsigned i = 0; i < w->run_count; i++)
         for (unsigned o = 0; o < OPS_MAX; o++)
             if (strcmp(w->runs[i].ops[o].key, key) == 0) return false;
@@ -220,6 +221,27 @@ void promise_choice(run_record *r, int at, uint64_t value)
     s->choice = value;
     s->drawn = ++r->draws;
     s->seen = true;
+}
+
+/* Whether the disk has anything of the list's operations, or of those in them. */
+static bool has_trace(const run_record *r, int16_t first)
+{
+    for (int16_t at = first; at != NO_OP; at = op_of(r, at)->next) {
+        const op_state *s = &r->ops[at];
+        if (s->done || s->failures > 0 || s->chosen) return true;
+        if (has_trace(r, op_of(r, at)->child) || has_trace(r, op_of(r, at)->other)) return true;
+    }
+    return false;
+}
+
+void promise_patch(run_record *r, int at, bool is_new)
+{
+    promise_choice(r, at, is_new);
+    w->met[MET_PATCH_OLD] += !is_new;
+    w->met[MET_PATCH_NEW] += is_new && r->executions > 1;
+    PROMISE("one way", !has_trace(r, is_new ? op_of(r, at)->other : op_of(r, at)->child),
+            "run %d takes the %s way at op %d, and has done something of the other", number(r), is_new ? "new" : "old",
+            at);
 }
 
 void promise_sleep_begins(run_record *r, int at)

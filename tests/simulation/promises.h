@@ -28,6 +28,7 @@ void promise_branch_ends(run_record *r, int op);
 /* A handler has got this result. */
 void promise_result(run_record *r, int op, uint64_t nonce);
 void promise_choice(run_record *r, int op, uint64_t value);
+void promise_patch(run_record *r, int op, bool is_new);
 void promise_sleep_begins(run_record *r, int op);
 void promise_sleep_ends(run_record *r, int op, int64_t ms);
 

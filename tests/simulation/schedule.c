@@ -144,6 +144,7 @@ void schedule_make(void)
         make_client(&w->clients[i], i < p->jobs ? (int)i : (int)world_below(RANDOM_PLAN, p->jobs));
     for (unsigned i = 0; i < p->epochs; i++) make_epoch(&p->epoch[i], &d, i + 1 == p->epochs);
     if (d.faulty && chance(75)) crowd(p);
+    p->patched_from = chance(50) ? 0 : world_below(RANDOM_PLAN, p->epochs + 1);
 }
 
 /* ---- Doing ---- */

@@ -45,7 +45,8 @@ typedef enum op_kind {
     OP_CHUNK,
     OP_NOW,
     OP_RANDOM,
-    OP_IF, /* its children or `other`, as sw_random says */
+    OP_IF,    /* its children or `other`, as sw_random says */
+    OP_PATCH, /* its children if sw_patch says so, else `other`, as programs do that do not ask yet */
     OP_FAIL,
     OP_DEFER
 } op_kind;
@@ -306,7 +307,8 @@ typedef struct plan {
     bool sets_clock;
     unsigned deaths; /* so many processes may die of a poison */
     int64_t redirect_after_ms, park_after_ms, hold_ms, heartbeat_ms, drain_ms, retain_stopped_ms, stopped_answer_ms;
-    int64_t deadline_ms; /* of runs of ENDPOINT_LATE */
+    int64_t deadline_ms;   /* of runs of ENDPOINT_LATE */
+    unsigned patched_from; /* the first process whose program asks sw_patch; those before take the old way */
 } plan;
 
 /* ---- The whole ---- */
@@ -332,6 +334,8 @@ typedef enum meeting {
     MET_WHY,            /* a run moved at the time that its page had named */
     MET_REOPENED,       /* a run that had ended goes on */
     MET_RESUMED,        /* such a run succeeded */
+    MET_PATCH_OLD,      /* sw_patch sent a run the old way */
+    MET_PATCH_NEW,      /* and one that had been loaded the new one */
     MEETINGS
 } meeting;
 

@@ -1,6 +1,7 @@
 /* written: what the disk has, entry by entry, as the ledger notes it. */
 #include <endian.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/run/step_key.h"
@@ -117,6 +118,19 @@ static const char *take_value(run_record *r, const entry *e)
     return NULL;
 }
 
+/* Its id names the operation. */
+static const char *take_patch(run_record *r, const entry *e)
+{
+    char id[8] = "";
+    memcpy(id, e->id.data, e->id.len < sizeof id ? e->id.len : 0);
+    int at = id[0] == 'p' ? atoi(id + 1) : NO_OP;
+    if (at < 0 || at >= OPS_MAX || r->ops[at].drawn == 0 || r->ops[at].choice != e->answer)
+        return "an answer of sw_patch is on disk that no handler has seen";
+    if (r->ops[at].chosen) return "a patch is answered twice";
+    r->ops[at].chosen = true;
+    return NULL;
+}
+
 /* Of {"op": ..., "attempt": ..., "n": ...}: which of its attempt's chunks it is. */
 static const char *take_chunk(run_record *r, const entry *e)
 {
@@ -186,6 +200,8 @@ static const char *take_entry(run_record *r, const entry *e)
         return take_step_failed(r, e);
     case ENTRY_VALUE:
         return take_value(r, e);
+    case ENTRY_PATCH:
+        return take_patch(r, e);
     case ENTRY_CHUNK:
         return take_chunk(r, e);
     case ENTRY_ROLLBACK:
@@ -219,6 +235,8 @@ static const char *take_entry(run_record *r, const entry *e)
         return standing_reopened(r, e, causes_of(r, e));
     case ENTRY_CRASHED:
         return standing_crashed(r);
+    case ENTRY_UNASKED:
+        return "the handler did not ask for a result, and its program goes the way that the run has gone";
     case ENTRY_DIFFERS:
         return standing_differs(r, op_at(r, e->path));
     default:
