@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "runtime/admin/routes.h"
+#include "runtime/check/check_program.h"
 #include "runtime/process/app.h"
 #include "runtime/process/start.h"
 #include "runtime/prove/prove.h"
@@ -42,6 +43,7 @@ static int main_run(sw_app *app, int argc, char **argv)
         printf("%s (stepwell %s)\n", app->name, STEPWELL_VERSION);
         return 0;
     }
+    if (app->opt.check || app->opt.check_json) return check_main(app);
     if (main_asks_for_proof(&app->opt)) return prove_main(app);
     return start_program(app, argv);
 }

@@ -142,6 +142,10 @@ SW_API void sw_static(sw_app *app, const char *prefix, const char *dir);
  * off, and when it is not given, as NULL. */
 SW_API void sw_flag(sw_app *app, const char *name, const char *value_name, const char *fallback, const char *help);
 
+/* Whether the program is started with --check (docs/changing-code.md): nothing is served, and its handlers are executed
+ * without their steps. So no service needs to be connected to. Valid from the function of sw_on_start on. */
+SW_API bool sw_checking(sw_app *app);
+
 /* Returns the flag's value, owned by the app; valid from the function of sw_on_start on. */
 SW_API const char *sw_flag_value(sw_app *app, const char *name);
 

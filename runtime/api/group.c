@@ -9,6 +9,7 @@
 #include "runtime/api/patch.h"
 #include "runtime/api/step.h"
 #include "runtime/base/value.h"
+#include "runtime/probe/probe.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/fit.h"
@@ -230,6 +231,7 @@ static void member_add(sw_ctx *c, sw_group *g, member_kind kind, const step_spec
     *m = (member){.group = g, .kind = kind, .spec = *spec};
     m->spec.decided = g->fails_at_once ? &g->decided : NULL;
     m->value = sw_nil();
+    if (kind == MEMBER_STEP && probe_on) probe_member(spec);
     if (kind == MEMBER_STEP) m->outcome = step_answer(r, spec, &m->value, &m->failure);
     bool answered = m->outcome != STEP_OPEN;
     bool copied = answered || value_copy(&r->task.arena, spec->input, &m->spec.input, &error);

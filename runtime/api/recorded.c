@@ -34,7 +34,10 @@ static uint64_t recorded_value(sw_ctx *c, const char *id, uint64_t fresh)
     uint64_t path = path_next(c, PATH_VALUE, id, &occurrence);
     replay_record *rec = fit_find(r, path);
     if (c->pending_lines) replay_log_pass(c, rec != NULL);
-    if (probe_on) fresh = probe_draw(path, fresh);
+    if (probe_on) {
+        probe_value(c, id, path);
+        fresh = probe_draw(path, fresh);
+    }
     sw_value v = {.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = fresh};
     const char *error = NULL;
     if (rec && !BUG(CHOOSE_AGAIN)) {
@@ -97,6 +100,7 @@ static void sleep_recorded(sw_ctx *c, const char *id, const clock_instant *now, 
         replay_record *rec = fit_find(r, e.path);
         if (c->pending_lines) replay_log_pass(c, rec != NULL);
         if (rec && !fit_is(rec, ENTRY_SLEEP, id, e.occurrence)) ctx_raise(c, fit_misfit(r, rec, "sleep", id));
+        if (probe_on && probe_passes_sleep(c, id, e.path, rec != NULL)) return;
         if (rec)
             until = clock_wait_of(&r->task.home->clock, &rec->wait);
         else

@@ -417,6 +417,7 @@ static step_outcome step_make(strand *s, const step_spec *spec, sw_value *out)
     replay_record *rec = fit_find(r, spec->path);
     step_outcome answered = rec ? step_answer_from_record(r, spec, rec, out, &s->failure) : STEP_OPEN;
     if (answered != STEP_OPEN) return answered;
+    if (probe_on && probe_holds_attempt(s, spec, rec ? rec->attempts : 0)) return step_unwound(s);
     attempt a = {.spec = spec, .number = rec ? (int)rec->attempts : 0, .began = rec ? rec->began : 0};
     clock_wait next = {.due_ms = 0};
     if (rec && rec->wait.due_ms > 0) next = clock_wait_of(&r->task.home->clock, &rec->wait);

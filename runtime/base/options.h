@@ -60,7 +60,10 @@ typedef struct sw_options {
     int64_t metric_series_max;         /* of each metric with labels */
     bool proxy_guards;                 /* the proxy of calls lets none pass to an address that is not public */
     int64_t lookup_threads, names_max; /* of the process; of hosts, of each loop */
-    const char *prove;                 /* "POST /orders": is proved, and nothing served; NULL: the program serves */
+    const char *check;                 /* a backup whose runs are checked, and nothing served; NULL: it serves */
+    int64_t check_ended;               /* runs */
+    bool check_json;
+    const char *prove; /* "POST /orders": is proved, and nothing served; NULL: the program serves */
     const char *prove_body;
     const char *const *prove_headers; /* NULL-terminated; NULL: none */
     const char *prove_repeatable;     /* patterns of step ids, with commas; NULL: none */

@@ -1,6 +1,6 @@
-/* fact: one thing that an execution under --prove tells the process that proves. A child writes facts to a pipe, each
- * whole or not at all, so that its facts are good however the child ends; the parent reads them when the child has
- * ended. Parent and child are one program, so that a fact is written as its struct and its texts. */
+/* fact: one thing that an execution under --prove or --check tells the process that proves or checks. A child writes
+ * facts to a pipe, each whole or not at all, so that its facts are good however the child ends; the parent reads them
+ * when the child has ended. Parent and child are one program, so that a fact is written as its struct and its texts. */
 #ifndef RUNTIME_PROBE_FACT_H
 #define RUNTIME_PROBE_FACT_H
 
@@ -14,6 +14,8 @@ typedef enum fact_kind {
     FACT_SEGMENT = 1, /* a segment is on disk. data: its entries; id: run id, RUN_ID_BYTES */
     FACT_STEP,    /* the code asks for a step or a sleep. hash: of the input; data: the input; label: the branch's */
     FACT_ATTEMPT, /* an attempt begins. flags: FACT_SYNC */
+    FACT_MEMBER,  /* --check: the step that was just asked for is a member of a group */
+    FACT_HELD,    /* --check: an attempt, `attempt`, or a sleep would begin */
     FACT_CALL,    /* the attempt asks for its call `number`, from 1. data: see call_fact.h; flags */
     FACT_ANSWER,  /* the answer of call `number`. data: see call_fact.h */
     FACT_READ,    /* clock or random numbers read outside steps. text: function; data: file; hash: address in it */
@@ -31,7 +33,8 @@ enum {
     FACT_SYNC = 1,     /* ATTEMPT: the step is .sync */
     FACT_STEP_KEY = 2, /* CALL: the call sends sw_step_key */
     FACT_UNKNOWN = 4,  /* CALL: the recording does not have the call */
-    FACT_SLEEP = 8     /* STEP: the code asks for a sleep */
+    FACT_SLEEP = 8,    /* STEP, HELD: a sleep */
+    FACT_DRAWN = 16    /* STEP: the code asks for a recorded value */
 };
 
 typedef struct fact {

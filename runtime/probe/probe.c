@@ -4,9 +4,11 @@
 
 #include "runtime/base/value.h"
 #include "runtime/probe/probe_core.h"
+#include "runtime/run/ctx.h"
 #include "runtime/run/home.h"
 #include "runtime/run/record.h"
 #include "runtime/run/run.h"
+#include "runtime/run/strand.h"
 
 bool probe_on;
 probe_plan probe_active_plan;
@@ -68,6 +70,46 @@ void probe_attempt(const step_spec *spec, int number)
                       .flags = spec->options.sync ? FACT_SYNC : 0,
                       .id = probe_text(spec->id),
                       .label = probe_text(spec->branch_label)});
+}
+
+/* Reports that the code comes to something that has to begin, and waits until the strand is to be unwound. */
+static void probe_hold(strand *s, fact f)
+{
+    assert(probe_active_plan.checks);
+    f.kind = FACT_HELD;
+    fact_tell(&f);
+    while (strand_suspend(s)) continue;
+}
+
+bool probe_holds_attempt(strand *s, const step_spec *spec, uint32_t failed)
+{
+    if (!probe_active_plan.checks) return false;
+    probe_hold(s, (fact){.path = spec->path,
+                         .attempt = failed + 1,
+                         .id = probe_text(spec->id),
+                         .label = probe_text(spec->branch_label)});
+    return true;
+}
+
+bool probe_passes_sleep(sw_ctx *c, const char *id, uint64_t path, bool is_recorded)
+{
+    if (!probe_active_plan.checks) return false;
+    if (is_recorded) return true;
+    probe_hold(c->strand,
+               (fact){.path = path, .flags = FACT_SLEEP, .id = probe_text(id), .label = probe_text(c->label)});
+    ctx_raise_interrupt(c);
+}
+
+void probe_member(const step_spec *spec)
+{
+    if (probe_active_plan.checks) fact_tell(&(fact){.kind = FACT_MEMBER, .path = spec->path});
+}
+
+void probe_value(const sw_ctx *c, const char *id, uint64_t path)
+{
+    if (!probe_active_plan.checks) return;
+    fact_tell(&(fact){
+        .kind = FACT_STEP, .path = path, .flags = FACT_DRAWN, .id = probe_text(id), .label = probe_text(c->label)});
 }
 
 /* Lets the machine die with all entries before the attempt, and its chunks, on disk, and its result not. Returns when
@@ -132,5 +174,8 @@ static bool home_is_idle(home *h)
 void probe_idle(home *h)
 {
     assert(probe_on);
-    if (home_is_idle(h)) (void)timers_skip(&h->timers);
+    if (!home_is_idle(h)) return;
+    bool has_come = h->counters.runs_resumed > 0 || h->slots.stopped > 0;
+    if (probe_active_plan.checks && has_come) fact_exit(0);
+    (void)timers_skip(&h->timers);
 }

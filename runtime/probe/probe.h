@@ -1,9 +1,9 @@
-/* probe: how --prove looks into an execution and steers it. Where the runtime comes to a step, attempt, call or clock
- * it asks `probe_on`, which is false in every process that serves, and then tells the probe. The probe reports facts to
- * the process that proves; answers calls from the first execution's tape; returns the values that the first execution
- * drew and the results of its steps, so that only the handler's own doing can differ; ends the process in the middle of
- * the attempt that the plan names; and moves the clocks on instead of waiting. One in a process, on the thread of its
- * only loop. Never changes a process that serves. */
+/* probe: how --prove and --check look into an execution and steer it. Where the runtime comes to a step, attempt, call
+ * or clock it asks `probe_on`, which is false in every process that serves, and then tells the probe. The probe reports
+ * facts to the process that proves; answers calls from the first execution's tape; returns the values that the first
+ * execution drew and the results of its steps, so that only the handler's own doing can differ; ends the process in the
+ * middle of the attempt that the plan names; and moves the clocks on instead of waiting. One in a process, on the
+ * thread of its only loop. Never changes a process that serves. */
 #ifndef RUNTIME_PROBE_PROBE_H
 #define RUNTIME_PROBE_PROBE_H
 
@@ -16,11 +16,13 @@
 #include "runtime/stepwell.h"
 
 struct home;
+struct strand;
 struct tape;
 
 typedef struct probe_plan {
     bool is_first;          /* the execution whose calls and values the others get */
     bool may_call;          /* calls that the tape does not have leave the process */
+    bool checks;            /* --check: no attempt and no sleep begins; what would begin one waits there for good */
     struct tape *tape;      /* borrowed */
     uint64_t death_path;    /* path of the step in which the process dies; 0: in none */
     uint32_t death_attempt; /* which attempt of that step, from 1 */
@@ -38,6 +40,16 @@ void probe_step(const sw_ctx *c, const step_spec *spec);
 void probe_sleep(const sw_ctx *c, const char *id, uint64_t path);
 /* An attempt begins. */
 void probe_attempt(const step_spec *spec, int number);
+/* The code has come to an attempt, which no result in the journal answers; `failed`: attempts that the journal has.
+ * Under --check: reports that, and returns true when the strand is to be unwound. Else returns false at once. */
+bool probe_holds_attempt(struct strand *s, const step_spec *spec, uint32_t failed);
+/* The code has come to a sleep. Under --check: returns true if the journal has it: the sleep is over. If not, reports
+ * that, waits until the strand is to be unwound, and does not return. Else returns false. */
+bool probe_passes_sleep(sw_ctx *c, const char *id, uint64_t path, bool is_recorded);
+/* Under --check: reports that the step which was just asked for is a member of a group. */
+void probe_member(const step_spec *spec);
+/* Under --check: reports that the code asks for a recorded value. */
+void probe_value(const sw_ctx *c, const char *id, uint64_t path);
 /* The function of an attempt is over, and nothing of it is recorded yet. Replaces its result by the first execution's;
  * does not return where the plan has the process die. */
 void probe_attempt_over(sw_ctx *c, const step_spec *spec, bool ok, sw_value *value);
@@ -60,7 +72,8 @@ void probe_call_consume(http_call *call, size_t len);
 /* Reports that `function`, which belongs in a step, was called outside, at `caller`. */
 void probe_misuse(const sw_ctx *c, const char *function, const void *caller);
 
-/* The loop is about to wait. When it waits for nothing but points in time, the clocks move on to the next one. */
+/* The loop is about to wait. When it waits for nothing but points in time, the clocks move on to the next one; under
+ * --check the execution is over then, and the process ends. */
 void probe_idle(struct home *h);
 
 #endif

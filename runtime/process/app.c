@@ -133,6 +133,8 @@ void sw_flag(sw_app *app, const char *name, const char *value_name, const char *
 
 const char *sw_flag_value(sw_app *app, const char *name) { return option_set_value(app->flags, name); }
 
+bool sw_checking(sw_app *app) { return app->opt.check != NULL; }
+
 void sw_on_start(sw_app *app, const char *(*fn)(sw_app *app, void *arg), void *arg)
 {
     app->on_start = fn;

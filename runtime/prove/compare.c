@@ -5,8 +5,7 @@
 #include <sys/wait.h>
 #include <xxhash.h>
 
-#include "runtime/base/json_reader.h"
-#include "runtime/base/value.h"
+#include "runtime/prove/difference.h"
 #include "runtime/prove/verdict.h"
 
 static entry_text no_text(void) { return (entry_text){"", 0}; }
@@ -14,58 +13,6 @@ static entry_text no_text(void) { return (entry_text){"", 0}; }
 static bool text_equal(entry_text a, entry_text b)
 {
     return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
-/* ---- Where two values differ ---- */
-
-/* A path names the first difference, as jq would: ".items[2].price"; "": the values as a whole, or unknown. */
-
-static const char *difference_path(arena *a, sw_value x, sw_value y, const char *path);
-
-static const char *difference_path_in_map(arena *a, sw_value x, sw_value y, const char *path)
-{
-    assert(x.type == MSGPACK_OBJECT_MAP);
-    assert(y.type == MSGPACK_OBJECT_MAP);
-    assert(x.via.map.size == y.via.map.size);
-    for (uint32_t i = 0; i < x.via.map.size; i++) {
-        const msgpack_object_kv *kx = &x.via.map.ptr[i], *ky = &y.via.map.ptr[i];
-        if (kx->key.type != MSGPACK_OBJECT_STR || !value_equal(kx->key, ky->key)) return path;
-        if (value_equal(kx->val, ky->val)) continue;
-        return difference_path(a, kx->val, ky->val,
-                               arena_printf(a, "%s.%.*s", path, (int)kx->key.via.str.size, kx->key.via.str.ptr));
-    }
-    return path;
-}
-
-static const char *difference_path(arena *a, sw_value x, sw_value y, const char *path)
-{
-    if (!path || x.type != y.type) return path;
-    if (x.type == MSGPACK_OBJECT_MAP && x.via.map.size == y.via.map.size) return difference_path_in_map(a, x, y, path);
-    if (x.type != MSGPACK_OBJECT_ARRAY || x.via.array.size != y.via.array.size) return path;
-    for (uint32_t i = 0; i < x.via.array.size; i++)
-        if (!value_equal(x.via.array.ptr[i], y.via.array.ptr[i]))
-            return difference_path(a, x.via.array.ptr[i], y.via.array.ptr[i], arena_printf(a, "%s[%u]", path, i));
-    return path;
-}
-
-static const char *difference_path_packed(arena *a, entry_text x, entry_text y)
-{
-    sw_value vx, vy;
-    const char *error = NULL;
-    if (x.len == 0 || y.len == 0 || !value_unpack(a, x.data, x.len, &vx, &error) ||
-        !value_unpack(a, y.data, y.len, &vy, &error))
-        return "";
-    const char *path = difference_path(a, vx, vy, "");
-    return path ? path : "";
-}
-
-static const char *difference_path_json(arena *a, entry_text x, entry_text y)
-{
-    sw_value vx, vy;
-    const char *message = NULL;
-    if (!json_read(a, x.data, x.len, &vx, &message) || !json_read(a, y.data, y.len, &vy, &message)) return "";
-    const char *path = difference_path(a, vx, vy, "");
-    return path ? path : "";
 }
 
 static const char *text_in_parentheses(arena *a, const char *path)
@@ -98,7 +45,7 @@ static bool steps_are_same(verdict *v, const tape *t, const execution *x, const 
         return verdict_add_difference(
             v, f->label,
             arena_printf(a, "the input of step \"%.*s\"%s", len, f->id.data,
-                         text_in_parentheses(a, difference_path_packed(a, had->data, f->data))),
+                         text_in_parentheses(a, difference_of_packed(a, had->data, f->data).path)),
             p);
     }
     return true;
@@ -179,7 +126,8 @@ static bool answer_is_same(verdict *v, const execution *first, const execution *
     if (!text_equal(a->body, b->body))
         return verdict_add_difference(
             v, no_text(),
-            arena_printf(m, "the answer's body%s", text_in_parentheses(m, difference_path_json(m, a->body, b->body))),
+            arena_printf(m, "the answer's body%s",
+                         text_in_parentheses(m, difference_of_json(m, a->body, b->body).path)),
             p);
     if (chunks_hash(first) != chunks_hash(x)) return verdict_add_difference(v, no_text(), "what it streams", p);
     if (remarks_hash(first) != remarks_hash(x))

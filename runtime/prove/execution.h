@@ -1,5 +1,5 @@
-/* execution: one run under --prove, in a process of its own with a journal in memory: from the request, or from a
- * journal, until the run has ended or the process has died. Owns the bytes that its process told. */
+/* execution: one run under --prove or --check, in a process of its own with a journal in memory: from the request, or
+ * from a journal, until the run has ended or the process has died. Owns the bytes that its process told. */
 #ifndef RUNTIME_PROVE_EXECUTION_H
 #define RUNTIME_PROVE_EXECUTION_H
 

@@ -332,8 +332,8 @@ backend *rocks_open_reading(const char *path, char *error, size_t error_size)
     (void)rocks_synced_read(&r->synced, path);
     r->seen_ms = r->synced.wall_ms;
     /* The lock comes first: a program that works with the folder writes its logs while they are checked. */
-    if (rocks_lock(r, error, error_size) && rocks_check(path, false, error, error_size) &&
-        rocks_open_for_reading(r, error, error_size))
+    if (rocks_lock_to_read(r, error, error_size) && rocks_check(path, false, error, error_size) &&
+        rocks_open_locked(r, error, error_size))
         return &r->base;
     rocks_close(&r->base);
     return NULL;

@@ -10,8 +10,9 @@
  * message that says what to change. `accept_loss`: see rocks_check. */
 backend *rocks_open(const char *path, bool accept_loss, char *error, size_t error_size);
 
-/* Opens the database for reading alone, and changes nothing: neither the epoch nor any file around it. Its lock is this
- * process's, so no program can start on the folder meanwhile. NULL with a message: among others, that it is in use. */
+/* Opens the database for reading alone, and changes nothing: neither the epoch nor any file, not even one to lock. No
+ * program can start on the folder meanwhile; others may read it. NULL with a message: among others, that it is in use.
+ */
 backend *rocks_open_reading(const char *path, char *error, size_t error_size);
 
 /* Runs of which a value cannot be read, and that have no live row, are in no list: RocksDB does not tell which they

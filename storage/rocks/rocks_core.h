@@ -108,10 +108,10 @@ size_t rocks_named_key(const rocks_named *p, store_bytes key, uint8_t out[ROCKS_
  * disk takes no writes. False with a message that says what to change. */
 bool rocks_open_first(rocks *r, char *error, size_t error_size);
 bool rocks_reopen(backend *b, char *error, size_t error_size);
-/* Locks the journal for this process, as the two below need it. False with a message: it is in use. */
-bool rocks_lock(rocks *r, char *error, size_t error_size);
-/* Opens for reading alone, and changes nothing. */
-bool rocks_open_for_reading(rocks *r, char *error, size_t error_size);
+/* Keeps programs from starting on the folder, and writes nothing for that. False with a message: it is in use. */
+bool rocks_lock_to_read(rocks *r, char *error, size_t error_size);
+/* Opens for reading alone what rocks_lock_to_read has locked. False with a message. */
+bool rocks_open_locked(rocks *r, char *error, size_t error_size);
 void rocks_unlock_folder(rocks *r);
 /* Puts a row into `default`, synced. The database is open. False with a message. */
 bool rocks_put_meta(rocks *r, const char *name, store_bytes value, char *error, size_t error_size);

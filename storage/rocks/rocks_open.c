@@ -61,15 +61,15 @@ static bool disk_lacks_space(const rocks *r, const char *why)
 /* Locks the folder `journal` itself: on a file system that is mounted for reading, journal/LOCK cannot be locked for
  * writing. The lock is this process's until the journal can be written. Where a file system has no such locks, the
  * epoch tells of another process (load_epoch). A child that a handler forks shares the descriptor, so closing it would
- * not unlock: see rocks_unlock_folder. */
-static bool lock_folder(rocks *r, char *error, size_t error_size)
+ * not unlock: see rocks_unlock_folder. `how`: LOCK_EX; LOCK_SH of who only reads. */
+static bool lock_folder(rocks *r, int how, char *error, size_t error_size)
 {
     char path[FOLDER_PATH_MAX + 16];
     if (r->folder_lock >= 0) return true;
     (void)snprintf(path, sizeof path, "%s/journal", r->path);
     int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0) return true; /* there is none yet */
-    if (flock(fd, LOCK_EX | LOCK_NB) == 0) {
+    if (flock(fd, how | LOCK_NB) == 0) {
         r->folder_lock = fd;
         return true;
     }
@@ -89,13 +89,13 @@ void rocks_unlock_folder(rocks *r)
 /* RocksDB locks journal/LOCK only when it opens for writing. Locks of fcntl belong to the process: RocksDB gets its own
  * beside this one, and when it closes the file both are gone. So this lock is taken anew before each opening for
  * reading, and its descriptor stays open as long as RocksDB may have a lock. */
-bool rocks_lock(rocks *r, char *error, size_t error_size)
+static bool lock_journal(rocks *r, char *error, size_t error_size)
 {
     char file[FOLDER_PATH_MAX + 16];
     struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
     (void)snprintf(file, sizeof file, "%s/journal/LOCK", r->path);
     if (r->lock_file < 0) r->lock_file = open(file, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
-    if (r->lock_file < 0 && errno == EROFS) return lock_folder(r, error, error_size);
+    if (r->lock_file < 0 && errno == EROFS) return lock_folder(r, LOCK_EX, error, error_size);
     if (r->lock_file < 0) return fail_unwritable(r, strerror(errno), error, error_size);
     if (fcntl(r->lock_file, F_SETLK, &lock) == 0) {
         rocks_unlock_folder(r); /* the lock of journal/LOCK is enough */
@@ -103,6 +103,24 @@ bool rocks_lock(rocks *r, char *error, size_t error_size)
     }
     if (errno == EAGAIN || errno == EACCES) return fail_in_use(r, folder_user(r->path), error, error_size);
     return fail_unwritable(r, strerror(errno), error, error_size);
+}
+
+/* Whether no process has the lock of journal/LOCK, which a backup does not have at all. */
+static bool journal_is_free(rocks *r, char *error, size_t error_size)
+{
+    char file[FOLDER_PATH_MAX + 16];
+    struct flock lock = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+    (void)snprintf(file, sizeof file, "%s/journal/LOCK", r->path);
+    int fd = open(file, O_RDONLY | O_CLOEXEC);
+    if (fd < 0) return true;
+    bool is_free = fcntl(fd, F_GETLK, &lock) != 0 || lock.l_type == F_UNLCK;
+    close(fd);
+    return is_free || fail_in_use(r, lock.l_pid, error, error_size);
+}
+
+bool rocks_lock_to_read(rocks *r, char *error, size_t error_size)
+{
+    return lock_folder(r, LOCK_SH, error, error_size) && journal_is_free(r, error, error_size);
 }
 
 /* ---- The node's name, and the epoch ---- */
@@ -211,10 +229,16 @@ static opening open_database(rocks *r, bool read_only, char *error, size_t error
 }
 
 /* Writes are refused while the database is open for reading, as they are after a write that has failed. */
-bool rocks_open_for_reading(rocks *r, char *error, size_t error_size)
+static bool open_for_reading(rocks *r, char *error, size_t error_size)
 {
     r->failed = true;
-    return rocks_lock(r, error, error_size) && open_database(r, true, error, error_size) == OPENED;
+    return lock_journal(r, error, error_size) && open_database(r, true, error, error_size) == OPENED;
+}
+
+bool rocks_open_locked(rocks *r, char *error, size_t error_size)
+{
+    r->failed = true;
+    return open_database(r, true, error, error_size) == OPENED;
 }
 
 /* An opening for writing lacked space: the next one is worth its time only with twice as much room; but the logs cannot
@@ -276,7 +300,7 @@ bool rocks_reopen(backend *b, char *error, size_t error_size)
     if (!ok)
         (void)snprintf(error, error_size, "%s%s", got == OPEN_LACKS_SPACE ? too_little_room_text(r, room) : "", why);
     /* If this fails too, nothing can be read until the next try. */
-    if (!ok && !r->fenced) (void)rocks_open_for_reading(r, ignored, sizeof ignored);
+    if (!ok && !r->fenced) (void)open_for_reading(r, ignored, sizeof ignored);
     assert(!ok || (r->db && !r->failed && !r->read_only));
     if (ok && was_read_only) folder_mark_used(r->path);
     (void)pthread_rwlock_unlock(&r->lock);
@@ -291,7 +315,7 @@ static bool open_unwritable(rocks *r, const char *reason, char *error, size_t er
     char current[FOLDER_PATH_MAX + 16];
     (void)snprintf(current, sizeof current, "%s/journal/CURRENT", r->path);
     if (access(current, F_OK) != 0) return fail_unwritable(r, reason, error, error_size);
-    if (!rocks_open_for_reading(r, error, error_size)) return false;
+    if (!open_for_reading(r, error, error_size)) return false;
     fprintf(
         stderr,
         "stepwell: data folder %s takes no writes (%s): the journal is open for reading alone, and no run begins or "
@@ -303,7 +327,7 @@ static bool open_unwritable(rocks *r, const char *reason, char *error, size_t er
 bool rocks_open_first(rocks *r, char *error, size_t error_size)
 {
     char room[TEXT_BYTES], reason[BACKEND_ERROR_MAX];
-    if (!lock_folder(r, error, error_size)) return false;
+    if (!lock_folder(r, LOCK_EX, error, error_size)) return false;
     if (!folder_writable(r->path, 0)) {
         int number = errno;
         if (folder_lacks_space(number)) return open_unwritable(r, strerror(number), error, error_size);

@@ -89,10 +89,10 @@ class Program:
     """An example that serves, with its data folder."""
 
     def __init__(self, name, service, root):
-        self.name, self.service, self.root = name, service, root
+        self.name, self.service, self.root, self.more = name, service, root, []
 
     def flags(self):
-        return ["--service", self.service.url] if self.service else []
+        return [*self.more, *(["--service", self.service.url] if self.service else [])]
 
     def start(self):
         flags = ["--listen", "127.0.0.1:0", "--data", "data", "--dev", "--admin-on-public", *self.flags()]
@@ -156,6 +156,16 @@ class Program:
             self.service.opened.set()
         self.start()
         return run, *self.ask("GET " + run["outputUrl"])
+
+    def check(self):
+        return subprocess.run(
+            [f"{folder}/{self.name}", "--check", "data", *self.flags()],
+            cwd=self.root,
+            stdin=subprocess.DEVNULL,
+            capture_output=True,
+            text=True,
+            timeout=WAIT_S,
+        )
 
     def prove(self, request, *flags):
         said = subprocess.run(
@@ -248,6 +258,35 @@ def retry(p):
     _, status, text = p.killed("GET /rates/eur")
     assert status == 200, text
     p.prove("GET /rates/eur")
+
+
+@example(gate="/parcels")
+def patch(p):
+    p.stop()
+    p.more = ["--former"]
+    p.start()
+    run = p.begin("POST /orders", {"item": "lamp"})
+    assert p.service.reached.wait(WAIT_S)  # it is charged
+    p.stop()
+    p.more = []
+    checked = p.check()
+    assert (checked.returncode, checked.stdout) == (
+        0,
+        "1 live and 0 ended runs: 1 ok, 0 at a new step, 0 differ\n",
+    ), checked
+    p.service.opened.set()
+    p.start()
+    assert p.ask("GET " + run["outputUrl"])[0] == 201
+    assert "/taxes" not in p.service.asked, p.service.asked
+    assert p.ask("POST /orders", {"item": "chair"})[0] == 201
+    assert sorted(p.service.done.values()) == sorted(["/stock", "/charges", "/parcels"] * 2 + ["/taxes"])
+    p.stop()
+    p.more = ["--former"]  # what has gone the new way cannot go back
+    checked = p.check()
+    assert checked.returncode == 1 and "differs at " in checked.stdout, checked
+    p.more = []
+    p.start()
+    p.prove("POST /orders", "-d", '{"item":"lamp"}')
 
 
 @example(gate="/prices/lamp")
