@@ -119,3 +119,24 @@ export async function follow(path, signal, on) {
     await new Promise((done) => setTimeout(done, pause));
   }
 }
+
+// Follows a feed while the tab is seen. A browser has six connections to a server, for all of its tabs.
+export function followWhileSeen(path, signal, on) {
+  let seen = null;
+  const look = () => {
+    if (!document.hidden && !seen) {
+      seen = new AbortController();
+      follow(path, seen.signal, on);
+    } else if (document.hidden && seen) {
+      seen.abort();
+      seen = null;
+      on.connected(false);
+    }
+  };
+  document.addEventListener("visibilitychange", look);
+  signal.addEventListener("abort", () => {
+    document.removeEventListener("visibilitychange", look);
+    seen?.abort();
+  });
+  if (!signal.aborted) look();
+}

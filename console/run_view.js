@@ -1,6 +1,6 @@
 // One run: on top why it is not finished, then what can be done to it, then when it did what.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ask, follow as followFeed, methodsAt } from "./api.js";
+import { ask, followWhileSeen, methodsAt } from "./api.js";
 import { useAvailable } from "./bulk.js";
 import { SteerDialog } from "./dialogs.js";
 import { ExchangeView } from "./exchange_view.js";
@@ -32,7 +32,7 @@ function useRun(id) {
     const event = () => { due ??= setTimeout(() => { due = null; again.current(); }, SOON_MS); };
     methodsAt("_sw/feed").then((methods) => {
       const path = `_sw/feed?run=${encodeURIComponent(id)}`;
-      if (methods.includes("GET")) followFeed(path, end.signal, { event, connected: setFed });
+      if (methods.includes("GET")) followWhileSeen(path, end.signal, { event, connected: setFed });
     });
     return () => { end.abort(); clearTimeout(due); };
   }, [id]);

@@ -1,6 +1,6 @@
 // The list of runs: filters in the URL, rows in sight alone, a selection for what is done with many.
 import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
-import { ask, follow as followFeed, methodsAt } from "./api.js";
+import { ask, followWhileSeen, methodsAt } from "./api.js";
 import { BulkBar } from "./bulk.js";
 import { Filters } from "./filters.js";
 import { Link, State, Time, Trouble, html, useClock, useRepeat } from "./parts.js";
@@ -55,7 +55,7 @@ function useFeed(list, setFed) {
       if (name === "lost" || !list.tell(data) || isOver(data.state)) refreshSoon();
     };
     methodsAt("_sw/feed").then((methods) => {
-      if (methods.includes("GET")) followFeed("_sw/feed", over.signal, { event, connected: setFed });
+      if (methods.includes("GET")) followWhileSeen("_sw/feed", over.signal, { event, connected: setFed });
     });
     return () => {
       over.abort();

@@ -144,6 +144,23 @@ test('attempts that have failed, and the wait for the next', async (t) => {
   assert.ok((await page.$$('.span-row .bar.backoff')).length >= 1);
 });
 
+test('the feed tells a tab that is seen, and one that is not holds no connection', async (t) => {
+  const service = await startOperated(t);
+  const page = await open(t, service);
+  const id = await service.begin('/sleep');
+  await stateIn(page, id, 'sleeping');
+  const isFeed = (r) => r.url().endsWith('/_sw/feed');
+  const show = (hidden) =>
+    page.evaluate((is) => {
+      Object.defineProperty(document, 'hidden', { value: is, configurable: true });
+      document.dispatchEvent(new Event('visibilitychange'));
+    }, hidden);
+  await Promise.all([page.waitForEvent('requestfailed', isFeed), show(true)]);
+  await Promise.all([page.waitForResponse(isFeed), show(false)]);
+  await service.ask(`/_sw/runs/${id}`, { method: 'DELETE' });
+  await stateIn(page, id, 'cancelled');
+});
+
 test('a call that was refused is shown, once', async (t) => {
   const service = await startOperated(t);
   service.gate.fail('json', 503);
