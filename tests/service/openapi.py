@@ -338,13 +338,23 @@ def ask_steering(server):
     server.ask("POST", "/_sw/runs/{id}/stop", (202, 409), id=nap)
     server.ask("POST", "/_sw/runs/{id}/stop", 400, id=nap, body='{"text":17}')
     server.ask("POST", "/_sw/runs/{id}/stop", 404, id=NEVER)
+    server.ask("POST", "/_sw/runs/{id}/resume", 409, id=nap)
+    server.ask("POST", "/_sw/runs/{id}/resume", 400, id=nap, body='{"generation":0}')
+    server.ask("POST", "/_sw/runs/{id}/resume", 404, id=NEVER)
+    server.ask("POST", "/_sw/runs/{id}/fork", 200, id=nap, body='{"dryRun":true}')
+    server.ask("POST", "/_sw/runs/{id}/fork", 202, id=nap, body="{}")
+    server.ask("POST", "/_sw/runs/{id}/fork", 400, id=nap, body='{"from":17}')
+    server.ask("POST", "/_sw/runs/{id}/fork", 404, id=NEVER)
+    server.ask("DELETE", "/_sw/runs/{id}", 200, id=nap)
+    server.ask("POST", "/_sw/runs/{id}/resume", 202, id=nap)
     server.ask("DELETE", "/_sw/runs/{id}", 200, id=nap)
     server.ask("DELETE", "/_sw/runs/{id}", 404, id=NEVER)
     ended = server.begin("/orders/south")
     server.await_run(ended, lambda found: found["state"] == "succeeded")
     server.ask("DELETE", "/_sw/runs/{id}", 409, id=ended)
     for method, path in (("DELETE", "/_sw/runs/{id}"), ("POST", "/_sw/runs/{id}/release"),
-                         ("POST", "/_sw/runs/{id}/stop")):
+                         ("POST", "/_sw/runs/{id}/stop"), ("POST", "/_sw/runs/{id}/resume"),
+                         ("POST", "/_sw/runs/{id}/fork")):
         server.ask(method, path, 403, who="ann", id=nap)
         refusals(server, method, path, id=nap)
 

@@ -194,8 +194,8 @@ static void fork_from(arena *a, unsigned x)
 {
     fork_choice c;
     fork_refusal no = {.why = NULL};
-    const fork_point at = {.path = ops[x].path, .now_ms = NOW_MS};
-    bool ok = fork_choose(a, (entry_text){journal.data, journal.size}, &at, &c, &no);
+    const fork_point point = {.path = ops[x].path, .now_ms = NOW_MS};
+    bool ok = fork_choose(a, (entry_text){journal.data, journal.size}, &point, &c, &no);
     if (ops[x].first == 0 || ops[x].kind == ENTRY_VALUE) {
         CHECK(!ok && no.why);
         CHECK_INT(no.status, 404);
