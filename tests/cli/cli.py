@@ -144,6 +144,8 @@ def lists():
         chosen = p.run("runs", "list", "--json", *filters).splitlines()
         assert [json.loads(line)["runId"] for line in chosen] == [failed]
         assert p.run("runs", "list", "--json", "--error", "nothing") == ""
+        found = p.run("runs", "list", "--json", "--label", "customer:c1").splitlines()
+        assert [json.loads(line)["runId"] for line in found] == [works[1]], found
         shown = p.run("runs", "show", works[0])
         assert re.search(r"state +succeeded", shown) and '"inputTokens":3' in shown, shown
         assert re.search(r"^\S+ m?s +(step done +)?work +(done +)?1 ", shown, re.M), shown
@@ -196,6 +198,10 @@ def steering():
         assert json.loads(p.run("runs", "show", c, "--json"))["detail"] == 'look "here" first'
         p.run("runs", "release", c)
         p.until(c, "sleeping")
+        out = p.run("runs", "resume", a, "--timeout-ms", "60000")
+        assert out == f"{a}: goes on\n", out
+        assert p.state(a) in ("running", "sleeping"), p.run("runs", "show", a)
+        assert "409" in expect(1, "runs", "resume", works, env=p.env)[1]
 
 
 @case("what becomes of a run is followed to its end")
