@@ -216,6 +216,22 @@ void letter_move(letter **from, letter **to)
     *from = NULL;
 }
 
+void letter_move_wishes(letter **from, letter **to)
+{
+    assert(from != to);
+    while (*to) to = &(*to)->next;
+    for (letter *m; (m = *from) != NULL;) {
+        if (m->kind == LETTER_TRIES) {
+            from = &m->next;
+            continue;
+        }
+        *from = m->next;
+        m->next = NULL;
+        *to = m;
+        to = &m->next;
+    }
+}
+
 void letter_drop(home *h, letter **list)
 {
     for (letter *m = *list, *next; m; m = next) {

@@ -72,6 +72,8 @@ bool letter_stops(const letter *list);
 const store_row *letter_deletions(letter *list);
 /* Appends a list to another, and empties it. */
 void letter_move(letter **from, letter **to);
+/* Likewise, but those of kind LETTER_TRIES stay. */
+void letter_move_wishes(letter **from, letter **to);
 /* Deletes the letters of a list, which lead to nothing, each in a commit of its own. */
 void letter_drop(struct home *h, letter **list);
 /* Tries again to delete what could not be deleted; the journal takes writes again. */

@@ -49,6 +49,7 @@ void record_drop(run *r)
     assert(r->task.home->gate.open_bytes >= r->open.size);
     r->task.home->gate.open_bytes -= r->open.size;
     r->open.size = 0;
+    r->open_has_progress = false;
 }
 
 void record_release(run *r)
@@ -125,6 +126,7 @@ bool record_append(run *r, const entry *e)
     r->state_bytes += r->open.size - before;
     r->task.home->gate.open_bytes += r->open.size - before;
     r->seq_next++;
+    r->open_has_progress = r->open_has_progress || entry_is_progress(e->kind);
     if (record_is_awaited(r, e)) r->seq_choice = r->seq_next;
     if (!r->frames && frames_begin_with(e->kind) && !(r->frames = frames_new(r->task.home->arenas)))
         return record_lacks_memory(r);
@@ -187,6 +189,17 @@ static void record_describe(run *r)
     r->segment.fate = record_fate(r);
 }
 
+/* The letters go with the segment; but one without progress does not show that the run has survived what it does: an
+ * attempt that streams, or says how far it is, may end the process the next moment, as it did before. */
+static void record_take_letters(run *r)
+{
+    if (r->open_has_progress)
+        letter_move(&r->letters, &r->sealed_letters);
+    else
+        letter_move_wishes(&r->letters, &r->sealed_letters);
+    r->open_has_progress = false;
+}
+
 void record_flush(run *r)
 {
     if (r->open.size == 0 || run_commit_is_under_way(r->commit)) return;
@@ -210,7 +223,7 @@ void record_flush(run *r)
                                  .due_ms = due_ms,
                                  .retain_ms = ends ? record_retain_ms(r) : -1};
     record_describe(r);
-    letter_move(&r->letters, &r->sealed_letters);
+    record_take_letters(r);
     bool keeps = BUG(LEAVE_LETTER) || (BUG(LEAVE_TRIES) && letter_is_in(r->sealed_letters, LETTER_TRIES));
     if (!keeps) r->segment.rows = letter_deletions(r->sealed_letters);
     r->seq_sealed = r->seq_next;

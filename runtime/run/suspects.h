@@ -1,10 +1,11 @@
 /* suspects: runs of which the process may have died when nobody knows of which one (runtime/recovery/former.h). Each
  * run that was under way at such an end has a row in the table `tries`, from before it is loaded again until its next
- * commit or until it leaves memory alive; so no row is written but after such an end. A run that was under way at two
- * of them is a suspect: suspects are loaded one at a time, while all other runs go on, and if the process dies again
- * with exactly one in memory, the next start stops that one (reason crashes), and the others are suspects no more.
+ * commit with progress or until it leaves memory alive; so no row is written but after such an end. A run that was
+ * under way at two of them is a suspect: suspects are loaded one at a time, while all other runs go on, and if the
+ * process dies again with exactly one in memory, the next start stops that one (reason crashes), and the others are
+ * suspects no more.
  *
- *     under way ----row on disk--> loaded --its next commit, or it leaves memory--> no row
+ *     under way ----row on disk--> loaded --its next progress, or it leaves memory--> no row
  *     a suspect --> waits --its solo, row on disk--> loaded, alone --no row any more, or its time is over--> next solo
  *
  * Shared by all loops; what a loop does with a run of its own it does on its thread. NULL for all ordinary starts: no

@@ -9,7 +9,7 @@
 #include "tests/harness/turned.h"
 
 static unsigned attempts, refused;
-static bool go, no_letters;
+static bool go, lets_go, no_letters;
 
 /* By the linker's --wrap: memory for letters, and nothing else, is short. */
 void *__real_calloc(size_t count, size_t bytes);
@@ -35,12 +35,34 @@ static void on_work(sw_ctx *c)
     sw_reply_text(c, 200, "done");
 }
 
+/* Says how far it is, streams, and works on. */
+static sw_value speaks(sw_ctx *c, sw_value v)
+{
+    sw_status(c, sw_str(c, "half"));
+    sw_push_chunk(c, sw_str(c, "words"));
+    return works(c, v);
+}
+
+static sw_value holds(sw_ctx *c, sw_value v)
+{
+    while (!lets_go) sw_sleep(c, "poll", 1);
+    return v;
+}
+
+static void on_speak(sw_ctx *c)
+{
+    (void)sw_step(c, "speaks", speaks, sw_nil());
+    (void)sw_step(c, "holds", holds, sw_nil());
+    sw_reply_text(c, 200, "done");
+}
+
 static void routes(sw_app *app)
 {
     attempts = refused = 0;
     go = no_letters = false;
     sw_endpoint(app, "POST /work", on_work, NULL);
     sw_endpoint(app, "POST /other", on_work, NULL);
+    sw_endpoint(app, "POST /speak", on_speak, NULL);
 }
 
 static void fewer_routes(sw_app *app)
@@ -199,6 +221,29 @@ static void test_behind(void)
     go = true;
     TURN_UNTIL(!slot_of(&ids[0]));
     CHECK(!is_counted(&ids[0]));
+    turned_close();
+}
+
+/* What an attempt says and streams is on disk, and the process may die of it the next moment: that is no progress. */
+static void test_speaks(void)
+{
+    turned_open(routes, hurries);
+    run_id id = turned_begin("POST /speak")->id;
+    TURN_UNTIL(attempts == 1);
+    turned_end();
+    open_with_row(&id);
+    TURN_UNTIL(attempts == 1);
+    turned_often();
+    const run *r = slot_of(&id)->run;
+    CHECK(r && r->seq_durable > 1 && is_counted(&id));
+    CHECK_INT(r->seq_durable, r->seq_next);
+    uint32_t said = r->seq_durable;
+    go = true;
+    TURN_UNTIL(r->seq_durable > said);
+    turned_often();
+    CHECK(slot_of(&id)->run == r && !is_counted(&id)); /* the step's result is progress */
+    lets_go = true;
+    TURN_UNTIL(!slot_of(&id));
     turned_close();
 }
 
@@ -370,6 +415,7 @@ static void test_ended_unwritten(void)
 static const check_case cases[] = {
     {"who waits until others have got on", test_behind},
     {"who waits while a row is written", test_behind_row},
+    {"who says how far it is, and works on", test_speaks},
     {"who is stopped", test_stopped},
     {"who is stopped, could not be read, and is released", test_stopped_short},
     {"who has no endpoint", test_no_endpoint},
