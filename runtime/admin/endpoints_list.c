@@ -197,7 +197,8 @@ static void endpoints_on_counted(void *arg, const store_counts *all)
     json_open_array(&w, "endpoints");
     for (size_t i = 0; i < app->endpoint_count; i++) {
         const endpoint *e = app->endpoints[i];
-        if (e->kind == ENDPOINT_DURABLE || e->kind == ENDPOINT_PLAIN) put_endpoint(&w, q, all, e->route, e);
+        bool is_own = e->builtin != NULL; /* of the library: nobody outside asks for it */
+        if (!is_own && e->kind != ENDPOINT_FILES) put_endpoint(&w, q, all, e->route, e);
     }
     put_gone(&w, q, all);
     json_close_array(&w);

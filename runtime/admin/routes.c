@@ -9,6 +9,9 @@
 #include "runtime/admin/auth.h"
 #include "runtime/admin/backup.h"
 #include "runtime/admin/body.h"
+#include "runtime/admin/bulk.h"
+#include "runtime/admin/bulk_plan.h"
+#include "runtime/admin/bulk_run.h"
 #include "runtime/admin/console.h"
 #include "runtime/admin/endpoints_list.h"
 #include "runtime/admin/error_groups.h"
@@ -346,6 +349,16 @@ static void on_unset(home *h, http_exchange *x, const endpoint *e, const http_pa
     if (who) settings_answer_delete(h, x, params[0].value, who->name);
 }
 
+static void on_bulk(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    static const char does[] = "acting on many runs";
+    (void)params, (void)n;
+    const operator_entry *who = auth_admits(h, x, OPERATOR_ACT, does);
+    if (!who) return;
+    audit(NULL, who, does);
+    bulk_answer(h, x, e, who->name);
+}
+
 static void on_session(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
@@ -364,6 +377,7 @@ void admin_register_routes(sw_app *app)
                   {"GET /_sw/metrics", on_metrics, DOOR_ADMIN, false},
                   {"POST /_sw/backup", on_backup, DOOR_ADMIN, false},
                   {"POST /_sw/session", on_session, DOOR_ADMIN, false},
+                  {"POST /_sw/bulk", on_bulk, DOOR_ADMIN, false}, /* whose runs are of this endpoint, bulk_route */
                   {"GET /_sw/settings", on_settings, DOOR_ADMIN, false},
                   {"PUT /_sw/settings/:name", on_set, DOOR_ADMIN, false},
                   {"DELETE /_sw/settings/:name", on_unset, DOOR_ADMIN, false},
@@ -388,7 +402,8 @@ void admin_register_routes(sw_app *app)
                   {"GET /_sw/runs/:id/stream", on_stream, DOOR_PUBLIC, true}};
     for (size_t i = 0; i < sizeof routes / sizeof routes[0]; i++)
         app_add(app, routes[i].route,
-                (endpoint){.kind = ENDPOINT_BUILTIN,
+                (endpoint){.kind = routes[i].fn == on_bulk ? ENDPOINT_DURABLE : ENDPOINT_BUILTIN,
+                           .handler = routes[i].fn == on_bulk ? bulk_run : NULL,
                            .builtin = routes[i].fn,
                            .door = routes[i].door,
                            .any_page = routes[i].any_page});

@@ -54,8 +54,7 @@ static void filter_raise(run_filter *f, const run_id *id)
     f->is_empty = f->is_empty || (f->query.has_before && id_compare(&f->query.from, &f->query.before) >= 0);
 }
 
-/* Only ids before `id`. */
-static void filter_lower(run_filter *f, const run_id *id)
+void run_filter_lower(run_filter *f, const run_id *id)
 {
     if (!f->query.has_before || id_compare(id, &f->query.before) < 0) f->query.before = *id;
     f->query.has_before = true;
@@ -161,7 +160,7 @@ static const char *set_to(run_filter *f, const char *value)
         return "\"to\" is a time, in Unix milliseconds or as in 2026-11-27T15:42:53Z";
     run_id id = id_of_moment(ms);
     for (int i = 6; i < RUN_ID_BYTES; i++) id.bytes[i] = 0xff; /* all runs of that millisecond are meant */
-    if (id_behind(&id)) filter_lower(f, &id);
+    if (id_behind(&id)) run_filter_lower(f, &id);
     return NULL;
 }
 
@@ -177,7 +176,7 @@ static const char *set_id(run_filter *f, const char *value)
         memcpy(high, value, len);
         if (run_id_parse(low, RUN_ID_TEXT, &first) && run_id_parse(high, RUN_ID_TEXT, &last)) {
             filter_raise(f, &first);
-            if (id_behind(&last)) filter_lower(f, &last);
+            if (id_behind(&last)) run_filter_lower(f, &last);
             return NULL;
         }
     }
@@ -188,7 +187,7 @@ static const char *set_before(run_filter *f, const char *value)
 {
     run_id id;
     if (!run_id_parse(value, strlen(value), &id)) return "\"before\" is not a run id";
-    filter_lower(f, &id);
+    run_filter_lower(f, &id);
     return NULL;
 }
 

@@ -26,4 +26,7 @@ bool run_filter_knows(const char *name);
  * is wrong with the value: a sentence, static. */
 const char *run_filter_set(run_filter *f, const char *name, const char *value);
 
+/* Means only runs with ids below this one, besides. */
+void run_filter_lower(run_filter *f, const run_id *id);
+
 #endif

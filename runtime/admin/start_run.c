@@ -73,7 +73,8 @@ static const char *start_read(arena *a, http_text body, start_wish *wish)
 static bool start_find(home *h, http_exchange *x, const start_wish *wish, http_match *m)
 {
     const char *space = memchr(wish->route.data, ' ', wish->route.len), *query;
-    if (!space || !app_endpoint(h->app, wish->route.data, wish->route.len)) {
+    const endpoint *e = app_endpoint(h->app, wish->route.data, wish->route.len);
+    if (!space || !e || e->door == DOOR_ADMIN) { /* the library's own say themselves who may begin them */
         problem_reply(x, 404, "the program has no durable endpoint of this route", NULL);
         return false;
     }

@@ -133,7 +133,7 @@ static void dispatch_match(home *h, http_exchange *x, const http_match *m)
     const endpoint *e = m->target;
     if (m->result != HTTP_MATCH_FOUND) {
         dispatch_no_route(h, x, m);
-    } else if (e->kind == ENDPOINT_BUILTIN) {
+    } else if (e->builtin) {
         e->builtin(h, x, e, m->params, m->param_count);
     } else if (e->kind == ENDPOINT_FILES) {
         if (door_admits(h, x, e)) dispatch_file(h, x, e);
@@ -194,7 +194,7 @@ void dispatch_admin_request(void *arg, http_exchange *x)
     l->turn_requests++;
     if (m.result == HTTP_MATCH_FOUND) {
         const endpoint *e = m.target;
-        assert(e->kind == ENDPOINT_BUILTIN);
+        assert(e->builtin);
         e->builtin(&l->home, x, e, m.params, m.param_count);
     } else {
         dispatch_no_route(&l->home, x, &m);

@@ -13,6 +13,7 @@
 #include "runtime/loop/dispatch.h"
 #include "runtime/loop/move.h"
 #include "runtime/probe/probe.h"
+#include "runtime/run/board.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/fork.h"
 #include "runtime/run/plain.h"
@@ -132,22 +133,38 @@ _Static_assert((int)SETTINGS_TAG != (int)REOPEN_TAG && (int)SETTINGS_TAG != (int
                    (int)FORK_TAG != (int)REOPEN_TAG,
                "a tag tells whose segment it is");
 
+/* Gives a segment back to whose it is: a tag that two had would be two equal cases. */
+static void loop_give_back(store_segment *s)
+{
+    assert(s->len > 0 || s->rows); /* a run's entries, or a letter's row */
+    switch (s->tag) {
+    case SETTINGS_TAG:
+        settings_committed(s);
+        return;
+    case REOPEN_TAG:
+        reopen_committed(s);
+        return;
+    case FORK_TAG:
+        fork_committed(s);
+        return;
+    case BOARD_TAG:
+        board_committed(s);
+        return;
+    default:
+        break;
+    }
+    if (s->len == 0)
+        letter_committed(s);
+    else
+        run_committed((run *)((char *)s - offsetof(run, segment)));
+}
+
 static void loop_on_committed(void *arg, store_segment *list)
 {
     (void)arg;
     for (store_segment *s = list, *next; s; s = next) {
         next = s->next;
-        assert(s->len > 0 || s->rows); /* a run's entries, or a letter's row */
-        if (s->tag == SETTINGS_TAG)
-            settings_committed(s);
-        else if (s->tag == REOPEN_TAG)
-            reopen_committed(s);
-        else if (s->tag == FORK_TAG)
-            fork_committed(s);
-        else if (s->len == 0)
-            letter_committed(s);
-        else
-            run_committed((run *)((char *)s - offsetof(run, segment)));
+        loop_give_back(s);
     }
 }
 
@@ -214,6 +231,7 @@ static void loop_on_command(uv_async_t *h)
     if (all_back) slot_watch_orphans(&l->home);
     if (l->home.suspects) suspects_look(&l->home);
     comeback_look(&l->home);
+    board_look(&l->home);
     if (__atomic_load_n(&l->drain_asked, __ATOMIC_ACQUIRE) && !l->home.draining) loop_begin_drain(l);
 }
 
@@ -373,6 +391,7 @@ bool loop_init(sw_loop *l, sw_app *app, int fd, char *error, size_t error_size)
     l->home.keeper = &l->keeper;
     l->home.move = move_request;
     l->home.wake = loop_wake;
+    if (app->board) board_join(app->board, &l->home);
     bool keeps = app->control >= 0 && o->keep_after_ms > 0;
     size_t share = (size_t)o->keep_max / count + (index < (size_t)o->keep_max % count);
     keeper_init(&l->keeper, &l->home, app->control, app->worker, keeps ? share : 0);

@@ -10,6 +10,7 @@
 #include "runtime/recovery/crash.h"
 #include "runtime/recovery/presence.h"
 #include "runtime/recovery/settings_start.h"
+#include "runtime/run/board.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/settings.h"
 #include "runtime/run/suspects.h"
@@ -37,7 +38,8 @@ static bool by_hand_open_loops(sw_app *app, const by_hand_options *options, char
     app->loops = calloc(app->loop_count, sizeof *app->loops);
     app->blocking = pool_new((size_t)app->opt.blocking_threads);
     app->aside = pool_new(options->aside_threads);
-    if (!app->loops || !app->blocking || !app->aside) {
+    app->board = board_new();
+    if (!app->loops || !app->board || !app->blocking || !app->aside) {
         (void)snprintf(error, error_size, "out of memory");
         return false;
     }
@@ -95,6 +97,7 @@ void by_hand_close(sw_app *app)
     suspects_free(app->suspects);
     comeback_free(app->comeback);
     settings_free(app->settings);
+    board_free(app->board);
     store_close(app->store);
     app_free(app);
 }

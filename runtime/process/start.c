@@ -25,6 +25,7 @@
 #include "runtime/recovery/crash.h"
 #include "runtime/recovery/presence.h"
 #include "runtime/recovery/settings_start.h"
+#include "runtime/run/board.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/settings.h"
 #include "runtime/run/suspects.h"
@@ -237,6 +238,7 @@ static int start_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_s
     char address[ADDRESS_BYTES] = "", admin[ADDRESS_BYTES] = "";
     assert(!app->loops);
     assert(s->count == app->loop_count);
+    if (app->store) app->board = app_must(board_new());
     app->loops = app_must(calloc(app->loop_count, sizeof *app->loops));
     start_divide_descriptors(app, s->admin >= 0);
     app->blocking = app_must(pool_new((size_t)app->opt.blocking_threads));
@@ -327,6 +329,7 @@ static int start_serving(sw_app *app, sockets *s)
     comeback_free(app->comeback);
     link_code_free(app->link_code);
     settings_free(app->settings);
+    board_free(app->board);
     if (app->store) store_close(app->store);
     return result;
 }

@@ -29,10 +29,10 @@ typedef void (*builtin_fn)(struct home *h, struct http_exchange *x, const struct
 typedef struct endpoint {
     endpoint_kind kind;
     endpoint_door door;
-    const char *route;                         /* "GET /orders/:id" */
-    sw_handler handler;                        /* of ENDPOINT_DURABLE and ENDPOINT_PLAIN */
-    builtin_fn builtin;                        /* of ENDPOINT_BUILTIN */
-    bool any_page;                             /* ENDPOINT_BUILTIN: pages of --cors-origin may call it */
+    const char *route;  /* "GET /orders/:id" */
+    sw_handler handler; /* of ENDPOINT_DURABLE and ENDPOINT_PLAIN */
+    builtin_fn builtin; /* answers its requests; NULL: they go to the handler, or are for files */
+    bool any_page;      /* ENDPOINT_BUILTIN: pages of --cors-origin may call it */
     http_reply_header policy[ENDPOINT_POLICY]; /* headers of every reply; see app_policy */
     size_t policy_count;
     char *files_dir;      /* ENDPOINT_FILES: the folder */

@@ -108,13 +108,30 @@ static store_bytes letter_row_key(const letter *m)
     return (store_bytes){m->key, m->kind == LETTER_TRIES ? RUN_ID_BYTES : LETTER_KEY_BYTES};
 }
 
+/* The row that goes with the letter, so that it is written once. */
+static const store_row *letter_mark_row(const letter *m)
+{
+    letter_receipt *r = m->receipt;
+    if (!r) return NULL;
+    random_bytes(r->nonce, sizeof r->nonce);
+    r->row = (store_row){.op = STORE_ROW_INSERT,
+                         .table = r->table,
+                         .key = {r->mark, sizeof r->mark},
+                         .value = {r->nonce, sizeof r->nonce}};
+    return &r->row;
+}
+
 static void letter_commit(letter *m, store_row_op op, size_t value_len)
 {
     home *h = m->home;
     assert(m->kind < LETTER_KINDS);
     assert(op == STORE_ROW_PUT || value_len == 0);
     m->next = NULL;
-    m->row = (store_row){.op = op, .table = tables[m->kind], .key = letter_row_key(m), .value = {m->value, value_len}};
+    m->row = (store_row){.next = op == STORE_ROW_PUT ? letter_mark_row(m) : NULL,
+                         .op = op,
+                         .table = tables[m->kind],
+                         .key = letter_row_key(m),
+                         .value = {m->value, value_len}};
     m->segment = (store_segment){.run = m->run, .live = STORE_LIVE_UNCHANGED, .retain_ms = -1, .rows = &m->row};
     home_send(h, &m->segment);
 }
@@ -145,6 +162,8 @@ bool letter_send(home *h, const run_id *to, const letter_wish *wish)
         free(m);
         return false;
     }
+    m->receipt = wish->receipt;
+    m->is_apart = wish->receipt != NULL;
     letter_commit(m, STORE_ROW_PUT, len);
     return true;
 }
@@ -198,6 +217,19 @@ bool letter_stops(const letter *list)
     return stops;
 }
 
+void letter_set_obeyed(letter *list, letter_kind kind)
+{
+    for (; list; list = list->next)
+        if (list->kind == kind) list->is_obeyed = true;
+}
+
+void letter_tell(letter *m, letter_fate fate)
+{
+    letter_receipt *r = m->receipt;
+    m->receipt = NULL;
+    if (r) r->on_fate(r, fate);
+}
+
 const store_row *letter_deletions(letter *list)
 {
     for (letter *m = list; m; m = m->next)
@@ -238,6 +270,7 @@ void letter_drop(home *h, letter **list)
         next = m->next;
         assert(m->home == h);
         if (m->kind == LETTER_TRIES) suspects_row_gone(m);
+        letter_tell(m, LETTER_IN_VAIN);
         letter_commit(m, STORE_ROW_DELETE, 0);
     }
     (void)h;
@@ -260,8 +293,10 @@ void letter_drop_kind(letter **list, letter_kind kind)
 
 void letter_settled(letter **list)
 {
-    for (const letter *m = *list; m; m = m->next)
+    for (letter *m = *list; m; m = m->next) {
         if (m->kind == LETTER_TRIES) suspects_row_gone(m);
+        letter_tell(m, m->is_obeyed ? LETTER_OBEYED : LETTER_IN_VAIN);
+    }
     letter_free_all(list);
 }
 
@@ -269,6 +304,7 @@ void letter_free_all(letter **list)
 {
     for (letter *m = *list, *next; m; m = next) {
         next = m->next;
+        letter_tell(m, LETTER_KEPT);
         free(m);
     }
     *list = NULL;
@@ -291,11 +327,18 @@ static void letter_on_deleted(letter *m, const char *error)
 
 void letter_delete_again(home *h) { letter_drop(h, &h->undeleted); }
 
+static letter_fate letter_failed_fate(const store_segment *s)
+{
+    return s->outcome == STORE_KEY_TAKEN ? LETTER_TAKEN : s->outcome == STORE_UNKNOWN ? LETTER_KEPT : LETTER_UNWRITTEN;
+}
+
 void letter_committed(store_segment *s)
 {
+
     letter *m = (letter *)((char *)s - offsetof(letter, segment));
     assert(s->rows == &m->row && s->len == 0); /* else it is a run's segment */
     home_segment_back(m->home);
+    if (s->error) letter_tell(m, letter_failed_fate(s));
     if (m->row.op == STORE_ROW_DELETE)
         letter_on_deleted(m, s->error);
     else if (m->kind == LETTER_TRIES)

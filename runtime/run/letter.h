@@ -28,16 +28,40 @@ enum {
 /* Who a letter is of that no operator has written: whoever has the run's token. */
 extern const char letter_of_client[];
 
+/* What becomes of a letter. */
+typedef enum letter_fate {
+    LETTER_OBEYED,    /* its entry is on disk */
+    LETTER_IN_VAIN,   /* it led to nothing: the run had ended, or was so already */
+    LETTER_TAKEN,     /* its mark was there: it had been written before */
+    LETTER_UNWRITTEN, /* nothing of it is on disk, nor will be */
+    LETTER_KEPT       /* it is on disk, or nobody knows, and the next process will see to it */
+} letter_fate;
+
+enum { LETTER_MARK_BYTES = 2 * RUN_ID_BYTES, LETTER_NONCE_BYTES = 16 };
+
+/* Who wants to know what becomes of a letter. Borrowed until on_fate, which comes once, on the home's thread. */
+typedef struct letter_receipt {
+    void (*on_fate)(struct letter_receipt *r, letter_fate fate);
+    /* A row that is inserted in the letter's commit: with one mark a letter is written once. */
+    const char *table;
+    uint8_t mark[LETTER_MARK_BYTES];
+    uint8_t nonce[LETTER_NONCE_BYTES]; /* its value, random: an insert of the value that is there would succeed */
+    store_row row;                     /* that inserts it */
+} letter_receipt;
+
 typedef struct letter {
     struct letter *next; /* of its slot, or run */
     struct home *home;
     run_id run;
     letter_kind kind;
-    uint32_t tries;        /* LETTER_TRIES: as its row says */
-    bool raised;           /* LETTER_TRIES: the row says that this process has the run in memory */
-    bool is_spared;        /* LETTER_TRIES: the row need not say so: the run is hardly suspected */
-    store_row row;         /* that writes it, or deletes it */
-    store_segment segment; /* while that row is committed alone */
+    uint32_t tries;          /* LETTER_TRIES: as its row says */
+    bool raised;             /* LETTER_TRIES: the row says that this process has the run in memory */
+    bool is_spared;          /* LETTER_TRIES: the row need not say so: the run is hardly suspected */
+    bool is_obeyed;          /* an entry that it has led to is in the run's journal, or on its way there */
+    bool is_apart;           /* it came with a receipt: no client waits for it */
+    letter_receipt *receipt; /* NULL: nobody wants to know, or has been told */
+    store_row row;           /* that writes it, or deletes it */
+    store_segment segment;   /* while that row is committed alone */
     uint8_t key[LETTER_KEY_BYTES];
     char by[LETTER_BY_MAX + 1]; /* an operator's name, or letter_of_client */
     size_t text_len;
@@ -47,9 +71,10 @@ typedef struct letter {
 
 /* What somebody wants of a run. Borrowed. */
 typedef struct letter_wish {
-    letter_kind kind; /* but LETTER_TRIES */
-    const char *by;   /* an operator's name; NULL: a client, by the run's token */
-    const char *text; /* LETTER_STOP: at most LETTER_TEXT_MAX bytes; NULL: nothing */
+    letter_kind kind;        /* but LETTER_TRIES */
+    const char *by;          /* an operator's name; NULL: a client, by the run's token */
+    const char *text;        /* LETTER_STOP: at most LETTER_TEXT_MAX bytes; NULL: nothing */
+    letter_receipt *receipt; /* NULL: nobody wants to know what becomes of it */
 } letter_wish;
 
 /* Writes a letter: slot_take_letter gets it when it is on disk, or could not be written. False: no memory. */
@@ -68,6 +93,10 @@ bool letter_is_in(const letter *list, letter_kind kind);
 const char *letter_by(const letter *list, letter_kind kind);
 /* Whether the last of the letters that stop or release stops: when they have been obeyed, the run stands still. */
 bool letter_stops(const letter *list);
+/* Notes that the letters of one kind have led to an entry. */
+void letter_set_obeyed(letter *list, letter_kind kind);
+/* Tells who wants to know what has become of the letter, once. */
+void letter_tell(letter *m, letter_fate fate);
 /* Makes the rows that delete the letters of a list in another segment's commit; NULL: the list is empty. */
 const store_row *letter_deletions(letter *list);
 /* Appends a list to another, and empties it. */

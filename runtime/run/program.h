@@ -51,6 +51,7 @@ struct sw_app {
     struct comeback *comeback; /* see runtime/run/comeback.h; NULL: runs come as they are due */
     bool put_off;              /* main thread: the start is made up for later, see presence_go_on */
     struct suspects *suspects; /* see runtime/run/suspects.h; NULL: no run is suspected */
+    struct board *board;       /* see runtime/run/board.h; NULL: there is no store */
     struct settings *settings; /* see runtime/run/settings.h; NULL: there is no store */
     feed feed;                 /* of what becomes of runs; of all threads */
     struct pool *blocking;     /* of sw_blocking */

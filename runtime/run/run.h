@@ -161,7 +161,7 @@ void run_cancel(run *r, entry_cancel why);
 void run_stop(run *r, stop_reason reason, uint64_t path, const char *text);
 
 /* Stops the run for the operator who wrote the letter, with the letter's text. */
-void run_stop_asked(run *r, const struct letter *m);
+void run_stop_asked(run *r, struct letter *m);
 
 /* Loses the run: an entry that it cannot go on without is not on disk. Nothing more of it is journaled; it is unwound,
  * and loaded again from what is on disk. */

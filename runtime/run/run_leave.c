@@ -73,6 +73,7 @@ void run_record_cancel(run *r)
     entry e = {
         .kind = ENTRY_CANCEL, .at_ms = clock_wall_ms(), .status = (int)r->cancel, .error = entry_text_of(by ? by : "")};
     if (r->replay && replay_cancel(r->replay)) return;
+    letter_set_obeyed(r->letters, LETTER_CANCEL);
     if (!record_append(r, &e)) run_lose_for_memory(r);
 }
 
@@ -166,10 +167,12 @@ entry run_asked_stop_entry(const run *r, const letter *m)
     return stopped;
 }
 
-void run_stop_asked(run *r, const letter *m)
+void run_stop_asked(run *r, letter *m)
 {
     const entry stopped = run_asked_stop_entry(r, m);
+    uint32_t before = r->seq_stop;
     run_post_stop(r, &stopped);
+    if (r->seq_stop > before) m->is_obeyed = true;
 }
 
 /* ---- Leaving memory ---- */

@@ -88,9 +88,9 @@ static bool resume_restore(run *r, const store_journal *j, stop_cause *why)
 
 /* Which entries the letters of the run lead to, obeyed in their order. */
 typedef struct resume_wishes {
-    const letter *stop; /* *stopped* is to be appended; NULL: not */
-    bool releases;      /* *released* is to be appended */
-    bool stops_last;    /* with both: *stopped* is the second */
+    letter *stop;    /* *stopped* is to be appended; NULL: not */
+    bool releases;   /* *released* is to be appended */
+    bool stops_last; /* with both: *stopped* is the second */
 } resume_wishes;
 
 /* Whether the run stands still when the letters have been obeyed. */
@@ -105,7 +105,7 @@ static resume_wishes resume_read_wishes(const run *r, const slot *s)
     bool may_release = s->wants_release && r->task.endpoint != &no_endpoint;
     if (may_release && !letter_is_in(s->letters, LETTER_RELEASE)) w.releases = is_stopped || is_held;
     if (w.releases) is_stopped = is_held = false;
-    for (const letter *m = s->letters; m; m = m->next) {
+    for (letter *m = s->letters; m; m = m->next) {
         if (m->kind == LETTER_STOP && !is_stopped) {
             w.stop = m;
             w.stops_last = is_stopped = true;
@@ -209,6 +209,7 @@ static bool resume_append_release(run *r, const slot *s)
     const char *by = letter_by(s->letters, LETTER_RELEASE); /* NULL: it was not known yet whether there is such a run */
     entry e = {.kind = ENTRY_RELEASED, .at_ms = now.wall_ms, .epoch = now.epoch, .error = entry_text_of(by ? by : "")};
     if (!record_append(r, &e)) return false;
+    letter_set_obeyed(s->letters, LETTER_RELEASE);
     replay_release(r->replay);
     r->seq_release = r->seq_next;
     run_log(r, LOG_INFO, "%s: released", r->task.endpoint->route);
@@ -223,6 +224,7 @@ static bool resume_append_wishes(run *r, const slot *s, const resume_wishes *w)
         const entry stopped = run_asked_stop_entry(r, w->stop);
         if (!record_append(r, &stopped)) return false;
         r->seq_stop = r->seq_next;
+        w->stop->is_obeyed = true;
     }
     return !w->releases || resume_append_release(r, s);
 }
@@ -268,7 +270,7 @@ static bool resume_unmake(run *r)
 }
 
 /* Lets the run go on that has been made, or end or stand still by what it was asked. */
-static void resume_set_going(run *r, entry_cancel cancel, const letter *stop)
+static void resume_set_going(run *r, entry_cancel cancel, letter *stop)
 {
     if (cancel) {
         run_cancel(r, cancel);
@@ -298,7 +300,7 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
     *why = resume_stop_cause(r, s, &wishes, j);
     if (why->reason == STOP_NONE) slot_judge_tie(h, s, cancels, cancels && resume_may_redirect(r));
     entry_cancel cancel = resume_cancel_reason(r, s, why);
-    const letter *stop = !cancel && wishes_stop(&wishes) ? wishes.stop : NULL;
+    letter *stop = !cancel && wishes_stop(&wishes) ? wishes.stop : NULL;
     if (!cancel && !stop && why->reason != STOP_NONE) {
         why->streamed = r->frames ? frames_ref(r->frames) : NULL;
         return resume_unmake(r);

@@ -191,8 +191,7 @@ bool slot_has_letter(const slot *s, letter_kind kind)
            (s->run && letter_is_in(s->run->letters, kind));
 }
 
-/* A letter was not written, and nobody has looked yet whether there is such a run. */
-static void slot_look_up(home *h, slot *s)
+void slot_look_up(home *h, slot *s)
 {
     if (s->state == SLOT_UNKNOWN && !h->draining) slot_wake(h, s);
 }
@@ -267,9 +266,10 @@ void slot_take_letter(home *h, letter *m, const char *error)
     slot *s = slot_find(&h->slots, &m->run);
     assert(m->home == h);
     assert(m->kind != LETTER_TRIES);
-    if (s) s->letters_in_flight = s->letters_in_flight & ~slot_letter_bit(m->kind) & 15U;
+    bool is_anothers = m->is_apart; /* nobody waits at the slot for it */
+    if (s && !is_anothers) s->letters_in_flight = s->letters_in_flight & ~slot_letter_bit(m->kind) & 15U;
     if (error) {
-        if (s) h->listener->on_denied(s, m->kind, 503, NOT_WRITTEN);
+        if (s && !is_anothers) h->listener->on_denied(s, m->kind, 503, NOT_WRITTEN);
         if (s) slot_look_up(h, s);
         letter_free_all(&m);
     } else if (!s) {

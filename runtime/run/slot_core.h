@@ -10,6 +10,8 @@ slot *slot_find_or_add(struct home *h, const run_id *id);
 /* Writes down what somebody wants of the run, unless that is on disk or being written: whoever asks again waits for
  * what the first letter of the kind leads to. */
 void slot_send_letter(struct home *h, slot *s, const letter_wish *wish);
+/* A letter to the run was not written: looks whether there is such a run, if nobody has yet. */
+void slot_look_up(struct home *h, slot *s);
 /* Whether a letter of that kind is on its way: being written, or on disk and not yet obeyed. */
 bool slot_has_letter(const slot *s, letter_kind kind);
 

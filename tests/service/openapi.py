@@ -326,6 +326,17 @@ def ask_views(server):
         refusals(server, "GET", path)
 
 
+def ask_bulk(server):
+    nap = server.begin("/nap")
+    server.await_run(nap, lambda found: found["state"] == "sleeping")
+    stop = '{"action":"stop","filter":{"endpoint":"POST /nap"}'
+    server.ask("POST", "/_sw/bulk", 200, body=stop + ',"dryRun":true}')
+    server.ask("POST", "/_sw/bulk", 202, body=stop + "}")
+    server.await_run(nap, lambda found: found["state"] == "stopped")
+    server.ask("POST", "/_sw/bulk", 400, body='{"action":"stop"}')
+    refusals(server, "POST", "/_sw/bulk", body=stop + "}")
+
+
 def ask_steering(server):
     nap, stopped = server.begin("/nap"), server.begin("/print")
     server.await_run(nap, lambda found: found["state"] == "sleeping")
@@ -385,7 +396,7 @@ def ask_settings(server):
 
 
 ASK = [ask_start, ask_settings,
-       ask_health, ask_metrics, ask_backup, ask_session, ask_feed, ask_runs, ask_steering, ask_views]
+       ask_health, ask_metrics, ask_backup, ask_session, ask_feed, ask_runs, ask_bulk, ask_steering, ask_views]
 
 
 def test_live(folder):

@@ -1,0 +1,14 @@
+/* bulk: what operators ask of many runs at once: checks the request, counts the runs it means (a dry run), or begins
+ * the durable run that acts on them (bulk_run.h). Owns requests that wait for the store. */
+#ifndef RUNTIME_ADMIN_BULK_H
+#define RUNTIME_ADMIN_BULK_H
+
+#include "http/server/server.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/home.h"
+
+/* Answers POST /_sw/bulk, for which the operator `by` has the right. `e` is the endpoint of the durable run. Takes x.
+ */
+void bulk_answer(home *h, http_exchange *x, const endpoint *e, const char *by);
+
+#endif

@@ -1,0 +1,152 @@
+#include "runtime/admin/bulk_plan.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "runtime/observe/runs_json.h"
+
+const char bulk_route[] = "POST /_sw/bulk";
+
+static const char *const actions[BULK_ACTIONS] = {
+    [BULK_CANCEL] = "cancel", [BULK_STOP] = "stop", [BULK_RELEASE] = "release"};
+
+const char *bulk_action_name(bulk_action action)
+{
+    assert(action < BULK_ACTIONS);
+    return actions[action];
+}
+
+/* ---- Reading ---- */
+
+static bool text_is(sw_value v, const char *text)
+{
+    return sw_type(v) == SW_STRING && sw_len(v) == strlen(text) && memcmp(v.via.str.ptr, text, sw_len(v)) == 0;
+}
+
+static const char *plan_read_action(bulk_plan *p, sw_value action)
+{
+    for (int i = 0; i < BULK_ACTIONS; i++) {
+        if (!text_is(action, actions[i])) continue;
+        p->action = (bulk_action)i;
+        return NULL;
+    }
+    return "\"action\" is cancel, stop or release";
+}
+
+/* A member of the filter has the name and the value that a parameter of GET /_sw/runs has; numbers may be numbers. */
+static const char *plan_read_criterion(bulk_plan *p, sw_value key, sw_value value, char wrong[BULK_WRONG_BYTES])
+{
+    char name[32] = "", text[RUN_FILTER_TEXT] = "";
+    if (sw_type(key) == SW_STRING && sw_len(key) < sizeof name) memcpy(name, key.via.str.ptr, sw_len(key));
+    if (sw_type(value) == SW_INT)
+        (void)snprintf(text, sizeof text, "%" PRId64, sw_as_int(value, 0));
+    else if (sw_type(value) == SW_STRING && sw_len(value) < sizeof text)
+        memcpy(text, value.via.str.ptr, sw_len(value));
+    else
+        return "\"filter\" has texts of at most 511 bytes, or numbers";
+    if (!run_filter_knows(name)) {
+        (void)snprintf(wrong, BULK_WRONG_BYTES, "\"filter\" takes what GET /_sw/runs takes, but no \"%s\"", name);
+        return wrong;
+    }
+    p->names_endpoint = p->names_endpoint || strcmp(name, "endpoint") == 0;
+    return run_filter_set(&p->filter, name, text);
+}
+
+static const char *plan_read_filter(bulk_plan *p, sw_value filter, char wrong[BULK_WRONG_BYTES])
+{
+    if (sw_type(filter) != SW_MAP) return "\"filter\" is an object; {} means all runs";
+    for (size_t i = 0; i < sw_len(filter); i++) {
+        sw_value value, key = sw_key_at(filter, i, &value);
+        const char *why = plan_read_criterion(p, key, value, wrong);
+        if (why) return why;
+    }
+    return NULL;
+}
+
+/* False: it is said, and is no number from 1 to `most`. */
+static bool plan_read_number(sw_value v, int64_t most, int64_t *to)
+{
+    if (sw_type(v) == SW_NIL) return true;
+    *to = sw_type(v) == SW_INT ? sw_as_int(v, 0) : 0;
+    return *to >= 1 && *to <= most;
+}
+
+/* False: it is longer than `max`. */
+static bool plan_read_text(sw_value v, char *to, size_t max)
+{
+    if (sw_len(v) > max) return false;
+    if (sw_len(v) > 0) memcpy(to, v.via.str.ptr, sw_len(v));
+    to[sw_len(v)] = 0;
+    return true;
+}
+
+/* Leaves out runs that began later. */
+static void plan_bound(bulk_plan *p)
+{
+    run_id bound = {{0}};
+    uint64_t above_ms = (uint64_t)p->as_of_ms + 1;
+    if (p->as_of_ms == 0 || above_ms >> 48 != 0) return;
+    for (int i = 0; i < 6; i++) bound.bytes[i] = (uint8_t)(above_ms >> (40 - 8 * i));
+    run_filter_lower(&p->filter, &bound);
+}
+
+const char *bulk_plan_read(bulk_plan *p, const sw_app *app, const bulk_body *body, char wrong[BULK_WRONG_BYTES])
+{
+    memset(p, 0, sizeof *p);
+    p->per_second = BULK_PER_SECOND;
+    run_filter_init(&p->filter, app);
+    const char *why = plan_read_action(p, body->action);
+    if (!why) why = plan_read_filter(p, body->filter, wrong);
+    if (why) return why;
+    if (!plan_read_number(body->as_of, INT64_MAX / 2, &p->as_of_ms)) return "\"asOf\" is a time in Unix milliseconds";
+    if (!plan_read_number(body->per_second, BULK_PER_SECOND_MAX, &p->per_second)) return "\"perSecond\" is 1 to 10000";
+    if (!plan_read_number(body->max, INT64_MAX, &p->max)) return "\"max\" is a number from 1 on";
+    if (!plan_read_text(body->text, p->text, LETTER_TEXT_MAX)) return "\"text\" is at most 256 bytes long";
+    if (!plan_read_text(body->by, p->by, LETTER_BY_MAX)) return "\"by\" is too long";
+    p->dry_run = sw_as_bool(body->dry_run, false);
+    plan_bound(p);
+    return NULL;
+}
+
+/* ---- Judging ---- */
+
+static const char *const verdicts[BULK_VERDICTS] = {[BULK_ACTS] = "",
+                                                    [BULK_HAS_ENDED] = "ended",
+                                                    [BULK_IS_STOPPED] = "stopped already",
+                                                    [BULK_IS_NOT_STOPPED] = "not stopped",
+                                                    [BULK_HAS_NO_ENDPOINT] = "no endpoint",
+                                                    [BULK_IS_UNREADABLE] = "unreadable",
+                                                    [BULK_ENDED_LATER] = "ended after asOf",
+                                                    [BULK_IS_BULK] = "a bulk action itself",
+                                                    [BULK_CHANGED] = "changed meanwhile"};
+
+const char *bulk_verdict_name(bulk_verdict v)
+{
+    assert(v < BULK_VERDICTS && verdicts[v]);
+    return verdicts[v];
+}
+
+static bool summary_is_bulk(const store_summary *s)
+{
+    const entry_text *function = &s->of.started.function;
+    return function->len == strlen(bulk_route) && memcmp(function->data, bulk_route, function->len) == 0;
+}
+
+/* Of a run that has not ended. */
+static bulk_verdict plan_judge_live(const bulk_plan *p, const store_summary *s)
+{
+    bool is_stopped = runs_json_state(p->filter.app, s) == SHOWN_STOPPED, by_entry = s->of.stopped.kind != 0;
+    if (p->action == BULK_CANCEL) return BULK_ACTS;
+    if (p->action == BULK_STOP) return is_stopped && by_entry ? BULK_IS_STOPPED : BULK_ACTS;
+    return is_stopped ? BULK_ACTS : BULK_IS_NOT_STOPPED;
+}
+
+bulk_verdict bulk_plan_judge(const bulk_plan *p, const store_summary *s)
+{
+    if (!p->names_endpoint && summary_is_bulk(s)) return BULK_IS_BULK;
+    if (!s->live && (s->error || s->of.error)) return BULK_IS_UNREADABLE;
+    if (s->of.ended.kind && p->as_of_ms > 0 && s->of.ended.at_ms > p->as_of_ms) return BULK_ENDED_LATER;
+    return s->live ? plan_judge_live(p, s) : BULK_HAS_ENDED;
+}

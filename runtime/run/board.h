@@ -1,0 +1,47 @@
+/* board: where a run of one loop leaves letters to runs of all loops, and finds what became of them. Each loop takes
+ * the letters to its own runs from there, when it is woken. Shared by all loops of the process; owns the batches. A
+ * letter that a mark goes with is written once, whatever becomes of the processes: the mark is a row of the table
+ * `bulk`, inserted in the letter's commit. */
+#ifndef RUNTIME_RUN_BOARD_H
+#define RUNTIME_RUN_BOARD_H
+
+#include "runtime/run/home.h"
+#include "runtime/run/letter.h"
+
+typedef struct board board;
+typedef struct board_batch board_batch;
+
+extern const char board_table[];
+
+board *board_new(void); /* NULL: no memory */
+void board_free(board *b);
+/* Makes the home known to whoever has letters for its runs; before its loop turns. */
+void board_join(board *b, home *h);
+/* Sends the letters that wait for this home; on its thread. */
+void board_look(home *h);
+
+/* Begins a batch of at most `room` letters, by the run `sender`. wish->by and wish->text are copied. NULL: no memory.
+ */
+board_batch *board_begin(board *b, const run_id *sender, const letter_wish *wish, size_t room);
+/* Lets go of the batch; what is under way goes on. */
+void board_end(board_batch *t);
+/* Has a letter sent; returns its place in the batch, from 0. */
+size_t board_send(board_batch *t, const run_id *to);
+/* Sends a letter that could not be written (LETTER_UNWRITTEN) once more. */
+void board_send_again(board_batch *t, size_t place);
+/* Whether it is known what became of a letter, and what. */
+bool board_is_told(board_batch *t, size_t place, letter_fate *fate);
+
+/* Deletes the marks of the letters of `sender`, a run of this home, to the runs with these ids (16 bytes each), when it
+ * is on disk what became of them. NULL: no memory. */
+typedef struct board_tidying board_tidying;
+board_tidying *board_forget(home *h, const run_id *sender, const uint8_t *ids, size_t bytes);
+/* Whether that is over; *ok: the marks are gone. */
+bool board_is_forgotten(const board_tidying *t, bool *ok);
+void board_forget_end(void *tidying); /* lets go of it */
+
+/* The segment of a tidying (tag BOARD_TAG) has come back from the store. */
+enum { BOARD_TAG = 5 };
+void board_committed(store_segment *s);
+
+#endif
