@@ -17,8 +17,7 @@ enum {
     FIND_RUNS = 500,
     FIND_BYTES_MAX = 65536, /* read from each end of a journal */
     FIND_MS = 200,          /* of one question to the store */
-    COUNT_MS = 20000,       /* of a dry run: what is beyond is not counted */
-    LOOPS_APART_MS = 5      /* clocks of loops differ by less: what began before the request is not later */
+    COUNT_MS = 20000        /* of a dry run: what is beyond is not counted */
 };
 
 /* ---- The dry run ---- */

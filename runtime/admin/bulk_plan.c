@@ -10,7 +10,7 @@
 const char bulk_route[] = "POST /_sw/bulk";
 
 static const char *const actions[BULK_ACTIONS] = {
-    [BULK_CANCEL] = "cancel", [BULK_STOP] = "stop", [BULK_RELEASE] = "release"};
+    [BULK_CANCEL] = "cancel", [BULK_STOP] = "stop", [BULK_RELEASE] = "release", [BULK_RESUME] = "resume"};
 
 const char *bulk_action_name(bulk_action action)
 {
@@ -32,7 +32,7 @@ static const char *plan_read_action(bulk_plan *p, sw_value action)
         p->action = (bulk_action)i;
         return NULL;
     }
-    return "\"action\" is cancel, stop or release";
+    return "\"action\" is cancel, stop, release or resume";
 }
 
 /* A member of the filter has the name and the value that a parameter of GET /_sw/runs has; numbers may be numbers. */
@@ -114,6 +114,8 @@ const char *bulk_plan_read(bulk_plan *p, const sw_app *app, const bulk_body *bod
 
 static const char *const verdicts[BULK_VERDICTS] = {[BULK_ACTS] = "",
                                                     [BULK_HAS_ENDED] = "ended",
+                                                    [BULK_HAS_NOT_ENDED] = "not ended",
+                                                    [BULK_HAS_SUCCEEDED] = "succeeded",
                                                     [BULK_IS_STOPPED] = "stopped already",
                                                     [BULK_IS_NOT_STOPPED] = "not stopped",
                                                     [BULK_HAS_NO_ENDPOINT] = "no endpoint",
@@ -138,6 +140,7 @@ static bool summary_is_bulk(const store_summary *s)
 static bulk_verdict plan_judge_live(const bulk_plan *p, const store_summary *s)
 {
     bool is_stopped = runs_json_state(p->filter.app, s) == SHOWN_STOPPED, by_entry = s->of.stopped.kind != 0;
+    if (p->action == BULK_RESUME) return BULK_HAS_NOT_ENDED;
     if (p->action == BULK_CANCEL) return BULK_ACTS;
     if (p->action == BULK_STOP) return is_stopped && by_entry ? BULK_IS_STOPPED : BULK_ACTS;
     return is_stopped ? BULK_ACTS : BULK_IS_NOT_STOPPED;
@@ -148,5 +151,7 @@ bulk_verdict bulk_plan_judge(const bulk_plan *p, const store_summary *s)
     if (!p->names_endpoint && summary_is_bulk(s)) return BULK_IS_BULK;
     if (!s->live && (s->error || s->of.error)) return BULK_IS_UNREADABLE;
     if (s->of.ended.kind && p->as_of_ms > 0 && s->of.ended.at_ms > p->as_of_ms) return BULK_ENDED_LATER;
-    return s->live ? plan_judge_live(p, s) : BULK_HAS_ENDED;
+    if (s->live) return plan_judge_live(p, s);
+    if (p->action != BULK_RESUME) return BULK_HAS_ENDED;
+    return s->of.ended.status == ENTRY_SUCCEEDED ? BULK_HAS_SUCCEEDED : BULK_ACTS;
 }

@@ -9,7 +9,7 @@
 enum { BULK_PER_SECOND = 50, BULK_PER_SECOND_MAX = 10000 };
 
 /* In this order their names are told. */
-typedef enum bulk_action { BULK_CANCEL, BULK_STOP, BULK_RELEASE, BULK_ACTIONS } bulk_action;
+typedef enum bulk_action { BULK_CANCEL, BULK_STOP, BULK_RELEASE, BULK_RESUME, BULK_ACTIONS } bulk_action;
 
 typedef struct bulk_plan {
     bulk_action action;
@@ -39,6 +39,8 @@ const char *bulk_plan_read(bulk_plan *p, const sw_app *app, const bulk_body *bod
 typedef enum bulk_verdict {
     BULK_ACTS,
     BULK_HAS_ENDED,
+    BULK_HAS_NOT_ENDED,
+    BULK_HAS_SUCCEEDED,
     BULK_IS_STOPPED,
     BULK_IS_NOT_STOPPED,
     BULK_HAS_NO_ENDPOINT, /* it stands until that is back */

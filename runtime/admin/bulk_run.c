@@ -1,6 +1,7 @@
 #include "runtime/admin/bulk_run.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -43,6 +44,38 @@ static void plan_read(sw_ctx *c, bulk_plan *p)
 
 /* ---- Finding ---- */
 
+/* A run to act on, as the journal has it: its id, and of a run that is to be resumed the generation that is to begin,
+ * big endian; 0: the next one, whichever that is. */
+typedef struct bulk_target {
+    run_id run;
+    uint32_t generation;
+} bulk_target;
+
+enum { TARGET_BYTES = RUN_ID_BYTES + 4 };
+
+static void target_write(uint8_t *to, const bulk_target *t)
+{
+    uint32_t generation = htobe32(t->generation);
+    memcpy(to, t->run.bytes, RUN_ID_BYTES);
+    memcpy(to + RUN_ID_BYTES, &generation, sizeof generation);
+}
+
+static bulk_target target_read(const uint8_t *from)
+{
+    bulk_target t;
+    memcpy(t.run.bytes, from, RUN_ID_BYTES);
+    memcpy(&t.generation, from + RUN_ID_BYTES, sizeof t.generation);
+    t.generation = be32toh(t.generation);
+    return t;
+}
+
+/* Of a journal that was not read whole it is not known how often its run was resumed. */
+static bulk_target target_of(const store_summary *s)
+{
+    bool is_known = !s->cut || s->of.reopened > 0;
+    return (bulk_target){.run = s->run, .generation = is_known ? s->of.reopened + 1 : 0};
+}
+
 /* A question to the store. Outlives the attempt that asked, if that is cut. */
 typedef struct finding {
     bulk_plan plan; /* the store borrows its texts */
@@ -51,7 +84,7 @@ typedef struct finding {
     bool has_next;
     run_id next;
     size_t count;
-    run_id runs[PAGE_RUNS];
+    bulk_target runs[PAGE_RUNS];
     bulk_verdict verdicts[PAGE_RUNS];
 } finding;
 
@@ -69,7 +102,7 @@ static void finding_on_found(void *arg, const store_found *found)
     f->is_told = true;
     f->failed = found->error != NULL;
     for (; !f->failed && f->count < found->count; f->count++) {
-        f->runs[f->count] = found->runs[f->count].run;
+        f->runs[f->count] = target_of(&found->runs[f->count]);
         f->verdicts[f->count] = bulk_plan_judge(&f->plan, &found->runs[f->count]);
     }
     f->has_next = found->next != NULL;
@@ -124,13 +157,13 @@ static void count_all_skipped(sw_ctx *c, sw_value *to, sw_value from)
     }
 }
 
-/* A step: {"before": id, "most": n} to {"runs": their ids, one after the other, "skipped": {why: n}, "next": id}. Asks
+/* A step: {"before": id, "most": n} to {"runs": targets, one after the other, "skipped": {why: n}, "next": id}. Asks
  * until there is a run to act on, or no further one. */
 static sw_value find_page(sw_ctx *c, sw_value input)
 {
     char next[RUN_ID_TEXT + 1];
     sw_value skipped = sw_map(c), before = sw_get(input, "before");
-    uint8_t ids[PAGE_RUNS * RUN_ID_BYTES];
+    uint8_t targets[PAGE_RUNS * TARGET_BYTES];
     size_t count = 0, most = (size_t)sw_as_int(sw_get(input, "most"), PAGE_RUNS);
     assert(most >= 1 && most <= PAGE_RUNS);
     finding *f = finding_new(c);
@@ -138,16 +171,16 @@ static sw_value find_page(sw_ctx *c, sw_value input)
         find_once(c, f, before);
         size_t i = 0;
         for (; i < f->count && count < most; i++) {
-            bool acts = f->verdicts[i] == BULK_ACTS && !run_id_equal(&f->runs[i], &c->run->id);
-            if (acts) memcpy(ids + RUN_ID_BYTES * count++, f->runs[i].bytes, RUN_ID_BYTES);
+            bool acts = f->verdicts[i] == BULK_ACTS && !run_id_equal(&f->runs[i].run, &c->run->id);
+            if (acts) target_write(targets + TARGET_BYTES * count++, &f->runs[i]);
             if (!acts) count_skipped(c, &skipped, bulk_verdict_name(f->verdicts[i] ? f->verdicts[i] : BULK_IS_BULK), 1);
         }
         bool is_cut = i < f->count; /* the rest comes with the next page */
         more = is_cut || f->has_next;
-        if (more) run_id_format(is_cut ? &f->runs[i - 1] : &f->next, next);
+        if (more) run_id_format(is_cut ? &f->runs[i - 1].run : &f->next, next);
         before = more ? sw_str(c, next) : sw_nil();
     }
-    return sw_map(c, "runs", sw_bin(c, ids, count * RUN_ID_BYTES), "skipped", skipped, "next", before);
+    return sw_map(c, "runs", sw_bin(c, targets, count * TARGET_BYTES), "skipped", skipped, "next", before);
 }
 
 /* ---- Acting ---- */
@@ -156,6 +189,7 @@ static void sending_let_go(void *arg) { board_end(arg); }
 
 static letter_kind letter_of(bulk_action action)
 {
+    if (action == BULK_RESUME) return (letter_kind)BOARD_RESUME;
     return action == BULK_CANCEL ? LETTER_CANCEL : action == BULK_STOP ? LETTER_STOP : LETTER_RELEASE;
 }
 
@@ -166,16 +200,15 @@ static void fail_if_draining(sw_ctx *c)
 }
 
 /* Sends the letters, at the rate that was asked for. */
-static void send_letters(sw_ctx *c, board_batch *t, const bulk_plan *p, const uint8_t *ids, size_t count)
+static void send_letters(sw_ctx *c, board_batch *t, const bulk_plan *p, const uint8_t *targets, size_t count)
 {
     int64_t began_ms = clock_steady_ms();
     for (size_t i = 0; i < count; i++) {
-        run_id id;
         int64_t due_ms = began_ms + (int64_t)i * 1000 / p->per_second, left_ms = due_ms - clock_steady_ms();
         if (left_ms > 0) sw_sleep(c, "pace", left_ms);
         fail_if_draining(c);
-        memcpy(id.bytes, ids + i * RUN_ID_BYTES, RUN_ID_BYTES);
-        (void)board_send(t, &id);
+        bulk_target to = target_read(targets + i * TARGET_BYTES);
+        (void)board_send(t, &to.run, to.generation);
     }
 }
 
@@ -223,25 +256,29 @@ static sw_value sum_fates(sw_ctx *c, board_batch *t, size_t count)
     return sw_map(c, "done", sw_int(done), "pending", sw_int(pending), "skipped", skipped);
 }
 
-/* A step: the ids of a page to what has become of its letters. */
-static sw_value act_on_page(sw_ctx *c, sw_value ids)
+/* A step: the targets of a page to what has become of its letters. */
+static sw_value act_on_page(sw_ctx *c, sw_value targets)
 {
     bulk_plan *p = sw_alloc(c, sizeof *p);
-    size_t count = sw_len(ids) / RUN_ID_BYTES;
+    size_t count = sw_len(targets) / TARGET_BYTES;
     plan_read(c, p);
     const letter_wish wish = {.kind = letter_of(p->action), .by = p->by, .text = *p->text ? p->text : NULL};
     board_batch *t = board_begin(c->task->home->app->board, &c->run->id, &wish, count);
     if (!t) sw_fail(c, "out of memory");
     sw_defer(c, sending_let_go, t);
-    send_letters(c, t, p, (const uint8_t *)ids.via.bin.ptr, count);
+    send_letters(c, t, p, (const uint8_t *)targets.via.bin.ptr, count);
     await_fates(c, t, count);
     return sum_fates(c, t, count);
 }
 
 /* A step: deletes the marks of letters whose fates are on disk. */
-static sw_value tidy_up(sw_ctx *c, sw_value ids)
+static sw_value tidy_up(sw_ctx *c, sw_value targets)
 {
-    board_tidying *t = board_forget(c->task->home, &c->run->id, (const uint8_t *)ids.via.bin.ptr, sw_len(ids));
+    size_t count = sw_len(targets) / TARGET_BYTES;
+    uint8_t ids[PAGE_RUNS * RUN_ID_BYTES];
+    for (size_t i = 0; i < count && i < PAGE_RUNS; i++)
+        memcpy(ids + i * RUN_ID_BYTES, targets.via.bin.ptr + i * TARGET_BYTES, RUN_ID_BYTES);
+    board_tidying *t = board_forget(c->task->home, &c->run->id, ids, count * RUN_ID_BYTES);
     bool ok = false;
     if (!t) sw_fail(c, "out of memory");
     sw_defer(c, board_forget_end, t);
@@ -262,7 +299,7 @@ static sw_value count_runs(sw_ctx *c, sw_value most)
     for (bool more = true; more && count < sw_as_int(most, 0);) {
         find_once(c, f, before);
         for (size_t i = 0; i < f->count; i++)
-            count += f->verdicts[i] == BULK_ACTS && !run_id_equal(&f->runs[i], &c->run->id);
+            count += f->verdicts[i] == BULK_ACTS && !run_id_equal(&f->runs[i].run, &c->run->id);
         more = f->has_next;
         if (more) run_id_format(&f->next, next);
         before = sw_str(c, next);
@@ -284,12 +321,12 @@ static sw_value sum_value(sw_ctx *c, const bulk_sum *s)
 }
 
 /* Acts on the runs of a page and adds what came of it. */
-static void act(sw_ctx *c, bulk_sum *sum, sw_value ids)
+static void act(sw_ctx *c, bulk_sum *sum, sw_value targets, bool has_marks)
 {
-    if (sw_len(ids) == 0) return;
-    sw_value told = sw_step_with(c, "act", act_on_page, ids, &once);
-    (void)sw_step_with(c, "tidy", tidy_up, ids, &patient);
-    sum->sent += (int64_t)(sw_len(ids) / RUN_ID_BYTES);
+    if (sw_len(targets) == 0) return;
+    sw_value told = sw_step_with(c, "act", act_on_page, targets, &once);
+    if (has_marks) (void)sw_step_with(c, "tidy", tidy_up, targets, &patient);
+    sum->sent += (int64_t)(sw_len(targets) / TARGET_BYTES);
     sum->done += sw_as_int(sw_get(told, "done"), 0);
     sum->pending += sw_as_int(sw_get(told, "pending"), 0);
     count_all_skipped(c, &sum->skipped, sw_get(told, "skipped"));
@@ -316,7 +353,7 @@ void bulk_run(sw_ctx *c)
         sw_status(c, sum_value(c, &sum));
         sw_value page = sw_step_with(c, "find", find_page, sw_map(c, "before", before, "most", sw_int(room)), &patient);
         count_all_skipped(c, &sum.skipped, sw_get(page, "skipped"));
-        act(c, &sum, sw_get(page, "runs"));
+        act(c, &sum, sw_get(page, "runs"), p->action != BULK_RESUME);
         before = sw_get(page, "next");
         more = sw_type(before) == SW_STRING;
     }

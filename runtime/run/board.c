@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/run/program.h"
+#include "runtime/run/reopen.h"
 #include "runtime/run/slot_core.h"
 
 const char board_table[] = "bulk";
@@ -16,15 +17,16 @@ typedef struct board_item {
     letter_receipt receipt; /* of its letter, while it is ITEM_SENT */
     board_batch *batch;
     run_id run;
-    item_state state; /* under the board's lock */
-    letter_fate fate; /* ITEM_TOLD */
+    uint32_t generation; /* BOARD_RESUME */
+    item_state state;    /* under the board's lock */
+    letter_fate fate;    /* ITEM_TOLD */
 } board_item;
 
 struct board_batch {
     board_batch *next, **link;
     board *board;
     run_id sender;
-    letter_kind kind;
+    int kind; /* letter_kind, BOARD_RESUME */
     char by[LETTER_BY_MAX + 1], text[LETTER_TEXT_MAX + 1];
     size_t count, room;
     size_t refs; /* under the lock: the sender's, and one for each letter that is sent and not told */
@@ -81,7 +83,7 @@ board_batch *board_begin(board *b, const run_id *sender, const letter_wish *wish
     if (!t) return NULL;
     t->board = b;
     t->sender = *sender;
-    t->kind = wish->kind;
+    t->kind = (int)wish->kind;
     t->room = room;
     t->refs = 1;
     assert(wish->by && strlen(wish->by) <= LETTER_BY_MAX);
@@ -136,13 +138,13 @@ static void item_post(board_item *i)
     h->wake(h);
 }
 
-size_t board_send(board_batch *t, const run_id *to)
+size_t board_send(board_batch *t, const run_id *to, uint32_t generation)
 {
     assert(t->count < t->room);
     size_t place = t->count;
     board_item *i = &t->items[place];
     uv_mutex_lock(&t->board->lock);
-    *i = (board_item){.batch = t, .run = *to};
+    *i = (board_item){.batch = t, .run = *to, .generation = generation};
     t->count++;
     home *h = item_lay_out(i);
     uv_mutex_unlock(&t->board->lock);
@@ -198,13 +200,32 @@ static board_item *board_take(board *b, const home *h)
     return found;
 }
 
+/* 503 passes: the journal cannot be written, say. */
+static void item_on_reopened(void *arg, const reopen_result *result)
+{
+    board_item *i = arg;
+    item_on_fate(&i->receipt, result->status == 202   ? LETTER_OBEYED
+                              : result->status == 503 ? LETTER_UNWRITTEN
+                                                      : LETTER_IN_VAIN);
+}
+
+static void board_resume(home *h, board_item *i)
+{
+    const reopen_wish wish = {.run = i->run, .generation = i->generation, .timeout_ms = -1, .by = i->batch->by};
+    if (h->draining)
+        item_on_fate(&i->receipt, LETTER_UNWRITTEN);
+    else
+        reopen_begin(h, &wish, item_on_reopened, i);
+}
+
 static void board_send_letter(home *h, board_item *i)
 {
     const board_batch *t = i->batch;
     board_mark(i->receipt.mark, &t->sender, i->run.bytes);
     i->receipt.table = board_table;
     i->receipt.on_fate = item_on_fate;
-    const letter_wish wish = {.kind = t->kind, .by = t->by, .text = *t->text ? t->text : NULL, .receipt = &i->receipt};
+    const letter_wish wish = {
+        .kind = (letter_kind)t->kind, .by = t->by, .text = *t->text ? t->text : NULL, .receipt = &i->receipt};
     slot *s = !h->draining && gate_writable(h) ? slot_find_or_add(h, &i->run) : NULL;
     if (s && letter_send(h, &i->run, &wish)) return;
     if (s) slot_look_up(h, s);
@@ -215,7 +236,12 @@ void board_look(home *h)
 {
     board *b = h->app->board;
     if (!b || __atomic_load_n(&b->waiting, __ATOMIC_ACQUIRE) == 0) return;
-    for (board_item *i; (i = board_take(b, h));) board_send_letter(h, i);
+    for (board_item *i; (i = board_take(b, h));) {
+        if (i->batch->kind == BOARD_RESUME)
+            board_resume(h, i);
+        else
+            board_send_letter(h, i);
+    }
 }
 
 /* ---- Marks that nobody needs any more ---- */

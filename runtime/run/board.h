@@ -8,6 +8,10 @@
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
 
+/* In place of a letter's kind: the run, which has ended, is to go on (runtime/run/reopen.h). That needs no mark: the
+ * wish names the generation that is to begin. */
+enum { BOARD_RESUME = LETTER_KINDS };
+
 typedef struct board board;
 typedef struct board_batch board_batch;
 
@@ -25,8 +29,8 @@ void board_look(home *h);
 board_batch *board_begin(board *b, const run_id *sender, const letter_wish *wish, size_t room);
 /* Lets go of the batch; what is under way goes on. */
 void board_end(board_batch *t);
-/* Has a letter sent; returns its place in the batch, from 0. */
-size_t board_send(board_batch *t, const run_id *to);
+/* Has a letter sent; returns its place in the batch, from 0. `generation`: of BOARD_RESUME, see reopen_wish. */
+size_t board_send(board_batch *t, const run_id *to, uint32_t generation);
 /* Sends a letter that could not be written (LETTER_UNWRITTEN) once more. */
 void board_send_again(board_batch *t, size_t place);
 /* Whether it is known what became of a letter, and what. */

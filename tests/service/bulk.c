@@ -15,11 +15,24 @@ static void on_nap(sw_ctx *c)
     sw_reply_text(c, 200, "rested");
 }
 
+static sw_value pay(sw_ctx *c, sw_value v)
+{
+    if (!getenv("MENDED")) sw_fail_fatal(c, "a mistake of the program's");
+    return v;
+}
+
+static void on_fail(sw_ctx *c)
+{
+    (void)sw_step(c, "pay", pay, sw_nil());
+    sw_reply_text(c, 200, "paid");
+}
+
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("bulk");
     sw_endpoint(app, "POST /nap", on_nap, NULL);
     sw_endpoint(app, "POST /other", on_nap, NULL);
+    sw_endpoint(app, "POST /fail", on_fail, NULL);
     return sw_main(app, argc, argv);
 }
 
@@ -170,7 +183,7 @@ static void test_requests(void)
     CHECK_INT(ask("POST", "/_sw/bulk", "X: y", "{\"action\":\"stop\"," OF_NAPS "}"), 401);
     static const char *const wrong[][2] = {
         {"", "\\\"action\\\""},
-        {"{\"action\":\"pause\"," OF_NAPS "}", "cancel, stop"},
+        {"{\"action\":\"pause\"," OF_NAPS "}", "cancel, stop, release or resume"},
         {"{\"action\":\"stop\"}", "\\\"filter\\\" is an object; {} means all runs"},
         {"{\"action\":\"stop\",\"filter\":{\"endpiont\":\"POST /nap\"}}", "no \\\"endpiont\\\""},
         {"{\"action\":\"stop\",\"filter\":{\"state\":\"asleep\"}}", "\\\"state\\\" is one or several"},
@@ -293,9 +306,40 @@ static void test_steered(void)
     stop();
 }
 
+/* The program is mended, and all that had failed goes on, killed in the middle. */
+static void test_resumed(void)
+{
+    char id[32];
+    start_with_naps("resumed");
+    for (int i = 0; i < NAPS; i++) begin("/fail", naps[i]);
+    for (int i = 0; i < NAPS; i++) wait_for(naps[i], "\"state\":\"failed\"");
+    stop();
+    CHECK(setenv("MENDED", "1", 1) == 0);
+    start();
+    CHECK_INT(bulk("{\"action\":\"resume\",\"filter\":{\"state\":\"failed\"},\"dryRun\":true}"), 200);
+    CHECK(strstr(a.body, "{\"matches\":60,"));
+    begin_bulk("{\"action\":\"resume\",\"filter\":{\"endpoint\":\"POST /fail\"},\"perSecond\":40}", id);
+    for (int i = 0; i < 2; i++) {
+        usleep(500000);
+        die();
+        start();
+    }
+    wait_for(id, "\"state\":\"succeeded\"");
+    CHECK(strstr(a.body, "\"done\":60"));
+    for (int i = 0; i < NAPS; i++) wait_for(naps[i], "\"state\":\"succeeded\"");
+    CHECK_INT(naps_with("\"kind\":\"reopened\",\"at\"", 1), NAPS);
+    finish("{\"action\":\"resume\",\"filter\":{\"endpoint\":\"POST /fail\"}}",
+           "\"done\":0,\"pending\":0,\"skipped\":{\"succeeded\":60}");
+    finish("{\"action\":\"resume\",\"filter\":{\"endpoint\":\"POST /other\"}}",
+           "\"done\":0,\"pending\":0,\"skipped\":{\"not ended\":1}");
+    stop();
+    CHECK(unsetenv("MENDED") == 0);
+}
+
 static const check_case cases[] = {{"stop, release, cancel", test_actions},
                                    {"what is asked, dry runs, as of when", test_requests},
                                    {"the process is killed", test_killed},
+                                   {"what had failed is resumed", test_resumed},
                                    {"a bulk action is stopped, released, cancelled", test_steered}};
 
 SERVED_MAIN(serve, NULL, cases)
