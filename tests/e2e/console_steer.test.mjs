@@ -191,3 +191,26 @@ test('a fork by keys alone: a dry run says what is done again, and just that is 
   await page.click('.span-row >> text=reserve');
   await page.waitForSelector('#step-input >> text=<b>chair</b>');
 });
+
+test('all that fit the filters are cancelled by a run of the server', async (t) => {
+  const service = await startOperated(t);
+  const ids = [];
+  for (let i = 0; i < 12; i++) ids.push(await service.begin('/sleep'));
+  const third = await service.begin('/third');
+  await service.inState(third, 'succeeded');
+  const page = await open(t, service, { path: '/?state=sleeping' });
+  await page.waitForFunction(() => document.querySelectorAll('.run:not(.head)').length === 12);
+  await page.click('#bulk-all');
+  await page.selectOption('#bulk-action', 'cancel');
+  await page.click('dialog button[type=submit]');
+  await page.waitForSelector('#bulk-found');
+  assert.match(await page.textContent('#bulk-found'), /12 runs\s+fit/);
+  await shot(page, 'console-bulk');
+  for (const id of ids) assert.equal((await service.run(id)).state, 'sleeping', 'a dry run does nothing');
+  await page.click('dialog button[type=submit]');
+  await gone(page);
+  await page.waitForSelector('.run-page >> text=POST /_sw/bulk');
+  await runIs(page, 'succeeded');
+  for (const id of ids) await service.inState(id, 'cancelled');
+  assert.equal((await service.run(third)).state, 'succeeded');
+});
