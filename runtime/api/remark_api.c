@@ -37,8 +37,8 @@ static bool remark_is_new(sw_ctx *c, path_kind kind, const char *id, entry *e)
         return true;
     }
     e->path = path_count(c, kind, id, &e->occurrence);
-    const replay *p = c->run->replay;
-    return !p || e->occurrence >= replay_remarks(p, e->path) || BUG(SAY_AGAIN);
+    replay *p = c->run->replay;
+    return !p || !replay_take_remarked(p, e->path, e->occurrence) || BUG(SAY_AGAIN);
 }
 
 static SW_NORETURN void remark_fail_over_limit(sw_ctx *c)

@@ -32,6 +32,7 @@ struct replay {
     chunk_count *chunks;            /* one for each branch that streamed outside steps: few */
     size_t chunk_branches, chunk_room;
     size_t streamed, streamed_used; /* chunks streamed outside steps; of these the code has come to */
+    size_t remarked, remarked_used; /* remarks made outside steps; of these the code has come to */
     entry started, response, ended, cancel, stopped, reopened;
     stand *stands;
     int64_t last_ms;
@@ -161,7 +162,9 @@ static bool replay_take_remark(replay *p, const entry *e)
     if (e->attempt > 0) return true;
     replay_record *rec = replay_record_of(p, e, e->kind);
     if (!rec) return false;
-    if (rec->kind == e->kind && rec->remarks <= e->occurrence) rec->remarks = e->occurrence + 1;
+    if (rec->kind != e->kind || e->occurrence < rec->remarks || e->occurrence == UINT32_MAX) return true;
+    p->remarked += e->occurrence + 1 - rec->remarks;
+    rec->remarks = e->occurrence + 1;
     return true;
 }
 
@@ -370,9 +373,11 @@ replay_record *replay_find(replay *p, uint64_t path)
 
 bool replay_is_ahead(const replay *p)
 {
+    assert(p->remarked_used <= p->remarked);
     assert(p->patches_used <= p->patches && p->branches_used <= p->branches && p->streamed_used <= p->streamed);
     size_t patches = p->patches - p->patches_used;
-    return replay_unused(p) > patches || p->branches_used < p->branches || p->streamed_used < p->streamed;
+    return replay_unused(p) > patches || p->branches_used < p->branches || p->streamed_used < p->streamed ||
+           p->remarked_used < p->remarked;
 }
 
 static bool record_tells(const replay_record *rec)
@@ -400,8 +405,10 @@ bool replay_take_streamed(replay *p, uint64_t branch_path, uint32_t number)
     return false;
 }
 
-uint32_t replay_remarks(const replay *p, uint64_t path)
+bool replay_take_remarked(replay *p, uint64_t path, uint32_t number)
 {
     const replay_record *rec = replay_cell(p->records, p->cells, path);
-    return rec->kind && entry_is_remark(rec->kind) ? rec->remarks : 0;
+    bool is_there = rec->kind && entry_is_remark(rec->kind) && number < rec->remarks;
+    p->remarked_used += is_there;
+    return is_there;
 }

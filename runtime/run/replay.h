@@ -69,8 +69,8 @@ uint32_t replay_entries(const replay *p); /* how many */
 size_t replay_used(const replay *p);   /* records that the code has come to */
 size_t replay_unused(const replay *p); /* records that the code has not come to */
 /* Whether the journal has anything that the code has not come to: a record, that of a branch too, or a chunk that was
- * streamed outside steps. Answers of sw_patch do not count, because a patch may be taken out of the code again, nor
- * do remarks. */
+ * streamed, or a remark that was made, outside steps. Answers of sw_patch do not count, because a patch may be taken
+ * out of the code again. */
 bool replay_is_ahead(const replay *p);
 /* Returns the next record, of those at *at and behind, whose result, sleep or value the code has not come to; NULL: no
  * more. *at is 0 at first. */
@@ -81,8 +81,8 @@ replay_record *replay_find(replay *p, uint64_t path);
 /* Whether the journal has chunk `number`, from 0, of those that a branch's own code has streamed outside steps; then
  * the code has come to that chunk. */
 bool replay_take_streamed(replay *p, uint64_t branch_path, uint32_t number);
-/* How many remarks with this path code outside steps has made before the execution that was journaled last ended: as
- * many of them are not to be journaled again. */
-uint32_t replay_remarks(const replay *p, uint64_t path);
+/* Whether the journal has remark `number`, from 0, of those with this path that code outside steps has made, or a newer
+ * one; then the code has come to it, and it is not to be journaled again. Asked once for each number. */
+bool replay_take_remarked(replay *p, uint64_t path, uint32_t number);
 
 #endif
