@@ -3,8 +3,8 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask } from "./api.js";
 import { Buttons, Modal, Refused, useWork } from "./dialogs.js";
-import { State, html } from "./parts.js";
-import { filterQuery, go } from "./place.js";
+import { html } from "./parts.js";
+import { go } from "./place.js";
 import { STEERING, available, steer } from "./steering.js";
 import { count, plural } from "./words.js";
 
@@ -70,49 +70,17 @@ function ChosenDialog({ name, runs: chosen, close, changed }) {
     <//>`;
 }
 
-// ---- Resuming all that fit, which has no route of its own ----
-
-const FOUND_MAX = 5000, PAGE = 500;
-
-async function findAll(filters, signal, told) {
-  const runs = [], query = filterQuery(filters);
-  query.set("limit", PAGE);
-  for (let next; runs.length < FOUND_MAX && next !== null;) {
-    const page = await ask("GET", `_sw/runs?${query}`, undefined, { signal });
-    runs.push(...page.runs.filter((run) => STEERING.resume.when(run.state)));
-    next = page.next ?? null;
-    query.set("before", next);
-    told(runs.length);
-  }
-  return runs;
-}
-
-export function ResumeAll({ filters, close, changed = () => {} }) {
-  const [runs, setRuns] = useState(null), [error, setError] = useState(null), [found, setFound] = useState(0);
-  useEffect(() => {
-    const over = new AbortController();
-    findAll(filters, over.signal, setFound).then(setRuns, (e) => { if (e.name !== "AbortError") setError(e); });
-    return () => over.abort();
-  }, []);
-  if (runs) return html`<${ChosenDialog} name="resume" runs=${runs} close=${close} changed=${changed} />`;
-  return html`
-    <${Modal} title="Resume all" close=${close}>
-      <p role="status">${error ? "" : `Looking for the runs: ${count(found)} so far …`}</p>
-      <${Refused} error=${error} /><div class="buttons"><button type="button" onClick=${close}>Close</button></div>
-    <//>`;
-}
-
 // ---- All that fit, by a run of the server's ----
 
 const filterOf = (filters) => Object.fromEntries(Object.entries(filters).map(
   ([name, value]) => [name, Array.isArray(value) ? value.join(",") : value]));
 
-export function BulkDialog({ filters, close, resume }) {
-  const [wish, set] = useState({ action: "cancel", perSecond: 50, max: 10000 }), [found, setFound] = useState(null);
+// `action`: what is proposed.
+export function BulkDialog({ filters, close, action = "cancel" }) {
+  const [wish, set] = useState({ action, perSecond: 50, max: 10000 }), [found, setFound] = useState(null);
   const change = (more) => { set({ ...wish, ...more }); setFound(null); };
   const body = { ...wish, filter: filterOf(filters) };
   const work = useWork(null, async () => {
-    if (wish.action === "resume") return resume();
     if (!found) return setFound(await ask("POST", "_sw/bulk", { ...body, dryRun: true }));
     const { runId } = await ask("POST", "_sw/bulk", { ...body, dryRun: false });
     close();
@@ -133,8 +101,7 @@ export function BulkDialog({ filters, close, resume }) {
         ${STEERING[wish.action].says({}).filter(Boolean).map((text) => html`<p>Of each: ${text}</p>`)}
         ${found && html`<div role="status"><p id="bulk-found"><strong>${plural(found.matches, "run")}</strong>
           ${" "}${found.matches === 1 ? "fits" : "fit"}${found.more ? ", and more that were not counted" : ""}.</p>
-          <ul class="sample">${(found.sample ?? []).slice(0, 5).map((run) => html`<li><${State} state=${run.state} />
-            ${" "}<code>${run.runId ?? run}</code> ${run.endpoint ?? ""}</li>`)}</ul></div>`}
+          <ul class="sample">${(found.sample ?? []).slice(0, 5).map((run) => html`<li><code>${run.runId ?? run}</code></li>`)}</ul></div>`}
         <${Refused} error=${work.error} />
         <${Buttons} label=${found ? `${STEERING[wish.action].label} ${plural(found.matches, "run")}` : "See which"}
           grave=${Boolean(found)} busy=${work.busy} disabled=${found?.matches === 0} close=${close} />
@@ -159,8 +126,7 @@ export function BulkBar({ list, chosen, none, filters }) {
       ${isFiltered && has.has("bulk") && html`<button type="button" id="bulk-all" onClick=${() => setOpen("bulk")}>
         all that fit the filters …</button>`}
     </div>
-    ${open === "bulk" && html`<${BulkDialog} filters=${filters} close=${close} resume=${() => setOpen("resume all")} />`}
-    ${open === "resume all" && html`<${ResumeAll} filters=${filters} close=${close} changed=${() => list.refresh()} />`}
+    ${open === "bulk" && html`<${BulkDialog} filters=${filters} close=${close} />`}
     ${STEERING[open] && html`<${ChosenDialog} name=${open} runs=${runs} close=${close}
       changed=${() => list.refresh()} />`}`;
 }

@@ -1,7 +1,7 @@
 // What goes wrong, grouped: by endpoint, step and the beginning of the message, with digits masked. One button for all of a kind.
 import { useEffect, useState } from "preact/hooks";
 import { ask } from "./api.js";
-import { ResumeAll, useAvailable } from "./bulk.js";
+import { BulkDialog, useAvailable } from "./bulk.js";
 import { Link, Time, Trouble, html, useAnswer, useFocus } from "./parts.js";
 import { count } from "./words.js";
 
@@ -38,7 +38,7 @@ export function ErrorsView({ onRefusal }) {
           <th scope="col" class="number">runs</th><th scope="col">first</th><th scope="col">last</th>
           <th scope="col"><span class="unseen">actions</span></th></tr></thead>
         <tbody>${groups.map((group) => html`<${Group} key=${`${group.endpoint} ${group.step} ${group.error}`} group=${group}
-          resume=${has.has("resume") && setOpen} />`)}</tbody></table></div>`}
-      ${open && html`<${ResumeAll} filters=${filtersOf(open)} close=${() => setOpen(null)} />`}
+          resume=${has.has("bulk") && has.has("resume") && setOpen} />`)}</tbody></table></div>`}
+      ${open && html`<${BulkDialog} action="resume" filters=${filtersOf(open)} close=${() => setOpen(null)} />`}
     </section>`;
 }

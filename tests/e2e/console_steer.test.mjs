@@ -132,10 +132,15 @@ test('errors are grouped, and lead to their runs', async (t) => {
   await shot(page, 'console-errors');
   service.gate.open('charge');
   await page.click(`${row} >> text=Resume all …`);
-  await page.waitForSelector('dialog >> text=Resume 3 runs?');
   await page.click('dialog button[type=submit]');
-  await page.waitForSelector('dialog >> text=3 of 3 runs done');
-  await page.keyboard.press('Escape');
+  await page.waitForSelector('#bulk-found >> text=3 runs');
+  await page.click('dialog button[type=submit]');
+  await gone(page);
+  await page.waitForSelector('.run-page >> text=POST /_sw/bulk');
+  await runIs(page, 'succeeded');
+  assert.equal(service.gate.asked.filter((name) => name === 'charge').length, 6);
+  await page.click('nav >> text=Errors');
+  await page.waitForSelector('.errors tbody tr');
   await page.waitForSelector(row, { state: 'detached' });
   await page.click('.errors td.number a');
   await page.waitForFunction(() => document.querySelectorAll('.run:not(.head)').length === 1);
