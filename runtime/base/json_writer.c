@@ -83,12 +83,9 @@ void json_put_bool(json_writer *w, const char *name, bool is)
 
 void json_put_value(json_writer *w, const char *name, msgpack_object v)
 {
-    sw_bytes json;
     writer_begin(w, name);
-    if (redact_value(w->hides, &w->arena, &v) && json_write(&w->arena, v, &json))
-        writer_put(w, json.data, json.len);
-    else
-        w->is_short = true; /* no memory: what a journal holds is never too deep */
+    bool written = redact_value(w->hides, &w->arena, &v) && json_write_to(&w->out, v);
+    if (!written) w->is_short = true; /* no memory: what a journal holds is never too deep */
 }
 
 void json_put_bytes(json_writer *w, const char *name, const char *data, size_t len)
