@@ -433,8 +433,8 @@ static void test_async(void)
                                           "limit=-1",
                                           "limit=+1",
                                           "limit=99999999999999999999",
-                                          "state=failed",
-                                          "limit=1&state=failed",
+                                          "state=broken",
+                                          "limit=1&stat=failed",
                                           "Limit=1",
                                           "before=1"};
     for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
