@@ -12,14 +12,15 @@ static const char PARTLY_DONE[] =
     "the journal could not be written after steps of the request had begun: what they did "
     "may have been done, and is not recorded";
 
-/* Gives streams what is new, async clients their 202, and whoever asked for a release or a stop the news of it. */
+/* Gives streams what is new, async clients their 202, and whoever asked for a stop the news of it. */
 static void audience_on_durable(run *r)
 {
     if (!r->waiters) return;
     waiters_pump(&r->waiters, r->frames);
-    if (run_release_is_durable(r)) waiters_tell_done(&r->waiters, WAITER_RELEASE);
     if (run_was_stopped_as_asked(r)) waiters_tell_done(&r->waiters, WAITER_STOP);
 }
+
+static void audience_on_released(run *r) { waiters_tell_done(&r->waiters, WAITER_RELEASE); }
 
 static void audience_on_waits_long(run *r) { waiters_redirect(&r->waiters); }
 
@@ -49,7 +50,6 @@ static void audience_on_over(run *r, run_over when)
         audience_answer_early(r);
         return;
     }
-    if (run_release_is_durable(r)) waiters_tell_done(&r->waiters, WAITER_RELEASE);
     audience_answer(r);
     assert(!r->waiters);
 }
@@ -144,6 +144,7 @@ static bool audience_is_awaited(const slot *s)
 }
 
 const run_listener audience = {.on_durable = audience_on_durable,
+                               .on_released = audience_on_released,
                                .on_waits_long = audience_on_waits_long,
                                .on_over = audience_on_over,
                                .on_left = audience_on_left,

@@ -252,7 +252,9 @@ void run_committed(run *r)
     }
     if (r->is_unsettled) comeback_settled(r);
     letter_settled(&r->sealed_letters);
+    bool is_released = r->seq_release > r->seq_durable && r->seq_release <= r->seq_sealed;
     r->seq_durable = r->seq_sealed;
+    if (is_released) r->task.home->listener->on_released(r);
     if (first && r->task.trace) request_span_durable(r);
     run_settle_key(r);
     if (r->frames) frames_durable(r->frames, r->seq_durable);

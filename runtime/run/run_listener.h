@@ -37,6 +37,9 @@ typedef struct run_listener {
 
     /* The run is on disk, and was touched in the turn that ends: more of it may be on disk than before. */
     void (*on_durable)(struct run *r);
+    /* Its entry `released` has come to disk: who had asked for the release by then is told, also when the run has been
+     * stopped again in the same commit. */
+    void (*on_released)(struct run *r);
     /* Before on_durable, once a wait longer than --redirect-after is on disk (run_begin_long_wait). */
     void (*on_waits_long)(struct run *r);
     /* The run is over, and its response can be sent. When the call returns no client may be attached to the run any

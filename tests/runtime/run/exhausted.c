@@ -148,7 +148,9 @@ static void check_output(const run_id *id, int status, const char *part)
 static void release(const run_id *id)
 {
     char text[TURNED_TEXT];
-    CHECK_INT(turned_reply(turned_send_to("POST", id, "/release"), text), 200);
+    int got = turned_reply(turned_send_to("POST", id, "/release"), text);
+    if (got != 200) printf("# %s\n", text);
+    CHECK_INT(got, 200);
     CHECK(strstr(text, "\"status\":\"released\""));
 }
 

@@ -27,6 +27,12 @@ static void on_durable(run *r)
     tell("durable");
 }
 
+static void on_released(run *r)
+{
+    CHECK(run_is_durable(r));
+    tell("released");
+}
+
 static void on_waits_long(run *r)
 {
     CHECK(run_is_durable(r));
@@ -115,6 +121,7 @@ static bool is_awaited(const slot *s)
 }
 
 static const run_listener recorder = {.on_durable = on_durable,
+                                      .on_released = on_released,
                                       .on_waits_long = on_waits_long,
                                       .on_over = on_over,
                                       .on_left = on_left,
