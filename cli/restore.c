@@ -96,7 +96,7 @@ static cli_end stop_all(restoring *r)
 {
     static store_live_row rows[ROWS];
     const char *error = NULL;
-    run_id after;
+    run_id after = {{0}};
     bool is_end = false;
     for (bool first = true; !is_end; first = false) {
         const store_live_range range = {.after = first ? NULL : &after, .rows_max = ROWS, .loops = 1};

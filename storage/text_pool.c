@@ -43,13 +43,15 @@ const char *text_pool_keep(text_pool *n, const char *text, size_t len)
     if (zero) len = (size_t)(zero - text);
     if (!text_pool_grow(n)) return NULL;
     char **cell = text_pool_cell(n->cells, n->room, text, len);
-    if (*cell) return *cell;
-    char *copy = malloc(len + 1);
-    if (!copy) return NULL;
-    if (len > 0) memcpy(copy, text, len);
-    copy[len] = 0;
-    n->count++;
-    return *cell = copy;
+    if (*cell == NULL) {
+        char *copy = malloc(len + 1);
+        if (!copy) return NULL;
+        if (len > 0) memcpy(copy, text, len);
+        copy[len] = 0;
+        *cell = copy;
+        n->count++;
+    }
+    return *cell;
 }
 
 void text_pool_free(text_pool *n)

@@ -53,8 +53,8 @@ int64_t model_prompt_room(int64_t answer_tokens)
 static void model_tell_usage(sw_ctx *c, int64_t input_tokens, int64_t output_tokens)
 {
     if (input_tokens <= 0 && output_tokens <= 0) return;
-    sw_usage(c, &(sw_usage_of){
-                    .model = research_settings.model, .input_tokens = input_tokens, .output_tokens = output_tokens});
+    const sw_usage_of used = {research_settings.model, input_tokens, output_tokens, 0};
+    sw_usage(c, &used);
 }
 
 /* ---- Answers ---- */

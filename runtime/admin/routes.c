@@ -179,7 +179,7 @@ static void on_run(home *h, http_exchange *x, const endpoint *e, const http_para
     unsigned owner = run_id_loop(&id, h->count);
     /* The run's own loop knows what it is doing. While the server drains that loop may have ended, and a loop that is
      * kept busy would answer late: any reads a journal. */
-    if (owner == h->index || h->draining || held_is(&h->app->loops[owner].home))
+    if (owner == h->index || h->draining || held_is(h->app, &id))
         runs_answer_one(h, x, &id);
     else
         h->move(h, owner, x, NULL);

@@ -13,7 +13,7 @@
 static bool inquiry_survey(const inquiry *q, const run_id *id, arena *a, survey *now)
 {
     unsigned owner = run_id_loop(id, q->home->count);
-    if (owner != q->home->index) return held_look(&q->home->app->loops[owner].home, id, a, now);
+    if (owner != q->home->index) return held_look(q->home->app, id, a, now);
     survey_take(q->home, id, a, now);
     return true;
 }

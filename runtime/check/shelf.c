@@ -46,7 +46,7 @@ static bool reader_tell(backend *b, const run_id *id, bool live)
 static void reader_tell_live(backend *b)
 {
     store_live_row rows[SHELF_ROWS];
-    run_id after;
+    run_id after = {{0}};
     bool end = false;
     for (bool is_first = true; !end; is_first = false) {
         const store_live_range range = {

@@ -2,14 +2,21 @@
 
 #include <string.h>
 
+#include "runtime/loop/loop.h"
 #include "runtime/recovery/occupant.h"
+
+static const home *held_home(const sw_app *app, const run_id *id)
+{
+    return &app->loops[run_id_loop(id, app->loop_count)].home;
+}
 
 static int64_t held_ms(const home *h) { return (int64_t)(durations_turn_takes_us(&h->durations) / 1000); }
 
-bool held_is(const home *h) { return held_ms(h) >= HELD_MS; }
+bool held_is(const sw_app *app, const run_id *id) { return held_ms(held_home(app, id)) >= HELD_MS; }
 
-bool held_look(const home *h, const run_id *id, arena *a, survey *out)
+bool held_look(const sw_app *app, const run_id *id, arena *a, survey *out)
 {
+    const home *h = held_home(app, id);
     occupant who;
     char text[RUN_ID_TEXT + 1];
     run_id_format(id, text);

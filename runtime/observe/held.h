@@ -4,14 +4,14 @@
 #define RUNTIME_OBSERVE_HELD_H
 
 #include "runtime/base/arena.h"
-#include "runtime/run/home.h"
+#include "runtime/run/program.h"
 #include "runtime/run/survey.h"
 
 enum { HELD_MS = 100 /* a loop whose turn has gone on for so long is not asked */ };
 
-/* Whether the home's loop is kept busy. */
-bool held_is(const home *h);
-/* Fills *out with what is known of the run, whose home is `h`; texts lie in `a`. False: the loop turns again. */
-bool held_look(const home *h, const run_id *id, arena *a, survey *out);
+/* Whether the loop of that run is kept busy. */
+bool held_is(const sw_app *app, const run_id *id);
+/* Fills *out with what is known of the run; texts lie in `a`. False: its loop turns again. */
+bool held_look(const sw_app *app, const run_id *id, arena *a, survey *out);
 
 #endif

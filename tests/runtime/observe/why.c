@@ -75,7 +75,7 @@ static survey_strand *has_strand(int i, survey_wait wait, const char *id, uint64
 
 static void tell(stop_reason stop, bool has_deadline)
 {
-    fold f;
+    static fold f;
     arena_free(&memory);
     fold_read(&f, &memory, journal.data, journal.size);
     CHECK(!f.is_short);

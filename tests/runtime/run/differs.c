@@ -154,6 +154,13 @@ static void wait_page(const char *run, const char *words)
     for (ask(NULL, run, ""); !strstr(a.body, words); ask(NULL, run, "")) usleep(2000);
 }
 
+/* Waits until a step of that id is in the run's journal: its page also shows a step that is under way. */
+static void wait_entry(const char *run, const char *id)
+{
+    for (const char *entries = NULL; !entries || !strstr(entries, id); entries = strstr(a.body, "\"entries\":"))
+        ask(NULL, run, "");
+}
+
 /* `journaled`: what is on disk before the program changes; `why`: of the stop. `calls`: what the steps cost, all in
  * all; `body`: of the answer. */
 typedef struct difference {
@@ -230,7 +237,7 @@ static void test_under_way(void)
     CHECK(strstr(a.body, "step \\\"twig/call\\\" is given another input"));
     while (load(&seen->holding) < 2) usleep(1000); /* begun again before the branch was come to */
     set(&seen->open, 1);
-    wait_page(run, "\"id\":\"hold\"");
+    wait_entry(run, "\"id\":\"hold\"");
     die();
     start(1);
     release(run);

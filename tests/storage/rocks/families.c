@@ -145,8 +145,8 @@ static void test_which_places(void)
 {
     run_id id = id_of(1, 1);
     uint8_t key[ROW_SEGMENT_KEY_BYTES];
-    static const uint32_t seqs[] = {0, 1, 200, ROCKS_SEQ_KEY - 1, ROCKS_SEQ_KEY, ROCKS_SEQ_LONE};
-    static const bool has[] = {false, true, true, true, false, false};
+    static const uint32_t seqs[] = {0, 1, 200, ROCKS_SEQ_END - 1, ROCKS_SEQ_EXPIRY, ROCKS_SEQ_KEY, ROCKS_SEQ_LONE};
+    static const bool has[] = {false, true, true, true, false, false, false};
     for (size_t i = 0; i < sizeof seqs / sizeof *seqs; i++) {
         row_segment_key(key, &id, seqs[i]);
         CHECK_INT(rocks_places_has(key), has[i]);
