@@ -33,6 +33,7 @@
 #include "runtime/observe/held.h"
 #include "runtime/observe/metrics.h"
 #include "runtime/process/app.h"
+#include "runtime/run/settings.h"
 
 enum { HEALTH_BYTES = 64 };
 
@@ -62,7 +63,7 @@ static void on_readyz(home *h, http_exchange *x, const endpoint *e, const http_p
     if (h->store) store_stats_get(h->store, &stats);
     if (h->draining)
         health_reply(x, 503, "draining");
-    else if (h->port && !h->slots.recovered)
+    else if ((h->port && !h->slots.recovered) || !settings_are_known(h->app->settings))
         health_reply(x, 503, "recovering");
     else if (stats.read_only)
         health_reply(x, 503, "journal cannot be written");

@@ -47,6 +47,10 @@ static void settings_reply(http_exchange *x, json_writer *w)
 void settings_answer_list(home *h, http_exchange *x)
 {
     json_writer w;
+    if (!settings_are_known(h->app->settings)) {
+        problem_reply(x, 503, settings_unknown, "5");
+        return;
+    }
     json_writer_init(&w, h->arenas);
     json_open_map(&w, NULL);
     json_open_array(&w, "settings");
@@ -89,7 +93,7 @@ static void settings_answer_change(home *h, http_exchange *x, const setting_wish
     int status = 0;
     const char *why = settings_object(h->app->settings, wish->name, wish->value, &status);
     if (why) {
-        problem_reply(x, status, why, NULL);
+        problem_reply(x, status, why, status == 503 ? "5" : NULL);
         return;
     }
     http_exchange_on_gone(x, setting_on_gone);

@@ -8,8 +8,10 @@
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/plain.h"
+#include "runtime/run/program.h"
 #include "runtime/run/run.h"
 #include "runtime/run/run_input.h"
+#include "runtime/run/settings.h"
 
 static run_input door_input_of(const http_request *q, const http_match *m)
 {
@@ -31,6 +33,10 @@ static void door_refuse(home *h, http_exchange *x, const run_refusal *why)
 bool door_admits(home *h, http_exchange *x, const endpoint *e)
 {
     char retry_after[16];
+    if (!settings_are_known(h->app->settings)) {
+        door_refuse(h, x, &(run_refusal){settings_unknown, "5"});
+        return false;
+    }
     uint32_t stopped_s = endpoint_stopped_s(e);
     if (stopped_s == 0) return true;
     (void)snprintf(retry_after, sizeof retry_after, "%u", stopped_s);

@@ -11,7 +11,8 @@ struct endpoint;
 struct home;
 struct run;
 
-/* Whether new requests may use the endpoint. False: an operator has stopped it, and the exchange has its answer. */
+/* Whether new requests may use the endpoint. False: an operator has stopped it, or may have, which cannot be read yet;
+ * the exchange has its answer. */
 bool door_admits(struct home *h, http_exchange *x, const struct endpoint *e);
 
 /* Begins a run of the endpoint that was found, and returns it. Takes the exchange. NULL: no run could begin, and the

@@ -13,6 +13,7 @@
 #include "runtime/loop/dispatch.h"
 #include "runtime/loop/move.h"
 #include "runtime/probe/probe.h"
+#include "runtime/recovery/settings_start.h"
 #include "runtime/run/board.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/fork.h"
@@ -218,6 +219,7 @@ static void loop_begin_drain(sw_loop *l)
     if (l->admin_server) server_end(l->admin_server);
     loop_drain_runs(l);
     slot_recover_no_more(&l->home);
+    settings_recover_no_more(&l->home);
     l->drain_timer = (struct timer){.fn = loop_on_drain_over, .arg = l, .has_reserve = true};
     (void)timers_start(&l->home.timers, &l->drain_timer, (uint64_t)l->home.opt->drain_ms);
 }
@@ -414,7 +416,9 @@ bool loop_init(sw_loop *l, sw_app *app, int fd, char *error, size_t error_size)
 
 void loop_begin(sw_loop *l)
 {
-    if (l->home.port) slot_recover(&l->home);
+    if (!l->home.port) return;
+    slot_recover(&l->home);
+    settings_recover(&l->home);
 }
 
 void loop_finish(sw_loop *l)

@@ -12,7 +12,6 @@
 #include "runtime/recovery/settings_start.h"
 #include "runtime/run/board.h"
 #include "runtime/run/comeback.h"
-#include "runtime/run/settings.h"
 #include "runtime/run/suspects.h"
 #include "storage/backend.h"
 
@@ -96,7 +95,7 @@ void by_hand_close(sw_app *app)
     pool_free(app->aside);
     suspects_free(app->suspects);
     comeback_free(app->comeback);
-    settings_free(app->settings);
+    settings_end(app);
     board_free(app->board);
     store_close(app->store);
     app_free(app);

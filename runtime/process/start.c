@@ -27,7 +27,6 @@
 #include "runtime/recovery/settings_start.h"
 #include "runtime/run/board.h"
 #include "runtime/run/comeback.h"
-#include "runtime/run/settings.h"
 #include "runtime/run/suspects.h"
 #include "runtime/supervise/sockets.h"
 #include "runtime/supervise/supervise.h"
@@ -328,7 +327,7 @@ static int start_serving(sw_app *app, sockets *s)
     suspects_free(app->suspects);
     comeback_free(app->comeback);
     link_code_free(app->link_code);
-    settings_free(app->settings);
+    settings_end(app);
     board_free(app->board);
     if (app->store) store_close(app->store);
     return result;

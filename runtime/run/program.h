@@ -60,6 +60,7 @@ struct sw_app {
     int64_t drain_until_ms;    /* main thread, steady: when --drain is over */
     bool is_followed;          /* main thread: another process waits for the end of this one */
     said_set said;             /* of differences between the code and the journals */
+    struct settings_reading *settings_reading; /* see runtime/recovery/settings_start.h; NULL: there is no store */
     struct sw_loop *loops;
     unsigned loop_count;
 };

@@ -16,6 +16,7 @@
 enum { ROW_FIELDS = 3, RETRY_DEFAULT_S = 60 };
 
 const char settings_table[] = "settings";
+const char settings_unknown[] = "recovering: what operators have set cannot be read yet, and nothing was done";
 static const char of_endpoint[] = "endpoint:";
 
 struct settings {
@@ -23,6 +24,7 @@ struct settings {
     uv_mutex_t lock; /* of `first` and what hangs on it */
     setting *first;
     bool is_changing; /* atomic: a change is being written */
+    bool is_known;    /* atomic: all rows have been taken; never false again */
 };
 
 /* ---- The list ---- */
@@ -194,11 +196,17 @@ bool settings_take_row(settings *s, const store_table_row *row)
         log_line(LOG_ERROR, NULL, "a row of the table %s cannot be read, and is left alone", settings_table);
         return true;
     }
+    if (!settings_obey_row(s, one)) {
+        setting_free(one);
+        return false;
+    }
+    uv_mutex_lock(&s->lock);
     setting **at = settings_find(s, one->name);
     assert(!setting_is(*at, one->name)); /* keys are unique */
     one->next = *at;
     *at = one;
-    return settings_obey_row(s, one);
+    uv_mutex_unlock(&s->lock);
+    return true;
 }
 
 /* ---- Asking ---- */
@@ -215,6 +223,8 @@ const char *settings_object(settings *s, const char *name, const sw_value *value
     uv_mutex_lock(&s->lock);
     bool is_there = setting_is(*settings_find(s, name), name);
     uv_mutex_unlock(&s->lock);
+    *status = 503;
+    if (!settings_are_known(s)) return settings_unknown;
     *status = 404;
     if (!value) return is_there ? NULL : "there is no such setting: GET /_sw/settings lists those that are set";
     if (!setting_route(name)) return "there is no such setting: names are like \"endpoint:POST /orders\"";
@@ -246,7 +256,13 @@ static void settings_tell_one(void *arg, const setting *one, bool is_of_nothing)
     arena_free(&a);
 }
 
-void settings_tell(settings *s) { settings_each(s, settings_tell_one, NULL); }
+void settings_complete(settings *s)
+{
+    settings_each(s, settings_tell_one, NULL);
+    __atomic_store_n(&s->is_known, true, __ATOMIC_RELEASE);
+}
+
+bool settings_are_known(const settings *s) { return !s || __atomic_load_n(&s->is_known, __ATOMIC_ACQUIRE); }
 
 /* ---- Changing ---- */
 
@@ -311,7 +327,7 @@ const char *settings_change(home *h, const setting_wish *wish, setting_done_fn *
 {
     settings *s = h->app->settings;
     const char *why;
-    assert(s && wish->by);
+    assert(s && wish->by && settings_are_known(s));
     if (!gate_writable(h)) return "the journal cannot be written: nothing was set";
     if (__atomic_exchange_n(&s->is_changing, true, __ATOMIC_ACQ_REL)) return "another setting is being written";
     change *c = change_new(h, wish, &why);

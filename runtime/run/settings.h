@@ -36,11 +36,15 @@ extern const char settings_table[];
 settings *settings_new(struct sw_app *app);
 void settings_free(settings *s); /* NULL is fine */
 
-/* Takes a row of the table, before the loops start. A row that cannot be read is logged and left where it is. False: no
- * memory. */
+/* Takes a row of the table, in the order of the keys. A row that cannot be read is logged and left where it is. False:
+ * no memory, and the row was not taken. */
 bool settings_take_row(settings *s, const store_table_row *row);
-/* Logs what the settings change; before the loops start. */
-void settings_tell(settings *s);
+/* All rows have been taken: what is set is known from now on. Logs what the settings change. */
+void settings_complete(settings *s);
+/* False: the table cannot be read yet, so nobody knows what operators have stopped, and nothing can be set. NULL, which
+ * is a program that has none, is known. */
+bool settings_are_known(const settings *s);
+extern const char settings_unknown[]; /* for clients, why they are refused until then */
 
 /* Returns what is wrong with setting `name` to `value` (NULL: with deleting it), with the status of the reply; NULL:
  * nothing. The text is static. */

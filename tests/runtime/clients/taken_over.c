@@ -158,8 +158,8 @@ static void test_closed(void)
 {
     char text[TURNED_TEXT];
     run_id id = leave_run("/nap");
+    turned_open(routes, NULL); /* reads the settings: else nothing new would begin, nor be written */
     memory_fail_reads(turned_disk, true);
-    turned_open(routes, NULL);
     int fd = take_over(&id, 0);
     TURN_UNTIL(turned_only_slot() && turned_only_slot()->waiters);
     memory_fail(turned_disk, MEMORY_REFUSES, 0, true);

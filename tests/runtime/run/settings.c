@@ -7,18 +7,28 @@ static char text[TURNED_TEXT];
 
 static void on_work(sw_ctx *c) { sw_reply_text(c, 200, "worked"); }
 
-static void routes(sw_app *app) { sw_endpoint(app, "POST /work", on_work, NULL); }
+static void routes(sw_app *app)
+{
+    sw_endpoint(app, "POST /work", on_work, NULL);
+    sw_route(app, "POST /plain", on_work);
+}
 
-static int send_setting(const char *method, const char *body)
+/* `name`: empty, or a slash and the setting's name, percent-encoded. */
+static int send_to(const char *method, const char *name, const char *body)
 {
     char request[1024];
     int fd = turned_connect();
     int len = snprintf(request, sizeof request,
-                       "%s /_sw/settings/endpoint:POST%%20%%2Fwork HTTP/1.1\r\nHost: here\r\nConnection: close\r\n"
+                       "%s /_sw/settings%s HTTP/1.1\r\nHost: here\r\nConnection: close\r\n"
                        "Content-Length: %zu\r\nAuthorization: Bearer " TURNED_ADMIN "\r\n\r\n%s",
-                       method, strlen(body), body);
+                       method, name, strlen(body), body);
     CHECK_INT(write(fd, request, (size_t)len), len);
     return fd;
+}
+
+static int send_setting(const char *method, const char *body)
+{
+    return send_to(method, "/endpoint:POST%20%2Fwork", body);
 }
 
 static int stop_it(void) { return send_setting("PUT", "{\"value\":{\"stopped\":true}}"); }
@@ -103,6 +113,86 @@ static void test_gone(void)
     turned_close();
 }
 
+/* The table cannot be read at first: nobody knows what is stopped, so nothing new begins, and nothing can be set. Then
+ * it can: all are obeyed, and can be changed. */
+static void test_unread(void)
+{
+    turned_open(routes, NULL);
+    check_told(stop_it(), 200, "");
+    turned_end();
+    memory_fail_reads(turned_disk, true);
+    turned_open(routes, NULL);
+    CHECK_INT(work(), 503);
+    CHECK(strstr(text, settings_unknown) && strstr(text, "Retry-After: 5"));
+    CHECK_INT(turned_reply(turned_send("POST", "/plain", ""), text), 503);
+    CHECK(strstr(text, settings_unknown));
+    check_told(stop_it(), 503, settings_unknown);
+    check_told(send_setting("DELETE", ""), 503, "Retry-After: 5");
+    check_told(send_to("GET", "", ""), 503, settings_unknown);
+    CHECK_INT(turned_reply(turned_send("GET", "/_sw/readyz", ""), text), 503);
+    CHECK(strstr(text, "recovering"));
+    memory_fail_reads(turned_disk, false);
+    TURN_UNTIL(settings_are_known(turned_app->settings));
+    CHECK_INT(work(), 503);
+    CHECK(strstr(text, "an operator has stopped this endpoint") && strstr(text, "Retry-After: 60"));
+    CHECK_INT(turned_reply(turned_send("POST", "/plain", ""), text), 200);
+    check_told(send_to("GET", "", ""), 200, "\"stopped\":true");
+    check_told(send_setting("DELETE", ""), 204, "");
+    CHECK_INT(work(), 200);
+    TURN_UNTIL(turned_home()->slots.recovered);
+    CHECK_INT(turned_reply(turned_send("GET", "/_sw/readyz", ""), text), 200);
+    turned_close();
+}
+
+enum { MANY = 600 };
+
+static void routes_many(sw_app *app)
+{
+    static char route[MANY][32];
+    for (int i = 0; i < MANY; i++) {
+        (void)snprintf(route[i], sizeof route[i], "POST /of/%d", i);
+        sw_endpoint(app, route[i], on_work, NULL);
+    }
+}
+
+static void check_known(void *arg, const setting *one, bool is_of_nothing)
+{
+    const char *route = one->name + strlen("endpoint:");
+    CHECK(!is_of_nothing);
+    CHECK_INT(app_endpoint(turned_app, route, strlen(route))->stopped_s, 60);
+    ++*(int *)arg;
+}
+
+/* More of them than one scan reads; every third read fails. Before that a process drains while it waits for its next
+ * try. */
+static void test_unread_many(void)
+{
+    int reads = 0, count = 0;
+    turned_open(routes_many, NULL);
+    for (int i = 0; i < MANY; i++) {
+        char name[64];
+        (void)snprintf(name, sizeof name, "/endpoint:POST%%20%%2Fof%%2F%d", i);
+        check_told(send_to("PUT", name, "{\"value\":{\"stopped\":true}}"), 200, "");
+    }
+    turned_end();
+    memory_fail_reads(turned_disk, true);
+    turned_open(routes_many, NULL);
+    turned_often();
+    turned_end();
+    turned_open(routes_many, NULL);
+    while (!settings_are_known(turned_app->settings)) {
+        for (; store_hand_reads(turned_app->store) > 0; reads++) {
+            memory_fail_reads(turned_disk, reads % 3 == 0);
+            store_hand_read(turned_app->store, 0);
+        }
+        CHECK(turned_turn_unread());
+    }
+    memory_fail_reads(turned_disk, false);
+    settings_each(turned_app->settings, check_known, &count);
+    CHECK_INT(count, MANY);
+    turned_close();
+}
+
 static void count_setting(void *arg, const setting *one, bool is_of_nothing)
 {
     CHECK(is_of_nothing == (strcmp(one->name, "endpoint:POST /work") != 0));
@@ -150,5 +240,7 @@ static const check_case cases[] = {{"a write that fails", test_disk},
                                    {"a journal that takes no writes", test_outage},
                                    {"two settings at once", test_two_at_once},
                                    {"the operator has gone", test_gone},
+                                   {"the table cannot be read at first", test_unread},
+                                   {"many settings, of which reads fail", test_unread_many},
                                    {"rows that are none", test_rows}};
 CHECK_MAIN(cases)
