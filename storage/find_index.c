@@ -111,7 +111,7 @@ static void candidates_add(candidates *c, const run_id *ids, size_t count)
 {
     if (c->count + count > CANDIDATES_MAX)
         c->too_many = true;
-    else
+    else if (count > 0)
         memcpy(c->ids + c->count, ids, count * sizeof *ids);
     if (!c->too_many) c->count += count;
 }
@@ -145,7 +145,7 @@ static void candidates_add_live(finder *f, candidates *c)
 
 static void candidates_look(finder *f, candidates *c)
 {
-    qsort(c->ids, c->count, sizeof *c->ids, newest_first);
+    if (c->count > 1) qsort(c->ids, c->count, sizeof *c->ids, newest_first);
     for (size_t i = 0; i < c->count && !f->is_over; i++)
         if (i == 0 || !run_id_equal(&c->ids[i], &c->ids[i - 1])) finder_look(f, &c->ids[i]);
 }

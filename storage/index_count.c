@@ -193,7 +193,7 @@ static bool checked_rows_compare(run_index *x, checked_rows *c, index_events *ch
 {
     run_id over[ROWS_AT_ONCE];
     const char *error = NULL;
-    memcpy(over, c->ended, c->ended_count * sizeof *over);
+    if (c->ended_count > 0) memcpy(over, c->ended, c->ended_count * sizeof *over);
     long ended = live_filter_ended(x->b, c->live, c->live_count, &error);
     long still = live_filter_ended(x->b, over, c->ended_count, &error);
     if (ended < 0 || still < 0) return false;

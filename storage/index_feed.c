@@ -133,7 +133,7 @@ bool index_feed_take(run_index *x, run_id *lost_from)
     events_swap(&x->fresh, &x->taken);
     events_swap(&x->late, &x->busy);
     x->late_taken.count = x->busy.count;
-    memcpy(x->late_taken.list, x->busy.list, x->busy.count * sizeof *x->busy.list);
+    if (x->busy.count > 0) memcpy(x->late_taken.list, x->busy.list, x->busy.count * sizeof *x->busy.list);
     bool lost = x->is_lost;
     *lost_from = x->lost_from;
     x->is_lost = false;

@@ -130,7 +130,7 @@ bool index_open_close(run_index *x, int64_t before_ms)
         if (ok && x->batch.count >= INDEX_ROWS_AT_ONCE) ok = index_batch_write(x);
     }
     if (!ok) return false;
-    memmove(x->open, x->open + done, (x->open_count - done) * sizeof *x->open);
+    if (done > 0) memmove(x->open, x->open + done, (x->open_count - done) * sizeof *x->open);
     x->open_count -= done;
     return true;
 }

@@ -54,6 +54,6 @@ long live_filter_ended(backend *b, run_id *ids, size_t count, const char **error
         has_after = true;
     }
     while (s.left > 0) sieve_keep(&s);
-    memmove(ids, ids + count - s.kept, s.kept * sizeof *ids);
+    if (s.kept > 0) memmove(ids, ids + count - s.kept, s.kept * sizeof *ids);
     return (long)s.kept;
 }

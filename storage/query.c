@@ -40,7 +40,7 @@ bool query_contains(const char *text, size_t len, const char *part)
 
 static bool text_is(entry_text t, const char *wanted)
 {
-    return !wanted || (t.len == strlen(wanted) && memcmp(t.data, wanted, t.len) == 0);
+    return !wanted || (t.len == strlen(wanted) && (t.len == 0 || memcmp(t.data, wanted, t.len) == 0));
 }
 
 static bool text_has(entry_text t, const char *part) { return t.len > 0 && query_contains(t.data, t.len, part); }

@@ -19,7 +19,8 @@ static char **text_pool_cell(char **cells, size_t room, const char *text, size_t
 {
     size_t i = name_hash(text, len) & (room - 1);
     assert((room & (room - 1)) == 0);
-    while (cells[i] && (strlen(cells[i]) != len || memcmp(cells[i], text, len) != 0)) i = (i + 1) & (room - 1);
+    while (cells[i] && (strlen(cells[i]) != len || (len > 0 && memcmp(cells[i], text, len) != 0)))
+        i = (i + 1) & (room - 1);
     return &cells[i];
 }
 

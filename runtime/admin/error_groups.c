@@ -138,7 +138,7 @@ static void errors_on_found(void *arg, const store_found *found)
         return;
     }
     for (size_t i = 0; i < found->count; i++) group_add(q, &found->runs[i]);
-    qsort(q->groups, q->count, sizeof *q->groups, last_first);
+    if (q->count > 1) qsort(q->groups, q->count, sizeof *q->groups, last_first);
     json_writer w;
     json_writer_init(&w, q->base.home->arenas);
     json_open_map(&w, NULL);

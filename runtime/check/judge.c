@@ -172,12 +172,17 @@ static bool fact_is_member(const trial *t, const fact *step)
     return next < end && next->kind == FACT_MEMBER && next->path == step->path;
 }
 
+static bool texts_equal(entry_text a, entry_text b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
 /* Returns the step or sleep before `at` that the same branch has asked for, and that is in no group; NULL: none. */
 static const record *asked_before(const trial *t, const fact *at)
 {
     for (const fact *f = at; f-- > t->x->facts;) {
         if (f->kind != FACT_STEP || f->flags & FACT_DRAWN || fact_is_member(t, f)) continue;
-        if (f->label.len != at->label.len || memcmp(f->label.data, at->label.data, at->label.len) != 0) continue;
+        if (!texts_equal(f->label, at->label)) continue;
         return record_find(t, f->path);
     }
     return NULL;
@@ -270,8 +275,6 @@ static const char *answer_words(const trial *t, const entry *response, const ent
         return arena_printf(t->arena, "%d: %.*s", response->status, (int)ended->error.len, ended->error.data);
     return arena_printf(t->arena, "%d", response->status);
 }
-
-static bool texts_equal(entry_text a, entry_text b) { return a.len == b.len && memcmp(a.data, b.data, a.len) == 0; }
 
 static check_verdict judge_answer(const trial *t)
 {
