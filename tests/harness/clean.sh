@@ -26,7 +26,7 @@ fi
 mkdir "$work/clone"
 cd "$work/clone"
 tar -C "$source" -cf - --anchored --exclude='./build*' --exclude=./.git --exclude=./data \
-  --exclude=./tests/e2e/node_modules --exclude=./apps/research/page/node_modules . | tar -xof -
+  --no-anchored --exclude=node_modules . | tar -xof -
 ln -s "$build" build
 unset PKG_CONFIG_PATH LD_LIBRARY_PATH LIBRARY_PATH
 "$@"
