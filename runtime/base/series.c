@@ -21,6 +21,7 @@ struct series_table {
     pthread_mutex_t lock;
     uint32_t max;
     uint32_t count; /* atomic */
+    bool is_full;   /* atomic; set when the last series can be found */
     size_t mask;    /* of `cells` */
     series **cells; /* each atomic */
     series **by_id; /* each atomic; [0] stays NULL */
@@ -93,16 +94,18 @@ static series *series_add(series_table *t, const series_labels *l, uint64_t hash
     if (l->name_len > 0) memcpy(s->name, l->name, l->name_len);
     __atomic_store_n(&t->by_id[s->id], s, __ATOMIC_RELEASE);
     __atomic_store_n(&t->count, s->id, __ATOMIC_RELEASE);
-    __atomic_store_n(series_cell(t, l, hash), s, __ATOMIC_RELEASE); /* last: who finds it may get its labels */
+    __atomic_store_n(series_cell(t, l, hash), s, __ATOMIC_RELEASE); /* who finds it may get its labels */
+    if (s->id == t->max) __atomic_store_n(&t->is_full, true, __ATOMIC_RELEASE);
     return s;
 }
 
 uint32_t series_find(series_table *t, const series_labels *l)
 {
     uint64_t hash = labels_hash(l);
+    bool is_full = __atomic_load_n(&t->is_full, __ATOMIC_ACQUIRE); /* before the look: it may be the last one */
     const series *s = __atomic_load_n(series_cell(t, l, hash), __ATOMIC_ACQUIRE);
     if (s) return s->id;
-    if (series_count(t) == t->max) return SERIES_OTHER;
+    if (is_full) return SERIES_OTHER;
     (void)pthread_mutex_lock(&t->lock);
     s = *series_cell(t, l, hash); /* another loop may have added it */
     if (!s && t->count < t->max) s = series_add(t, l, hash);
