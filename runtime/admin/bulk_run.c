@@ -301,7 +301,8 @@ static sw_value count_runs(sw_ctx *c, sw_value most)
         for (size_t i = 0; i < f->count; i++)
             count += f->verdicts[i] == BULK_ACTS && !run_id_equal(&f->runs[i].run, &c->run->id);
         more = f->has_next;
-        if (more) run_id_format(&f->next, next);
+        if (!more) break;
+        run_id_format(&f->next, next);
         before = sw_str(c, next);
     }
     return sw_int(count < sw_as_int(most, 0) ? count : sw_as_int(most, 0));
