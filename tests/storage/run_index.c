@@ -7,7 +7,14 @@
 #include "storage/index_core.h"
 #include "tests/storage/subject.h"
 
-enum { RUNS_MAX = 3000, FUNCTIONS = 4, VERSIONS = 2, SEEDS = 16, ACTS = 1500 };
+#if defined(CORO_VALGRIND)
+enum { SEEDS = 4, ACTS = 300 };
+#elif defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+enum { SEEDS = 8, ACTS = 1500 };
+#else
+enum { SEEDS = 16, ACTS = 1500 };
+#endif
+enum { RUNS_MAX = 3000, FUNCTIONS = 4, VERSIONS = 2 };
 
 static const char *const functions[FUNCTIONS] = {"GET /a", "POST /b", "GET /c/:id", "PUT /rare"};
 static const char *const versions[VERSIONS] = {"", "2.0"};
