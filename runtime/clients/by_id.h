@@ -20,8 +20,8 @@ void by_id_cancel(struct home *h, http_exchange *x, const run_id *id, const char
  * an operator has to look, it gets 403. */
 void by_id_release(struct home *h, http_exchange *x, const run_id *id, const char *by);
 /* Stops a run for an operator until it is released, and tells the exchange when that is on disk; 404 or 409 when there
- * is nothing to stop. `by`: as above, never NULL; `text`: what the operator says, at most LETTER_TEXT_MAX bytes; NULL:
- * nothing; borrowed for the call. */
+ * is nothing to stop. `by`: the operator's name, which lives as long as the home. `text`: what the operator says, at
+ * most LETTER_TEXT_MAX bytes, borrowed for the call; NULL: nothing. */
 void by_id_stop(struct home *h, http_exchange *x, const run_id *id, const char *by, const char *text);
 
 #endif

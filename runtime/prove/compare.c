@@ -96,8 +96,8 @@ static uint64_t chunks_hash(const execution *x)
     return all;
 }
 
-/* Returns a hash of the labels and usage that the run says outside steps, likewise. Of statuses only those are there
- * that were the last before a commit. */
+/* Returns a hash of the labels and usage that the run says outside steps, each with its place. Statuses are left out:
+ * of them only the last ones before a commit are journaled. */
 static uint64_t remarks_hash(const execution *x)
 {
     uint64_t all = 0;
