@@ -56,6 +56,13 @@ typedef struct entry_text {
 /* Borrows the zero-terminated text. */
 static inline entry_text entry_text_of(const char *text) { return (entry_text){text, strlen(text)}; }
 
+static inline bool entry_text_equal(entry_text a, entry_text b)
+{
+    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
+}
+
+static inline bool entry_text_is(entry_text t, const char *text) { return entry_text_equal(t, entry_text_of(text)); }
+
 /* What a run uses (sw_usage): places in an entry's `used`. */
 typedef enum entry_used { ENTRY_INPUT_TOKENS, ENTRY_OUTPUT_TOKENS, ENTRY_UNITS, ENTRY_USED } entry_used;
 

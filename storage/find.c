@@ -16,8 +16,6 @@ static int64_t steady_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
-static bool id_is_below(const run_id *a, const run_id *b) { return memcmp(a->bytes, b->bytes, RUN_ID_BYTES) < 0; }
-
 void finder_fail(finder *f, const char *error)
 {
     f->out->error = error;
@@ -29,7 +27,7 @@ static bool finder_has_older(finder *f, const run_id *than)
 {
     run_id older;
     long n = f->b->ops->list(f->b, than, 1, &older, &f->out->error);
-    return n == 1 && !id_is_below(&older, &f->q->from);
+    return n == 1 && run_id_compare(&older, &f->q->from) >= 0;
 }
 
 /* The query goes on below that id, another time. */
@@ -79,7 +77,7 @@ void finder_walk(finder *f, const run_id *lo, const run_id *hi)
         long n = f->b->ops->list(f->b, has_before ? &before : NULL, most, ids, &f->out->error);
         if (n < 0) f->is_over = true;
         for (long i = 0; i < n && !f->is_over; i++) {
-            if (id_is_below(&ids[i], lo)) return;
+            if (run_id_compare(&ids[i], lo) < 0) return;
             finder_look(f, &ids[i]);
         }
         if (n < (long)most) return;
@@ -91,7 +89,7 @@ void find_runs(backend *b, struct run_index *index, const run_query *q, find_res
 {
     finder f = {.b = b, .index = index, .q = q, .out = out, .end_ms = q->ms_max > 0 ? steady_ms() + q->ms_max : 0};
     assert(q->limit > 0);
-    assert(!q->has_before || !id_is_below(&q->before, &q->from));
+    assert(!q->has_before || run_id_compare(&q->before, &q->from) >= 0);
     if (index && query_narrows(q))
         finder_walk_index(&f);
     else

@@ -10,8 +10,7 @@
 
 enum { CANDIDATES_MAX = 4096, TRIES = 4 };
 
-static int compare(const run_id *a, const run_id *b) { return memcmp(a->bytes, b->bytes, RUN_ID_BYTES); }
-static const run_id *higher(const run_id *a, const run_id *b) { return compare(a, b) > 0 ? a : b; }
+static const run_id *higher(const run_id *a, const run_id *b) { return run_id_compare(a, b) > 0 ? a : b; }
 
 /* ---- Tallies ---- */
 
@@ -79,12 +78,8 @@ typedef struct candidates {
 static bool row_may_be_meant(const run_query *q, const index_run *r)
 {
     if (r->fate != FATE_LIVE && !(q->fates & r->fate)) return false;
-    if (q->function &&
-        (strlen(q->function) != r->function.len || memcmp(q->function, r->function.data, r->function.len) != 0))
-        return false;
-    if (q->version &&
-        (strlen(q->version) != r->version.len || memcmp(q->version, r->version.data, r->version.len) != 0))
-        return false;
+    if (q->function && !entry_text_is(r->function, q->function)) return false;
+    if (q->version && !entry_text_is(r->version, q->version)) return false;
     if (!r->is_cut && r->fate != FATE_LIVE && !query_takes_labels(q, r->labels, r->label_count)) return false;
     return !q->error || r->is_cut || r->fate == FATE_LIVE || query_contains(r->error.data, r->error.len, q->error);
 }
@@ -105,7 +100,7 @@ static void on_row(void *arg, store_bytes key, store_bytes value)
         c->too_many = true;
 }
 
-static int newest_first(const void *a, const void *b) { return compare(b, a); }
+static int newest_first(const void *a, const void *b) { return run_id_compare(b, a); }
 
 static void candidates_add(candidates *c, const run_id *ids, size_t count)
 {
@@ -168,7 +163,7 @@ static range_view range_take(finder *f, candidates *c, const run_id *below)
         if (!run_index_view(f->index, &before)) return (range_view){.lo = f->q->from};
         find_tally(f, below, &t);
         if (!t.found) return (range_view){.lo = f->q->from};
-        if (compare(&t.end, below) < 0) return (range_view){.lo = *higher(&t.end, &f->q->from)};
+        if (run_id_compare(&t.end, below) < 0) return (range_view){.lo = *higher(&t.end, &f->q->from)};
         r = (range_view){.lo = *higher(&t.first, &f->q->from), .by_rows = t.is_counted && !t.has_unlisted};
         if (!r.by_rows) return r;
         candidates_find(f, c, &r.lo, below, t.has_listed);
@@ -181,9 +176,9 @@ static range_view range_take(finder *f, candidates *c, const run_id *below)
 
 static void walk_ranges(finder *f, candidates *c, run_id below)
 {
-    while (!f->is_over && compare(&below, &f->q->from) > 0) {
+    while (!f->is_over && run_id_compare(&below, &f->q->from) > 0) {
         range_view r = range_take(f, c, &below);
-        assert(compare(&r.lo, &below) < 0);
+        assert(run_id_compare(&r.lo, &below) < 0);
         if (r.by_rows && !f->is_over) candidates_add_live(f, c);
         if (r.by_rows && !c->too_many)
             candidates_look(f, c);
@@ -203,7 +198,7 @@ void finder_walk_index(finder *f)
         finder_walk(f, &q->from, hi);
         return;
     }
-    bool begins_below = hi && compare(hi, &view.floor) <= 0;
+    bool begins_below = hi && run_id_compare(hi, &view.floor) <= 0;
     if (!begins_below) finder_walk(f, higher(&view.floor, &q->from), hi);
     if (f->is_over) return;
     candidates c = {

@@ -3,7 +3,6 @@
  * A run below the floor that is not over has a row, and that row is what makes its end count once: who ends without one
  * has been counted already. */
 #include <assert.h>
-#include <string.h>
 
 #include "storage/glance.h"
 #include "storage/index_core.h"
@@ -131,7 +130,7 @@ static bool applying_begin(run_index *x, const run_id *id, applying *a)
     run_id behind = index_behind(id);
     *a = (applying){.t = {.first = *id, .end = behind}};
     bool found = index_find_tally(x, &behind, &a->t, &ok);
-    if (found && index_compare(id, &a->t.end) >= 0) { /* it lies before the id: nothing covers that */
+    if (found && run_id_compare(id, &a->t.end) >= 0) { /* it lies before the id: nothing covers that */
         tally_free(&a->t);
         a->t = (tally){.first = *id, .end = behind};
         found = false;
@@ -147,7 +146,7 @@ static bool applying_end_gone(run_index *x, applying *a)
     run_id newest;
     const char *error = NULL;
     long n = x->b->ops->list(x->b, &a->t.end, 1, &newest, &error);
-    a->is_stale = n == 1 && index_compare(&newest, &a->t.first) >= 0;
+    a->is_stale = n == 1 && run_id_compare(&newest, &a->t.first) >= 0;
     if (n < 0 || a->is_stale) return n >= 0;
     a->has_changed = false;
     index_batch_delete(x, INDEX_TALLY, &a->t.first);
@@ -162,7 +161,7 @@ static bool applying_end(run_index *x, applying *a)
         a->t.is_counted = false;
         a->has_changed = true;
         x->has_counted = false;
-        if (index_compare(&a->t.end, &x->count_below) > 0) x->count_below = a->t.end;
+        if (run_id_compare(&a->t.end, &x->count_below) > 0) x->count_below = a->t.end;
     }
     if (ok && a->is_covered && a->has_changed) index_batch_put_tally(x, &a->t);
     tally_free(&a->t);
@@ -211,7 +210,7 @@ bool index_apply(run_index *x, const index_events *e)
     for (size_t next = 0; ok && next < e->count;) {
         bool is_first;
         const index_event one = index_event_fold(e, &next, &is_first);
-        if (is_open && index_compare(&one.run, &a.t.end) >= 0) {
+        if (is_open && run_id_compare(&one.run, &a.t.end) >= 0) {
             ok = applying_end(x, &a);
             is_open = false;
             if (ok && x->batch.count >= INDEX_ROWS_AT_ONCE) ok = index_batch_write(x);

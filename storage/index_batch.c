@@ -2,7 +2,6 @@
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 #include "storage/index_core.h"
 
@@ -44,7 +43,7 @@ void index_batch_delete(run_index *x, index_kind kind, const run_id *id)
 void index_batch_put_tally(run_index *x, const tally *t)
 {
     size_t from = x->batch.bytes.size;
-    assert(index_compare(&t->first, &t->end) < 0);
+    assert(run_id_compare(&t->first, &t->end) < 0);
     if (!tally_put(&x->batch.bytes, t)) x->batch.lacks_memory = true;
     index_batch_put(x, INDEX_TALLY, &t->first, from);
 }

@@ -91,8 +91,6 @@ struct run_index {
     bool is_broken;     /* a row of the table is damaged: it is made anew */
 };
 
-static inline int index_compare(const run_id *a, const run_id *b) { return memcmp(a->bytes, b->bytes, RUN_ID_BYTES); }
-
 /* The id behind this one; of the highest there is none, and no run has it. */
 run_id index_behind(const run_id *id);
 bool index_is_zero(const run_id *id);

@@ -19,7 +19,7 @@ static bool find_top(run_index *x, const run_id *from, run_id *top)
     run_id newest;
     long n = x->b->ops->list(x->b, NULL, 1, &newest, &error);
     *top = n == 1 ? index_behind(&newest) : *from;
-    if (index_compare(top, from) < 0) *top = *from;
+    if (run_id_compare(top, from) < 0) *top = *from;
     return n >= 0;
 }
 
@@ -36,12 +36,12 @@ static void forget_tally(void *arg, store_bytes key, store_bytes value)
     tally t;
     if (!index_key_read(key, INDEX_TALLY, &first)) return;
     bool ok = tally_read(value, &first, &f->x->names, &t);
-    bool stays = ok && index_compare(&t.end, &f->from) <= 0;
+    bool stays = ok && run_id_compare(&t.end, &f->from) <= 0;
     if (ok) tally_free(&t);
     if (stays) return;
     if (f->deletes)
         index_batch_delete(f->x, INDEX_TALLY, &first);
-    else if (index_compare(&first, &f->from) < 0)
+    else if (run_id_compare(&first, &f->from) < 0)
         f->from = first;
 }
 
@@ -70,9 +70,9 @@ static void publish(run_index *x, const run_id *first)
     x->fresh.count = 0;
     for (size_t i = 0; i < count; i++) {
         const index_event e = x->fresh.list[i];
-        bool is_new = index_compare(&e.run, &x->floor) >= 0;
+        bool is_new = run_id_compare(&e.run, &x->floor) >= 0;
         if (is_new) x->fresh.list[kept++] = e;
-        if (!is_new && index_compare(&e.run, first) < 0) index_feed_late(x, &e);
+        if (!is_new && run_id_compare(&e.run, first) < 0) index_feed_late(x, &e);
     }
     x->fresh.count = kept;
     x->is_ready = true;
@@ -88,7 +88,7 @@ bool index_forget(run_index *x, const run_id *from)
     (void)pthread_mutex_unlock(&x->lock);
     if (!find_top(x, from, &top) || !forget_tallies(x, &first)) return false;
     const tally all = {.first = first, .end = top};
-    if (index_compare(&first, &top) < 0) index_batch_put_tally(x, &all);
+    if (run_id_compare(&first, &top) < 0) index_batch_put_tally(x, &all);
     x->next_floor = top;
     if (!index_batch_write(x)) return false;
     x->open_count = 0;
@@ -139,8 +139,8 @@ static bool count_newest(run_index *x, const tally *all)
     assert(x->tally_runs <= TALLY_RUNS);
     if (n < 0) return false;
     tally t = {.first = n == most ? ids[n - 1] : all->first, .end = all->end, .is_counted = true};
-    while (n > 0 && index_compare(&ids[n - 1], &all->first) < 0) n--;
-    if (index_compare(&t.first, &all->first) < 0) t.first = all->first;
+    while (n > 0 && run_id_compare(&ids[n - 1], &all->first) < 0) n--;
+    if (run_id_compare(&t.first, &all->first) < 0) t.first = all->first;
     bool ok = index_batch_delete_runs(x, &t.first, &t.end), whole = run_id_equal(&t.first, &all->first);
     for (long i = 0; ok && i < n; i++) ok = count_run(x, &t, &ids[i]);
     if (!whole) index_batch_put_tally(x, &(tally){.first = all->first, .end = t.first});

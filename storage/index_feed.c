@@ -39,7 +39,7 @@ static void feed_put(run_index *x, index_events *to, const index_event *e)
 
 void index_feed_lose(run_index *x, const run_id *id)
 {
-    if (!x->is_lost || index_compare(id, &x->lost_from) < 0) x->lost_from = *id;
+    if (!x->is_lost || run_id_compare(id, &x->lost_from) < 0) x->lost_from = *id;
     x->is_lost = true;
 }
 
@@ -48,7 +48,7 @@ void index_feed_late(run_index *x, const index_event *e) { feed_put(x, &x->late,
 /* Under the lock. */
 static void feed_add(run_index *x, const index_event *e)
 {
-    feed_put(x, index_compare(&e->run, &x->floor) >= 0 ? &x->fresh : &x->late, e);
+    feed_put(x, run_id_compare(&e->run, &x->floor) >= 0 ? &x->fresh : &x->late, e);
 }
 
 /* False: the segment changes nothing that the index has. */
@@ -107,7 +107,7 @@ static void events_merge(index_event *to, const index_event *from, size_t middle
 {
     size_t i = 0, k = middle;
     for (size_t n = 0; n < end; n++) {
-        bool left = i < middle && (k == end || index_compare(&from[i].run, &from[k].run) <= 0);
+        bool left = i < middle && (k == end || run_id_compare(&from[i].run, &from[k].run) <= 0);
         to[n] = left ? from[i++] : from[k++];
     }
 }
@@ -119,7 +119,7 @@ static void events_sort(index_event *list, index_event *spare, size_t count)
     if (count < 2) return;
     events_sort(list, spare, middle);
     events_sort(list + middle, spare, count - middle);
-    if (index_compare(&list[middle - 1].run, &list[middle].run) <= 0) return;
+    if (run_id_compare(&list[middle - 1].run, &list[middle].run) <= 0) return;
     memcpy(spare, list, count * sizeof *list);
     events_merge(list, spare, middle, count);
 }
@@ -185,7 +185,7 @@ static void pending_add(pending *p, const index_events *e)
 {
     for (size_t i = 0; i < e->count; i++) {
         const run_id *id = &e->list[i].run;
-        if (index_compare(id, p->lo) < 0 || index_compare(id, p->hi) >= 0) continue;
+        if (run_id_compare(id, p->lo) < 0 || run_id_compare(id, p->hi) >= 0) continue;
         if (p->count < p->max) p->ids[p->count] = *id;
         p->count++;
     }

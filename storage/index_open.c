@@ -31,7 +31,7 @@ bool index_open_take(run_index *x, const index_events *e)
     for (size_t next = 0; next < e->count;) {
         bool is_first;
         const index_event one = index_event_fold(e, &next, &is_first);
-        while (i < x->open_count && index_compare(&x->open[i].run, &one.run) < 0) all[n++] = x->open[i++];
+        while (i < x->open_count && run_id_compare(&x->open[i].run, &one.run) < 0) all[n++] = x->open[i++];
         if (i < x->open_count && run_id_equal(&x->open[i].run, &one.run)) i++;
         if (one.what != INDEX_GONE) open_run_take(x, &all[n++], &one);
     }

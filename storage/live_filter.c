@@ -5,8 +5,6 @@
 
 enum { ROWS_AT_ONCE = 256 };
 
-static int compare(const run_id *a, const run_id *b) { return memcmp(a->bytes, b->bytes, RUN_ID_BYTES); }
-
 /* Ids on their way from the oldest to the newest: those that are kept gather at the end. */
 typedef struct sieve {
     run_id *ids;
@@ -25,7 +23,7 @@ static void sieve_keep(sieve *s)
 /* Deals with the ids up to that of a live run. */
 static void sieve_pass(sieve *s, const run_id *live)
 {
-    while (s->left > 0 && compare(&s->ids[s->left - 1], live) < 0) sieve_keep(s);
+    while (s->left > 0 && run_id_compare(&s->ids[s->left - 1], live) < 0) sieve_keep(s);
     if (s->left > 0 && run_id_equal(&s->ids[s->left - 1], live)) s->left--;
 }
 

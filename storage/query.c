@@ -38,17 +38,14 @@ bool query_contains(const char *text, size_t len, const char *part)
     return false;
 }
 
-static bool text_is(entry_text t, const char *wanted)
-{
-    return !wanted || (t.len == strlen(wanted) && (t.len == 0 || memcmp(t.data, wanted, t.len) == 0));
-}
+static bool text_is_wanted(entry_text t, const char *wanted) { return !wanted || entry_text_is(t, wanted); }
 
 static bool text_has(entry_text t, const char *part) { return t.len > 0 && query_contains(t.data, t.len, part); }
 
 bool query_takes_labels(const run_query *q, const run_label *labels, uint32_t count)
 {
     for (uint32_t i = 0; i < count; i++)
-        if (text_is(labels[i].key, q->label_key) && text_is(labels[i].value, q->label_value)) return true;
+        if (text_is_wanted(labels[i].key, q->label_key) && text_is_wanted(labels[i].value, q->label_value)) return true;
     return !q->label_key;
 }
 
@@ -57,7 +54,8 @@ bool query_takes(const run_query *q, const store_summary *s)
     const run_summary *of = &s->of;
     assert((q->fates & ~(unsigned)FATES) == 0);
     if (!(q->fates & query_fate_of(s))) return false;
-    if (!text_is(of->started.function, q->function) || !text_is(of->started.version, q->version)) return false;
+    if (!text_is_wanted(of->started.function, q->function) || !text_is_wanted(of->started.version, q->version))
+        return false;
     if (!query_takes_labels(q, of->remarks.labels, of->remarks.label_count)) return false;
     if (q->error && !text_has(of->ended.error, q->error) && !text_has(of->stopped.error, q->error)) return false;
     return !q->wants || q->wants(q->arg, s);

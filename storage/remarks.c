@@ -3,16 +3,11 @@
 #include <assert.h>
 #include <string.h>
 
-static bool text_equal(const entry_text *a, const entry_text *b)
-{
-    return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
-}
-
 run_label *remarks_find(run_remarks *r, entry_text key)
 {
     assert(r->label_count <= REMARKS_LABELS_MAX);
     for (uint32_t i = 0; i < r->label_count; i++)
-        if (text_equal(&r->labels[i].key, &key)) return &r->labels[i];
+        if (entry_text_equal(r->labels[i].key, key)) return &r->labels[i];
     return NULL;
 }
 

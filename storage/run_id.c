@@ -54,7 +54,7 @@ run_id run_id_next(const run_id *last, int64_t unix_ms, const uint8_t random[10]
     id.bytes[RUN_ID_BYTES - 1] = random[9];
     run_id_set_loop(&id, loop, loops);
     assert(id.bytes[NODE_BYTE] == last->bytes[NODE_BYTE]);
-    assert(memcmp(id.bytes, last->bytes, RUN_ID_BYTES) > 0);
+    assert(run_id_compare(&id, last) > 0);
     return id;
 }
 
@@ -82,7 +82,8 @@ uint64_t run_id_hash(const run_id *id)
     return h ^ h >> 33;
 }
 
-bool run_id_equal(const run_id *a, const run_id *b) { return memcmp(a->bytes, b->bytes, RUN_ID_BYTES) == 0; }
+int run_id_compare(const run_id *a, const run_id *b) { return memcmp(a->bytes, b->bytes, RUN_ID_BYTES); }
+bool run_id_equal(const run_id *a, const run_id *b) { return run_id_compare(a, b) == 0; }
 
 /* 128 bits in 26 digits of 5: the first digit holds the top 3. */
 void run_id_format(const run_id *id, char out[RUN_ID_TEXT + 1])

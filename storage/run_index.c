@@ -21,7 +21,7 @@ run_id index_behind(const run_id *id)
 bool index_is_zero(const run_id *id)
 {
     static const run_id zero;
-    return index_compare(id, &zero) == 0;
+    return run_id_compare(id, &zero) == 0;
 }
 
 run_index *run_index_new(backend *b)
@@ -99,7 +99,7 @@ static bool begin(run_index *x)
 
 static bool take_all(run_index *x, int64_t now_ms, bool lost, const run_id *lost_from)
 {
-    const run_id *from = index_compare(lost_from, &x->floor) < 0 ? lost_from : &x->floor;
+    const run_id *from = run_id_compare(lost_from, &x->floor) < 0 ? lost_from : &x->floor;
     if (lost && !index_forget(x, from)) return false;
     x->next_floor = x->floor;
     if (!index_apply(x, &x->late_taken)) return false;

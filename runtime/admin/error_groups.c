@@ -64,15 +64,10 @@ static uint32_t text_hash(uint32_t h, const char *text, size_t len)
     return h * 16777619;
 }
 
-static bool text_equal(entry_text a, entry_text b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
 static bool group_equal(const error_group *a, const error_group *b)
 {
-    return a->kind_len == b->kind_len && memcmp(a->kind, b->kind, a->kind_len) == 0 && text_equal(a->step, b->step) &&
-           text_equal(a->endpoint, b->endpoint);
+    return a->kind_len == b->kind_len && memcmp(a->kind, b->kind, a->kind_len) == 0 &&
+           entry_text_equal(a->step, b->step) && entry_text_equal(a->endpoint, b->endpoint);
 }
 
 /* The group of runs that failed as this one, which becomes one if there is none. */

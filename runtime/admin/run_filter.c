@@ -25,8 +25,6 @@ void run_filter_init(run_filter *f, const sw_app *app)
 
 /* ---- Bounds ---- */
 
-static int id_compare(const run_id *a, const run_id *b) { return memcmp(a->bytes, b->bytes, RUN_ID_BYTES); }
-
 /* The id behind this one; false: there is none. */
 static bool id_behind(run_id *id)
 {
@@ -49,14 +47,14 @@ static void filter_raise(run_filter *f, const run_id *id)
 {
     if (!id)
         f->is_empty = true;
-    else if (id_compare(id, &f->query.from) > 0)
+    else if (run_id_compare(id, &f->query.from) > 0)
         f->query.from = *id;
-    f->is_empty = f->is_empty || (f->query.has_before && id_compare(&f->query.from, &f->query.before) >= 0);
+    f->is_empty = f->is_empty || (f->query.has_before && run_id_compare(&f->query.from, &f->query.before) >= 0);
 }
 
 void run_filter_lower(run_filter *f, const run_id *id)
 {
-    if (!f->query.has_before || id_compare(id, &f->query.before) < 0) f->query.before = *id;
+    if (!f->query.has_before || run_id_compare(id, &f->query.before) < 0) f->query.before = *id;
     f->query.has_before = true;
     filter_raise(f, &id_zero);
 }

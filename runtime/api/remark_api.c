@@ -90,20 +90,15 @@ static void label_check(sw_ctx *c, const char *key, const char *value)
         ctx_fail_misuse(c, "a label's key is 1 to %d bytes without a colon", REMARK_LABEL_BYTES_MAX);
 }
 
-static bool remark_text_equal(const entry_text *a, const entry_text *b)
-{
-    return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
-}
-
 static const run_label *label_of(const run *r, const entry *e)
 {
     const run_remarks *said = remarking_said(r);
     for (uint32_t i = 0; said && i < said->label_count; i++)
-        if (remark_text_equal(&said->labels[i].key, &e->id)) return &said->labels[i];
+        if (entry_text_equal(said->labels[i].key, e->id)) return &said->labels[i];
     return NULL;
 }
 
-static bool label_has_value(const run_label *l, const entry *e) { return l && remark_text_equal(&l->value, &e->value); }
+static bool label_has_value(const run_label *l, const entry *e) { return l && entry_text_equal(l->value, e->value); }
 
 void sw_label(sw_ctx *c, const char *key, const char *value)
 {
@@ -124,7 +119,7 @@ void sw_label(sw_ctx *c, const char *key, const char *value)
 static bool status_is_said(const run *r, const entry *e)
 {
     const run_remarks *said = remarking_said(r);
-    return said && remark_text_equal(&said->status, &e->value);
+    return said && entry_text_equal(said->status, e->value);
 }
 
 void sw_status(sw_ctx *c, sw_value value)

@@ -80,11 +80,6 @@ static const char *record_branch(const trial *t, const record *r)
     return text_or_none(checked_run_label(t->run, t->arena, r->last->branch));
 }
 
-static bool text_is(entry_text t, const char *text)
-{
-    return t.len == strlen(text) && memcmp(t.data, text, t.len) == 0;
-}
-
 /* Returns the first record that the program has not come to; if `branch` is not the handler, and has such a record, the
  * first of that branch. NULL: there is none. For a value that was drawn nothing has been done. */
 static const record *record_unasked(const trial *t, entry_text branch)
@@ -94,7 +89,7 @@ static const record *record_unasked(const trial *t, entry_text branch)
         const record *r = &t->records[i];
         if (r->is_asked || r->last->kind == ENTRY_VALUE) continue;
         if (!first || r->order < first->order) first = r;
-        if ((!beside || r->order < beside->order) && text_is(branch, record_branch(t, r))) beside = r;
+        if ((!beside || r->order < beside->order) && entry_text_is(branch, record_branch(t, r))) beside = r;
     }
     return beside && branch.len > 0 ? beside : first;
 }
@@ -172,17 +167,12 @@ static bool fact_is_member(const trial *t, const fact *step)
     return next < end && next->kind == FACT_MEMBER && next->path == step->path;
 }
 
-static bool texts_equal(entry_text a, entry_text b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
-
 /* Returns the step or sleep before `at` that the same branch has asked for, and that is in no group; NULL: none. */
 static const record *asked_before(const trial *t, const fact *at)
 {
     for (const fact *f = at; f-- > t->x->facts;) {
         if (f->kind != FACT_STEP || f->flags & FACT_DRAWN || fact_is_member(t, f)) continue;
-        if (!texts_equal(f->label, at->label)) continue;
+        if (!entry_text_equal(f->label, at->label)) continue;
         return record_find(t, f->path);
     }
     return NULL;
@@ -282,11 +272,11 @@ static check_verdict judge_answer(const trial *t)
     assert(was && is);
     if (was->status != is->status)
         return differs("answer", answer_words(t, was, t->run->ended), answer_words(t, is, t->x->ended));
-    if (!texts_equal(was->headers, is->headers)) {
+    if (!entry_text_equal(was->headers, is->headers)) {
         difference d = difference_of_packed(t->arena, was->headers, is->headers);
         return differs("answer, its headers", d.was, d.is);
     }
-    if (texts_equal(was->body, is->body)) return ok;
+    if (entry_text_equal(was->body, is->body)) return ok;
     difference d = difference_of_json(t->arena, was->body, is->body);
     return differs(arena_printf(t->arena, "answer, its body%s%s", *d.path ? " " : "", d.path), d.was, d.is);
 }

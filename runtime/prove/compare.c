@@ -1,7 +1,6 @@
 /* compare: what differs between an execution that went on from a crash point and the first one. */
 #include <assert.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/wait.h>
 #include <xxhash.h>
 
@@ -9,11 +8,6 @@
 #include "runtime/prove/verdict.h"
 
 static entry_text no_text(void) { return (entry_text){"", 0}; }
-
-static bool text_equal(entry_text a, entry_text b)
-{
-    return a.len == b.len && (a.len == 0 || memcmp(a.data, b.data, a.len) == 0);
-}
 
 static const char *text_in_parentheses(arena *a, const char *path)
 {
@@ -116,14 +110,15 @@ static bool answer_is_same(verdict *v, const execution *first, const execution *
     const entry *a = first->response, *b = x->response;
     arena *m = &v->scratch;
     assert(execution_is_over(x));
-    if (first->stopped && x->stopped && text_equal(first->stopped->error, x->stopped->error)) return true;
+    if (first->stopped && x->stopped && entry_text_equal(first->stopped->error, x->stopped->error)) return true;
     if (x->stopped) return verdict_add_difference(v, no_text(), execution_end_text(v, x), p);
     if (!a || !b) return a == b;
     if (a->status != b->status)
         return verdict_add_difference(v, no_text(),
                                       arena_printf(m, "the answer is %d, and was %d", b->status, a->status), p);
-    if (!text_equal(a->headers, b->headers)) return verdict_add_difference(v, no_text(), "the answer's headers", p);
-    if (!text_equal(a->body, b->body))
+    if (!entry_text_equal(a->headers, b->headers))
+        return verdict_add_difference(v, no_text(), "the answer's headers", p);
+    if (!entry_text_equal(a->body, b->body))
         return verdict_add_difference(
             v, no_text(),
             arena_printf(m, "the answer's body%s",

@@ -198,7 +198,7 @@ static int suspect_by_likelihood(const void *a, const void *b)
     const suspect *x = *(const suspect *const *)a, *y = *(const suspect *const *)b;
     if (x->tries != y->tries) return x->tries > y->tries ? -1 : 1;
     if (x->tries >= SUSPECT_TRIES && x->order != y->order) return x->order > y->order ? -1 : 1;
-    return memcmp(y->run.bytes, x->run.bytes, RUN_ID_BYTES);
+    return run_id_compare(&y->run, &x->run);
 }
 
 /* Ranks the suspects. Rows of fewer tries than `least` count for nothing. False: no memory. */

@@ -1,6 +1,5 @@
 /* ties_start: forgets runs that have ended, of the list that the former process left. */
 #include <assert.h>
-#include <string.h>
 
 #include "runtime/base/log.h"
 #include "runtime/recovery/settle.h"
@@ -14,8 +13,6 @@ typedef struct live_page {
     bool end;    /* nothing is behind the page */
     bool failed; /* the table cannot be read: then all runs of the list stay */
 } live_page;
-
-static int live_page_compare(const run_id *a, const run_id *b) { return memcmp(a->bytes, b->bytes, RUN_ID_BYTES); }
 
 static void live_page_on_rows(void *arg, const store_live_row *rows, size_t count)
 {
@@ -37,13 +34,13 @@ static bool live_page_has(void *arg, const run_id *id)
 {
     live_page *p = arg;
     assert(p->at <= p->count);
-    while (p->at < p->count && live_page_compare(&p->ids[p->at], id) < 0) p->at++;
+    while (p->at < p->count && run_id_compare(&p->ids[p->at], id) < 0) p->at++;
     if (p->at == p->count && !p->end && !p->failed) {
         const run_id from = live_page_before(*id);
         p->at = p->count = 0;
         p->failed = !settle_scan_live(p->store, &from, live_page_on_rows, p, &p->end);
     }
-    return p->failed || (p->at < p->count && live_page_compare(&p->ids[p->at], id) == 0);
+    return p->failed || (p->at < p->count && run_id_equal(&p->ids[p->at], id));
 }
 
 void ties_forget_ended(ties *t, store *journals)

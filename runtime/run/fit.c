@@ -31,20 +31,15 @@ static const char *entry_kind_words(entry_kind kind)
     }
 }
 
-static bool entry_text_is(const entry_text *t, const char *text)
-{
-    return t->len == strlen(text) && memcmp(t->data, text, t->len) == 0;
-}
-
 bool fit_is(const replay_record *rec, entry_kind kind, const char *id, uint32_t occurrence)
 {
-    return rec->kind == kind && rec->occurrence == occurrence && entry_text_is(&rec->id, id);
+    return rec->kind == kind && rec->occurrence == occurrence && entry_text_is(rec->id, id);
 }
 
 bool fit_is_step(run *r, const replay_record *rec, const step_spec *spec)
 {
     if (rec->id.len > 0) return fit_is(rec, ENTRY_STEP_DONE, spec->id, spec->occurrence);
-    return entry_text_is(&rec->label,
+    return entry_text_is(rec->label,
                          path_label(r, spec->branch_label, spec->id, spec->occurrence)); /* only chunks of it */
 }
 
@@ -119,7 +114,7 @@ bool fit_check_input(run *r, const step_spec *spec, replay_record *rec)
     assert(rec->path == spec->path);
     if (rec->input_hash == 0 || spec->input_hash == 0 || rec->input_hash == spec->input_hash) return true;
     bool stops = fit_stops(r);
-    if (!stops && rec->reported && entry_text_is(&rec->reported_by, fit_version(r))) return true;
+    if (!stops && rec->reported && entry_text_is(rec->reported_by, fit_version(r))) return true;
     counter_add(&r->task.home->counters.inputs_differed, 1);
     if (stops)
         fit_stop_for_input(r, spec);

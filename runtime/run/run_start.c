@@ -1,7 +1,6 @@
 /* run_start: how a run begins, and how it gets the slot by which others find it. */
 #include <assert.h>
 #include <stdio.h>
-#include <string.h>
 
 #include "runtime/base/random.h"
 #include "runtime/run/endpoint.h"
@@ -57,8 +56,7 @@ static void run_stay_slotless(run *r)
     struct slotless_runs *list = &r->task.home->runs.slotless;
     run *before = TAILQ_LAST(list, slotless_runs);
     /* Mostly the new id is the greatest: but an id begins with the time, and the wall clock may have been set back. */
-    while (before && memcmp(before->id.bytes, r->id.bytes, RUN_ID_BYTES) > 0)
-        before = TAILQ_PREV(before, slotless_runs, slotless);
+    while (before && run_id_compare(&before->id, &r->id) > 0) before = TAILQ_PREV(before, slotless_runs, slotless);
     assert(!before || !run_id_equal(&before->id, &r->id));
     if (before)
         TAILQ_INSERT_AFTER(list, before, r, slotless);
@@ -99,10 +97,10 @@ void run_take_slot(run *r, slot *s)
 run *run_find_slotless(home *h, const run_id *id)
 {
     run *r = TAILQ_FIRST(&h->runs.slotless);
-    if (!r || memcmp(id->bytes, r->id.bytes, RUN_ID_BYTES) < 0) return NULL;
+    if (!r || run_id_compare(id, &r->id) < 0) return NULL;
     TAILQ_FOREACH_REVERSE(r, &h->runs.slotless, slotless_runs, slotless)
     {
-        int order = memcmp(id->bytes, r->id.bytes, RUN_ID_BYTES);
+        int order = run_id_compare(id, &r->id);
         if (order == 0) return r;
         if (order > 0) break;
     }

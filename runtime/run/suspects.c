@@ -16,10 +16,7 @@
 
 enum { SOLO_DOUBLES_MAX = 8 };
 
-static int suspect_compare(const void *id, const void *of)
-{
-    return memcmp(((const run_id *)id)->bytes, ((const suspect *)of)->run.bytes, RUN_ID_BYTES);
-}
+static int suspect_compare(const void *id, const void *of) { return run_id_compare(id, &((const suspect *)of)->run); }
 
 static suspect *suspect_find(const suspects *all, const run_id *id)
 {

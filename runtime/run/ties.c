@@ -60,7 +60,7 @@ struct ties {
 
 static int ties_compare_ids(const void *a, const void *b)
 {
-    return memcmp(((const former_run *)a)->id.bytes, ((const former_run *)b)->id.bytes, RUN_ID_BYTES);
+    return run_id_compare(&((const former_run *)a)->id, &((const former_run *)b)->id);
 }
 
 static int ties_compare(const void *a, const void *b)

@@ -158,7 +158,7 @@ static size_t merge_ids(id_list a, id_list b, run_id *to, size_t limit)
 {
     size_t n = 0, i = 0, k = 0;
     while (n < limit && (i < a.count || k < b.count)) {
-        int order = i == a.count ? -1 : k == b.count ? 1 : memcmp(a.ids[i].bytes, b.ids[k].bytes, RUN_ID_BYTES);
+        int order = i == a.count ? -1 : k == b.count ? 1 : run_id_compare(&a.ids[i], &b.ids[k]);
         to[n++] = order >= 0 ? a.ids[i] : b.ids[k];
         if (order >= 0) i++;
         if (order <= 0) k++;

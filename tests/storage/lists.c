@@ -230,11 +230,6 @@ static void test_texts(void)
     glance_free(&s);
 }
 
-static bool text_is(entry_text t, const char *text)
-{
-    return t.len == strlen(text) && memcmp(t.data, text, t.len) == 0;
-}
-
 static void add_label(const char *key, const char *text)
 {
     add(&(entry){.kind = ENTRY_LABEL, .id = entry_text_of(key), .value = entry_text_of(text)});
@@ -258,7 +253,7 @@ static void test_remarks(void)
         commit(&id, STORE_LIVE_UNCHANGED);
         store_summary s = look(&id);
         const run_remarks *r = &s.of.remarks;
-        CHECK(r->label_count == 2 && text_is(r->status, "\x01") && r->has_used && r->used[ENTRY_UNITS] == 12);
+        CHECK(r->label_count == 2 && entry_text_is(r->status, "\x01") && r->has_used && r->used[ENTRY_UNITS] == 12);
         glance_free(&s);
         steps(&id, between);
         add_label("both", "new");
@@ -269,11 +264,11 @@ static void test_remarks(void)
         add(&(entry){.kind = ENTRY_STATUS, .value = entry_text_of("\x03")});
         commit(&id, STORE_LIVE_UNCHANGED);
         s = look(&id);
-        CHECK(s.cut == (between > 0) && r->label_count == 3 && text_is(r->status, "\x03"));
+        CHECK(s.cut == (between > 0) && r->label_count == 3 && entry_text_is(r->status, "\x03"));
         CHECK(r->used[ENTRY_INPUT_TOKENS] == 20 && r->used[ENTRY_OUTPUT_TOKENS] == 21);
-        CHECK(text_is(r->labels[0].key, "early") && text_is(r->labels[0].value, "one"));
-        CHECK(text_is(r->labels[1].key, "both") && text_is(r->labels[1].value, "new"));
-        CHECK(text_is(r->labels[2].key, "late") && r->labels[2].value.len == 0);
+        CHECK(entry_text_is(r->labels[0].key, "early") && entry_text_is(r->labels[0].value, "one"));
+        CHECK(entry_text_is(r->labels[1].key, "both") && entry_text_is(r->labels[1].value, "new"));
+        CHECK(entry_text_is(r->labels[2].key, "late") && r->labels[2].value.len == 0);
         glance_free(&s);
     }
 }
@@ -299,7 +294,7 @@ static void test_remarks_at_the_end(void)
     commit(&id, STORE_LIVE_CLEAR);
     s = look(&id);
     CHECK(s.cut && s.of.ended.at_ms == 9 && s.of.remarks.label_count == 1 && s.of.remarks.used[ENTRY_UNITS] == 7);
-    CHECK(text_is(s.of.remarks.labels[0].value, "yes"));
+    CHECK(entry_text_is(s.of.remarks.labels[0].value, "yes"));
     glance_free(&s);
     msgpack_sbuffer_destroy(&all);
 }
@@ -320,7 +315,8 @@ static void test_remarks_beyond(void)
     commit(&id, STORE_LIVE_UNCHANGED);
     store_summary s = look(&id);
     CHECK(s.of.remarks.label_count == REMARKS_LABELS_MAX && s.of.remarks.status.len == 0);
-    CHECK(text_is(s.of.remarks.labels[7].key, "key 7") && s.of.remarks.labels[7].value.len <= GLANCE_TEXT_MAX + 3);
+    CHECK(entry_text_is(s.of.remarks.labels[7].key, "key 7") &&
+          s.of.remarks.labels[7].value.len <= GLANCE_TEXT_MAX + 3);
     glance_free(&s);
 }
 

@@ -287,7 +287,8 @@ static bool text_has(const char *text, const char *part) { return query_contains
 static bool is_meant(const run_query *q, const model_run *r)
 {
     if (r->fate == 0 || !(q->fates & r->fate)) return false;
-    if (index_compare(&r->id, &q->from) < 0 || (q->has_before && index_compare(&r->id, &q->before) >= 0)) return false;
+    if (run_id_compare(&r->id, &q->from) < 0 || (q->has_before && run_id_compare(&r->id, &q->before) >= 0))
+        return false;
     if (q->function && strcmp(q->function, functions[r->function]) != 0) return false;
     if (q->version && strcmp(q->version, versions[r->version]) != 0) return false;
     if (q->label_key &&
@@ -298,7 +299,7 @@ static bool is_meant(const run_query *q, const model_run *r)
 
 static int newest_first(const void *a, const void *b)
 {
-    return memcmp(((const model_run *)b)->id.bytes, ((const model_run *)a)->id.bytes, RUN_ID_BYTES);
+    return run_id_compare(&((const model_run *)b)->id, &((const model_run *)a)->id);
 }
 
 /* Walks all pages. */
@@ -323,10 +324,10 @@ static void check_question(run_query q)
             glance_free(&page[i]);
         }
         more = found.has_next;
-        CHECK(!q.has_before || !more || index_compare(&found.next, &q.before) < 0);
+        CHECK(!q.has_before || !more || run_id_compare(&found.next, &q.before) < 0);
         q.before = found.next;
         q.has_before = q.has_before || more;
-        if (more && index_compare(&q.before, &q.from) < 0) break;
+        if (more && run_id_compare(&q.before, &q.from) < 0) break;
     }
     CHECK_INT(seen, count);
 }
@@ -354,7 +355,7 @@ static void ask(void)
         q.before = runs[roll((unsigned)run_count)].id;
         q.has_before = true;
     }
-    if (!q.has_before || index_compare(&q.before, &q.from) >= 0) check_question(q);
+    if (!q.has_before || run_id_compare(&q.before, &q.from) >= 0) check_question(q);
 }
 
 static void check_counts(void)
