@@ -11,9 +11,11 @@
 enum { BEFORE_MAX = 10000 /* of survey.before: so many are counted */ };
 
 /* When it was, or will be, on the wall clock. */
-static int64_t survey_wall_ms(const survey *to, int64_t steady_ms)
+static int64_t survey_wall_ms(const survey *to, int64_t steady_ms) { return steady_ms + to->ahead_ms; }
+
+static int64_t survey_due_ms(const survey *to, const clock_wait *w)
 {
-    return to->now_ms + steady_ms - clock_steady_ms();
+    return w->absolute ? w->due_ms : survey_wall_ms(to, w->steady_ms);
 }
 
 /* ---- Strands ---- */
@@ -75,8 +77,7 @@ static void survey_describe(survey *to, const strand *s, survey_strand *shown, a
         if (s->top && s->top->kind == CTX_STEP) survey_add_calls(to, shown, &s->top->calls, a);
     }
     shown->wait = survey_wait_of(s, shown);
-    if (shown->wait == SURVEY_RETRY || shown->wait == SURVEY_SLEEP)
-        shown->due_ms = to->now_ms + clock_left_ms(&s->until);
+    if (shown->wait == SURVEY_RETRY || shown->wait == SURVEY_SLEEP) shown->due_ms = survey_due_ms(to, &s->until);
 }
 
 static void survey_add_strands(survey *to, const run *r, arena *a)
@@ -122,7 +123,9 @@ static void survey_take_slot(survey *to, const home *h, const slot *s)
 
 void survey_take(home *h, const run_id *id, arena *a, survey *out)
 {
-    *out = (survey){.now_ms = clock_wall_ms(),
+    clock_instant now = clock_now(&h->clock);
+    *out = (survey){.now_ms = now.wall_ms,
+                    .ahead_ms = now.wall_ms - now.steady_ms,
                     .is_recovered = h->slots.recovered,
                     .drains = h->draining,
                     .runs = h->runs.count + h->slots.places,
@@ -134,6 +137,6 @@ void survey_take(home *h, const run_id *id, arena *a, survey *out)
     out->state = r->state;
     out->stop = r->stop;
     out->cancel = r->cancel;
-    if (r->deadline_due.due_ms > 0) out->deadline_ms = out->now_ms + clock_left_ms(&r->deadline_due);
+    if (r->deadline_due.due_ms > 0) out->deadline_ms = survey_due_ms(out, &r->deadline_due);
     survey_add_strands(out, r, a);
 }

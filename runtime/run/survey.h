@@ -52,7 +52,8 @@ typedef struct survey_strand {
 } survey_strand;
 
 typedef struct survey {
-    int64_t now_ms; /* Unix */
+    int64_t now_ms;   /* Unix */
+    int64_t ahead_ms; /* the wall clock's lead on the steady one at that moment */
     /* Of a loop that is too busy to be asked: the rest says nothing then. */
     int64_t held_ms;         /* for how long its turn has gone on; 0: it was asked */
     bool is_held_by_it;      /* this run's code keeps it busy */
