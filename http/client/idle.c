@@ -10,6 +10,7 @@
 #include <sys/socket.h>
 
 #include "http/client/client_core.h"
+#include "http/client/handle.h"
 
 enum { SWEEP_EACH_MS = 1000 /* curl sweeps a pool at most once a second */ };
 
@@ -68,8 +69,8 @@ static curl_socket_t sweeper_open_nothing(void *arg, curlsocktype purpose, struc
 CURL *idle_sweeper_new(void)
 {
     CURL *h = curl_easy_init();
-    if (h && curl_easy_setopt(h, CURLOPT_URL, "http://127.0.0.1:1/") == CURLE_OK &&
-        curl_easy_setopt(h, CURLOPT_PROXY, "") == CURLE_OK && curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
+    if (h && handle_prepare(h) && curl_easy_setopt(h, CURLOPT_URL, "http://127.0.0.1:1/") == CURLE_OK &&
+        curl_easy_setopt(h, CURLOPT_PROXY, "") == CURLE_OK &&
         curl_easy_setopt(h, CURLOPT_FRESH_CONNECT, 1L) == CURLE_OK &&
         curl_easy_setopt(h, CURLOPT_OPENSOCKETFUNCTION, sweeper_open_nothing) == CURLE_OK)
         return h;

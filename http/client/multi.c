@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "http/client/client_core.h"
+#include "http/client/handle.h"
 
 enum { IDLE_FACTOR = 4 /* connections that curl keeps for each transfer there may be: as many as by its own rule */ };
 
@@ -52,7 +53,7 @@ static client_multi *multi_new(http_client *c)
 {
     client_multi *m = calloc(1, sizeof *m);
     CURLM *curl = m ? curl_multi_init() : NULL;
-    if (!curl || uv_timer_init(c->loop, &m->timer) != 0) {
+    if (!curl || !handle_prepare_multi(curl) || uv_timer_init(c->loop, &m->timer) != 0) {
         if (curl) (void)curl_multi_cleanup(curl);
         free(m);
         return NULL;

@@ -7,6 +7,7 @@
 
 #include "coro/seeded_bug.h"
 #include "http/client/client_core.h"
+#include "http/client/handle.h"
 
 enum {
     BUFFER_BYTES = 16 << 10 /* curl's receive buffer of each handle */,
@@ -51,10 +52,8 @@ static bool easy_set_authorities(CURL *h, const http_client *c)
 static bool easy_set_common(client_easy *e, http_client *c)
 {
     CURL *h = e->curl;
-    bool ok = curl_easy_setopt(h, CURLOPT_PRIVATE, e) == CURLE_OK &&
+    bool ok = handle_prepare(h) && curl_easy_setopt(h, CURLOPT_PRIVATE, e) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_ERRORBUFFER, e->message) == CURLE_OK &&
-              curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
-              curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_BUFFERSIZE, (long)BUFFER_BYTES) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_UPLOAD_BUFFERSIZE, (long)BUFFER_BYTES) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L) == CURLE_OK && /* a proxy's head is not ours */
@@ -72,7 +71,6 @@ static bool easy_set_common(client_easy *e, http_client *c)
               curl_easy_setopt(h, CURLOPT_CLOSESOCKETFUNCTION, socket_close) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_CLOSESOCKETDATA, c) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_DNS_CACHE_TIMEOUT, (long)DNS_SECONDS) == CURLE_OK &&
-              curl_easy_setopt(h, CURLOPT_QUICK_EXIT, 1L) == CURLE_OK && /* no waiting for its own look-ups */
               curl_easy_setopt(h, CURLOPT_SHARE, c->share) == CURLE_OK &&
               curl_easy_setopt(h, CURLOPT_NOPROXY, "") == CURLE_OK && /* see proxy.c */
               curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)c->options.connect_timeout_ms) == CURLE_OK;

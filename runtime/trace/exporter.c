@@ -7,6 +7,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "http/client/handle.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/log.h"
 #include "runtime/base/random.h"
@@ -237,13 +238,11 @@ static bool easy_set_files(CURL *h, const trace_env *env)
 static bool exporter_set_up(exporter *e)
 {
     CURL *h = e->easy;
-    return exporter_set_headers(e) && easy_set_files(h, e->env) &&
-           curl_easy_setopt(h, CURLOPT_URL, e->env->url) == CURLE_OK &&
-           curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https") == CURLE_OK &&
+    return exporter_set_headers(e) && handle_prepare(h) && handle_prepare_multi(e->multi) &&
+           easy_set_files(h, e->env) && curl_easy_setopt(h, CURLOPT_URL, e->env->url) == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_POST, 1L) == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_HTTPHEADER, e->headers) == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_USERAGENT, "stepwell/" STEPWELL_VERSION) == CURLE_OK &&
-           curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L) == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)e->env->timeout_ms) == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_answer) == CURLE_OK &&
            curl_easy_setopt(h, CURLOPT_WRITEDATA, e) == CURLE_OK &&
