@@ -15,7 +15,8 @@
 #include "runtime/trace/otlp.h"
 
 enum {
-    ANSWER_MAX = 400, /* bytes of a refusal that the log quotes; the rest is passed over */
+    ANSWER_MAX = 4096, /* bytes of an answer that are looked at; the rest is passed over */
+    QUOTED_MAX = 400,  /* of these, in the log */
     TEND_MS = 1000,
     PAUSE_FIRST_MS = 1000, /* before a batch is sent again; doubles */
     PAUSE_MOST_MS = 30000,
@@ -38,6 +39,7 @@ struct exporter {
     int64_t retry_after_ms;   /* asked for by the last answer; -1: not */
     bool is_failing;          /* the last export failed */
     int64_t said_ms;          /* when that was last logged */
+    int64_t refusal_said_ms;  /* when a part that was refused was last logged; 0: never */
     bool wakes, stops;        /* atomic */
     int64_t stop_at_ms;       /* with `stops`, atomic: steady */
     exporter_figures figures; /* each atomic */
@@ -103,9 +105,9 @@ static CURLcode exporter_perform(exporter *e)
 
 static bool exporter_encode(exporter *e)
 {
+    e->retry_after_ms = -1;
     const otlp_batch batch = {
         .resource = &e->env->resource, .spans = (const span *const *)e->batch, .count = e->batch_count};
-    e->body.size = 0;
     return e->env->is_json ? otlp_write_json(&e->body, &batch) : otlp_write_protobuf(&e->body, &batch);
 }
 
@@ -124,7 +126,8 @@ static void exporter_say(exporter *e, CURLcode result, long status)
     if (result != CURLE_OK)
         log_line(LOG_WARN, NULL, "traces: %s takes no spans: %s", e->env->shown_url, curl_easy_strerror(result));
     else
-        log_line(LOG_WARN, NULL, "traces: %s takes no spans: %ld %s", e->env->shown_url, status, e->answer);
+        log_line(LOG_WARN, NULL, "traces: %s takes no spans: %ld %.*s", e->env->shown_url, status, QUOTED_MAX,
+                 e->answer);
 }
 
 typedef enum export_end { EXPORT_TAKEN, EXPORT_AGAIN, EXPORT_REFUSED } export_end;
@@ -163,26 +166,65 @@ static void exporter_pause(exporter *e, int64_t ms, bool wakes_too)
     }
 }
 
+/* The longer of what the collector has asked for and the backoff: "Retry-After: 0" and a date that has passed ask for
+ * nothing, and must not make one try follow the other. */
 static int64_t exporter_retry_ms(const exporter *e, uint32_t tries)
 {
-    if (e->retry_after_ms >= 0) return e->retry_after_ms < GIVE_UP_MS ? e->retry_after_ms : GIVE_UP_MS;
-    return retry_backoff_ms(tries, PAUSE_FIRST_MS, PAUSE_MOST_MS, random_u64());
+    const int64_t backoff_ms = retry_backoff_ms(tries, PAUSE_FIRST_MS, PAUSE_MOST_MS, random_u64());
+    const int64_t asked_ms = e->retry_after_ms < 0 ? 0 : retry_asked_ms(e->retry_after_ms, random_u64());
+    return asked_ms > backoff_ms ? asked_ms : backoff_ms;
+}
+
+/* Returns how many spans of a batch that was taken the collector has refused all the same, and logs that once a minute.
+ */
+static size_t exporter_refused(exporter *e)
+{
+    otlp_refusal refusal;
+    otlp_read_answer(&refusal, e->answer, e->answer_len, e->env->is_json);
+    const size_t spans = refusal.spans < e->batch_count ? (size_t)refusal.spans : e->batch_count;
+    const int64_t now_ms = clock_steady_ms();
+    if (spans == 0 && !*refusal.message) return 0;
+    if (e->refusal_said_ms && now_ms - e->refusal_said_ms < SAY_AGAIN_MS) return spans;
+    e->refusal_said_ms = now_ms;
+    log_line(LOG_WARN, NULL, "traces: %s refuses %zu of %zu spans: %s", e->env->shown_url, spans, e->batch_count,
+             refusal.message);
+    return spans;
+}
+
+/* The collector has taken the batch, or refused it for good. */
+static void exporter_done(exporter *e, export_end end)
+{
+    const size_t refused = end == EXPORT_TAKEN ? exporter_refused(e) : e->batch_count;
+    figure_add(&e->figures.exported, e->batch_count - refused);
+    figure_add(&e->figures.refused, refused);
+    spool_free(e->spool, e->batch, e->batch_count);
+}
+
+/* Posts the batch. */
+static export_end exporter_try(exporter *e)
+{
+    if (e->body.size == 0 && !exporter_encode(e)) {
+        e->body.size = 0;
+        return EXPORT_AGAIN; /* want of memory passes */
+    }
+    return exporter_post(e);
 }
 
 /* Sends the batch until the collector has taken or refused it. False: the thread is to stop, and the batch stays in the
  * spool for the next process. */
 static bool exporter_send(exporter *e)
 {
-    const int64_t from_ms = clock_steady_ms();
-    export_end end = exporter_encode(e) ? exporter_post(e) : EXPORT_REFUSED;
+    const int64_t until_ms = clock_steady_ms() + GIVE_UP_MS;
+    e->body.size = 0;
+    export_end end = exporter_try(e);
     for (uint32_t tries = 1; end == EXPORT_AGAIN; tries++) {
-        if (exporter_stops(e) || clock_steady_ms() - from_ms > GIVE_UP_MS) break;
-        exporter_pause(e, exporter_retry_ms(e, tries), false);
-        end = exporter_post(e);
+        const int64_t left_ms = until_ms - clock_steady_ms(), pause_ms = exporter_retry_ms(e, tries);
+        if (exporter_stops(e) || left_ms <= 0) break;
+        exporter_pause(e, pause_ms < left_ms ? pause_ms : left_ms, false);
+        end = exporter_try(e);
     }
     if (end == EXPORT_AGAIN && exporter_stops(e)) return false;
-    figure_add(end == EXPORT_TAKEN ? &e->figures.exported : &e->figures.refused, e->batch_count);
-    spool_free(e->spool, e->batch, e->batch_count);
+    exporter_done(e, end);
     return true;
 }
 
