@@ -46,13 +46,19 @@ static bool entry_is_kept(const checked_run *r, size_t at)
     }
 }
 
+/* Whether the entry says until when the run may take: an execution of it comes later. */
+static bool entry_has_deadline(const entry *e)
+{
+    return (e->kind == ENTRY_STARTED || e->kind == ENTRY_REOPENED) && e->due_ms != 0;
+}
+
 /* Adds the entry, which is `bytes` in the journal that was read. False: out of memory. */
 static bool journal_add(checked_run *r, const entry *e, entry_text bytes)
 {
-    entry start = *e;
-    start.due_ms = 0;
-    return e->kind == ENTRY_STARTED ? entry_encode(&r->journal, &start) == 0
-                                    : msgpack_sbuffer_write(&r->journal, bytes.data, bytes.len) == 0;
+    entry endless = *e;
+    endless.due_ms = 0;
+    return entry_has_deadline(e) ? entry_encode(&r->journal, &endless) == 0
+                                 : msgpack_sbuffer_write(&r->journal, bytes.data, bytes.len) == 0;
 }
 
 static bool journal_cut(checked_run *r, entry_text journal)

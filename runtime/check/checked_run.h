@@ -10,14 +10,13 @@
 typedef struct checked_run {
     run_id id;
     char id_text[RUN_ID_TEXT + 1];
-    bool is_live;         /* it has not ended */
     const entry *entries; /* all of them, with their texts */
     size_t count;
     const entry *started;          /* never NULL */
     const entry *response, *ended; /* NULL: there is none */
     bool has_answer;               /* it has ended by its handler: what that answered can be compared */
     /* The beginning of the journal, up to the handler's end, without what would keep an execution from coming so far:
-     * a cancel, a stop without a release, crashes, the deadline. */
+     * a cancel, a stop without a release, crashes, deadlines. */
     msgpack_sbuffer journal;
     size_t kept; /* entries in it */
 } checked_run;

@@ -87,7 +87,7 @@ static __attribute__((noreturn)) void reader_main(const char *path, int64_t ende
 
 /* ---- The side of --check ---- */
 
-/* Reads one fact more. False: the reader has ended. */
+/* Reads one fact more. False: the reader has ended, or with a message: there is no memory. */
 static bool shelf_read(shelf *s, fact *out, char *error, size_t error_size)
 {
     size_t taken;
@@ -113,10 +113,12 @@ static bool shelf_read(shelf *s, fact *out, char *error, size_t error_size)
     return true;
 }
 
-/* The reader has ended without saying why: its process has died. */
+/* The reader has ended, perhaps without saying why: its process has died. Or it is to end, with an error: then it may
+ * be in the middle of a journal that nobody reads. */
 static bool shelf_end(shelf *s, char *error, size_t error_size)
 {
     int status = 0;
+    if (s->reader > 0 && *error) (void)kill(s->reader, SIGKILL);
     if (s->reader > 0 && waitpid(s->reader, &status, 0) == s->reader && status != 0 && !*error)
         (void)snprintf(error, error_size, "the process that reads the folder has died (%d)", status);
     s->reader = 0;

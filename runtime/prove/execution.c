@@ -45,13 +45,13 @@ static pid_t execution_start(struct sw_app *app, const execution_input *input, i
     return pid;
 }
 
-/* Reads what the pipe has. False: the pipe is at its end, or memory is out (`broken`). */
+/* Reads what the pipe has. False: the pipe is at its end, or memory is out (`lacks_memory`). */
 static bool execution_take_bytes(execution *x, int fd)
 {
     if (x->room - x->len < READ_BYTES) {
         char *bytes = realloc(x->bytes, x->room * 2 + READ_BYTES);
         if (!bytes) {
-            x->broken = strdup("out of memory");
+            x->lacks_memory = true;
             return false;
         }
         x->bytes = bytes;
@@ -86,7 +86,7 @@ static void execution_listen(execution *x, pid_t pid, int fd, int64_t timeout_ms
         }
     }
     if (!ended) {
-        if (x->broken) (void)kill(pid, SIGKILL);
+        if (x->lacks_memory) (void)kill(pid, SIGKILL); /* it may wait for somebody to read */
         while (waitpid(pid, &x->status, 0) < 0 && errno == EINTR) continue;
     }
 }
@@ -166,7 +166,7 @@ bool execution_make(struct sw_app *app, const execution_input *input, execution 
     }
     execution_listen(out, pid, fd, app->opt.prove_timeout_ms);
     close(fd);
-    if (!out->broken && execution_find_facts(out) && execution_join_journal(out, input) && !out->broken &&
+    if (!out->lacks_memory && execution_find_facts(out) && execution_join_journal(out, input) && !out->broken &&
         execution_find_entries(out))
         return true;
     (void)snprintf(error, error_size, "%s", out->broken ? out->broken : "out of memory for what an execution reports");

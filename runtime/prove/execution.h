@@ -35,6 +35,7 @@ typedef struct execution {
     size_t entry_count;
     const entry *response, *cancelled, *ended, *stopped; /* NULL: the journal has no such entry */
     bool died;                                           /* where its plan has it die */
+    bool lacks_memory;                                   /* for what it tells */
     const char *broken;                                  /* why it could not be made; owned. NULL: it was made */
     bool timed_out;                                      /* was killed after --prove-timeout */
     int status;                                          /* of waitpid */

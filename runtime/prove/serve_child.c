@@ -186,7 +186,8 @@ static void child_prepare(sw_app *app)
     overflow_install(crash_leave_record);
     const char *objection = app_begin(app);
     if (objection) child_broken(objection);
-    app->opt.heartbeat_ms = 0; /* the only client needs none, and a month that passes at once would have many */
+    app->opt.no_resume = false; /* the environment's; the one run is there to go on */
+    app->opt.heartbeat_ms = 0;  /* the only client needs none, and a month that passes at once would have many */
     app->control = -1;
     app->loop_count = 1;
     app->ended_well = true; /* as if all clients were redirected: no SW_CANCEL run ends for want of clients */

@@ -370,6 +370,18 @@ static void test_backup(void)
     CHECK_STR(after, before);
 }
 
+/* What keeps runs from going on where they are served does not keep them from being checked. */
+static void test_not_resumed(void)
+{
+    if (!*data) make_runs();
+    CHECK_INT(setenv("STEPWELL_NO_RESUME", "1", 1), 0);
+    CHECK_INT(check_folder("", data, ""), 0);
+    CHECK_STR(said, "5 live and 2 ended runs: 7 ok, 0 at a new step, 0 differ\n");
+    CHECK_INT(unsetenv("STEPWELL_NO_RESUME"), 0);
+    CHECK_INT(check_folder("", data, "--no-resume"), 0);
+    CHECK_STR(said, "5 live and 2 ended runs: 7 ok, 0 at a new step, 0 differ\n");
+}
+
 static void refused(const char *changed, const char *flags, const char *why)
 {
     CHECK_INT(run_program(changed, flags), 2);
@@ -400,6 +412,7 @@ static const check_case cases[] = {{"changes that runs do not bear are found", t
                                    {"others give no false alarm", test_good},
                                    {"the page is for people", test_page},
                                    {"a backup is checked, and stays as it is", test_backup},
+                                   {"runs are checked that would not be resumed", test_not_resumed},
                                    {"what cannot be checked is said", test_refusals}};
 
 SERVED_MAIN_NOTES(serve, seen, cases)
