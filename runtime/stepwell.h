@@ -292,6 +292,9 @@ typedef struct sw_step_options {
                                result before the run goes on. Two commits */
     void *arg;              /* for fn: sw_arg(c'); borrowed until the step has ended. Unlike the input it is not
                                journaled */
+    const char *metric;     /* the label `step` of its durations (docs/operations.md, Monitoring), for ids that are made
+                               of data: "fetch" for "fetch https://..."; 1 to 80 bytes, borrowed as arg is. NULL: its
+                               id, with "#" for each number in it */
 } sw_step_options;
 
 /* Why a step failed for good. A resumed run gets an equal error. Its texts belong to the run. */

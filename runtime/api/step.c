@@ -59,6 +59,7 @@ step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input,
                         (int)r->task.home->opt->steps_max);
     step_spec spec = {.id = id, .branch = c->path, .branch_label = c->label, .fn = fn, .input = input};
     if (options) spec.options = *options;
+    if (spec.options.metric && !*spec.options.metric) ctx_fail_misuse(c, "step \"%s\" with an empty .metric", id);
     if (spec.options.retries == 0) spec.options.retries = STEP_RETRIES_DEFAULT;
     if (spec.options.retries < 0) spec.options.retries = 0;
     if (spec.options.backoff_ms <= 0) spec.options.backoff_ms = 500;

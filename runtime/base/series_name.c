@@ -22,12 +22,12 @@ static size_t name_copy_wide(char *out, size_t *at, const char *text, size_t len
 
 static bool is_plain(char c) { return c >= 0x20 && c < 0x7f; }
 
-size_t series_name_of_step(char out[SERIES_NAME_BYTES_MAX], const char *id)
+static size_t name_of_text(char out[SERIES_NAME_BYTES_MAX], const char *text, bool masks)
 {
     size_t at = 0;
-    for (const char *c = id; *c && at < SERIES_NAME_BYTES_MAX;) {
-        if (is_digit(*c)) {
-            if (c == id || !is_digit(c[-1])) out[at++] = '#';
+    for (const char *c = text; *c && at < SERIES_NAME_BYTES_MAX;) {
+        if (masks && is_digit(*c)) {
+            if (c == text || !is_digit(c[-1])) out[at++] = '#';
             c++;
         } else if (is_plain(*c)) {
             out[at++] = *c++;
@@ -38,6 +38,13 @@ size_t series_name_of_step(char out[SERIES_NAME_BYTES_MAX], const char *id)
         }
     }
     return at;
+}
+
+size_t series_name_of_step(char out[SERIES_NAME_BYTES_MAX], const char *id) { return name_of_text(out, id, true); }
+
+size_t series_name_of_metric(char out[SERIES_NAME_BYTES_MAX], const char *metric)
+{
+    return name_of_text(out, metric, false);
 }
 
 size_t series_name_of_host(char out[SERIES_NAME_BYTES_MAX], const char *host, size_t len)

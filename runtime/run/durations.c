@@ -2,6 +2,8 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <string.h>
+#include <xxhash.h>
 
 #include "http/client/client.h"
 #include "runtime/base/series_name.h"
@@ -97,25 +99,32 @@ void durations_add_run(home *h, const endpoint *e, duration_outcome outcome, uin
     histogram_add(to, HISTOGRAM_LONG, us);
 }
 
-static __attribute__((noinline)) histogram *durations_find_step(home *h, duration_recent *r, const endpoint *e,
-                                                                const step_spec *spec, duration_outcome outcome)
+/* Fills like->to and remembers it. */
+static __attribute__((noinline)) histogram *durations_find_step(home *h, duration_recent *r, const step_spec *spec,
+                                                                duration_recent *like)
 {
     char name[SERIES_NAME_BYTES_MAX];
-    const series_labels labels = {
-        .route = e->route, .name = name, .name_len = series_name_of_step(name, spec->id), .code = (int)outcome};
-    histogram *to = durations_find(h, DURATION_STEP, &labels);
-    recent_set(&h->durations, r,
-               &(duration_recent){
-                   .route = e->route, .path = spec->path, .code = (int)outcome, .kind = DURATION_STEP, .to = to});
-    return to;
+    const char *metric = spec->options.metric;
+    size_t len = metric ? series_name_of_metric(name, metric) : series_name_of_step(name, spec->id);
+    const series_labels labels = {.route = like->route, .name = name, .name_len = len, .code = like->code};
+    like->to = durations_find(h, DURATION_STEP, &labels);
+    recent_set(&h->durations, r, like);
+    return like->to;
 }
 
 /* A path is made of the step's id and stands for it: all runs of an endpoint have equal paths. */
+static uint64_t step_place(const step_spec *spec)
+{
+    const char *metric = spec->options.metric;
+    return metric ? XXH3_64bits(metric, strlen(metric)) : spec->path;
+}
+
 void durations_add_step(home *h, const endpoint *e, const step_spec *spec, duration_outcome outcome, uint64_t us)
 {
-    duration_recent *r = durations_recent(&h->durations, e->route, spec->path, (int)outcome);
-    bool known = recent_is(r, DURATION_STEP, e->route, spec->path, (int)outcome);
-    histogram *to = known ? r->to : durations_find_step(h, r, e, spec, outcome);
+    duration_recent like = {.route = e->route, .path = step_place(spec), .code = (int)outcome, .kind = DURATION_STEP};
+    duration_recent *r = durations_recent(&h->durations, like.route, like.path, like.code);
+    bool known = recent_is(r, DURATION_STEP, like.route, like.path, like.code);
+    histogram *to = known ? r->to : durations_find_step(h, r, spec, &like);
     histogram_add(to, HISTOGRAM_SHORT, us);
 }
 

@@ -35,7 +35,7 @@ typedef enum duration_outcome {
 /* What was counted under lately: finds the histogram of a step without a look at its id. */
 typedef struct duration_recent {
     const char *route;
-    uint64_t path; /* of the step; 0 for a request or run */
+    uint64_t path; /* of the step, or a hash of its `.metric`; 0 for a request or run */
     int code;
     duration_kind kind;
     histogram *to; /* NULL: the cell is free */

@@ -50,6 +50,9 @@ static void on_numbered(sw_ctx *c)
         char id[32];
         snprintf(id, sizeof id, "page-%d", i);
         sw_step(c, id, nothing, sw_nil());
+        snprintf(id, sizeof id, "page of %c%c", 'a' + i / 10, 'a' + i % 10);
+        const char *metric = i % 2 ? "page 2.0" : "page 2.1";
+        sw_step_with(c, id, nothing, sw_nil(), &(sw_step_options){.metric = metric});
     }
     sw_reply_text(c, 200, "done");
 }
@@ -194,6 +197,9 @@ static void test_labels(void)
               "stepwell_step_duration_seconds_count{endpoint=\"POST /steps\",step=\"never\",outcome=\"failed\"}") == 1);
     CHECK(value_of("stepwell_step_duration_seconds_count{endpoint=\"POST "
                    "/numbered\",step=\"page-#\",outcome=\"succeeded\"}") == 100);
+    CHECK(value_of("stepwell_step_duration_seconds_count{endpoint=\"POST "
+                   "/numbered\",step=\"page 2.0\",outcome=\"succeeded\"}") == 50);
+    CHECK(!strstr(page, "page of"));
     CHECK(value_of("stepwell_metric_others_total") == 0);
     CHECK(value_of("stepwell_journal_commit_duration_seconds_count") == value_of("stepwell_journal_commits_total"));
     CHECK(value_of("stepwell_loop_turn_seconds_count") > 0);

@@ -2,6 +2,7 @@
 #include "runtime/base/series_name.h"
 
 #include <stdbool.h>
+#include <string.h>
 
 #include "runtime/base/utf8.h"
 #include "tests/harness/check.h"
@@ -10,6 +11,13 @@ static const char *step(const char *id)
 {
     static char text[SERIES_NAME_BYTES_MAX + 1];
     text[series_name_of_step(text, id)] = 0;
+    return text;
+}
+
+static const char *metric(const char *name)
+{
+    static char text[SERIES_NAME_BYTES_MAX + 1];
+    text[series_name_of_metric(text, name)] = 0;
     return text;
 }
 
@@ -34,6 +42,16 @@ static void test_step(void)
               "bad?byte");
     CHECK_STR(step("cut\xc3"), "cut?");
     CHECK_STR(step("line\nend\x7f"), "line?end?");
+}
+
+static void test_metric(void)
+{
+    CHECK_STR(metric("gpt-4"), "gpt-4");
+    CHECK_STR(metric("cut\xc3"), "cut?");
+    char text[201];
+    memset(text, '7', 200);
+    text[200] = 0;
+    CHECK_INT(strlen(metric(text)), SERIES_NAME_BYTES_MAX);
 }
 
 static void test_host(void)
@@ -74,6 +92,7 @@ static void test_any(void)
 }
 
 static const check_case cases[] = {{"digits of a step's id are no name", test_step},
+                                   {"a name that the program gave keeps its digits", test_metric},
                                    {"a host is its own name, in lower case", test_host},
                                    {"any bytes have a short name of UTF-8", test_any}};
 CHECK_MAIN(cases)
