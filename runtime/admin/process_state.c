@@ -25,6 +25,7 @@ static void put_loops(json_writer *w, const sw_app *app)
         json_put_int(w, "runs", (int64_t)__atomic_load_n(&h->runs.count, __ATOMIC_RELAXED));
         json_put_int(w, "slots", (int64_t)__atomic_load_n(&h->slots.count, __ATOMIC_RELAXED));
         json_put_int(w, "stopped", (int64_t)__atomic_load_n(&h->slots.stopped, __ATOMIC_RELAXED));
+        json_put_int(w, "connections", (int64_t)__atomic_load_n(&h->connections, __ATOMIC_RELAXED));
         json_put_int(w, "waiting", (int64_t)__atomic_load_n(&h->gate.waiting, __ATOMIC_RELAXED));
         json_put_int(w, "started", (int64_t)__atomic_load_n(&h->counters.runs_started, __ATOMIC_RELAXED));
         json_put_int(w, "resumed", (int64_t)__atomic_load_n(&h->counters.runs_resumed, __ATOMIC_RELAXED));
@@ -93,6 +94,7 @@ static void process_on_done(uv_work_t *work, int status)
     json_put_text(&w, "name", app->name);
     json_put_int(&w, "pid", getpid());
     json_put_int(&w, "startedAt", app->started_ms);
+    json_put_int(&w, "endedByRuns", app->ended_by_runs);
     put_loops(&w, app);
     put_journal(&w, app);
     if (status == 0 && q->has_figures) put_figures(&w, &q->figures);

@@ -19,7 +19,7 @@ enum { METRIC_BYTES = 320 };
 
 /* How much all loops have at the moment. */
 typedef struct gauges {
-    size_t runs, slots, stopped, waiting;
+    size_t runs, slots, stopped, waiting, connections;
 } gauges;
 
 /* counters is read as an array of numbers: a member of another type would be half of one, or two. */
@@ -37,6 +37,7 @@ static counters counters_sum(const sw_app *app, gauges *g)
         g->slots += __atomic_load_n(&h->slots.count, __ATOMIC_RELAXED);
         g->stopped += __atomic_load_n(&h->slots.stopped, __ATOMIC_RELAXED);
         g->waiting += __atomic_load_n(&h->gate.waiting, __ATOMIC_RELAXED);
+        g->connections += __atomic_load_n(&h->connections, __ATOMIC_RELAXED);
     }
     return sum;
 }
@@ -73,6 +74,7 @@ static bool stepwell_figures_write(msgpack_sbuffer *to, const sw_app *app)
         {"results_unasked_total", "counter", "Journaled results that a handler returned without asking for.",
          n.results_unasked},
         {"requests_refused_total", "counter", "Requests answered 503.", n.requests_refused},
+        {"connections", "gauge", "Client connections at --listen.", g.connections},
         {"connections_kept_total", "counter", "Connections given to the supervisor to outlive this process.",
          n.connections_kept},
         {"connections_taken_back_total", "counter", "Connections that were a former worker's.",

@@ -98,7 +98,7 @@ static bool serving_tell_beat(serving *s)
 static void serving_tell_ready(serving *s)
 {
     if (s->control >= 0)
-        s->is_unheard = !tell_supervisor(s, CONTROL_READY, s->app->run_ended_former);
+        s->is_unheard = !tell_supervisor(s, CONTROL_READY, s->app->ended_by_runs > 0);
     else
         notify_send(&s->notify, "READY=1\nSTATUS=serving");
 }

@@ -43,7 +43,7 @@ bool presence_open(presence *p, sw_app *app)
                                                                    .loops = app->loop_count});
     presence_put_off(app);
     p->before.ends = former_ends(&p->before, store_epoch(app->store), &crashes);
-    app->run_ended_former = p->before.ends > 0;
+    app->ended_by_runs = p->before.ends;
     return true;
 }
 

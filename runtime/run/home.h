@@ -104,6 +104,7 @@ struct home {
     bool followed, replaced;  /* by another process, see loop_drain */
     bool hurried;             /* --drain is over: nothing is waited for any more */
     counters counters;
+    size_t connections;  /* atomic: of clients, as the last turn ended */
     durations durations; /* freed by its loop when all loops have ended: they are read from everywhere */
 };
 

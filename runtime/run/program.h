@@ -47,7 +47,7 @@ struct sw_app {
     histogram commits;                    /* of the journal: written by its thread */
     bool ended_well;           /* the last process with this data: its clients were answered, sent on or left to this */
     struct ties *ties;         /* what it left of runs that end with their clients; NULL: there is no data folder */
-    bool run_ended_former;     /* a known run has ended the process before */
+    uint32_t ended_by_runs;    /* processes in a row, up to the one before, that a known run has ended */
     struct comeback *comeback; /* see runtime/run/comeback.h; NULL: runs come as they are due */
     bool put_off;              /* main thread: the start is made up for later, see presence_go_on */
     struct suspects *suspects; /* see runtime/run/suspects.h; NULL: no run is suspected */

@@ -240,7 +240,7 @@ static void release(const char *id, const char *output)
 
 static void poisons(const char *how, int number)
 {
-    char path[64], output[1024], id[32];
+    char path[64], output[1024], id[32], ended[32];
     in_folder(how);
     snprintf(path, sizeof path, "/poison?how=%s", how);
     start();
@@ -253,6 +253,9 @@ static void poisons(const char *how, int number)
         CHECK(strstr(said, id) || strstr(text, id)); /* the log names it, before or after it says that it listens */
     }
     start();
+    call(NULL, server_url("/_sw/process"), NULL, NULL, 0, &a);
+    snprintf(ended, sizeof ended, "\"endedByRuns\":%d,", DEATHS);
+    CHECK(SANITIZED || strstr(a.body, ended));
     check_stopped(id, output, number, strcmp(how, "between") != 0);
     usleep(500000); /* nothing of it begins */
     unsigned attempts = seen->attempts;

@@ -374,8 +374,10 @@ static void check_process(void)
 {
     call(NULL, server_url("/_sw/process"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 200);
-    CHECK(strstr(a.body, "\"loops\":[{\"runs\":") && strstr(a.body, "\"journal\":{\"commits\":"));
+    CHECK(strstr(a.body, "\"loops\":[{\"runs\":") && number_of(a.body, "connections") >= 0 &&
+          strstr(a.body, "\"journal\":{\"commits\":"));
     CHECK(number_of(a.body, "residentBytes") > 1000000 && number_of(a.body, "openFiles") > 3);
+    CHECK(strstr(a.body, "\"endedByRuns\":0,"));
     CHECK(number_of(a.body, "startedAt") > 1700000000000 && number_of(a.body, "commits") > 0);
 }
 
