@@ -2,19 +2,12 @@
 
 #include <assert.h>
 #include <string.h>
-#include <time.h>
 
 #include "storage/find_core.h"
 #include "storage/glance.h"
+#include "storage/steady.h"
 
 enum { IDS_AT_ONCE = 128, CLOCK_EVERY = 16 };
-
-static int64_t steady_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 void finder_fail(finder *f, const char *error)
 {

@@ -3,16 +3,10 @@
 #include <errno.h>
 
 #include "storage/run_index.h"
+#include "storage/steady.h"
 #include "storage/store_core.h"
 
 enum { TAKE_EVERY_MS = 1000, RETRY_MS = 5000, PAUSE_MS_MIN = 2 };
-
-static int64_t steady_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* True: the store is closing. */
 static bool indexer_wait(store *s, int64_t ms)

@@ -83,6 +83,20 @@ uint64_t run_id_hash(const run_id *id)
 }
 
 int run_id_compare(const run_id *a, const run_id *b) { return memcmp(a->bytes, b->bytes, RUN_ID_BYTES); }
+bool run_id_advance(run_id *id)
+{
+    for (int i = RUN_ID_BYTES - 1; i >= 0; i--)
+        if (++id->bytes[i] != 0) return true;
+    return false;
+}
+
+run_id run_id_behind(const run_id *id)
+{
+    run_id next = *id;
+    (void)run_id_advance(&next);
+    return next;
+}
+
 bool run_id_equal(const run_id *a, const run_id *b) { return run_id_compare(a, b) == 0; }
 
 /* 128 bits in 26 digits of 5: the first digit holds the top 3. */

@@ -30,6 +30,9 @@ unsigned run_id_node_number(const run_id *id);
 int64_t run_id_time_ms(const run_id *id); /* Unix, when the id was made */
 uint64_t run_id_hash(const run_id *id);   /* for hash tables in memory: not the same on every machine */
 bool run_id_equal(const run_id *a, const run_id *b);
+/* Moves *id to the id behind it. False: it was the highest, which no run has. */
+bool run_id_advance(run_id *id);
+run_id run_id_behind(const run_id *id);               /* of an id that is not the highest */
 int run_id_compare(const run_id *a, const run_id *b); /* below 0, 0 or above, as memcmp: the older id is the lower */
 void run_id_format(const run_id *id, char out[RUN_ID_TEXT + 1]);
 bool run_id_parse(const char *text, size_t len, run_id *out); /* exactly 26 characters, either case */

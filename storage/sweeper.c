@@ -52,9 +52,10 @@ static bool sweep_bytes(store *s, backend_sweep *at, uint64_t excess)
     return sum > 0;
 }
 
-/* CLOCK_BOOTTIME goes on while the machine sleeps, as the wall clock does. Above 0, since 0 means none to clock_belief.
+/* CLOCK_BOOTTIME, unlike steady_ms, goes on while the machine sleeps, as the wall clock does. Above 0, since 0 means
+ * none to clock_belief.
  */
-static int64_t steady_ms(void)
+static int64_t since_boot_ms(void)
 {
     struct timespec t;
     (void)clock_gettime(CLOCK_BOOTTIME, &t);
@@ -66,7 +67,7 @@ static int64_t believed_now_ms(store *s, clock_belief *clock)
 {
     bool jumped;
     int64_t wall_ms = store_now_ms(s), before_ms = clock->believed_ms;
-    int64_t now_ms = clock_believe(clock, wall_ms, steady_ms(), &jumped);
+    int64_t now_ms = clock_believe(clock, wall_ms, since_boot_ms(), &jumped);
     if (jumped)
         fprintf(stderr,
                 "stepwell: journal: the clock is %" PRId64 " hours ahead of when retention last looked: nothing is "

@@ -25,14 +25,6 @@ void run_filter_init(run_filter *f, const sw_app *app)
 
 /* ---- Bounds ---- */
 
-/* The id behind this one; false: there is none. */
-static bool id_behind(run_id *id)
-{
-    for (int i = RUN_ID_BYTES - 1; i >= 0; i--)
-        if (++id->bytes[i] != 0) return true;
-    return false;
-}
-
 /* The lowest id of that moment. */
 static run_id id_of_moment(int64_t ms)
 {
@@ -158,7 +150,7 @@ static const char *set_to(run_filter *f, const char *value)
         return "\"to\" is a time, in Unix milliseconds or as in 2026-11-27T15:42:53Z";
     run_id id = id_of_moment(ms);
     for (int i = 6; i < RUN_ID_BYTES; i++) id.bytes[i] = 0xff; /* all runs of that millisecond are meant */
-    if (id_behind(&id)) run_filter_lower(f, &id);
+    if (run_id_advance(&id)) run_filter_lower(f, &id);
     return NULL;
 }
 
@@ -174,7 +166,7 @@ static const char *set_id(run_filter *f, const char *value)
         memcpy(high, value, len);
         if (run_id_parse(low, RUN_ID_TEXT, &first) && run_id_parse(high, RUN_ID_TEXT, &last)) {
             filter_raise(f, &first);
-            if (id_behind(&last)) run_filter_lower(f, &last);
+            if (run_id_advance(&last)) run_filter_lower(f, &last);
             return NULL;
         }
     }
@@ -193,7 +185,7 @@ static const char *set_after(run_filter *f, const char *value)
 {
     run_id id;
     if (!run_id_parse(value, strlen(value), &id)) return "\"after\" is not a run id";
-    filter_raise(f, id_behind(&id) ? &id : NULL);
+    filter_raise(f, run_id_advance(&id) ? &id : NULL);
     return NULL;
 }
 

@@ -9,6 +9,7 @@
 #include "storage/rocks/rocks_check.h"
 #include "storage/rocks/rocks_core.h"
 #include "storage/rocks/rocks_places.h"
+#include "storage/steady.h"
 
 enum {
     WRITE_BUFFER_BYTES = 64 << 20,
@@ -97,13 +98,6 @@ static int rwlock_init(pthread_rwlock_t *lock)
 }
 
 /* ---- What is on disk, for the next start ---- */
-
-static int64_t steady_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* The commit's sync is that of the logs too: once the commit is on disk, so are the sizes measured before it. A
  * MANIFEST has a sync of its own, which may be under way: its size of the last time counts. */

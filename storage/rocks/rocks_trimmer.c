@@ -18,8 +18,9 @@
 #include <sys/stat.h>
 #include <sys/statvfs.h>
 #include <sys/vfs.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "storage/steady.h"
 
 enum {
     PIECE_BYTES = 2 << 20,
@@ -45,13 +46,6 @@ struct rocks_trimmer {
     size_t count, count_max;
     held files[FILES_MAX];
 };
-
-static int64_t steady_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000 + 1; /* never 0 */
-}
 
 /* ---- The files that are held ---- */
 
