@@ -73,9 +73,8 @@ bool index_find_tally(run_index *x, const run_id *before, tally *out, bool *ok)
     static const run_id lowest;
     index_bounds bounds;
     found_tally f = {.x = x, .out = out};
-    const char *error = NULL;
     const store_range range = index_range(&bounds, INDEX_TALLY, &lowest, before, 1);
-    *ok = x->b->ops->scan(x->b, &range, on_tally, &f, &error) != BACKEND_SCAN_FAILED && !f.is_damaged;
+    *ok = index_scan(x, &range, on_tally, &f) && !f.is_damaged;
     x->is_broken = x->is_broken || f.is_damaged;
     return *ok && f.found;
 }
@@ -104,12 +103,11 @@ static void on_run(void *arg, store_bytes key, store_bytes value)
 static bool find_run(run_index *x, const run_id *id, found_run *f)
 {
     uint8_t from[INDEX_KEY_BYTES], to[INDEX_KEY_BYTES + 1] = {0}; /* `to`: behind the key */
-    const char *error = NULL;
     *f = (found_run){.names = &x->names};
     index_key(from, INDEX_RUN, id);
     index_key(to, INDEX_RUN, id);
     const store_range range = {.table = INDEX_TABLE, .from = {from, sizeof from}, .to = {to, sizeof to}, .rows_max = 1};
-    bool ok = x->b->ops->scan(x->b, &range, on_run, f, &error) != BACKEND_SCAN_FAILED && !f->is_damaged;
+    bool ok = index_scan(x, &range, on_run, f) && !f->is_damaged;
     x->is_broken = x->is_broken || f->is_damaged;
     return ok;
 }
@@ -127,7 +125,7 @@ typedef struct applying {
 static bool applying_begin(run_index *x, const run_id *id, applying *a)
 {
     bool ok;
-    run_id behind = index_behind(id);
+    run_id behind = run_id_behind(id);
     *a = (applying){.t = {.first = *id, .end = behind}};
     bool found = index_find_tally(x, &behind, &a->t, &ok);
     if (found && run_id_compare(id, &a->t.end) >= 0) { /* it lies before the id: nothing covers that */

@@ -48,6 +48,12 @@ void index_batch_put_tally(run_index *x, const tally *t)
     index_batch_put(x, INDEX_TALLY, &t->first, from);
 }
 
+bool index_scan(run_index *x, const store_range *range, backend_on_row *on_row, void *arg)
+{
+    const char *error = NULL;
+    return x->b->ops->scan(x->b, range, on_row, arg, &error) != BACKEND_SCAN_FAILED;
+}
+
 static void delete_run_row(void *arg, store_bytes key, store_bytes value)
 {
     run_id id;
@@ -58,9 +64,8 @@ static void delete_run_row(void *arg, store_bytes key, store_bytes value)
 bool index_batch_delete_runs(run_index *x, const run_id *lo, const run_id *hi)
 {
     index_bounds bounds;
-    const char *error = NULL;
     const store_range range = index_range(&bounds, INDEX_RUN, lo, hi, SIZE_MAX);
-    return x->b->ops->scan(x->b, &range, delete_run_row, x, &error) != BACKEND_SCAN_FAILED;
+    return index_scan(x, &range, delete_run_row, x);
 }
 
 /* ---- Writing ---- */
@@ -100,8 +105,9 @@ static bool batch_commit(run_index *x)
     return ok;
 }
 
-bool index_batch_write(run_index *x)
+bool index_batch_write_uncounted(run_index *x, const run_id *uncounted)
 {
+    index_marks_raise(x);
     batch_put_cursor(x);
     bool ok = batch_commit(x);
     batch_empty(&x->batch);
@@ -110,11 +116,15 @@ bool index_batch_write(run_index *x)
         return false;
     }
     (void)pthread_mutex_lock(&x->lock);
-    x->floor = x->next_floor;
+    index_feed_raise(x, &x->next_floor, uncounted);
+    x->marks.below = x->next_floor;
+    x->marks.is_blind = false;
     x->generation++;
     (void)pthread_mutex_unlock(&x->lock);
     return true;
 }
+
+bool index_batch_write(run_index *x) { return index_batch_write_uncounted(x, &x->next_floor); }
 
 void index_batch_drop(run_index *x)
 {
@@ -123,6 +133,8 @@ void index_batch_drop(run_index *x)
     x->is_ready = false;
     x->has_begun = false;
     x->floor = (run_id){{0}};
+    x->marks.is_blind = true;
+    x->marks.taken_count = 0; /* they are in the table, and obeyed when the index begins */
     x->generation++;
     for (size_t i = 0; i < x->busy.count; i++) index_feed_lose(x, &x->busy.list[i].run);
     x->busy.count = 0;

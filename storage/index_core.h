@@ -11,7 +11,9 @@
 enum {
     INDEX_EVENTS_MAX = 65536, /* told and not yet taken; of each of the two buffers */
     TALLY_RUNS = 1000,
-    INDEX_ROWS_AT_ONCE = 4096 /* of one write, about */
+    INDEX_ROWS_AT_ONCE = 4096, /* of one write, about */
+    INDEX_MARKS_OF_BATCH = 8,
+    INDEX_MARKS_MAX = 1024 /* that the indexer has to delete */
 };
 
 typedef enum index_what {
@@ -56,6 +58,34 @@ typedef struct index_batch {
     bool lacks_memory; /* something could not be added: the batch is not written */
 } index_batch;
 
+typedef struct index_mark {
+    run_id run;
+    index_kind kind; /* INDEX_MARK, INDEX_MARK_FROM */
+} index_mark;
+
+typedef struct index_marks {
+    /* Under the index's lock. */
+    bool is_blind;     /* the floor is not known: each commit gets its mark */
+    run_id below;      /* else those about runs below this one: the floor, or what it is about to become */
+    bool is_expecting; /* the commit under way is about runs that have no mark */
+    run_id expected;   /* the lowest of them */
+    bool is_owed;      /* the floor rose above `expected` meanwhile, and the indexer has written their mark */
+    run_id owed;       /* where it begins */
+    index_mark told[INDEX_MARKS_MAX]; /* to be deleted: their commits are told */
+    size_t told_count;
+
+    /* The journal thread's: marks in the commit under way. */
+    index_mark batch[INDEX_MARKS_OF_BATCH];
+    size_t batch_count;
+    uint8_t keys[INDEX_MARKS_OF_BATCH][INDEX_KEY_BYTES];
+    store_row rows[INDEX_MARKS_OF_BATCH];
+    store_segment segment;
+
+    /* The indexer's: what `told` was. */
+    index_mark taken[INDEX_MARKS_MAX];
+    size_t taken_count;
+} index_marks;
+
 struct run_index {
     backend *b;
     size_t tally_runs; /* of a tally when it is made: TALLY_RUNS, less in tests */
@@ -73,6 +103,7 @@ struct run_index {
     index_events late;   /* of runs below it */
     index_events busy;   /* of runs below it, which the indexer is writing */
     tally open_sum;      /* of the open runs */
+    index_marks marks;
 
     /* The indexer's. */
     bool has_begun;
@@ -91,10 +122,6 @@ struct run_index {
     bool is_broken;     /* a row of the table is damaged: it is made anew */
 };
 
-/* The id behind this one; of the highest there is none, and no run has it. */
-run_id index_behind(const run_id *id);
-bool index_is_zero(const run_id *id);
-
 /* ---- index_feed.c ---- */
 
 /* False: no memory; index_feed_free frees what was made. */
@@ -108,6 +135,9 @@ void index_events_sort(run_index *x, index_events *e);
 /* Under the lock: an event of a run below the floor; and: events of runs from that one on are lost. */
 void index_feed_late(run_index *x, const index_event *e);
 void index_feed_lose(run_index *x, const run_id *id);
+/* Under the lock: the floor is `floor` now. What was told of runs below it is late; of those from `uncounted` on up to
+ * the floor nothing is known anyway. */
+void index_feed_raise(run_index *x, const run_id *floor, const run_id *uncounted);
 /* The last event of the run that e->list[*next] is about, or that the run is gone; *next is then the first one of
  * another run. *is_first: the run's first commit is among them. */
 index_event index_event_fold(const index_events *e, size_t *next, bool *is_first);
@@ -124,8 +154,26 @@ bool index_batch_delete_runs(run_index *x, const run_id *lo, const run_id *hi);
 /* Writes the batch, with the cursor at next_floor, and publishes that as the floor. False: nothing is written, and the
  * index has to begin again. */
 bool index_batch_write(run_index *x);
+/* The same after which nothing is known of the runs from `uncounted` on up to next_floor. */
+bool index_batch_write_uncounted(run_index *x, const run_id *uncounted);
+/* Reads rows of the table. False: they cannot be read. */
+bool index_scan(run_index *x, const store_range *range, backend_on_row *on_row, void *arg);
 /* Leaves what was not written, and makes readers do without the index until it has begun again. */
 void index_batch_drop(run_index *x);
+
+/* ---- index_marks.c ---- */
+
+/* Under the lock: the commit under way is on disk, or is not. */
+void index_marks_settle(run_index *x, bool is_done);
+/* The batch, with which the floor rises to next_floor, is about to be written: adds the mark of a commit under way. */
+void index_marks_raise(run_index *x);
+/* Under the lock: moves what was told into `taken`. */
+void index_marks_take(index_marks *m);
+/* Adds the deletion of what was taken to the batch, in which all is that the marks stand for. */
+void index_marks_delete(run_index *x);
+/* Obeys the marks of the table: lowers *from, below which ranges are counted, and tells itself of single runs. False:
+ * they cannot be read. */
+bool index_marks_begin(run_index *x, run_id *from);
 
 /* ---- index_apply.c ---- */
 

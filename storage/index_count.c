@@ -18,7 +18,7 @@ static bool find_top(run_index *x, const run_id *from, run_id *top)
     const char *error = NULL;
     run_id newest;
     long n = x->b->ops->list(x->b, NULL, 1, &newest, &error);
-    *top = n == 1 ? index_behind(&newest) : *from;
+    *top = n == 1 ? run_id_behind(&newest) : *from;
     if (run_id_compare(top, from) < 0) *top = *from;
     return n >= 0;
 }
@@ -50,33 +50,14 @@ static bool forget_tallies(run_index *x, run_id *from)
     static const run_id lowest;
     run_id highest;
     index_bounds bounds;
-    const char *error = NULL;
     forgetting f = {.x = x, .from = *from};
     memset(highest.bytes, 0xff, RUN_ID_BYTES);
     const store_range range = index_range(&bounds, INDEX_TALLY, &lowest, &highest, SIZE_MAX);
-    bool ok = x->b->ops->scan(x->b, &range, forget_tally, &f, &error) != BACKEND_SCAN_FAILED;
+    bool ok = index_scan(x, &range, forget_tally, &f);
     f.deletes = true;
-    ok = ok && x->b->ops->scan(x->b, &range, forget_tally, &f, &error) != BACKEND_SCAN_FAILED;
+    ok = ok && index_scan(x, &range, forget_tally, &f);
     *from = f.from;
     return ok;
-}
-
-/* Of what was told while the floor was not known: runs below `first` are counted, so these events are late; those
- * between the two are uncounted, and of no use. */
-static void publish(run_index *x, const run_id *first)
-{
-    (void)pthread_mutex_lock(&x->lock);
-    size_t kept = 0, count = x->fresh.count;
-    x->fresh.count = 0;
-    for (size_t i = 0; i < count; i++) {
-        const index_event e = x->fresh.list[i];
-        bool is_new = run_id_compare(&e.run, &x->floor) >= 0;
-        if (is_new) x->fresh.list[kept++] = e;
-        if (!is_new && run_id_compare(&e.run, first) < 0) index_feed_late(x, &e);
-    }
-    x->fresh.count = kept;
-    x->is_ready = true;
-    (void)pthread_mutex_unlock(&x->lock);
 }
 
 bool index_forget(run_index *x, const run_id *from)
@@ -85,16 +66,19 @@ bool index_forget(run_index *x, const run_id *from)
     (void)pthread_mutex_lock(&x->lock);
     x->is_ready = false;
     x->floor = (run_id){{0}}; /* until the new one is there, everything is kept */
+    x->marks.is_blind = true;
     (void)pthread_mutex_unlock(&x->lock);
     if (!find_top(x, from, &top) || !forget_tallies(x, &first)) return false;
     const tally all = {.first = first, .end = top};
     if (run_id_compare(&first, &top) < 0) index_batch_put_tally(x, &all);
     x->next_floor = top;
-    if (!index_batch_write(x)) return false;
+    if (!index_batch_write_uncounted(x, run_id_compare(&first, &top) < 0 ? &first : &top)) return false;
     x->open_count = 0;
     x->has_counted = false;
     x->count_below = top;
-    publish(x, &first);
+    (void)pthread_mutex_lock(&x->lock);
+    x->is_ready = true;
+    (void)pthread_mutex_unlock(&x->lock);
     return true;
 }
 
@@ -215,11 +199,10 @@ bool index_check_some(run_index *x)
     index_bounds bounds;
     index_event list[ROWS_AT_ONCE];
     index_events changed = {.list = list};
-    const char *error = NULL;
     checked_rows *c = calloc(1, sizeof *c);
     if (!c) return true;
     const store_range range = index_range(&bounds, INDEX_RUN, &lowest, &x->check_below, ROWS_AT_ONCE);
-    bool ok = x->b->ops->scan(x->b, &range, on_row_to_check, c, &error) != BACKEND_SCAN_FAILED;
+    bool ok = index_scan(x, &range, on_row_to_check, c);
     x->next_floor = x->floor;
     ok = ok && checked_rows_compare(x, c, &changed) && index_apply(x, &changed);
     if (ok && x->batch.count > 0) ok = index_batch_write(x);

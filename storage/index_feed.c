@@ -45,6 +45,21 @@ void index_feed_lose(run_index *x, const run_id *id)
 
 void index_feed_late(run_index *x, const index_event *e) { feed_put(x, &x->late, e); }
 
+void index_feed_raise(run_index *x, const run_id *floor, const run_id *uncounted)
+{
+    size_t kept = 0, count = x->fresh.count;
+    assert(run_id_compare(uncounted, floor) <= 0);
+    x->floor = *floor;
+    x->fresh.count = 0;
+    for (size_t i = 0; i < count; i++) {
+        const index_event e = x->fresh.list[i];
+        bool is_new = run_id_compare(&e.run, floor) >= 0;
+        if (is_new) x->fresh.list[kept++] = e;
+        if (!is_new && run_id_compare(&e.run, uncounted) < 0) index_feed_late(x, &e);
+    }
+    x->fresh.count = kept;
+}
+
 /* Under the lock. */
 static void feed_add(run_index *x, const index_event *e)
 {
@@ -72,6 +87,7 @@ void run_index_tell(run_index *x, const store_segment *list)
     (void)pthread_mutex_lock(&x->lock);
     for (; list; list = list->next)
         if (event_of(list, &e)) feed_add(x, &e);
+    index_marks_settle(x, true);
     (void)pthread_mutex_unlock(&x->lock);
 }
 
@@ -132,6 +148,7 @@ bool index_feed_take(run_index *x, run_id *lost_from)
     assert(x->taken.count == 0 && x->busy.count == 0);
     events_swap(&x->fresh, &x->taken);
     events_swap(&x->late, &x->busy);
+    index_marks_take(&x->marks);
     x->late_taken.count = x->busy.count;
     if (x->busy.count > 0) memcpy(x->late_taken.list, x->busy.list, x->busy.count * sizeof *x->busy.list);
     bool lost = x->is_lost;

@@ -31,6 +31,7 @@ bool index_open_take(run_index *x, const index_events *e)
     for (size_t next = 0; next < e->count;) {
         bool is_first;
         const index_event one = index_event_fold(e, &next, &is_first);
+        assert(run_id_compare(&one.run, &x->floor) >= 0);
         while (i < x->open_count && run_id_compare(&x->open[i].run, &one.run) < 0) all[n++] = x->open[i++];
         if (i < x->open_count && run_id_equal(&x->open[i].run, &one.run)) i++;
         if (one.what != INDEX_GONE) open_run_take(x, &all[n++], &one);
@@ -96,7 +97,7 @@ static bool open_close_run(run_index *x, tally *t, const open_run *r)
 /* Makes a tally of the open runs from number `from` on. */
 static bool open_close_range(run_index *x, size_t from, size_t count)
 {
-    tally t = {.first = x->next_floor, .end = index_behind(&x->open[from + count - 1].run), .is_counted = true};
+    tally t = {.first = x->next_floor, .end = run_id_behind(&x->open[from + count - 1].run), .is_counted = true};
     bool ok = true;
     for (size_t i = from; ok && i < from + count; i++) ok = open_close_run(x, &t, &x->open[i]);
     if (ok) index_batch_put_tally(x, &t);

@@ -20,7 +20,13 @@ enum {
 
 #define INDEX_TABLE "index"
 
-typedef enum index_kind { INDEX_CURSOR = 'c', INDEX_RUN = 'r', INDEX_TALLY = 't' } index_kind;
+typedef enum index_kind {
+    INDEX_CURSOR = 'c',
+    INDEX_RUN = 'r',
+    INDEX_TALLY = 't',
+    INDEX_MARK = 'm',     /* the range of this run is not counted: see index_marks.c */
+    INDEX_MARK_FROM = 'f' /* nor are those of this run and all newer ones */
+} index_kind;
 
 void index_key(uint8_t key[INDEX_KEY_BYTES], index_kind kind, const run_id *id);
 /* False: it is no key of that kind. */

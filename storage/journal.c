@@ -4,10 +4,10 @@
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "coro/seeded_bug.h"
 #include "storage/run_index.h"
+#include "storage/steady.h"
 #include "storage/store_by_hand.h"
 #include "storage/store_core.h"
 
@@ -20,15 +20,6 @@ int64_t store_now_ms(const store *s)
 {
     return s->options.wall_ms ? s->options.wall_ms() : s->backend->ops->wall_ms(s->backend);
 }
-
-static int64_t steady_us(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000000 + t.tv_nsec / 1000;
-}
-
-static int64_t steady_ms(void) { return steady_us() / 1000; }
 
 struct timespec store_after_ms(int64_t ms)
 {
@@ -268,6 +259,17 @@ static void batch_count(store *s, const store_segment *list)
     (void)__atomic_add_fetch(&s->bytes, bytes, __ATOMIC_RELAXED);
 }
 
+/* Writes the list as one batch, and lets the index know what became of it before anybody else does. */
+static store_outcome batch_write(store *s, store_segment *list, char *error, size_t error_size)
+{
+    store_segment *all = s->index ? run_index_expect(s->index, list) : list;
+    store_outcome outcome = s->backend->ops->commit(s->backend, all, store_now_ms(s), error, error_size);
+    if (outcome == STORE_DONE) batch_count(s, list);
+    if (s->index && outcome == STORE_DONE) run_index_tell(s->index, list);
+    if (s->index && outcome != STORE_DONE && outcome != STORE_UNKNOWN) run_index_refused(s->index);
+    return outcome;
+}
+
 /* Copies the text to where it stays until store_close: loops read it while later commits fail for other reasons. A disk
  * fails in few ways, so STORE_TEXTS_MAX are enough. */
 static const char *error_text_copy(store *s, const char *text)
@@ -288,8 +290,7 @@ static const char *error_text_copy(store *s, const char *text)
  *     write fails ----> unknown ---- opened anew, it is there --------------------------> done
  *                       ^  |  \---- not there, written a second time: succeeds ---------> done
  *                       |  |   \--- not there, nor after a second try that failed too --> refused
- *                       |  |    \-- given up (store_give_up, store_port_give_up) --------> unknown: the next start
- * finds out
+ *                       |  |    \-- given up (store_give_up, store_port_give_up) --> unknown: the next start finds out
  *                       \__/ cannot be opened or read yet; the second try fails
  */
 
@@ -314,7 +315,9 @@ static void unknown_give_up(store *s)
     (void)pthread_mutex_lock(&s->lock);
     bool given_up = unknown_is_given_up(s);
     (void)pthread_mutex_unlock(&s->lock);
-    if (given_up) batch_give_back(s, &s->unknown, STORE_UNKNOWN, s->unknown_text);
+    if (!given_up) return;
+    if (s->index) run_index_doubt(s->index, batch_join(s->unknown));
+    batch_give_back(s, &s->unknown, STORE_UNKNOWN, s->unknown_text);
 }
 
 /* The database was opened anew: finds out whether the batch of unknown outcome is there, and if not, writes it again.
@@ -331,15 +334,16 @@ static bool unknown_resolve(store *s)
         return false;
     }
     store_outcome outcome = there ? STORE_DONE : STORE_REFUSED;
+    if (there) batch_count(s, list);
+    if (there && s->index) run_index_tell(s->index, list);
+    if (!there && s->index) run_index_refused(s->index);
     if (!there && !s->rewritten) {
         s->rewritten = true;
-        outcome = s->backend->ops->commit(s->backend, list, store_now_ms(s), error, sizeof error);
+        outcome = batch_write(s, list, error, sizeof error);
         if (outcome != STORE_DONE) fprintf(stderr, "stepwell: journal: written again, and failed again: %s\n", error);
         if (outcome != STORE_DONE)
             return false; /* perhaps no disk could write this batch: next time it is not there, and refused */
     }
-    if (outcome == STORE_DONE) batch_count(s, list);
-    if (outcome == STORE_DONE && s->index) run_index_tell(s->index, list);
     batch_give_back(s, &s->unknown, outcome, outcome == STORE_DONE ? NULL : s->unknown_text);
     return true;
 }
@@ -370,10 +374,8 @@ static void batch_commit(store *s)
         return;
     }
     int64_t began_us = steady_us();
-    store_outcome outcome = s->backend->ops->commit(s->backend, list, store_now_ms(s), error, sizeof error);
+    store_outcome outcome = batch_write(s, list, error, sizeof error);
     if (outcome == STORE_DONE) {
-        batch_count(s, list);
-        if (s->index) run_index_tell(s->index, list); /* before anybody knows that it is there */
         if (s->options.on_commit) s->options.on_commit(s->options.on_commit_arg, (uint64_t)(steady_us() - began_us));
         batch_give_back(s, &s->taken, STORE_DONE, NULL);
         return;

@@ -11,19 +11,6 @@ enum {
     SUMMED_AT_ONCE = 1024
 };
 
-run_id index_behind(const run_id *id)
-{
-    run_id next = *id;
-    for (int i = RUN_ID_BYTES - 1; i >= 0 && ++next.bytes[i] == 0; i--) continue;
-    return next;
-}
-
-bool index_is_zero(const run_id *id)
-{
-    static const run_id zero;
-    return run_id_compare(id, &zero) == 0;
-}
-
 run_index *run_index_new(backend *b)
 {
     run_index *x = calloc(1, sizeof *x);
@@ -33,6 +20,7 @@ run_index *run_index_new(backend *b)
     }
     x->b = b;
     x->tally_runs = TALLY_RUNS;
+    x->marks.is_blind = true;
     msgpack_sbuffer_init(&x->batch.bytes);
     if (index_feed_begin(x)) return x;
     run_index_free(x);
@@ -72,13 +60,12 @@ static void on_cursor(void *arg, store_bytes key, store_bytes value)
 static bool find_begin(run_index *x, run_id *from)
 {
     static const run_id one;
-    run_id behind = index_behind(&one);
+    run_id behind = run_id_behind(&one);
     index_bounds bounds;
     found_cursor f = {.found = false};
-    const char *error = NULL;
     uint64_t opening = x->b->ops->epoch(x->b);
     const store_range range = index_range(&bounds, INDEX_CURSOR, &one, &behind, 1);
-    if (x->b->ops->scan(x->b, &range, on_cursor, &f, &error) == BACKEND_SCAN_FAILED) return false;
+    if (!index_scan(x, &range, on_cursor, &f)) return false;
     bool is_known = f.found && f.cursor.opening <= opening && f.cursor.opening + 1 >= opening && !x->is_broken;
     *from = is_known ? f.cursor.floor : one;
     return true;
@@ -87,7 +74,7 @@ static bool find_begin(run_index *x, run_id *from)
 static bool begin(run_index *x)
 {
     run_id from;
-    if (!find_begin(x, &from) || !index_forget(x, &from)) return false;
+    if (!find_begin(x, &from) || !index_marks_begin(x, &from) || !index_forget(x, &from)) return false;
     x->is_broken = false;
     x->has_checked = false;
     x->check_below = x->floor;
@@ -104,6 +91,7 @@ static bool take_all(run_index *x, int64_t now_ms, bool lost, const run_id *lost
     x->next_floor = x->floor;
     if (!index_apply(x, &x->late_taken)) return false;
     if (!lost && (!index_open_take(x, &x->taken) || !index_open_close(x, now_ms - CLOSE_AFTER_MS))) return false;
+    index_marks_delete(x);
     return x->batch.count == 0 || index_batch_write(x);
 }
 

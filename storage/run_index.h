@@ -19,8 +19,15 @@ void run_index_free(run_index *x);
 
 /* ---- What happens, from now on ---- */
 
-/* From the journal thread: this is on disk. */
+/* From the journal thread, before a commit: returns the list that is to be committed, which begins with a segment of
+ * the index's, or is *list. Valid until the commit is settled by one of the next three. */
+store_segment *run_index_expect(run_index *x, store_segment *list);
+/* This is on disk. */
 void run_index_tell(run_index *x, const store_segment *list);
+/* The commit is not on disk, and never will be. */
+void run_index_refused(run_index *x);
+/* Nobody waits any more to know whether this is on disk. */
+void run_index_doubt(run_index *x, const store_segment *list);
 /* These runs were deleted. Waits while the index has no room for more, unless `may_wait` is false: then what finds no
  * room makes the index count anew. */
 void run_index_tell_gone(run_index *x, const run_id *ids, size_t count, bool may_wait);
