@@ -6,13 +6,13 @@
 #include "runtime/base/log.h"
 #include "runtime/base/moment.h"
 #include "runtime/run/comeback.h"
+#include "runtime/run/former_requests.h"
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
 #include "runtime/run/program.h"
 #include "runtime/run/run.h"
 #include "runtime/run/slot_core.h"
 #include "runtime/run/suspects.h"
-#include "runtime/trace/tracer.h"
 
 enum {
     SCAN_ROWS = 4096,
@@ -82,17 +82,6 @@ static bool recover_row(home *h, const store_live_row *row)
     return s != NULL;
 }
 
-static former_fate recover_fate(void *arg, const uint8_t id_bytes[RUN_ID_BYTES])
-{
-    const home *h = arg;
-    run_id id;
-    memcpy(id.bytes, id_bytes, RUN_ID_BYTES);
-    if (run_id_loop(&id, h->count) != h->index) return FORMER_UNKNOWN;
-    const slot *s = slot_find(&h->slots, &id);
-    bool is_only_asked_for = s && !s->is_recovered && (s->state == SLOT_UNKNOWN || s->state == SLOT_ASKED);
-    return s && !is_only_asked_for ? FORMER_GOES_ON : FORMER_OVER;
-}
-
 static void recover_finish(home *h, bool all_found)
 {
     assert(!h->slots.recovered);
@@ -103,7 +92,7 @@ static void recover_finish(home *h, bool all_found)
     }
     h->slots.recovered = true;
     h->slots.all_found = all_found;
-    if (all_found && h->app->tracer) tracer_settle_former(h->app->tracer, recover_fate, h);
+    if (all_found) former_requests_settle(h);
     if (h->draining) return;
     if (h->slots.count == 0) return;
     log_line(LOG_INFO, NULL, "loop %u %s %zu unfinished runs", h->index,

@@ -117,6 +117,22 @@ void span_fail(span *s, const char *type, const char *message)
     span_put_text(s, SPAN_MESSAGE, message);
 }
 
+static bool key_is_of_end(span_key key)
+{
+    return key == SPAN_HTTP_STATUS || key == SPAN_ERROR_TYPE || key == SPAN_MESSAGE || key == SPAN_RUN_OUTCOME;
+}
+
+void span_forget_end(span *s)
+{
+    span_item item;
+    s->status = SPAN_UNSET;
+    for (size_t at = 0, from = 0; span_next(s, &at, &item); from = at)
+        if (key_is_of_end(item.key)) {
+            s->len = (uint16_t)from; /* nothing else comes behind it */
+            return;
+        }
+}
+
 void span_end_now(span *s)
 {
     uint64_t now_us = clock_steady_us();

@@ -71,6 +71,8 @@ void span_put_bytes(span *s, span_key key, const char *text, size_t len);
 void span_put_number(span *s, span_key key, int64_t n);
 /* Makes the span one that failed, for this reason (error.type) and with this message. */
 void span_fail(span *s, const char *type, const char *message);
+/* Takes back what the span of a request has said of its end. */
+void span_forget_end(span *s);
 /* Sets when the span ended: now, as the steady clock tells it. */
 void span_end_now(span *s);
 

@@ -161,6 +161,25 @@ static int former_compare(const void *a, const void *b)
     return memcmp(((const former_request *)a)->run, ((const former_request *)b)->run, 16);
 }
 
+/* Two records are of one run if two processes were killed within one recovery: what is held says more. */
+static void spool_join_former(spool *s)
+{
+    size_t kept = 0;
+    qsort(s->former, s->former_count, sizeof *s->former, former_compare);
+    for (size_t i = 0; i < s->former_count; i++) {
+        former_request *next = &s->former[i], *last = kept > 0 ? &s->former[kept - 1] : NULL;
+        if (!last || former_compare(last, next) != 0) {
+            s->former[kept++] = *next;
+            continue;
+        }
+        span *left = span_state(last->span) == SLOT_HELD ? next->span : last->span;
+        if (left == last->span) last->span = next->span;
+        span_set_state(left, SLOT_FREE);
+        s->free_list[s->free_count++] = (uint32_t)(left - s->records);
+    }
+    s->former_count = kept;
+}
+
 static void spool_add_former(spool *s, span *p)
 {
     former_request *f = &s->former[s->former_count++];
@@ -189,8 +208,8 @@ static void spool_put_remains(spool *s, const remains *left)
         span_set_state(p, SLOT_READY);
         s->ready[s->ready_count++] = (uint32_t)i;
     }
-    qsort(s->former, s->former_count, sizeof *s->former, former_compare);
     for (size_t i = s->count; i > left->count; i--) s->free_list[s->free_count++] = (uint32_t)(i - 1);
+    spool_join_former(s);
     s->former_alive_ns = left->alive_ns;
 }
 
@@ -261,16 +280,26 @@ span *spool_take_former(spool *s, const uint8_t run[16])
     return f ? __atomic_exchange_n(&f->span, NULL, __ATOMIC_ACQ_REL) : NULL;
 }
 
-bool spool_former_run(const spool *s, size_t index, uint8_t run[16])
+bool spool_former_at(const spool *s, size_t index, spool_former *out)
 {
     if (index >= s->former_count) return false;
-    memcpy(run, s->former[index].run, sizeof s->former[index].run);
+    const former_request *f = &s->former[index];
+    const span *p = __atomic_load_n(&f->span, __ATOMIC_ACQUIRE);
+    *out = (spool_former){.is_held = p && span_state(p) == SLOT_HELD};
+    memcpy(out->run, f->run, sizeof out->run);
     return true;
 }
 
 void spool_settle(spool *s, span *p)
 {
     if (span_state(p) != SLOT_HELD) span_cut_off(p, s->former_alive_ns);
+    (void)spool_ready(s, p);
+}
+
+void spool_cut(spool *s, span *p)
+{
+    span_forget_end(p);
+    span_cut_off(p, s->former_alive_ns);
     (void)spool_ready(s, p);
 }
 

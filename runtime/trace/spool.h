@@ -29,12 +29,19 @@ void spool_close(spool *s);
 
 /* ---- Requests of runs that a former process had under way: what becomes of them, the run tells ---- */
 
-/* Takes that of the run, for spool_drop or spool_settle. NULL: there is none, or it has been taken. */
+typedef struct spool_former {
+    uint8_t run[16];
+    bool is_held; /* the run's last entries were made; whether they are on disk, the journal tells */
+} spool_former;
+
+/* Takes that of the run, for spool_drop, spool_settle or spool_cut. NULL: there is none, or it has been taken. */
 span *spool_take_former(spool *s, const uint8_t run[16]);
-/* Copies the id of the run of number `index`. False: there are no more. */
-bool spool_former_run(const spool *s, size_t index, uint8_t run[16]);
-/* Makes one ready whose run does not go on: it had ended, or was never on disk, and ended with the process. */
+/* Tells of number `index`. False: there are no more. */
+bool spool_former_at(const spool *s, size_t index, spool_former *out);
+/* Makes one ready whose run has ended, and is on disk. */
 void spool_settle(spool *s, span *p);
+/* Makes one ready whose run was never on disk, and ended with the process, whatever the span says of its end. */
+void spool_cut(spool *s, span *p);
 /* When the former process was last known to live, Unix ms; 0: nobody knows. */
 int64_t spool_former_alive_ms(const spool *s);
 

@@ -66,19 +66,25 @@ void tracer_ready(tracer *t, span *p)
 
 /* ---- Requests of a former process ---- */
 
+bool tracer_former_at(const tracer *t, size_t index, spool_former *out)
+{
+    return spool_former_at(t->spool, index, out);
+}
+
 void tracer_forget_former(tracer *t, const uint8_t run[16])
 {
     span *p = spool_take_former(t->spool, run);
     if (p) spool_drop(t->spool, p);
 }
 
-void tracer_settle_former(tracer *t, former_fate (*fate_of)(void *arg, const uint8_t run[16]), void *arg)
+void tracer_end_former(tracer *t, const uint8_t run[16])
 {
-    uint8_t run[16];
-    for (size_t i = 0; spool_former_run(t->spool, i, run); i++) {
-        former_fate fate = fate_of(arg, run);
-        span *p = fate == FORMER_UNKNOWN ? NULL : spool_take_former(t->spool, run);
-        if (p && fate == FORMER_GOES_ON) spool_drop(t->spool, p);
-        if (p && fate == FORMER_OVER) spool_settle(t->spool, p);
-    }
+    span *p = spool_take_former(t->spool, run);
+    if (p) spool_settle(t->spool, p);
+}
+
+void tracer_cut_former(tracer *t, const uint8_t run[16])
+{
+    span *p = spool_take_former(t->spool, run);
+    if (p) spool_cut(t->spool, p);
 }

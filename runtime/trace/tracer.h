@@ -29,16 +29,13 @@ void tracer_ready(tracer *t, span *p);
 
 /* ---- Requests of runs that a former process had under way. Each is for the loop that has the run ---- */
 
-/* The run has ended in this process, which tells of its request. */
+/* Tells of number `index`. False: there are no more. */
+bool tracer_former_at(const tracer *t, size_t index, spool_former *out);
+/* The run goes on in this process, or has ended in it, which tells of its request. */
 void tracer_forget_former(tracer *t, const uint8_t run[16]);
-/* What becomes of the run of such a request. */
-typedef enum former_fate {
-    FORMER_UNKNOWN, /* another loop knows */
-    FORMER_GOES_ON, /* in this process, which will tell of the request */
-    FORMER_OVER     /* it has ended, or was never on disk */
-} former_fate;
-
-/* Asks that of all of them. Those that are over are exported, in the place of the process that could not. */
-void tracer_settle_former(tracer *t, former_fate (*fate_of)(void *arg, const uint8_t run[16]), void *arg);
+/* The run has ended, and is on disk: exports its request in the place of the process that could not. */
+void tracer_end_former(tracer *t, const uint8_t run[16]);
+/* The run was never on disk: its request ended with its process. */
+void tracer_cut_former(tracer *t, const uint8_t run[16]);
 
 #endif

@@ -67,6 +67,13 @@ async function metric(program, name) {
   return Number(new RegExp(`^stepwell_${name} (\\d+)`, 'm').exec(await page.text())?.[1]);
 }
 
+// Undefined: there is no such run.
+async function stateOf(program, run) {
+  const headers = { authorization: 'Bearer operator of the test' };
+  const page = await fetch(`${program.url}/_sw/runs/${run}`, { headers });
+  return page.status === 404 ? undefined : (await page.json()).state;
+}
+
 function checkTreeSpans(spans) {
   const top = assertTree(spans, PARENT);
   const named = (name) => spans.filter((s) => s.name === name);
@@ -257,7 +264,10 @@ test('kill -9 at any moment, again and again', async () => {
   while ((await metric(program, 'trace_spans_waiting')) > 0) await sleep(50);
   const byTrace = Map.groupBy(withoutRepeated(collector.spans, lastBatches), (s) => s.trace);
   assert.ok(byTrace.size > 100, `${byTrace.size} traces`);
-  for (const spans of byTrace.values()) assertTree(spans, '');
+  for (const spans of byTrace.values()) {
+    const top = assertTree(spans, '');
+    assert.equal(top.attributes['stepwell.run.outcome'], await stateOf(program, top.attributes['stepwell.run.id']));
+  }
   assert.equal(await metric(program, 'trace_spans_dropped_total'), 0);
   assert.deepEqual(collector.errors, []);
   await program.stop();

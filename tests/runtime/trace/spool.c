@@ -101,13 +101,14 @@ static void test_killed(void)
     }
     spool_free(s, taken, 3);
     CHECK(spool_former_alive_ms(s) > 0);
-    uint8_t run[16] = {0};
+    spool_former f;
     for (size_t i = 0; i < 3; i++) {
-        CHECK(spool_former_run(s, i, run));
-        CHECK_INT(run[0], 3 + 2 * (int)i + (i == 2 ? 2 : 0));
+        CHECK(spool_former_at(s, i, &f));
+        CHECK_INT(f.run[0], 3 + 2 * (int)i + (i == 2 ? 2 : 0));
+        CHECK_INT(f.is_held, i == 2);
     }
-    CHECK(!spool_former_run(s, 3, run));
-    run[0] = 9;
+    CHECK(!spool_former_at(s, 3, &f));
+    uint8_t run[16] = {9};
     span *over = spool_take_former(s, run);
     CHECK(over && !spool_take_former(s, run));
     spool_settle(s, over);
@@ -121,11 +122,50 @@ static void test_killed(void)
     /* That process dies too, before it has sent them, and before it knew of run 3. */
     spool *third = open_spool(4);
     CHECK_INT(spool_figures_of(third).waiting, 2);
-    CHECK(spool_former_run(third, 0, run) && run[0] == 3 && !spool_former_run(third, 1, run));
+    CHECK(spool_former_at(third, 0, &f) && f.run[0] == 3 && !spool_former_at(third, 1, &f));
     spool_close(former);
     spool_close(s);
     spool_close(third);
     end();
+}
+
+/* What the former process said of a run's end is true only if the run is on disk; and of two records of one run, which
+ * two kills in a row leave, one counts. */
+static void test_held(void)
+{
+    for (unsigned seed = 0; seed < 8; seed++) {
+        const bool is_failed = seed & 1, is_on_disk = seed & 2, comes_first = seed & 4;
+        spool_former f;
+        span *taken[8];
+        begin();
+        spool *former = open_spool(16);
+        if (!comes_first) (void)begin_request(former, 6, 9);
+        span *held = begin_request(former, 6, 9);
+        if (comes_first) (void)begin_request(former, 6, 9);
+        held->ended_ns = held->began_ns + 5;
+        span_put_number(held, SPAN_HTTP_STATUS, is_failed ? 500 : 200);
+        if (is_failed) span_fail(held, "500", "broken");
+        span_put_text(held, SPAN_RUN_OUTCOME, is_failed ? "failed" : "succeeded");
+        spool_hold(held);
+        spool *s = open_spool(16);
+        CHECK(spool_former_at(s, 0, &f) && f.is_held && !spool_former_at(s, 1, &f));
+        if (is_on_disk)
+            spool_settle(s, spool_take_former(s, f.run));
+        else
+            spool_cut(s, spool_take_former(s, f.run));
+        CHECK(spool_former_at(s, 0, &f) && !f.is_held); /* it has been taken */
+        CHECK_INT(spool_take(s, taken, 8), 1);
+        CHECK(says(taken[0], SPAN_NAME, "request"));
+        CHECK(says(taken[0], SPAN_RUN_OUTCOME, is_failed ? "failed" : "succeeded") == is_on_disk);
+        CHECK(says(taken[0], SPAN_ERROR_TYPE, "500") == (is_on_disk && is_failed));
+        CHECK(says(taken[0], SPAN_ERROR_TYPE, "process_ended") == !is_on_disk);
+        CHECK_INT(taken[0]->status, is_on_disk && !is_failed ? SPAN_UNSET : SPAN_ERROR);
+        spool_free(s, taken, 1);
+        for (uint64_t i = 1; i <= 16; i++) CHECK(fill(spool_begin(s), i, "each record is free")); /* none is lost */
+        spool_close(former);
+        spool_close(s);
+        end();
+    }
 }
 
 static void test_full(void)
@@ -266,6 +306,7 @@ static void test_items(void)
 
 static const check_case cases[] = {{"what a span says", test_items},
                                    {"a process that is killed", test_killed},
+                                   {"what was said of an end", test_held},
                                    {"no room", test_full},
                                    {"files", test_files},
                                    {"many threads", test_threads}};
