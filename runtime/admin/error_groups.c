@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/admin/error_kind.h"
 #include "runtime/admin/inquiry.h"
 #include "runtime/admin/list_query.h"
 #include "runtime/admin/run_filter.h"
@@ -13,7 +14,6 @@
 enum {
     RUNS_MAX = 2000, /* that are looked at for one answer */
     CELLS = 4096,    /* of the table of groups: a power of two, at most half full */
-    GLANCE_BYTES = 16384,
     MS_MAX = 150,
     GROUPS_DEFAULT = 50,
     GROUPS_MAX = 500
@@ -38,23 +38,6 @@ typedef struct errors_inquiry {
     size_t count;
     uint16_t cells[CELLS]; /* number of a group from 1; 0: free */
 } errors_inquiry;
-
-size_t error_kind(char out[ERROR_KIND_BYTES], const char *message, size_t len)
-{
-    size_t n = 0, at = 0;
-    for (; at < len && n < ERROR_KIND_BYTES; at++) {
-        bool is_digit = message[at] >= '0' && message[at] <= '9';
-        if (is_digit && n > 0 && out[n - 1] == '#' && at > 0 && message[at - 1] >= '0' && message[at - 1] <= '9')
-            continue;
-        out[n++] = is_digit ? '#' : message[at];
-    }
-    while (at < len && n > 0 && ((unsigned char)message[at] & 0xc0) == 0x80) {
-        n--; /* the rest of a character that is cut */
-        at--;
-        if (((unsigned char)out[n] & 0xc0) != 0x80) break;
-    }
-    return n;
-}
 
 /* ---- Groups ---- */
 
@@ -129,7 +112,7 @@ static void errors_on_found(void *arg, const store_found *found)
 {
     errors_inquiry *q = arg;
     if (found->error) {
-        inquiry_refuse(&q->base, found->error == store_no_memory ? 503 : 500, found->error, NULL);
+        inquiry_refuse(&q->base, 503, found->error, "5");
         return;
     }
     for (size_t i = 0; i < found->count; i++) group_add(q, &found->runs[i]);
@@ -175,7 +158,6 @@ void errors_answer(home *h, http_exchange *x)
     q->groups_max = GROUPS_DEFAULT;
     q->filter.query.fates = FATE_FAILED;
     q->filter.query.limit = RUNS_MAX;
-    q->filter.query.bytes_max = GLANCE_BYTES;
     q->filter.query.ms_max = store_is_by_hand(h->store) ? 0 : MS_MAX;
     const char *why = list_query_read(http_exchange_request(x)->query, "endpoint, from, to and limit",
                                       errors_take_parameter, q, wrong);

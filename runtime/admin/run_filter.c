@@ -12,14 +12,28 @@ static const run_id id_zero;
 static bool filter_wants(void *arg, const store_summary *s)
 {
     const run_filter *f = arg;
-    return f->states >> runs_json_state(f->app, s) & 1;
+    const entry_text error = s->of.ended.error;
+    if (!(f->states >> runs_json_state(f->app, s) & 1)) return false;
+    if (f->failed_step && !entry_text_is(s->of.failed_step, f->failed_step)) return false;
+    return !f->kind || error_is_of_kind(error.data, error.len, f->kind);
+}
+
+/* Has `wants` asked, and leaves out fates of which it takes none. */
+static void filter_wants_more(run_filter *f)
+{
+    bool is_failure = f->failed_step || f->kind;
+    f->query.fates = is_failure ? f->fates & FATE_FAILED : f->fates;
+    f->is_empty = f->is_empty || !f->query.fates;
+    f->query.wants = filter_wants;
+    f->query.arg = f;
 }
 
 void run_filter_init(run_filter *f, const sw_app *app)
 {
     memset(f, 0, sizeof *f);
     f->app = app;
-    f->query.fates = FATES;
+    f->query.fates = f->fates = FATES;
+    f->query.bytes_max = RUN_FILTER_BYTES;
     f->states = (1U << SHOWN_STATES) - 1;
 }
 
@@ -78,6 +92,22 @@ static const char *set_error(run_filter *f, const char *value)
     return set_text(&f->query.error, f->error, value, "\"error\" is a part of a message, of 1 to 511 bytes");
 }
 
+static const char *set_step(run_filter *f, const char *value)
+{
+    if (strlen(value) >= sizeof f->step_text) return "\"step\" is at most 511 bytes";
+    f->failed_step = strcpy(f->step_text, value);
+    filter_wants_more(f);
+    return NULL;
+}
+
+static const char *set_kind(run_filter *f, const char *value)
+{
+    if (strlen(value) >= sizeof f->kind_text) return "\"kind\" is \"error\" of a group of GET /_sw/errors";
+    f->kind = strcpy(f->kind_text, value);
+    filter_wants_more(f);
+    return NULL;
+}
+
 static const char *set_label(run_filter *f, const char *value)
 {
     const char *colon = strchr(value, ':'), *wrong = "\"label\" is a key, a colon and a value, as in \"topic:bees\"";
@@ -116,7 +146,7 @@ static shown_state state_of_name(const char *name, size_t len)
 
 static const char *set_state(run_filter *f, const char *value)
 {
-    f->states = f->query.fates = 0;
+    f->states = f->fates = 0;
     for (const char *at = value;; at++) {
         size_t len = strcspn(at, ",");
         shown_state state = state_of_name(at, len);
@@ -124,12 +154,11 @@ static const char *set_state(run_filter *f, const char *value)
             return "\"state\" is one or several, with commas, of running, sleeping, stopped, succeeded, failed, "
                    "cancelled and unreadable";
         f->states |= 1U << state;
-        f->query.fates |= fates_of_state(state);
+        f->fates |= fates_of_state(state);
         at += len;
         if (!*at) break;
     }
-    f->query.wants = filter_wants;
-    f->query.arg = f;
+    filter_wants_more(f);
     return NULL;
 }
 
@@ -194,9 +223,9 @@ static const char *set_after(run_filter *f, const char *value)
 static const struct {
     const char *name;
     const char *(*set)(run_filter *f, const char *value);
-} settable[] = {{"endpoint", set_endpoint}, {"state", set_state},  {"version", set_version}, {"label", set_label},
-                {"from", set_from},         {"to", set_to},        {"id", set_id},           {"error", set_error},
-                {"after", set_after},       {"before", set_before}};
+} settable[] = {{"endpoint", set_endpoint}, {"state", set_state}, {"version", set_version}, {"label", set_label},
+                {"from", set_from},         {"to", set_to},       {"id", set_id},           {"error", set_error},
+                {"step", set_step},         {"kind", set_kind},   {"after", set_after},     {"before", set_before}};
 
 enum { SETTABLE = sizeof settable / sizeof settable[0] };
 

@@ -3,19 +3,27 @@
 #ifndef RUNTIME_ADMIN_RUN_FILTER_H
 #define RUNTIME_ADMIN_RUN_FILTER_H
 
+#include "runtime/admin/error_kind.h"
 #include "runtime/run/program.h"
 #include "storage/query.h"
 
-enum { RUN_FILTER_TEXT = 512 };
+enum {
+    RUN_FILTER_TEXT = 512,
+    RUN_FILTER_BYTES = 65536 /* read from each end of a journal. What is found depends on it: one number for the list,
+                                the groups of errors and bulk actions */
+};
 
 typedef struct run_filter {
-    run_query query; /* its ids, criteria and `wants`; limit and how much is looked at are the caller's. Borrows from
-                        this struct, which is not moved */
+    run_query query; /* its ids, criteria, `wants` and bytes_max; limit and how many are looked at are the caller's.
+                        Borrows from this struct, which is not moved */
     const sw_app *app;
-    bool is_empty;   /* the bounds exclude each other: no run is meant */
-    unsigned states; /* bits 1 << shown_state */
-    unsigned given;  /* a bit for each name that was set */
+    bool is_empty;                  /* the bounds exclude each other: no run is meant */
+    unsigned states;                /* bits 1 << shown_state */
+    unsigned fates;                 /* of these states */
+    const char *failed_step, *kind; /* of the failure that has ended the run; "": no step's, no message. NULL: any */
+    unsigned given;                 /* a bit for each name that was set */
     char function[RUN_FILTER_TEXT], version[RUN_FILTER_TEXT], error[RUN_FILTER_TEXT], label[RUN_FILTER_TEXT];
+    char step_text[RUN_FILTER_TEXT], kind_text[ERROR_KIND_BYTES + 1];
 } run_filter;
 
 /* Makes a filter that means all runs. */

@@ -12,8 +12,7 @@
 
 enum {
     LIST_DEFAULT = 50,
-    LIST_MAX = 500,         /* as the refusal of a limit says */
-    LIST_BYTES_MAX = 65536, /* read from each end of a run's journal */
+    LIST_MAX = 500, /* as the refusal of a limit says */
     LIST_LOOKED_MAX = 20000,
     LIST_MS_MAX = 100
 };
@@ -21,7 +20,8 @@ enum {
 _Static_assert(LIST_DEFAULT >= 1 && LIST_DEFAULT <= LIST_MAX, "a list that names no limit has one that may be named");
 _Static_assert(LIST_MAX <= LIST_LOOKED_MAX, "a page without a filter is full");
 
-static const char list_names[] = "endpoint, state, version, label, from, to, id, error, before, after and limit";
+static const char list_names[] =
+    "endpoint, state, version, label, from, to, id, error, step, kind, before, after and limit";
 
 /* A request for a list that waits for the store. */
 typedef struct listing {
@@ -34,12 +34,8 @@ static void list_on_found(void *arg, const store_found *found)
     listing *l = arg;
     char next[RUN_ID_TEXT + 1];
     assert(found->count <= LIST_MAX);
-    if (found->error == store_no_memory) {
-        inquiry_refuse_memory(&l->base);
-        return;
-    }
     if (found->error) {
-        inquiry_refuse(&l->base, 500, found->error, NULL);
+        inquiry_refuse(&l->base, 503, found->error, "5");
         return;
     }
     json_writer w;
@@ -89,7 +85,6 @@ void runs_answer_list(home *h, http_exchange *x)
     if (!l) return;
     run_filter_init(&l->filter, h->app);
     l->filter.query.limit = LIST_DEFAULT;
-    l->filter.query.bytes_max = LIST_BYTES_MAX;
     l->filter.query.looked_max = LIST_LOOKED_MAX;
     l->filter.query.ms_max = store_is_by_hand(h->store) ? 0 : LIST_MS_MAX; /* what is repeated goes by no real clock */
     const char *why =

@@ -47,6 +47,37 @@ static void on_stop(sw_ctx *c)
     (void)sw_step_with(c, "stop", refuse_now, sw_nil(), &(sw_step_options){.retries = SW_NO_RETRIES});
 }
 
+/* Messages that are alike but for one thing each: of digits alone, one that another begins with, none, bytes that are
+ * no UTF-8, a character at the cut; each fails in one of two steps, or in none. */
+static const char *const odd_messages[] = {
+    "503",
+    "404 ",
+    "",
+    "no",
+    "No",
+    "no way",
+    "no 1 way",
+    "no 22 way",
+    "a \"quote\", a \\ and a\nline",
+    "a+b & c=d%20",
+    "not \xff text",
+    "\xc3",
+    "5 of 10 \xc3\xa4\xc3\xb6",
+    "0123456789 and then a text that is longer than what a kind has room for, at its end "
+    "\xe2\x82\xac\xe2\x82\xac\xe2\x82\xac",
+    "eighty bytes of a message that end within one character, which is left out alto"
+    "\xf0\x9f\x90\x9d"};
+enum { ODD_MESSAGES = sizeof odd_messages / sizeof *odd_messages, ODD_STEPS = 3 };
+
+static void on_odd(sw_ctx *c)
+{
+    static const char *const steps[ODD_STEPS] = {NULL, "refuse", "refuse:1"};
+    int which = atoi(sw_param(c, "which"));
+    const char *message = odd_messages[which % ODD_MESSAGES], *step = steps[which / ODD_MESSAGES % ODD_STEPS];
+    if (!step) sw_fail_fatal(c, "%s", message);
+    (void)sw_step(c, step, refuse, sw_str(c, message));
+}
+
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("filters");
@@ -57,6 +88,7 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "GET /held", on_held, NULL);
     sw_endpoint(app, "GET /nap", on_nap, NULL);
     sw_endpoint(app, "GET /stop", on_stop, &(sw_endpoint_options){.on_exhausted = SW_STOP});
+    sw_endpoint(app, "GET /odd/:which", on_odd, NULL);
     return sw_main(app, argc, argv);
 }
 
@@ -370,6 +402,99 @@ static void check_errors(void)
     CHECK_STR(a.body, "{\"errors\":[],\"runs\":0}\n");
 }
 
+/* ---- Groups of errors ---- */
+
+typedef struct group {
+    char step[128], kind[128]; /* as JSON has them, without quotes; step "": none */
+    long long runs;
+} group;
+
+static char *put_byte(char *to, unsigned byte)
+{
+    *to++ = (char)byte;
+    return to;
+}
+
+/* What the JSON string means, of which only ASCII is escaped. */
+static const char *plain(const char *json, char out[128])
+{
+    char *to = out;
+    for (unsigned code; *json; json++) {
+        CHECK(to - out < 127);
+        if (*json != '\\') {
+            to = put_byte(to, (unsigned char)*json);
+        } else if (*++json == 'u') {
+            CHECK(sscanf(json + 1, "%4x", &code) == 1 && code < 128);
+            to = put_byte(to, code);
+            json += 4;
+        } else {
+            to = put_byte(to, *json == 'n' ? '\n' : (unsigned char)*json);
+        }
+    }
+    *to = 0;
+    return out;
+}
+
+static size_t groups_read(group *to, size_t max)
+{
+    size_t n = 0;
+    call(NULL, server_url("/_sw/errors?limit=500"), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 200);
+    for (const char *at = a.body; (at = strstr(at, "{\"endpoint\":")); at++, n++) {
+        CHECK(n < max);
+        member(at, "step", to[n].step, sizeof to[n].step);
+        member(at, "error", to[n].kind, sizeof to[n].kind);
+        const char *runs = strstr(at, ",\"runs\":");
+        CHECK(runs);
+        to[n].runs = atoll(runs + 8);
+    }
+    return n;
+}
+
+static bool is_listed(const char *id, const seen *list, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        if (strcmp(list[i].id, id) == 0) return true;
+    return false;
+}
+
+/* The runs of the group, by its step and its kind, are as many as it says, and none of them is in `before`. */
+static size_t check_group(const group *g, seen *before, size_t count)
+{
+    char url[1024] = "/_sw/runs?limit=500", text[128], next[ID_LEN + 1];
+    add_text(url, sizeof url, "step", plain(g->step, text));
+    add_text(url, sizeof url, "kind", plain(g->kind, text));
+    add_text(url, sizeof url, "state", "failed,running");
+    call(NULL, server_url(url), NULL, NULL, 0, &a);
+    size_t n = page_read(before, count, next);
+    if ((long long)n != g->runs) printf("# %s: %zu, not %lld\n", url, n, g->runs);
+    CHECK_INT(n, g->runs);
+    for (size_t i = 0; i < n; i++) CHECK(!is_listed(before[count + i].id, before, count));
+    return n;
+}
+
+static void test_groups(void)
+{
+    static group groups[ODD_MESSAGES * ODD_STEPS];
+    static seen found[RUNS_MAX];
+    char data[128], path[32], next[ID_LEN + 1];
+    snprintf(data, sizeof data, "%s/groups", root);
+    served_start(&server, (const char *const[]){"--data", data, "--dev", NULL});
+    for (unsigned i = 0; i < ODD_MESSAGES * ODD_STEPS * 2; i++) {
+        snprintf(path, sizeof path, "/odd/%u", i);
+        begin(path);
+    }
+    begin("/ok");
+    settle();
+    size_t count = 0, n = groups_read(groups, ODD_MESSAGES * ODD_STEPS);
+    CHECK(n > ODD_MESSAGES * ODD_STEPS / 2 && n < ODD_MESSAGES * ODD_STEPS);
+    for (size_t i = 0; i < n; i++) count += check_group(&groups[i], found, count);
+    CHECK_INT(count, ODD_MESSAGES * ODD_STEPS * 2);
+    call(NULL, server_url("/_sw/runs?kind=no&state=succeeded"), NULL, NULL, 0, &a);
+    CHECK_INT(page_read(found, 0, next), 0);
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+}
+
 static void check_process(void)
 {
     call(NULL, server_url("/_sw/process"), NULL, NULL, 0, &a);
@@ -416,6 +541,15 @@ static void check_refused(const char *query, const char *why)
     CHECK(strstr(a.body, why));
 }
 
+static void check_errors_refused(void)
+{
+    call(NULL, server_url("/_sw/errors?state=failed"), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 400);
+    CHECK(strstr(a.body, "no parameter \\\"state\\\""));
+    call(NULL, server_url("/_sw/errors?limit=501"), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 400);
+}
+
 static void test_refusals(void)
 {
     char data[128];
@@ -435,6 +569,8 @@ static void test_refusals(void)
     check_refused("label=:bees", "\\\"label\\\"");
     check_refused("version=", "\\\"version\\\"");
     check_refused("error=", "\\\"error\\\"");
+    check_refused("kind=123456789012345678901234567890123456789012345678901234567890123456789012345678901",
+                  "\\\"kind\\\"");
     check_refused("limit=0", "\\\"limit\\\"");
     check_refused("limit=501", "\\\"limit\\\"");
     check_refused("limit=-1", "\\\"limit\\\"");
@@ -466,11 +602,7 @@ static void test_refusals(void)
         snprintf(query, sizeof query, "to=%s", times[i]);
         check_refused(query, "\\\"to\\\"");
     }
-    call(NULL, server_url("/_sw/errors?state=failed"), NULL, NULL, 0, &a);
-    CHECK_INT(a.status, 400);
-    CHECK(strstr(a.body, "no parameter \\\"state\\\""));
-    call(NULL, server_url("/_sw/errors?limit=501"), NULL, NULL, 0, &a);
-    CHECK_INT(a.status, 400);
+    check_errors_refused();
     call(NULL, server_url("/_sw/runs?from=2024-02-29T23:59:60.5%2b01:00&to=2024-02-28T00:00:00Z"), NULL, NULL, 0, &a);
     CHECK_INT(a.status, 200);
     CHECK_STR(a.body, "{\"runs\":[]}\n");
@@ -478,6 +610,7 @@ static void test_refusals(void)
 }
 
 static const check_case cases[] = {{"filters find what a plain look finds", test_filters},
+                                   {"a group of errors is what its step and kind find", test_groups},
                                    {"what is no filter is refused", test_refusals}};
 
 SERVED_MAIN(serve, NULL, cases)
