@@ -27,6 +27,7 @@ typedef struct counting {
     bulk_plan plan;
     int64_t began_ms;
     int64_t matches, skipped[BULK_VERDICTS];
+    bool has_more; /* than `max` */
     size_t sample_count;
     run_id sample[SAMPLE_RUNS];
 } counting;
@@ -36,6 +37,10 @@ static void counting_take(counting *n, const store_summary *s)
     bulk_verdict v = bulk_plan_judge(&n->plan, s);
     if (v != BULK_ACTS) {
         n->skipped[v]++;
+        return;
+    }
+    if (n->plan.max > 0 && n->matches >= n->plan.max) {
+        n->has_more = true;
         return;
     }
     if (n->sample_count < SAMPLE_RUNS) n->sample[n->sample_count++] = s->run;
@@ -48,6 +53,7 @@ static void counting_answer(counting *n, bool is_cut)
     json_writer w;
     json_writer_init(&w, n->base.home->arenas);
     json_open_map(&w, NULL);
+    json_put_int(&w, "asOf", n->plan.as_of_ms);
     json_put_int(&w, "matches", n->matches);
     if (is_cut) json_put_value(&w, "more", sw_bool(true));
     json_open_map(&w, "skipped");
@@ -69,22 +75,14 @@ static void counting_go_on(counting *n);
 static void counting_on_found(void *arg, const store_found *found)
 {
     counting *n = arg;
-    if (found->error == store_no_memory) {
-        inquiry_refuse_memory(&n->base);
-        return;
-    }
     if (found->error) {
-        inquiry_refuse(&n->base, 500, found->error, NULL);
+        inquiry_refuse(&n->base, 503, found->error, "5");
         return;
     }
-    bool is_full = false;
-    for (size_t i = 0; i < found->count && !is_full; i++) {
-        counting_take(n, &found->runs[i]);
-        is_full = n->plan.max > 0 && n->matches >= n->plan.max;
-    }
+    for (size_t i = 0; i < found->count && !n->has_more; i++) counting_take(n, &found->runs[i]);
     bool is_late = clock_steady_ms() - n->began_ms >= COUNT_MS || n->base.home->draining;
-    if (!found->next || is_full || is_late) {
-        counting_answer(n, found->next && !is_full);
+    if (!found->next || n->has_more || is_late) {
+        counting_answer(n, found->next || n->has_more);
         return;
     }
     run_filter_lower(&n->plan.filter, found->next);
@@ -126,14 +124,12 @@ static sw_value text_value(const char *text)
     return v;
 }
 
-/* The body that is journaled: with who asked, and as of when: the clock of a loop, of which ids are made, may be
- * CLOCK_SET_MS ahead, and no run is left out that began before. */
+/* The body that is journaled: with who asked. */
 static bool bulk_write_body(arena *a, const bulk_body *body, const bulk_plan *p, sw_bytes *out)
 {
-    int64_t as_of_ms = p->as_of_ms > 0 ? p->as_of_ms : clock_wall_ms() + CLOCK_SET_MS;
     msgpack_object_kv members[] = {{text_value("action"), body->action},
                                    {text_value("filter"), body->filter},
-                                   {text_value("asOf"), sw_int(as_of_ms)},
+                                   {text_value("asOf"), sw_int(p->as_of_ms)},
                                    {text_value("perSecond"), sw_int(p->per_second)},
                                    {text_value("max"), body->max},
                                    {text_value("text"), body->text},
@@ -156,6 +152,15 @@ static void bulk_begin(home *h, http_exchange *x, const endpoint *e, sw_bytes bo
     /* Without its Host, which is that of the admin API: the run's URLs are at the public door. */
     const request_wish wish = {.answer = {.kind = WAITER_ASYNC}, .scope = RUN_TOKEN_CONTROL};
     (void)door_begin_work(h, x, &(door_work){.endpoint = e, .input = &input}, &wish);
+}
+
+/* Without `asOf` the wish is as of now. The clock of a loop, of which ids are made, may be CLOCK_SET_MS ahead, and no
+ * run is left out that began before. A dry run says the moment, so that the wish that follows means no more than it
+ * showed.
+ */
+static void bulk_set_as_of(bulk_body *body)
+{
+    if (sw_is_nil(body->as_of)) body->as_of = sw_int(clock_wall_ms() + CLOCK_SET_MS);
 }
 
 /* Takes x. `body` has who asks; `a`: for what is made on the way. */
@@ -190,7 +195,9 @@ void bulk_answer(home *h, http_exchange *x, const endpoint *e, const char *by)
         problem_reply(x, 503, "the server is stopping: ask again", "1");
     } else {
         arena_init(&a, h->arenas);
-        if (body_read(x, &a, members, sizeof members / sizeof *members)) bulk_take(h, x, e, &body, &a);
+        bool is_read = body_read(x, &a, members, sizeof members / sizeof *members);
+        if (is_read) bulk_set_as_of(&body);
+        if (is_read) bulk_take(h, x, e, &body, &a);
         arena_free(&a);
     }
 }
