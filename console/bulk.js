@@ -3,7 +3,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask } from "./api.js";
 import { Buttons, Modal, Refused, useWork } from "./dialogs.js";
-import { html } from "./parts.js";
+import { Time, html } from "./parts.js";
 import { go } from "./place.js";
 import { STEERING, available, steer } from "./steering.js";
 import { count, plural } from "./words.js";
@@ -72,17 +72,27 @@ function ChosenDialog({ name, runs: chosen, close, changed }) {
 
 // ---- All that fit, by a run of the server's ----
 
-const filterOf = (filters) => Object.fromEntries(Object.entries(filters).map(
-  ([name, value]) => [name, Array.isArray(value) ? value.join(",") : value]));
+const SAID = { kind: "error" }; // as the view of errors names it
+const sayFilter = ([name, value]) => `${SAID[name] ?? name}: ${value === "" ? "none" : value}`;
 
-// `action`: what is proposed.
-export function BulkDialog({ filters, close, action = "cancel" }) {
-  const [wish, set] = useState({ action, perSecond: 50, max: 10000 }), [found, setFound] = useState(null);
-  const change = (more) => { set({ ...wish, ...more }); setFound(null); };
-  const body = { ...wish, filter: filterOf(filters) };
+function Found({ found, max }) {
+  const more = found.matches >= max ? "; more would, of which nothing is done" : ", and more that were not counted";
+  return html`
+    <div role="status"><p id="bulk-found"><strong>${plural(found.matches, "run")}</strong>
+      ${" "}${found.matches === 1 ? "fits" : "fit"}${found.more ? more : ""}, as of <${Time} at=${found.asOf} />.
+      ${" "}Nothing is done to runs that began later.</p>
+      <ul class="sample">${found.sample.slice(0, 5).map((run) => html`<li><code>${run}</code></li>`)}</ul></div>`;
+}
+
+// `action`: what is proposed. What is done is done as of the moment that the dry run has shown.
+export function BulkDialog({ filters, close, action = "cancel", title = "All runs that fit the filters" }) {
+  const [wish, set] = useState({ action, perSecond: 50, max: 10000 }), [answer, setAnswer] = useState({});
+  const [filter] = useState(filters); // as it was when somebody decided
+  const found = answer.of === wish ? answer.found : null; // an answer to what was wished before says nothing
+  const change = (more) => set({ ...wish, ...more });
   const work = useWork(null, async () => {
-    if (!found) return setFound(await ask("POST", "_sw/bulk", { ...body, dryRun: true }));
-    const { runId } = await ask("POST", "_sw/bulk", { ...body, dryRun: false });
+    if (!found) return setAnswer({ of: wish, found: await ask("POST", "_sw/bulk", { ...wish, filter, dryRun: true }) });
+    const { runId } = await ask("POST", "_sw/bulk", { ...wish, filter, asOf: found.asOf, dryRun: false });
     close();
     return go({ run: runId });
   });
@@ -90,18 +100,17 @@ export function BulkDialog({ filters, close, action = "cancel" }) {
     <label class="field"><span>${label}</span><input id=${`bulk-${name}`} type="number" min="1" value=${wish[name]}
       onInput=${(e) => change({ [name]: Number(e.currentTarget.value) })} /></label>`;
   return html`
-    <${Modal} title="All runs that fit the filters" close=${close}>
+    <${Modal} title=${title} close=${close}>
       <form onSubmit=${work.start}>
         <label class="field"><span>do</span><select id="bulk-action" value=${wish.action}
           onChange=${(e) => change({ action: e.currentTarget.value })}>
           ${["cancel", "stop", "release", "resume"].map((name) => html`<option value=${name}>${name}</option>`)}
         </select></label>
-        <p class="soft">${Object.entries(body.filter).map(([name, value]) => `${name}: ${value}`).join(", ") || "all runs"}</p>
+        <ul class="criteria" aria-label="filters">${Object.entries(filter).map((of) => html`<li>${sayFilter(of)}</li>`)}
+          ${Object.keys(filter).length === 0 && html`<li>all runs</li>`}</ul>
         <div class="fields">${number("perSecond", "runs a second")}${number("max", "at most")}</div>
         ${STEERING[wish.action].says({}).filter(Boolean).map((text) => html`<p>Of each: ${text}</p>`)}
-        ${found && html`<div role="status"><p id="bulk-found"><strong>${plural(found.matches, "run")}</strong>
-          ${" "}${found.matches === 1 ? "fits" : "fit"}${found.more ? ", and more that were not counted" : ""}.</p>
-          <ul class="sample">${(found.sample ?? []).slice(0, 5).map((run) => html`<li><code>${run.runId ?? run}</code></li>`)}</ul></div>`}
+        ${found && html`<${Found} found=${found} max=${wish.max} />`}
         <${Refused} error=${work.error} />
         <${Buttons} label=${found ? `${STEERING[wish.action].label} ${plural(found.matches, "run")}` : "See which"}
           grave=${Boolean(found)} busy=${work.busy} disabled=${found?.matches === 0} close=${close} />

@@ -7,11 +7,8 @@ import { count } from "./words.js";
 
 const LOOK_MS = 5000;
 
-// What finds the runs of a group in the list: the longest part of the message without a masked digit.
-export function filtersOf(group) {
-  const text = group.error.split("#").reduce((best, part) => (part.length > best.length ? part : best), "").trim();
-  return { endpoint: group.endpoint, state: "failed", ...(text && { error: text }) };
-}
+// What finds the runs of a group, and no others: the server compares as it has grouped.
+export const filtersOf = ({ endpoint, step = "", error }) => ({ endpoint, state: "failed", step, kind: error });
 
 function Group({ group, resume }) {
   return html`
@@ -39,6 +36,6 @@ export function ErrorsView({ onRefusal }) {
           <th scope="col"><span class="unseen">actions</span></th></tr></thead>
         <tbody>${groups.map((group) => html`<${Group} key=${`${group.endpoint} ${group.step} ${group.error}`} group=${group}
           resume=${has.has("bulk") && has.has("resume") && setOpen} />`)}</tbody></table></div>`}
-      ${open && html`<${BulkDialog} action="resume" filters=${filtersOf(open)} close=${() => setOpen(null)} />`}
+      ${open && html`<${BulkDialog} action="resume" title="All runs that failed alike" filters=${filtersOf(open)} close=${() => setOpen(null)} />`}
     </section>`;
 }

@@ -1,16 +1,9 @@
-// What a list shows, as the URL says it. A server whose list takes no filters gets none.
+// What a list shows, as the URL says it.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask } from "./api.js";
 import { html } from "./parts.js";
 import { go } from "./place.js";
 import { STATES } from "./words.js";
-
-// Whether the server's list takes filters: an unknown parameter is refused.
-let taken = null;
-const takesFilters = () => (taken ??= ask("GET", "_sw/runs?limit=1&state=failed").then(() => true, (error) => {
-  if (error.status !== 400) taken = null; // it was not asked
-  return false;
-}));
 
 // The endpoints to choose from, by those that the server has.
 let endpoints = null;
@@ -35,9 +28,9 @@ function StateChips({ chosen, set }) {
     </fieldset>`;
 }
 
-function Field({ name, label, filters, set, hidden, ...rest }) {
-  const value = [filters[name] ?? []].flat().join(" "), [text, setText] = useState(value);
-  useEffect(() => setText((old) => (old.trim() === value ? old : value)), [value]);
+function Field({ name, label, filters, set, isTyped, hidden, ...rest }) {
+  const value = filters[name] ?? "", [text, setText] = useState(value);
+  useEffect(() => { if (!isTyped(name)) setText((old) => (old.trim() === value ? old : value)); }, [value]);
   const type = (e) => { setText(e.currentTarget.value); set(name, e.currentTarget.value); };
   return html`
     <label class="field"><span class=${hidden ? "unseen" : ""}>${label}</span>
@@ -52,39 +45,51 @@ function Day({ name, label, filters, set }) {
         onChange=${(e) => set(name, isoOf(e.currentTarget.value), 0)} /></label>`;
 }
 
+// What the view of errors filters by: nobody types it.
+function Failure({ filters }) {
+  const without = (name) => { const { [name]: _, ...rest } = filters; go({ filters: rest }); };
+  const chip = (name, text) => (filters[name] === undefined ? null : html`
+    <button type="button" class="filter" id=${`filter-${name}`} onClick=${() => without(name)}>
+      <span>${text}</span> <span aria-hidden="true">×</span><span class="unseen">, remove this filter</span></button>`);
+  return html`
+    ${chip("step", filters.step ? `failed in ${filters.step}` : "failed outside every step")}
+    ${chip("kind", `error: ${filters.kind || "without a message"}`)}`;
+}
+
 export function Filters({ filters }) {
-  const [has, setHas] = useState(false), [names, setNames] = useState([]), typing = useRef(null), typed = useRef({});
-  const latest = useRef(filters);
+  const [names, setNames] = useState([]), typing = useRef(null), typed = useRef({}), latest = useRef(filters);
+  const [round, setRound] = useState(0); // of fields: what was typed and is in no URL yet goes with the filters
   latest.current = filters;
-  useEffect(() => {
-    takesFilters().then((is) => { setHas(is); if (is) knownEndpoints().then(setNames); });
-    return () => clearTimeout(typing.current);
-  }, []);
+  const forget = () => { clearTimeout(typing.current); typed.current = {}; };
+  useEffect(() => { knownEndpoints().then(setNames); return forget; }, []);
   // What is typed goes into the URL when the keys rest; each of these is no step of the browser's history.
   const set = (name, value, wait = TYPING_MS) => {
     clearTimeout(typing.current);
-    typed.current[name] = name === "label" ? value.split(/\s+/).filter(Boolean) : value.trim();
+    typed.current[name] = value.trim();
     typing.current = setTimeout(() => {
-      go({ filters: { ...latest.current, ...typed.current } }, { replace: wait > 0 });
-      typed.current = {};
+      const wanted = { ...latest.current, ...typed.current };
+      forget();
+      go({ filters: wanted }, { replace: wait > 0 });
     }, wait);
   };
-  if (!has) return null;
+  const clear = () => { forget(); setRound(round + 1); go({}); };
+  const common = { filters, set, isTyped: (name) => name in typed.current };
   const more = ["version", "label", "id", "error", "from", "to"].some((name) => filters[name]);
   const states = (filters.state ?? "").split(",").filter(Boolean), any = Object.keys(filters).length > 0;
   return html`
-    <form class="filters" role="search" aria-label="filter the runs" onSubmit=${(e) => e.preventDefault()}>
+    <form key=${round} class="filters" role="search" aria-label="filter the runs" onSubmit=${(e) => e.preventDefault()}>
       <${StateChips} chosen=${states} set=${(value) => set("state", value, 0)} />
-      <${Field} name="endpoint" label="endpoint" filters=${filters} set=${set} list="endpoints" hidden placeholder="endpoint" />
+      <${Field} name="endpoint" label="endpoint" ...${common} list="endpoints" hidden placeholder="endpoint" />
       <datalist id="endpoints">${names.map((name) => html`<option value=${name} />`)}</datalist>
+      <${Failure} filters=${filters} />
+      ${any && html`<button type="button" class="plain" onClick=${clear}>clear filters</button>`}
       <details class="more" open=${more}><summary>more filters</summary><div class="fields">
-        <${Field} name="error" label="text in the error" filters=${filters} set=${set} />
-        <${Field} name="id" label="run id begins with" filters=${filters} set=${set} />
-        <${Field} name="label" label="labels" filters=${filters} set=${set} placeholder="name:value" />
-        <${Field} name="version" label="version" filters=${filters} set=${set} />
-        <${Day} name="from" label="began from" filters=${filters} set=${set} />
-        <${Day} name="to" label="began before" filters=${filters} set=${set} />
+        <${Field} name="error" label="text in the error" ...${common} />
+        <${Field} name="id" label="run id begins with" ...${common} />
+        <${Field} name="label" label="label" ...${common} placeholder="name:value" />
+        <${Field} name="version" label="version" ...${common} />
+        <${Day} name="from" label="began from" ...${common} />
+        <${Day} name="to" label="began until" ...${common} />
       </div></details>
-      ${any && html`<button type="button" class="plain" onClick=${() => go({})}>clear filters</button>`}
     </form>`;
 }

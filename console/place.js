@@ -1,23 +1,20 @@
 // Where the tab is: said by the URL's query alone, so that reload, Back, and a link sent to somebody else change nothing.
 // Relative to the page, so that it also works below a proxy's prefix.
-export const FILTERS = ["endpoint", "state", "version", "label", "id", "error", "from", "to"];
+export const FILTERS = ["endpoint", "state", "version", "label", "id", "error", "step", "kind", "from", "to"];
+const CAN_BE_EMPTY = ["step", "kind"]; // "": a failure outside every step, a message without a word
+const isSet = (name, value) => value != null && (value !== "" || CAN_BE_EMPTY.includes(name));
 
 // {view, run, tab, filters}
 export function readPlace(search = location.search) {
   const query = new URLSearchParams(search);
-  const filters = {};
-  for (const name of FILTERS) {
-    const values = query.getAll(name).filter(Boolean);
-    if (values.length > 0) filters[name] = name === "label" ? values : values[0];
-  }
-  const run = query.get("run");
-  return { view: run ? "run" : (query.get("view") ?? "runs"), run, step: query.get("step"), filters };
+  const run = query.get("run"), filters = {};
+  for (const name of run ? [] : FILTERS) if (isSet(name, query.get(name))) filters[name] = query.get(name);
+  return { view: run ? "run" : (query.get("view") ?? "runs"), run, step: run && query.get("step"), filters };
 }
 
 export function filterQuery(filters) {
   const query = new URLSearchParams();
-  for (const name of FILTERS)
-    for (const value of [filters[name] ?? []].flat()) if (value) query.append(name, value);
+  for (const name of FILTERS) if (isSet(name, filters[name])) query.set(name, filters[name]);
   return query;
 }
 

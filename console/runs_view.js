@@ -7,7 +7,7 @@ import { Link, State, Time, Trouble, html, useClock, useRepeat } from "./parts.j
 import { filterQuery, go } from "./place.js";
 import { RunsList } from "./runs_list.js";
 import { Virtual } from "./virtual.js";
-import { count, duration, isOver, note, runTime } from "./words.js";
+import { count, duration, isOver, note, plural, runTime } from "./words.js";
 
 const HEAD = 30, NEAR_END = 40, REFRESH_MS = 2000, FED_MS = 10000;
 
@@ -157,7 +157,7 @@ function keysOf(list, choose, page) {
 
 function Summary({ list }) {
   const { rows, isWhole, loading, error } = list;
-  const said = rows.length === 0 && loading ? "loading" : `${count(rows.length)}${isWhole ? "" : "+"} runs`;
+  const said = rows.length === 0 && loading ? "loading" : isWhole ? plural(rows.length, "run") : `${count(rows.length)}+ runs`;
   return html`<p class="summary" role="status">${error ? "not up to date" : said}</p>`;
 }
 

@@ -240,7 +240,8 @@ test('a place is said by its URL, and read back from it', () => {
     { view: 'runs', run: null, step: null, filters: {} },
     { view: 'errors', run: null, step: null, filters: {} },
     { view: 'run', run: 'A&b=c', step: 'x#y', filters: {} },
-    { view: 'runs', run: null, step: null, filters: { state: 'failed', error: 'a b&c', label: ['k:v', 'a:b'] } },
+    { view: 'runs', run: null, step: null, filters: { state: 'failed', error: 'a b&c', label: 'customer:Ann Lee' } },
+    { view: 'runs', run: null, step: null, filters: { step: '', kind: '' } }, // outside every step, without a message
   ])
     assert.deepEqual(readPlace(urlOf(place).replace('./', '')), place);
 });

@@ -144,8 +144,42 @@ test('errors are grouped, and lead to their runs', async (t) => {
   await page.waitForSelector(row, { state: 'detached' });
   await page.click('.errors td.number a');
   await page.waitForFunction(() => document.querySelectorAll('.run:not(.head)').length === 1);
-  assert.match(decodeURIComponent(page.url()), /state=failed.*error=/);
+  assert.match(decodeURIComponent(page.url()), /state=failed.*step=.*kind=/);
   assert.equal(await page.evaluate(() => window.hacked), undefined);
+});
+
+test('what is done to a group of errors is done to its runs alone', async (t) => {
+  const service = await startOperated(t);
+  const names = ['mail', 'pay', 'pay', 'mail', 'mail'],
+    ids = [];
+  service.gate.fail('mail', 503);
+  service.gate.fail('pay', 404);
+  for (const name of names) ids.push(await service.begin(`/alike/${name}`));
+  for (const id of ids) await service.inState(id, 'failed');
+  const page = await open(t, service, { path: '/?view=errors' });
+  const row = 'tr:has(td:text-is("pay"))';
+  await page.waitForSelector(row);
+  assert.equal(await page.textContent(`${row} .message`), '#', 'a message of digits alone');
+  assert.equal(await page.textContent(`${row} td.number`), '2');
+  service.gate.open('pay', 'mail');
+  await page.click(`${row} >> text=Resume all …`);
+  await page.click('dialog button[type=submit]');
+  await page.waitForSelector('#bulk-found >> text=2 runs');
+  await shot(page, 'console-resume-all');
+  await page.click('dialog button[type=submit]');
+  await gone(page);
+  await page.waitForSelector('.run-page >> text=POST /_sw/bulk');
+  await runIs(page, 'succeeded');
+  for (const [i, id] of ids.entries()) await service.inState(id, names[i] === 'pay' ? 'succeeded' : 'failed');
+
+  await page.click('nav >> text=Errors');
+  await page.click('tr:has(td:text-is("mail")) td.number a');
+  await page.waitForFunction(() => document.querySelectorAll('.run:not(.head)').length === 3);
+  assert.match(await page.textContent('#filter-step'), /failed in mail/);
+  await shot(page, 'console-alike');
+  await page.click('#filter-step');
+  await page.waitForSelector('#filter-step', { state: 'detached' });
+  assert.doesNotMatch(page.url(), /step=/);
 });
 
 test('a fork by keys alone: a dry run says what is done again, and just that is done', async (t) => {
@@ -212,10 +246,15 @@ test('all that fit the filters are cancelled by a run of the server', async (t) 
   assert.match(await page.textContent('#bulk-found'), /12 runs\s+fit/);
   await shot(page, 'console-bulk');
   for (const id of ids) assert.equal((await service.run(id)).state, 'sleeping', 'a dry run does nothing');
+  const asOf = Date.parse(await page.getAttribute('#bulk-found time', 'datetime'));
+  await until('the clock of each loop is past what was shown', () => Date.now() > asOf + 50);
+  const late = await service.begin('/sleep');
+  await service.inState(late, 'sleeping');
   await page.click('dialog button[type=submit]');
   await gone(page);
   await page.waitForSelector('.run-page >> text=POST /_sw/bulk');
   await runIs(page, 'succeeded');
   for (const id of ids) await service.inState(id, 'cancelled');
   assert.equal((await service.run(third)).state, 'succeeded');
+  assert.equal((await service.run(late)).state, 'sleeping', 'nobody has been shown it');
 });

@@ -75,6 +75,21 @@ static void on_json(sw_ctx *c)
     sw_reply_json(c, 200, sw_step_with(c, "json", ask_json, gate_input(c, "json"), &once));
 }
 
+/* Fails with a message that is a number alone. */
+static sw_value ask_number(sw_ctx *c, sw_value input)
+{
+    const char *gate = sw_cstr(c, sw_get(input, "gate")), *name = sw_cstr(c, sw_get(input, "name"));
+    sw_response r = sw_fetch(c, &(sw_request){.url = sw_printf(c, "%s/%s", gate, name)});
+    if (r.status != 200) sw_fail(c, "%d", r.status);
+    return sw_int(r.status);
+}
+
+static void on_alike(sw_ctx *c)
+{
+    const char *step = sw_param(c, "step");
+    sw_reply_json(c, 200, sw_step_with(c, step, ask_number, gate_input(c, step), &once));
+}
+
 static sw_value fail_twice(sw_ctx *c, sw_value input)
 {
     if (sw_attempt(c) < 3) sw_fail(c, "attempt %d fails", sw_attempt(c));
@@ -139,6 +154,7 @@ int main(int argc, char **argv)
     sw_endpoint(app, "GET /retry", on_retry, NULL);
     sw_endpoint(app, "GET /third", on_third, NULL);
     sw_endpoint(app, "GET /json", on_json, NULL);
+    sw_endpoint(app, "GET /alike/:step", on_alike, NULL);
     sw_endpoint(app, "GET /fan", on_fan, NULL);
     sw_endpoint(app, "GET /hostile", on_hostile, NULL);
     return sw_main(app, argc, argv);
