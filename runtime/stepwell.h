@@ -112,6 +112,10 @@ typedef struct sw_endpoint_options {
     const char *cors_origin;   /* pages of this origin ("https://app.example.com", or "*") may call the endpoint:
                                   preflights are answered, all responses carry the header, refusals too. NULL: none */
     void *arg;                 /* for the handler: sw_arg(c); borrowed while the program runs */
+    const char *const *omit;   /* parts of requests that are left out before the run begins, so that neither the journal
+                                  nor the handler has them; NULL-terminated: "header:NAME", "query:NAME", "json:NAME" (a
+                                  member of that name at any depth), "json:/a/b" (RFC 6901; "*" stands for each member
+                                  or element). The body is then written anew as JSON; one that is not JSON gets 400 */
 } sw_endpoint_options;
 
 /* The layout of the structs and functions that a program compiled with this header takes from the library. The number,

@@ -72,7 +72,7 @@ static bool key_read(key *k, char *text)
     return false;
 }
 
-redact *redact_new(const char *list, char *error, size_t error_size)
+redact *redact_new(const char *whose, const char *list, char *error, size_t error_size)
 {
     redact *r = calloc(1, sizeof *r);
     char *text = strdup(list);
@@ -86,9 +86,8 @@ redact *redact_new(const char *list, char *error, size_t error_size)
             continue;
         }
         (void)snprintf(error, error_size,
-                       "--redact: \"%.80s\" is no key: header:NAME, query:NAME, json:NAME or json:/a/b, at most %d of "
-                       "them",
-                       at, KEYS_MAX);
+                       "%s: \"%.80s\" is no key: header:NAME, query:NAME, json:NAME or json:/a/b, at most %d of them",
+                       whose, at, KEYS_MAX);
         free(r);
         r = NULL;
     }
@@ -169,12 +168,37 @@ const char *redact_target(const redact *r, arena *a, const char *target, size_t 
     return out;
 }
 
+const char *redact_target_take_out(const redact *r, arena *a, const char *target, size_t *len)
+{
+    const char *mark = *len > 0 && redact_has_query(r) ? memchr(target, '?', *len) : NULL;
+    if (!mark) return target;
+    const char *end = target + *len;
+    char *out = arena_alloc(a, *len + 1), *to = out;
+    if (!out) return NULL;
+    to = (char *)memcpy(to, target, (size_t)(mark - target)) + (mark - target);
+    char separator = '?';
+    for (const char *at = mark + 1; at < end;) {
+        const char *next = memchr(at, '&', (size_t)(end - at)), *stop = next ? next : end;
+        const char *equals = memchr(at, '=', (size_t)(stop - at)), *name_end = equals ? equals : stop;
+        if (!redact_hides_parameter(r, (http_text){at, (size_t)(name_end - at)})) {
+            *to++ = separator;
+            to = (char *)memcpy(to, at, (size_t)(stop - at)) + (stop - at);
+            separator = '&';
+        }
+        at = next ? next + 1 : end;
+    }
+    *to = 0;
+    *len = (size_t)(to - out);
+    return out;
+}
+
 /* ---- Values ---- */
 
 /* Which keys may still apply at this place: their pointers have led here. */
 typedef struct place {
     const redact *keys;
     arena *arena;
+    bool takes_out;
     size_t depth;
     uint8_t lives[KEYS_MAX / 8];
 } place;
@@ -190,7 +214,7 @@ static bool step_is(const char *step, const char *name, size_t len)
 /* Goes one member or element down. True: that is hidden. */
 static bool place_enter(const place *from, const char *name, size_t len, place *to)
 {
-    *to = (place){.keys = from->keys, .arena = from->arena, .depth = from->depth + 1};
+    *to = (place){.keys = from->keys, .arena = from->arena, .takes_out = from->takes_out, .depth = from->depth + 1};
     for (size_t i = 0; i < from->keys->count; i++) {
         const key *k = &from->keys->keys[i];
         if (k->kind == KEY_NAME && strlen(k->name) == len && memcmp(k->name, name, len) == 0) return true;
@@ -211,21 +235,32 @@ static void hide(msgpack_object *v)
     v->via.str.size = sizeof REDACTED - 1;
 }
 
+static void hide_element(const place *p, msgpack_object *v)
+{
+    hide(v);
+    if (p->takes_out) v->type = MSGPACK_OBJECT_NIL;
+}
+
 static bool place_redact_map(const place *p, msgpack_object *v)
 {
     size_t n = v->via.map.size;
+    uint32_t kept = 0;
     msgpack_object_kv *pairs = arena_memdup(p->arena, v->via.map.ptr, n * sizeof *pairs);
     if (!pairs && n > 0) return false;
     for (size_t i = 0; i < n; i++) {
         const msgpack_object *name = &pairs[i].key;
         place below;
         bool is_text = name->type == MSGPACK_OBJECT_STR;
-        if (place_enter(p, is_text ? name->via.str.ptr : "", is_text ? name->via.str.size : 0, &below))
+        bool is_meant = place_enter(p, is_text ? name->via.str.ptr : "", is_text ? name->via.str.size : 0, &below);
+        if (is_meant && p->takes_out) continue;
+        if (is_meant)
             hide(&pairs[i].val);
         else if (!place_redact(&below, &pairs[i].val))
             return false;
+        pairs[kept++] = pairs[i];
     }
     v->via.map.ptr = pairs;
+    v->via.map.size = kept;
     return true;
 }
 
@@ -239,7 +274,7 @@ static bool place_redact_array(const place *p, msgpack_object *v)
         place below;
         int len = snprintf(number, sizeof number, "%zu", i);
         if (place_enter(p, number, (size_t)len, &below))
-            hide(&elements[i]);
+            hide_element(p, &elements[i]);
         else if (!place_redact(&below, &elements[i]))
             return false;
     }
@@ -255,11 +290,14 @@ static bool place_redact(const place *p, msgpack_object *v)
     return true;
 }
 
-bool redact_value(const redact *r, arena *a, msgpack_object *v)
+static bool value_redact(const redact *r, arena *a, msgpack_object *v, bool takes_out)
 {
     bool has_parts = v->type == MSGPACK_OBJECT_MAP || v->type == MSGPACK_OBJECT_ARRAY;
     if (!has_parts || !redact_has_json(r)) return true;
-    place root = {.keys = r, .arena = a};
+    place root = {.keys = r, .arena = a, .takes_out = takes_out};
     memset(root.lives, 0xff, sizeof root.lives);
     return place_redact(&root, v);
 }
+
+bool redact_value(const redact *r, arena *a, msgpack_object *v) { return value_redact(r, a, v, false); }
+bool redact_take_out(const redact *r, arena *a, msgpack_object *v) { return value_redact(r, a, v, true); }

@@ -1,5 +1,6 @@
-/* redact: which parts of requests, results and answers people are not to see (--redact). Owns a list of keys, which is
- * read once and does not change: any thread may ask. Changes copies alone, never a journal.
+/* redact: which parts of requests, results and answers people are not to see (--redact), or of requests are left out of
+ * runs (sw_endpoint_options.omit). Owns a list of keys, which is read once and does not change: any thread may ask.
+ * Changes copies alone, never a journal.
  *
  *     header:NAME    a header of that name, in any case
  *     query:NAME     a parameter of a target's query
@@ -18,8 +19,9 @@
 
 typedef struct redact redact;
 
-/* Reads a list of keys with commas. NULL with a message in `error`: one of them is none, or there is no memory. */
-redact *redact_new(const char *list, char *error, size_t error_size);
+/* Reads a list of keys with commas. NULL with a message in `error`, which begins with `whose`: one of them is none, or
+ * there is no memory. */
+redact *redact_new(const char *whose, const char *list, char *error, size_t error_size);
 void redact_free(redact *r); /* NULL is allowed */
 
 /* In all of these NULL as `r` hides nothing. */
@@ -32,5 +34,9 @@ bool redact_value(const redact *r, arena *a, msgpack_object *v);
 /* Returns the target (path and query) with the values of hidden parameters replaced, in `a` if there are any. NULL: no
  * memory. */
 const char *redact_target(const redact *r, arena *a, const char *target, size_t *len);
+/* As the two above, but takes away what they hide: a member or parameter with its name. Of an array, whose elements are
+ * told by their number, the element becomes nil. */
+bool redact_take_out(const redact *r, arena *a, msgpack_object *v);
+const char *redact_target_take_out(const redact *r, arena *a, const char *target, size_t *len);
 
 #endif

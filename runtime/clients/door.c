@@ -3,7 +3,9 @@
 #include <assert.h>
 #include <stdio.h>
 
+#include "runtime/base/arena.h"
 #include "runtime/base/problem.h"
+#include "runtime/clients/omit.h"
 #include "runtime/clients/waiter.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
@@ -69,7 +71,23 @@ run *door_begin(home *h, http_exchange *x, const http_match *m, const request_wi
     return door_begin_work(h, x, &(door_work){m->target, &input, key}, w);
 }
 
-run *door_begin_work(home *h, http_exchange *x, const door_work *work, const request_wish *w)
+/* Takes out of the input what its endpoint leaves out. False: the exchange has its answer. */
+static bool door_take_out(home *h, http_exchange *x, const endpoint *e, arena *a, run_input *input)
+{
+    switch (omit_take_out(e, a, input)) {
+    case OMIT_DONE:
+        return true;
+    case OMIT_NO_JSON:
+        problem_reply(x, 400, "the body is not JSON, and parts of it may not be kept: nothing was done", NULL);
+        return false;
+    default:
+        door_refuse(h, x, &(run_refusal){"out of memory", "5"});
+        return false;
+    }
+}
+
+/* Begins the run of a request from which nothing is left out any more. */
+static run *door_begin_run(home *h, http_exchange *x, const door_work *work, const request_wish *w)
 {
     const run_origin origin = {.key = work->key};
     run_refusal why = {"out of memory", "5"};
@@ -82,6 +100,18 @@ run *door_begin_work(home *h, http_exchange *x, const door_work *work, const req
     }
     waiter_join(client, &r->waiters, x, &r->id);
     door_call_handlers(h);
+    return r;
+}
+
+run *door_begin_work(home *h, http_exchange *x, const door_work *work, const request_wish *w)
+{
+    run *r = NULL;
+    run_input input = *work->input;
+    arena a;
+    arena_init(&a, h->arenas);
+    if (door_take_out(h, x, work->endpoint, &a, &input))
+        r = door_begin_run(h, x, &(door_work){work->endpoint, &input, work->key}, w);
+    arena_free(&a);
     return r;
 }
 

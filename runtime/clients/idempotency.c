@@ -8,11 +8,13 @@
 #include <string.h>
 #include <strings.h>
 
+#include "runtime/base/arena.h"
 #include "runtime/base/problem.h"
 #include "runtime/base/want.h"
 #include "runtime/clients/by_id.h"
 #include "runtime/clients/door.h"
 #include "runtime/clients/idempotency_key.h"
+#include "runtime/clients/omit.h"
 #include "runtime/clients/waiter.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
@@ -102,11 +104,19 @@ static bool key_hash_scope(const endpoint *e, const http_request *q, const idemp
     return true;
 }
 
-static bool store_key_make(const endpoint *e, const http_request *q, const idempotency_key *key, store_key *out)
+/* What is left out of the run is left out of the fingerprint, which is on disk too. False: no memory. */
+static bool key_make_fingerprint(home *h, const endpoint *e, const http_request *q,
+                                 uint8_t fingerprint[STORE_KEY_BYTES])
 {
-    http_text request[] = {q->method, q->target, q->body};
-    key_digest(out->fingerprint, request, 3);
-    return key_hash_scope(e, q, key, out->hash);
+    run_input input = {.target = q->target, .headers = q->headers, .header_count = q->header_count, .body = q->body};
+    arena a;
+    arena_init(&a, h->arenas);
+    omit_result result = omit_take_out(e, &a, &input);
+    if (result == OMIT_NO_JSON) input.body = (http_text){"", 0}; /* no run begins with it */
+    http_text request[] = {q->method, input.target, input.body};
+    if (result != OMIT_NO_MEMORY) key_digest(fingerprint, request, 3);
+    arena_free(&a);
+    return result != OMIT_NO_MEMORY;
 }
 
 /* ---- The table ---- */
@@ -292,8 +302,13 @@ void idempotency_take(home *h, const endpoint *e, http_exchange *x, const reques
     store_key key;
     assert(w->key_count > 0);
     if (!key_read(x, w, &name)) return;
-    if (!store_key_make(e, http_exchange_request(x), &name, &key)) {
+    const http_request *q = http_exchange_request(x);
+    if (!key_hash_scope(e, q, &name, key.hash)) {
         key_refuse(x, 400, "the header that names the caller is there more than 8 times");
+        return;
+    }
+    if (!key_make_fingerprint(h, e, q, key.fingerprint)) {
+        problem_reply(x, 503, "out of memory", "5");
         return;
     }
     unsigned owner = (unsigned)(key.hash[0] << 8 | key.hash[1]) % h->count;

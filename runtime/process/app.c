@@ -72,6 +72,7 @@ static bool app_open_admin_on_public(sw_app *app, char *error, size_t error_size
 static sw_endpoint_options endpoint_copy_options(const sw_endpoint_options *from)
 {
     sw_endpoint_options o = from ? *from : (sw_endpoint_options){.version = NULL};
+    o.omit = NULL; /* see endpoint_read_omit */
     if (o.version) o.version = app_must(strdup(o.version));
     if (o.caller_header) o.caller_header = app_must(strdup(o.caller_header));
     if (o.cors_origin) o.cors_origin = app_must(strdup(o.cors_origin));
@@ -84,6 +85,21 @@ static sw_endpoint_options endpoint_copy_options(const sw_endpoint_options *from
     return o;
 }
 
+/* Returns the keys of what is left out of requests, NULL: there are none. */
+static redact *endpoint_read_omit(sw_app *app, const char *const *keys)
+{
+    char why[ERROR_TEXT];
+    size_t size = 1;
+    for (size_t i = 0; keys && keys[i]; i++) size += strlen(keys[i]) + 1;
+    if (size == 1) return NULL;
+    char *list = app_must(calloc(1, size)), *to = list;
+    for (size_t i = 0; keys[i]; i++) to += sprintf(to, "%s%s", i > 0 ? "," : "", keys[i]);
+    redact *omits = redact_new("sw_endpoint: .omit", list, why, sizeof why);
+    if (!omits) app_mistake(app, why);
+    free(list);
+    return omits;
+}
+
 void sw_endpoint(sw_app *app, const char *route, sw_handler handler, const sw_endpoint_options *options)
 {
     if (!handler) app_mistake(app, "sw_endpoint: the handler is NULL");
@@ -92,7 +108,10 @@ void sw_endpoint(sw_app *app, const char *route, sw_handler handler, const sw_en
         app_mistake(app, "sw_endpoint: .cors_origin cannot be sent as a header");
     app->durable = true;
     app_add(app, route,
-            (endpoint){.kind = ENDPOINT_DURABLE, .handler = handler, .options = endpoint_copy_options(options)});
+            (endpoint){.kind = ENDPOINT_DURABLE,
+                       .handler = handler,
+                       .options = endpoint_copy_options(options),
+                       .omits = endpoint_read_omit(app, options ? options->omit : NULL)});
 }
 
 void sw_route(sw_app *app, const char *route, sw_handler handler) { sw_route_arg(app, route, handler, NULL); }
@@ -149,6 +168,7 @@ static void endpoint_free(endpoint *e)
     free((void *)(uintptr_t)e->options.version);
     free((void *)(uintptr_t)e->options.caller_header);
     free((void *)(uintptr_t)e->options.cors_origin);
+    redact_free(e->omits);
     free(e->files_dir);
     free((void *)(uintptr_t)e->route);
     free(e);
@@ -231,7 +251,8 @@ options_result app_configure(sw_app *app, int argc, char **argv, char *error, si
     operators_mode mode = getenv(CONTROL_VARIABLE) ? OPERATORS_GOOD : OPERATORS_ALL;
     app->operators = operators_new(app->opt.tokens, app->opt.admin_token, mode, error, error_size);
     if (!app->operators) return OPTIONS_WRONG;
-    if (app->opt.redact && !(app->redact = redact_new(app->opt.redact, error, error_size))) return OPTIONS_WRONG;
+    if (app->opt.redact && !(app->redact = redact_new("--redact", app->opt.redact, error, error_size)))
+        return OPTIONS_WRONG;
     if (!http_header_valid("origin", app->opt.cors_origin)) {
         (void)snprintf(error, error_size, "--cors-origin cannot be sent as a header");
         return OPTIONS_WRONG;

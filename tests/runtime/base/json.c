@@ -596,7 +596,7 @@ static void test_written_short(void)
     json_writer w;
     json_writer_init(&w, NULL);
     sw_value pair[] = {sw_int(1)};
-    redact *hides = redact_new("json:/0", why, sizeof why);
+    redact *hides = redact_new("--redact", "json:/0", why, sizeof why);
     CHECK(hides);
     w.hides = hides;
     arena_set_limit(&w.arena, 1); /* the copy in which something is hidden finds no room */

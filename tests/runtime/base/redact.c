@@ -10,7 +10,7 @@ static char error[256];
 
 static redact *make(const char *list)
 {
-    redact *r = redact_new(list, error, sizeof error);
+    redact *r = redact_new("--redact", list, error, sizeof error);
     if (!r) printf("# %s\n", error);
     CHECK(r);
     return r;
@@ -54,6 +54,31 @@ static void test_values(void)
     check_hidden("json:a", "\"a\"", "\"a\"");
 }
 
+/* The JSON text without what the keys name. */
+static void check_taken_out(const char *list, const char *text, const char *expected)
+{
+    redact *r = make(list);
+    const char *message = NULL;
+    sw_value v;
+    sw_bytes left;
+    CHECK(json_read(&memory, text, strlen(text), &v, &message));
+    CHECK(redact_take_out(r, &memory, &v) && json_write(&memory, v, &left));
+    CHECK_STR(left.data, expected);
+    redact_free(r);
+}
+
+static void test_values_out(void)
+{
+    static const char text[] = "{\"pin\":1,\"card\":{\"pin\":[1],\"name\":\"n\"},\"list\":[{\"pin\":1},2],\"pin\":3}";
+    check_taken_out("json:pin", text, "{\"card\":{\"name\":\"n\"},\"list\":[{},2]}");
+    check_taken_out("json:/card/*,json:/pin", text, "{\"card\":{},\"list\":[{\"pin\":1},2]}");
+    check_taken_out("json:/list/0,json:/list/1/pin", text,
+                    "{\"pin\":3,\"card\":{\"pin\":[1],\"name\":\"n\"},\"list\":[null,2]}");
+    check_taken_out("json:pin", "{\"p\\u0069n\":1}", "{}");
+    check_taken_out("json:pin", "\"pin\"", "\"pin\"");
+    check_taken_out("query:pin", "{\"pin\":1}", "{\"pin\":1}");
+}
+
 static void check_target(const char *list, const char *target, const char *expected)
 {
     char shown[512];
@@ -78,6 +103,29 @@ static void test_targets(void)
     check_target("header:key", "/orders?key=secret", "/orders?key=secret");
 }
 
+static void check_target_out(const char *list, const char *target, const char *expected)
+{
+    char shown[512];
+    redact *r = make(list);
+    size_t len = strlen(target);
+    const char *out = redact_target_take_out(r, &memory, target, &len);
+    CHECK(out && len < sizeof shown);
+    snprintf(shown, sizeof shown, "%.*s", (int)len, out);
+    CHECK_STR(shown, expected);
+    redact_free(r);
+}
+
+static void test_targets_out(void)
+{
+    check_target_out("query:key", "/orders?a=1&key=secret&b=2", "/orders?a=1&b=2");
+    check_target_out("query:key", "/orders?key=secret", "/orders");
+    check_target_out("query:key", "/orders?key=secret&a=1", "/orders?a=1");
+    check_target_out("query:key", "/orders?key=&KEY=x&key&kk=y", "/orders?kk=y");
+    check_target_out("query:key", "/orders?%6bey=secret&x%zz=1", "/orders");
+    check_target_out("query:key", "/key=1", "/key=1");
+    check_target_out("json:key", "/orders?key=secret", "/orders?key=secret");
+}
+
 static void test_headers(void)
 {
     redact *r = make("header:X-Api-Key");
@@ -92,16 +140,18 @@ static void test_refusals(void)
     static const char *const wrong[] = {"", "password", "json:", "header:", "json:a,,json:b", "JSON:a", "body:/a"};
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         printf("# %s\n", wrong[i]);
-        CHECK(!redact_new(wrong[i], error, sizeof error));
+        CHECK(!redact_new("--redact", wrong[i], error, sizeof error));
         CHECK(strstr(error, "--redact: \"") && strstr(error, "is no key"));
     }
     char deep[128] = "json:", *to = deep + 5;
     for (int i = 0; i < 33; i++) to += sprintf(to, "/a");
-    CHECK(!redact_new(deep, error, sizeof error));
+    CHECK(!redact_new("--redact", deep, error, sizeof error));
 }
 
 static const check_case cases[] = {{"values are hidden, and those of the journal left alone", test_values},
                                    {"parameters of targets are hidden", test_targets},
+                                   {"values are taken out", test_values_out},
+                                   {"parameters of targets are taken out", test_targets_out},
                                    {"headers are known in any case", test_headers},
                                    {"what is no key is refused", test_refusals}};
 

@@ -1,0 +1,154 @@
+/* What an endpoint leaves out of its requests (.omit) is seen by no handler and is in no file of the data folder. */
+#include <dirent.h>
+
+#include "runtime/stepwell.h"
+#include "tests/harness/served.h"
+
+#define HIDDEN "open-sesame-4711" /* in each request, in each part that is left out */
+
+static void on_order(sw_ctx *c)
+{
+    sw_sleep(c, "a journal is read again", 1);
+    const char *token = sw_query(c, "token"), *agent = sw_header(c, "User-Agent"), *size = sw_query(c, "size");
+    sw_reply_text(c, 201, "body %.*s, token %s, agent %s, size %s", (int)sw_body(c).len, (const char *)sw_body(c).data,
+                  token ? token : "none", agent ? agent : "none", size ? size : "none");
+}
+
+static int serve(int argc, char **argv)
+{
+    static const char *const omit[] = {"json:pin", "json:/card/number", "query:token", "header:user-agent", NULL};
+    sw_app *app = sw_app_new("omit");
+    sw_endpoint(app, "POST /orders", on_order, &(sw_endpoint_options){.omit = omit});
+    return sw_main(app, argc, argv);
+}
+
+static const char *const wrong_keys[] = {"json:pin", "pin", NULL};
+
+static int serve_wrong(int argc, char **argv)
+{
+    sw_app *app = sw_app_new("omit");
+    sw_endpoint(app, "POST /orders", on_order, &(sw_endpoint_options){.omit = wrong_keys});
+    return sw_main(app, argc, argv);
+}
+
+static int serve_either(int argc, char **argv)
+{
+    return getenv("OMIT_WRONG") ? serve_wrong(argc, argv) : serve(argc, argv);
+}
+
+/* ---- The test ---- */
+
+static answer a;
+static char data[128];
+
+static void start(void)
+{
+    snprintf(data, sizeof data, "%s/data", root);
+    served_start(&server, (const char *const[]){"--data", data, "--dev", "--loops", "2", NULL});
+}
+
+static void post(const char *key, const char *body)
+{
+    char url[512], line[128];
+    snprintf(url, sizeof url, "%s/orders?size=7&token=" HIDDEN, server.address);
+    snprintf(line, sizeof line, "Idempotency-Key: \"%s\"", key ? key : "");
+    const char *headers[] = {"User-Agent: " HIDDEN, "Content-Type: application/json", key ? line : NULL, NULL};
+    call("POST", url, headers, body, 1, &a);
+}
+
+/* Whether any file below the folder has the bytes of HIDDEN. */
+static bool folder_has_hidden(const char *path)
+{
+    bool has = false;
+    DIR *d = opendir(path);
+    CHECK(d);
+    for (struct dirent *e; !has && (e = readdir(d));) {
+        char name[512];
+        if (e->d_name[0] == '.') continue;
+        CHECK((size_t)snprintf(name, sizeof name, "%s/%s", path, e->d_name) < sizeof name);
+        if (e->d_type == DT_DIR) {
+            has = folder_has_hidden(name);
+            continue;
+        }
+        FILE *f = fopen(name, "r");
+        if (!f) continue; /* the store has just deleted it */
+        static char bytes[1 << 20];
+        for (size_t n, before = 0; (n = fread(bytes + before, 1, sizeof bytes - before, f)) > 0;) {
+            has = has || memmem(bytes, before + n, HIDDEN, sizeof HIDDEN - 1);
+            before = before + n < sizeof HIDDEN ? before + n : sizeof HIDDEN;
+            memmove(bytes, bytes + n, before);
+        }
+        fclose(f);
+    }
+    closedir(d);
+    return has;
+}
+
+static void test_left_out(void)
+{
+    start();
+    post(NULL, "{\"pin\":\"" HIDDEN "\",\"card\":{\"number\":\"" HIDDEN "\",\"name\":\"n\"},\"n\":1}");
+    CHECK_INT(a.status, 201);
+    CHECK_STR(a.body, "body {\"card\":{\"name\":\"n\"},\"n\":1}, token none, agent none, size 7");
+    post(NULL, "{\"p\\u0069n\":\"" HIDDEN "\"}");
+    CHECK_STR(a.body, "body {}, token none, agent none, size 7");
+    post(NULL, "");
+    CHECK_STR(a.body, "body , token none, agent none, size 7");
+    post(NULL, "{\"list\":[{\"pin\":\"" HIDDEN "\"},2.5]}");
+    CHECK_STR(a.body, "body {\"list\":[{},2.5]}, token none, agent none, size 7");
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    CHECK(!folder_has_hidden(data));
+    start();
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    CHECK(!folder_has_hidden(data));
+}
+
+static void test_no_json(void)
+{
+    static const char *const bodies[] = {"pin=" HIDDEN, "{\"pin\":\"" HIDDEN "\"", "{\"pin\":\"" HIDDEN "\"} x"};
+    start();
+    for (size_t i = 0; i < sizeof bodies / sizeof bodies[0]; i++) {
+        post(i == 1 ? "a key" : NULL, bodies[i]);
+        CHECK_INT(a.status, 400);
+        CHECK(strstr(a.body, "nothing was done") && !strstr(a.body, HIDDEN));
+    }
+    post("a key", "{}"); /* what was refused has left no claim on its key */
+    CHECK_INT(a.status, 201);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    CHECK(!folder_has_hidden(data));
+}
+
+/* What is left out does not tell two requests apart; all else does. */
+static void test_key(void)
+{
+    char first[64], again[64];
+    start();
+    post("pay 1", "{\"pin\":\"1\",\"n\":1}");
+    CHECK_INT(a.status, 201);
+    answer_header(&a, "X-Run-Id", first, sizeof first);
+    post("pay 1", "{\"n\":1,\"pin\":\"" HIDDEN "\"}");
+    CHECK_INT(a.status, 201);
+    answer_header(&a, "X-Run-Id", again, sizeof again);
+    CHECK_STR(first, again);
+    post("pay 1", "{\"n\":2,\"pin\":\"1\"}");
+    CHECK_INT(a.status, 422);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+static void test_wrong_key(void)
+{
+    char text[1024];
+    int code = 0;
+    setenv("OMIT_WRONG", "1", 1);
+    CHECK(!served_try(&server, (const char *const[]){"--dev", NULL}, text, sizeof text, &code));
+    unsetenv("OMIT_WRONG");
+    CHECK_INT(code, 2);
+    CHECK(strstr(text, "sw_endpoint: .omit: \"pin\" is no key"));
+}
+
+static const check_case cases[] = {{"no handler and no file has what is left out", test_left_out},
+                                   {"a body that is not JSON is refused", test_no_json},
+                                   {"an Idempotency-Key does not depend on it", test_key},
+                                   {"a wrong key ends the start", test_wrong_key}};
+
+SERVED_MAIN(serve_either, NULL, cases)
