@@ -90,7 +90,7 @@ typedef enum sw_trouble {
 } sw_trouble;
 
 typedef struct sw_endpoint_options {
-    const char *version; /* journaled with each run; NULL: "" */
+    const char *version; /* journaled with each run, 4,096 bytes at most; NULL: "" */
     sw_durability durability;
     sw_retain retain;
     int64_t retain_ms;                  /* how long an ended run stays; 0: --retain */
@@ -129,8 +129,8 @@ SW_API sw_app *sw_app_new_abi(const char *name, int abi);
 
 /* Adds a durable endpoint: each request to it is a run. `route` is "METHOD /path", with ":name" for one segment of the
  * path: "GET /orders/:id". A request with an Idempotency-Key attaches to the run that an earlier request with that key,
- * target and body began (docs/http.md). `options` are copied, and may be NULL. A malformed or repeated route: sw_main
- * returns 2. */
+ * target and body began (docs/http.md). `options` are copied, and may be NULL. A malformed or repeated route, or one of
+ * more than 4,096 bytes: sw_main returns 2. */
 SW_API void sw_endpoint(sw_app *app, const char *route, sw_handler handler, const sw_endpoint_options *options);
 
 /* Adds a plain route: no run, no journal. Steps are refused in its handler; sw_fetch and sw_sleep work, unrecorded. */

@@ -4,8 +4,8 @@
  * `glance`.
  *
  * Who calls: `commit`, `reopen`, `find_commit` and `try_write` come from the journal thread alone; `write_rows`
- * from the indexer alone; `swept`, `set_swept` and the sweeps from the sweeper alone; everything else from any thread,
- * at any time between open and close. Texts that come back through `const char **error` are static. */
+ * and `drop_index` from the indexer alone; `swept`, `set_swept` and the sweeps from the sweeper alone; everything else
+ * from any thread, at any time between open and close. Texts that come back through `const char **error` are static. */
 #ifndef STORAGE_BACKEND_H
 #define STORAGE_BACKEND_H
 
@@ -103,6 +103,8 @@ typedef struct backend_ops {
      * beside a record behind it, and look like damage. Between commits, not within one. False with a message: nobody
      * knows whether the rows are there. */
     bool (*write_rows)(backend *b, const store_row *rows, const char **error);
+    /* Deletes all rows of the table `index`, reading none: so also those that are damaged. False with a message. */
+    bool (*drop_index)(backend *b, const char **error);
     /* Writes some KiB, synced. False with a message. */
     bool (*try_write)(backend *b, char *error, size_t error_size);
     /* Deletes the run with all of its rows but those of named tables; its key too, unless the key leads to another run.
@@ -116,7 +118,7 @@ typedef struct backend_ops {
     void (*load)(backend *b, store_journal *out, size_t bytes_max);
     /* `out->run` is set; fills found, live, due_ms and error. Calls on_segment with the run's segments from the first
      * on until on_segment returns false, then from the last one back until on_segment returns false or all were told:
-     * each at most once, as of one moment with the live row. No other values are read. */
+     * each at most once, as of one moment with the live row. No other values are read. `is_closed`: none could be. */
     void (*glance)(backend *b, store_summary *out, backend_on_segment *on_segment, void *arg);
     /* These two return how many rows or ids they have read, or -1 with *error. */
     long (*scan_live)(backend *b, const store_live_range *range, store_live_row *rows, bool *end, const char **error);

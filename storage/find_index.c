@@ -22,18 +22,25 @@ typedef struct found_tally {
     bool has_listed;   /* runs that have one, and may be meant */
 } found_tally;
 
-static bool class_is_of_names(const run_query *q, const tally_class *c)
+/* A name that the index has cut may be any that begins so. */
+static bool name_may_be(entry_text name, const char *wanted)
 {
-    if (q->function && strcmp(q->function, c->function) != 0) return false;
-    return !q->version || strcmp(q->version, c->version) == 0;
+    if (!wanted || entry_text_is(name, wanted)) return true;
+    return name.len == INDEX_NAME_MAX && strncmp(wanted, name.data, name.len) == 0;
 }
+
+/* Nothing is known of a run that could not be read: another program may have counted it, which knew fewer entries. */
+static bool is_known(run_fate fate, entry_text function) { return fate != FATE_UNREADABLE && function.len > 0; }
 
 /* Which runs of the class may be meant: those without a row, which have succeeded, or those that have one. A live run
  * may have ended since. */
 static void found_take_class(found_tally *f, const tally_class *c)
 {
     const run_query *q = f->q;
-    if (c->runs == 0 || !class_is_of_names(q, c)) return;
+    const entry_text function = entry_text_of(c->function);
+    if (c->runs == 0) return;
+    if (!is_known(c->fate, function)) f->has_listed = true;
+    if (!name_may_be(function, q->function) || !name_may_be(entry_text_of(c->version), q->version)) return;
     bool fits = q->fates & c->fate;
     if (c->fate == FATE_SUCCEEDED && fits && !q->error && !q->label_key) f->has_unlisted = true;
     if (c->fate == FATE_LIVE || (fits && (c->fate != FATE_SUCCEEDED || q->label_key))) f->has_listed = true;
@@ -56,14 +63,15 @@ static void on_tally(void *arg, store_bytes key, store_bytes value)
     text_pool_free(&n);
 }
 
-/* Finds the newest tally that begins below that id. */
+/* Finds the newest tally that begins below that id. If the tallies cannot be read, none is found. */
 static void find_tally(finder *f, const run_id *below, found_tally *out)
 {
     static const run_id lowest;
+    const char *error = NULL;
     index_bounds bounds;
     const store_range range = index_range(&bounds, INDEX_TALLY, &lowest, below, 1);
     *out = (found_tally){.q = f->q, .end = *below};
-    if (f->b->ops->scan(f->b, &range, on_tally, out, &f->out->error) == BACKEND_SCAN_FAILED) f->is_over = true;
+    if (f->b->ops->scan(f->b, &range, on_tally, out, &error) == BACKEND_SCAN_FAILED) out->found = false;
 }
 
 /* ---- Rows ---- */
@@ -77,11 +85,12 @@ typedef struct candidates {
 
 static bool row_may_be_meant(const run_query *q, const index_run *r)
 {
-    if (r->fate != FATE_LIVE && !(q->fates & r->fate)) return false;
-    if (q->function && !entry_text_is(r->function, q->function)) return false;
-    if (q->version && !entry_text_is(r->version, q->version)) return false;
-    if (!r->is_cut && r->fate != FATE_LIVE && !query_takes_labels(q, r->labels, r->label_count)) return false;
-    return !q->error || r->is_cut || r->fate == FATE_LIVE || query_contains(r->error.data, r->error.len, q->error);
+    if (!is_known(r->fate, r->function)) return true;
+    if (!name_may_be(r->function, q->function) || !name_may_be(r->version, q->version)) return false;
+    if (r->fate == FATE_LIVE) return true;
+    if (!(q->fates & r->fate)) return false;
+    if (!r->is_cut && !query_takes_labels(q, r->labels, r->label_count)) return false;
+    return !q->error || r->is_cut || query_contains(r->error.data, r->error.len, q->error);
 }
 
 static void on_row(void *arg, store_bytes key, store_bytes value)
@@ -90,9 +99,9 @@ static void on_row(void *arg, store_bytes key, store_bytes value)
     run_id id;
     index_run r;
     if (!index_key_read(key, INDEX_RUN, &id)) return;
-    bool is_known = index_run_read(value, &r); /* a damaged row: the run itself tells */
-    if (is_known && !row_may_be_meant(c->q, &r)) return;
-    bool is_live = is_known && r.fate == FATE_LIVE;
+    bool is_whole = index_run_read(value, &r); /* a damaged row: the run itself tells */
+    if (is_whole && !row_may_be_meant(c->q, &r)) return;
+    bool is_live = is_whole && r.fate == FATE_LIVE;
     size_t *count = is_live ? &c->live_count : &c->count;
     if (*count < CANDIDATES_MAX)
         (is_live ? c->live : c->ids)[(*count)++] = id;
@@ -115,13 +124,14 @@ static void candidates_add(candidates *c, const run_id *ids, size_t count)
 static void candidates_find(finder *f, candidates *c, const run_id *lo, const run_id *hi, bool has_listed)
 {
     static const size_t pending_max = 1024;
+    const char *error = NULL;
     index_bounds bounds;
     run_id pending[1024];
     const store_range range = index_range(&bounds, INDEX_RUN, lo, hi, SIZE_MAX);
     c->count = c->live_count = 0;
     c->too_many = false;
-    if (has_listed && f->b->ops->scan(f->b, &range, on_row, c, &f->out->error) == BACKEND_SCAN_FAILED)
-        f->is_over = true;
+    if (has_listed && f->b->ops->scan(f->b, &range, on_row, c, &error) == BACKEND_SCAN_FAILED)
+        c->too_many = true; /* the runs themselves tell */
     size_t n = run_index_pending(f->index, lo, hi, pending, pending_max);
     if (n == SIZE_MAX)
         c->too_many = true;

@@ -18,7 +18,7 @@ bool index_look(run_index *x, const run_id *id, index_run *out, store_summary *s
     *s = (store_summary){.run = *id};
     *out = (index_run){.fate = 0};
     glance_take(x->b, s, LOOK_BYTES_MAX);
-    if (s->error == store_no_memory || (s->error && !s->found && !s->live)) return false;
+    if (s->error == store_no_memory || s->is_closed) return false;
     if (!s->found && !s->live && !s->error) return true;
     out->fate = query_fate_of(s);
     out->function = text_cut(s->of.started.function, INDEX_NAME_MAX);
@@ -83,7 +83,7 @@ typedef struct found_run {
     run_fate fate;
     const char *function, *version;
     text_pool *names;
-    bool found, is_damaged;
+    bool found, is_damaged, lacks_memory;
 } found_run;
 
 static void on_run(void *arg, store_bytes key, store_bytes value)
@@ -97,7 +97,7 @@ static void on_run(void *arg, store_bytes key, store_bytes value)
     f->fate = r.fate;
     f->function = text_pool_keep(f->names, r.function.data, r.function.len);
     f->version = text_pool_keep(f->names, r.version.data, r.version.len);
-    f->is_damaged = !f->function || !f->version;
+    f->lacks_memory = !f->function || !f->version;
 }
 
 static bool find_run(run_index *x, const run_id *id, found_run *f)
@@ -107,7 +107,7 @@ static bool find_run(run_index *x, const run_id *id, found_run *f)
     index_key(from, INDEX_RUN, id);
     index_key(to, INDEX_RUN, id);
     const store_range range = {.table = INDEX_TABLE, .from = {from, sizeof from}, .to = {to, sizeof to}, .rows_max = 1};
-    bool ok = index_scan(x, &range, on_run, f) && !f->is_damaged;
+    bool ok = index_scan(x, &range, on_run, f) && !f->is_damaged && !f->lacks_memory;
     x->is_broken = x->is_broken || f->is_damaged;
     return ok;
 }
@@ -189,8 +189,9 @@ static bool applying_take(run_index *x, applying *a, const index_event *e, bool 
     if (!find_run(x, &e->run, &was)) return false;
     if (!was.found) return true;
     if (e->what == INDEX_ENDED && e->fate == FATE_SUCCEEDED) {
-        now = (index_run){
-            .fate = FATE_SUCCEEDED, .function = entry_text_of(e->function), .version = entry_text_of(e->version)};
+        now = (index_run){.fate = FATE_SUCCEEDED,
+                          .function = text_cut(entry_text_of(e->function), INDEX_NAME_MAX),
+                          .version = text_cut(entry_text_of(e->version), INDEX_NAME_MAX)};
         applying_change(x, a, &e->run, &was, &now);
         return true;
     }

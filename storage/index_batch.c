@@ -51,7 +51,9 @@ void index_batch_put_tally(run_index *x, const tally *t)
 bool index_scan(run_index *x, const store_range *range, backend_on_row *on_row, void *arg)
 {
     const char *error = NULL;
-    return x->b->ops->scan(x->b, range, on_row, arg, &error) != BACKEND_SCAN_FAILED;
+    bool ok = x->b->ops->scan(x->b, range, on_row, arg, &error) != BACKEND_SCAN_FAILED;
+    if (!ok) x->unread++;
+    return ok;
 }
 
 static void delete_run_row(void *arg, store_bytes key, store_bytes value)

@@ -120,6 +120,7 @@ struct run_index {
     bool has_checked;   /* every row was held against the live table since the begin */
     run_id check_below; /* those from here on were */
     bool is_broken;     /* a row of the table is damaged: it is made anew */
+    unsigned unread;    /* scans that failed since all was well: damage, or the database is not open at the moment */
 };
 
 /* ---- index_feed.c ---- */

@@ -149,10 +149,11 @@ bool index_count_some(run_index *x)
 
 /* ---- Live runs ---- */
 
-/* Rows, the newest first: of runs that are live by them, and of runs that have ended by them. */
+/* Rows, the newest first: of runs that are live by them, of runs that have ended by them, and of those that perhaps
+ * another program could not read. */
 typedef struct checked_rows {
-    run_id live[ROWS_AT_ONCE], ended[ROWS_AT_ONCE], last;
-    size_t live_count, ended_count, seen;
+    run_id live[ROWS_AT_ONCE], ended[ROWS_AT_ONCE], unreadable[ROWS_AT_ONCE], last;
+    size_t live_count, ended_count, unreadable_count, seen;
 } checked_rows;
 
 static void on_row_to_check(void *arg, store_bytes key, store_bytes value)
@@ -163,6 +164,8 @@ static void on_row_to_check(void *arg, store_bytes key, store_bytes value)
     c->seen++;
     if (!index_run_read(value, &r) || r.fate == FATE_LIVE)
         c->live[c->live_count++] = c->last;
+    else if (r.fate == FATE_UNREADABLE)
+        c->unreadable[c->unreadable_count++] = c->last;
     else
         c->ended[c->ended_count++] = c->last;
 }
@@ -172,7 +175,8 @@ static void add_changed(index_events *e, const run_id *id)
     e->list[e->count++] = (index_event){.run = *id, .what = INDEX_CHANGED};
 }
 
-/* Adds the runs that have ended though their rows say that they are live, and those that were reopened, by id. */
+/* Adds the runs that have ended though their rows say that they are live, those that were reopened, and those that were
+ * not readable, by id. */
 static bool checked_rows_compare(run_index *x, checked_rows *c, index_events *changed)
 {
     run_id over[ROWS_AT_ONCE];
@@ -182,6 +186,7 @@ static bool checked_rows_compare(run_index *x, checked_rows *c, index_events *ch
     long still = live_filter_ended(x->b, over, c->ended_count, &error);
     if (ended < 0 || still < 0) return false;
     for (long i = 0; i < ended; i++) add_changed(changed, &c->live[i]);
+    for (size_t i = 0; i < c->unreadable_count; i++) add_changed(changed, &c->unreadable[i]);
     for (size_t i = 0, k = 0; i < c->ended_count; i++) {
         bool is_over = k < (size_t)still && run_id_equal(&over[k], &c->ended[i]);
         if (is_over)

@@ -14,8 +14,8 @@ static void open_run_take(run_index *x, open_run *r, const index_event *e)
 {
     bool known = e->function && e->version;
     *r = (open_run){.run = e->run};
-    r->function = known ? text_pool_keep(&x->names, e->function, strlen(e->function)) : NULL;
-    r->version = known ? text_pool_keep(&x->names, e->version, strlen(e->version)) : NULL;
+    r->function = known ? text_pool_keep(&x->names, e->function, strnlen(e->function, INDEX_NAME_MAX)) : NULL;
+    r->version = known ? text_pool_keep(&x->names, e->version, strnlen(e->version, INDEX_NAME_MAX)) : NULL;
     if (e->what == INDEX_BEGAN)
         r->fate = FATE_LIVE;
     else

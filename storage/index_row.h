@@ -14,8 +14,8 @@
 
 enum {
     INDEX_KEY_BYTES = 1 + RUN_ID_BYTES,
-    INDEX_TEXT_MAX = 256, /* bytes of an error or label: what is cut is read from the run itself */
-    INDEX_NAME_MAX = 4096 /* of an endpoint or version */
+    INDEX_TEXT_MAX = 256,           /* bytes of an error or label: what is cut is read from the run itself */
+    INDEX_NAME_MAX = STORE_NAME_MAX /* what is cut may be any name that begins so */
 };
 
 #define INDEX_TABLE "index"

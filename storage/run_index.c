@@ -8,7 +8,8 @@
 
 enum {
     CLOSE_AFTER_MS = 2000, /* a run that has its first commit later than that makes its range be counted again */
-    SUMMED_AT_ONCE = 1024
+    SUMMED_AT_ONCE = 1024,
+    UNREAD_MAX = 3 /* scans that fail, until the table is taken for damaged */
 };
 
 run_index *run_index_new(backend *b)
@@ -71,9 +72,20 @@ static bool find_begin(run_index *x, run_id *from)
     return true;
 }
 
+/* A block of rows that cannot be read is found by whoever comes to it, each time: the rows are made anew. */
+static bool drop_unread(run_index *x)
+{
+    const char *error = NULL;
+    if (x->unread < UNREAD_MAX) return true;
+    if (!x->b->ops->drop_index(x->b, &error)) return false;
+    x->unread = 0;
+    return true;
+}
+
 static bool begin(run_index *x)
 {
     run_id from;
+    if (!drop_unread(x)) return false;
     if (!find_begin(x, &from) || !index_marks_begin(x, &from) || !index_forget(x, &from)) return false;
     x->is_broken = false;
     x->has_checked = false;
@@ -119,6 +131,7 @@ bool run_index_go_on(run_index *x)
     assert(x->has_begun);
     bool ok = x->has_counted ? x->has_checked || index_check_some(x) : index_count_some(x);
     if (!ok) index_batch_drop(x);
+    if (ok && !run_index_has_more(x)) x->unread = 0;
     return ok;
 }
 

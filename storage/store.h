@@ -69,7 +69,7 @@ typedef enum store_live {
 /* The due_ms of a stopped run: long past, so each start loads the run as any other; and lists know the run by it. */
 enum { STORE_DUE_STOPPED = 1 };
 
-enum { STORE_KEY_BYTES = 32 };
+enum { STORE_KEY_BYTES = 32, STORE_NAME_MAX = 4096 /* bytes of an endpoint or version */ };
 
 /* The key that a request gave its run (Idempotency-Key): hashes of the key and of the first request that had it. */
 typedef struct store_key {
@@ -200,6 +200,7 @@ typedef struct store_summary {
     bool cut;          /* the middle was not read: of the counts in `of` only `entries` is that of the whole run */
     run_summary of;    /* texts are the store's until the callback returns; long ones are cut */
     const char *error; /* NULL, or why it could not be read */
+    bool is_closed;    /* with an error: nothing could be read, since the database is not open at the moment */
 } store_summary;
 
 /* Reads at most about bytes_max from each end of a journal, whatever is between. `ids` is copied. */

@@ -103,6 +103,9 @@ static redact *endpoint_read_omit(sw_app *app, const char *const *keys)
 void sw_endpoint(sw_app *app, const char *route, sw_handler handler, const sw_endpoint_options *options)
 {
     if (!handler) app_mistake(app, "sw_endpoint: the handler is NULL");
+    if (route && strlen(route) > STORE_NAME_MAX) app_mistake(app, "sw_endpoint: a route is longer than 4096 bytes");
+    if (options && options->version && strlen(options->version) > STORE_NAME_MAX)
+        app_mistake(app, "sw_endpoint: .version is longer than 4096 bytes");
     if (options && options->timeout_ms < 0) app_mistake(app, "sw_endpoint: .timeout_ms is negative");
     if (options && options->cors_origin && !http_header_valid("origin", options->cors_origin))
         app_mistake(app, "sw_endpoint: .cors_origin cannot be sent as a header");

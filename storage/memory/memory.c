@@ -155,6 +155,22 @@ static bool memory_write_rows(backend *b, const store_row *rows, const char **er
     return ok;
 }
 
+static bool memory_drop_index(backend *b, const char **error)
+{
+    memory *m = memory_of(b);
+    memory_batch batch = memory_batch_of(m->disk);
+    char ignored[BACKEND_ERROR_MAX];
+    memory_write_begin(m);
+    unsigned number = memory_table_make(m->disk, "index");
+    const memory_table *t = &m->disk->tables[number];
+    for (size_t i = 0; i < t->count; i++)
+        memory_batch_delete(&batch, number, (store_bytes){t->rows[i].key, t->rows[i].key_len});
+    bool ok = batch.count == 0 || memory_write(m, &batch, ignored, sizeof ignored) == STORE_DONE;
+    memory_read_end(m);
+    if (!ok) *error = "the memory disk fails";
+    return ok;
+}
+
 static bool memory_find_commit(backend *b, const store_segment *list, bool *there, const char **error)
 {
     memory *m = memory_of(b);
@@ -237,7 +253,8 @@ static void memory_glance(backend *b, store_summary *out, backend_on_segment *on
 {
     memory *m = memory_of(b);
     uint8_t key[ROW_SEGMENT_KEY_BYTES];
-    if (!memory_read_begin(m, &out->error)) return;
+    out->is_closed = !memory_read_begin(m, &out->error);
+    if (out->is_closed) return;
     const memory_row *live = memory_get(&m->disk->tables[MEMORY_LIVE], out->run.bytes, RUN_ID_BYTES);
     out->live = live != NULL;
     if (live) out->due_ms = (int64_t)row_get_be(memory_value(live), ROW_DUE_BYTES);
@@ -392,6 +409,7 @@ static const backend_ops ops = {.close = memory_close,
                                 .find_commit = memory_find_commit,
                                 .try_write = memory_try_write,
                                 .write_rows = memory_write_rows,
+                                .drop_index = memory_drop_index,
                                 .delete_run = memory_delete,
                                 .load = memory_load,
                                 .glance = memory_glance,

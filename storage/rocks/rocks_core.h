@@ -142,6 +142,7 @@ bool rocks_checkpoint(rocks *r, const char *path, char *error, size_t error_size
 
 store_outcome rocks_commit(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size);
 bool rocks_write_rows(backend *b, const store_row *rows, const char **error);
+bool rocks_drop_index(backend *b, const char **error);
 bool rocks_find_commit(backend *b, const store_segment *list, bool *there, const char **error);
 void rocks_load(backend *b, store_journal *out, size_t bytes_max);
 void rocks_glance(backend *b, store_summary *out, backend_on_segment *on_segment, void *arg);

@@ -188,7 +188,8 @@ static void glance_segments(rocks *r, rocksdb_readoptions_t *how, store_summary 
 void rocks_glance(backend *b, store_summary *out, backend_on_segment *on_segment, void *arg)
 {
     rocks *r = rocks_of(b);
-    if (!rocks_read_begin(r, &out->error)) return;
+    out->is_closed = !rocks_read_begin(r, &out->error);
+    if (out->is_closed) return;
     moment m = moment_begin(r);
     out->error = read_due(r, m.how, &out->run, &out->live, &out->due_ms);
     if (!out->error) glance_segments(r, m.how, out, on_segment, arg);

@@ -121,6 +121,23 @@ bool rocks_write_rows(backend *base, const store_row *rows, const char **error)
     return ok;
 }
 
+bool rocks_drop_index(backend *base, const char **error)
+{
+    rocks *r = rocks_of(base);
+    if (!rocks_read_begin(r, error)) return false;
+    const rocks_named p = rocks_named_find(r, "index");
+    char behind[ROCKS_PREFIX_MAX];
+    assert(p.prefix_len > 0 && p.prefix[p.prefix_len - 1] == 0);
+    memcpy(behind, p.prefix, p.prefix_len);
+    behind[p.prefix_len - 1]++;
+    rocksdb_writebatch_t *b = rocksdb_writebatch_create();
+    rocksdb_writebatch_delete_range_cf(b, p.family, (const char *)p.prefix, p.prefix_len, behind, p.prefix_len);
+    bool ok = !r->read_only && batch_write(r, r->synced_writes, b, error);
+    rocksdb_writebatch_destroy(b);
+    rocks_read_end(r);
+    return ok;
+}
+
 /* ---- By age ---- */
 
 void rocks_sweep_begin(backend_sweep *s, int64_t now_ms, int64_t store_ms)
