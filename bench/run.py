@@ -15,6 +15,7 @@ from memory_back import PARTS as MEMORY_BACK
 from steps import PARTS as STEPS
 from streams import PARTS as STREAMS
 from tail import PARTS as TAIL
+from watched import PARTS as WATCHED
 from measure import (
     BENCH,
     PAIRS,
@@ -234,6 +235,7 @@ PARTS = {
     **STREAMS,
     **TAIL,
     **MEMORY_BACK,
+    **WATCHED,
 }
 
 parts = args.only.split(",") if args.only else list(PARTS)

@@ -31,6 +31,7 @@ void *store_index_main(void *arg)
 {
     store *s = arg;
     int64_t due_ms = steady_ms(), pause_ms = 0;
+    (void)pthread_setname_np(pthread_self(), "sw-indexer");
     do {
         int64_t began_ms = steady_ms();
         if (began_ms >= due_ms) due_ms = began_ms + (indexer_take(s) ? TAKE_EVERY_MS : RETRY_MS);

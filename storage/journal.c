@@ -464,6 +464,7 @@ static void journal_do_round(store *s, bool taken)
 void *store_journal_main(void *arg)
 {
     store *s = arg;
+    (void)pthread_setname_np(pthread_self(), "sw-journal");
     for (work_result got; (got = batch_wait(s, outage_wait_ms(s))) != WORK_CLOSED;)
         journal_do_round(s, got == WORK_TAKEN);
     assert(!s->taken && !s->unknown); /* else a port would be open */

@@ -103,6 +103,7 @@ void *store_sweep_main(void *arg)
     run_id deleted[BATCH_RUNS * BACKEND_SWEEP_KINDS];
     backend_sweep at = {.deleted = s->index ? deleted : NULL};
     clock_belief clock;
+    (void)pthread_setname_np(pthread_self(), "sw-sweeper");
     s->backend->ops->swept(s->backend, &clock);
     while (!store_is_closing(s)) {
         if (!__atomic_load_n(&s->read_only, __ATOMIC_RELAXED)) sweep_round(s, &at, &clock);

@@ -142,6 +142,7 @@ static void *thread_main(void *arg)
 {
     pool_thread *t = arg;
     answer result;
+    (void)pthread_setname_np(pthread_self(), "sw-lookup");
     pthread_mutex_lock(&lock);
     for (lookup *l; (l = thread_wait_for_lookup(t));) {
         l->running = t->busy = true;

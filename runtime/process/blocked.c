@@ -133,6 +133,7 @@ static void *blocked_watch_run(void *arg)
 {
     blocked_watch *b = arg;
     assert(b->app->opt.block_warn_ms > 0);
+    (void)pthread_setname_np(pthread_self(), "sw-watch");
     int64_t warn_ms = b->app->opt.block_warn_ms, every_ms = warn_ms > 1 ? warn_ms / 2 : 1;
     (void)pthread_mutex_lock(&b->lock);
     while (!b->is_stopping) {

@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <pthread.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/eventfd.h>
@@ -55,7 +56,10 @@ static void loop_thread_run(void *arg)
 {
     loop_thread *t = arg;
     uint64_t one = 1;
+    char name[16];
     assert(t->ended >= 0);
+    (void)snprintf(name, sizeof name, "sw-loop-%u", t->loop->home.index);
+    (void)pthread_setname_np(pthread_self(), name);
     loop_run(t->loop);
     ssize_t n = write(t->ended, &one, sizeof one);
     assert(n == (ssize_t)sizeof one);

@@ -239,6 +239,7 @@ static void *exporter_main(void *arg)
 {
     exporter *e = arg;
     bool goes_on = true;
+    (void)pthread_setname_np(pthread_self(), "sw-exporter");
     while (goes_on && !exporter_stops(e)) {
         exporter_pause(e, e->env->delay_ms, true);
         if (!exporter_stops(e)) goes_on = exporter_send_all(e);
