@@ -25,6 +25,7 @@ typedef struct page {
     json_writer *w;
     const detail *of;
     const fold *journal;
+    const fold_step *parked; /* what the run waits for outside memory; NULL: nothing that is known */
 } page;
 
 static void put_bytes(json_writer *w, const char *name, entry_text s) { json_put_bytes(w, name, s.data, s.len); }
@@ -202,13 +203,29 @@ static const survey_strand *strand_of(const page *p, uint64_t path)
     return s;
 }
 
+/* Whether the time is over that the step or sleep waits for, by the journal alone where that tells: the wall clock may
+ * have been set since. */
+static bool wait_is_over(const page *p, const fold_step *s, const survey_strand *now)
+{
+    if (p->of->ended_ms > 0) return s->due_ms <= p->of->ended_ms + CLOCK_SET_MS; /* its times are so much off */
+    if (p->parked) return s->due_ms < p->parked->due_ms; /* else it would have been parked for this one */
+    if (now && now->due_ms > 0) return false;
+    return s->due_ms <= clock_wall_ms();
+}
+
+/* Whether the step's next attempt is never made: a group has given up the member that waited for it. */
+static bool step_is_abandoned(const page *p, const fold_step *s, const survey_strand *now)
+{
+    bool has_strands = p->of->now && p->of->now->strands;
+    return s->state == FOLD_RETRYING && !now && (p->parked || has_strands) && wait_is_over(p, s, now);
+}
+
 static const char *step_state(const page *p, const fold_step *s, const survey_strand *now)
 {
     bool sleeps = s->state == FOLD_SLEEPING;
-    int64_t until_ms = p->of->ended_ms > 0 ? p->of->ended_ms : clock_wall_ms();
-    if (s->state == FOLD_DONE || (sleeps && s->due_ms <= until_ms)) return "done";
+    if (s->state == FOLD_DONE || (sleeps && wait_is_over(p, s, now))) return "done";
     if (s->state == FOLD_FAILED) return "failed";
-    if (!p->of->is_live) return "cut";
+    if (!p->of->is_live || step_is_abandoned(p, s, now)) return "cut";
     if (now && now->since_ms > 0) return "running";
     if (sleeps) return "sleeping";
     return s->state == FOLD_RETRYING && !(now && now->wait != SURVEY_RETRY) ? "retrying" : "waiting";
@@ -293,8 +310,8 @@ static void put_branches(const page *p)
 void detail_json_put(json_writer *w, const detail *d)
 {
     fold journal;
-    const page p = {.w = w, .of = d, .journal = &journal};
     fold_read(&journal, &w->arena, d->data, d->len);
+    const page p = {.w = w, .of = d, .journal = &journal, .parked = d->now ? why_parked_step(d->now, &journal) : NULL};
     put_why(&p);
     put_request(&p);
     put_response(&p);

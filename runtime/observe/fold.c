@@ -227,9 +227,6 @@ void fold_read(fold *f, arena *a, const char *data, size_t len)
     f->steps_end = &f->steps;
     f->branches_end = &f->branches;
     for (size_t at = 0, n; at < len && (n = entry_decode(data + at, len - at, &e, &error)) > 0; at += n) {
-        f->crashes_in_row = e.kind == ENTRY_CRASHED     ? f->crashes_in_row + 1
-                            : entry_is_progress(e.kind) ? 0
-                                                        : f->crashes_in_row;
         fold_take(f, &e, at);
     }
 }
@@ -245,12 +242,8 @@ entry fold_entry(const fold *f, size_t at)
     return e;
 }
 
-const fold_step *fold_first_due(const fold *f, int64_t now_ms)
+const fold_step *fold_waiting_from(const fold_step *s)
 {
-    const fold_step *first = NULL;
-    for (const fold_step *s = f->steps; s; s = s->next) {
-        bool waits = s->state == FOLD_RETRYING || (s->state == FOLD_SLEEPING && s->due_ms > now_ms);
-        if (waits && (!first || s->due_ms < first->due_ms)) first = s;
-    }
-    return first;
+    while (s && s->state != FOLD_RETRYING && s->state != FOLD_SLEEPING) s = s->next;
+    return s;
 }

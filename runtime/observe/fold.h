@@ -58,11 +58,10 @@ typedef struct fold {
     fold_branch *branches, **branches_end;
     fold_step **cells; /* hash table by path, open addressing; NULL: the cell is free */
     size_t cell_count, step_count;
-    uint32_t chunks;         /* streamed outside steps */
-    size_t response_at;      /* of the response's entry; 0: there is none */
-    entry stopped;           /* of the last stop, to the release behind it; kind 0: none */
-    unsigned crashes_in_row; /* since the last progress */
-    bool is_short;           /* there was no memory for all of it */
+    uint32_t chunks;    /* streamed outside steps */
+    size_t response_at; /* of the response's entry; 0: there is none */
+    entry stopped;      /* of the last stop, to the release behind it; kind 0: none */
+    bool is_short;      /* there was no memory for all of it */
 } fold;
 
 /* Folds the entries up to the first that cannot be read. */
@@ -71,8 +70,9 @@ void fold_read(fold *f, arena *a, const char *data, size_t len);
 entry fold_entry(const fold *f, size_t at);
 /* NULL: the journal has nothing of a step with this path. */
 fold_step *fold_find(const fold *f, uint64_t path);
-/* The step or sleep whose time comes first: sleeps that were over at now_ms (Unix) do not wait any more, steps whose
- * next attempt is due do. NULL: none waits for a time. */
-const fold_step *fold_first_due(const fold *f, int64_t now_ms);
+/* The next step or sleep with a time to wait for, which may be over: from `s` on, or behind it. NULL: there are no
+ * more.
+ */
+const fold_step *fold_waiting_from(const fold_step *s);
 
 #endif

@@ -9,13 +9,14 @@
 #include "runtime/base/utf8.h"
 #include "runtime/base/value.h"
 #include "runtime/run/call_notes.h"
+#include "runtime/run/slot.h"
 #include "runtime/stepwell.h"
 
 enum {
     ID_SHOWN_MAX = 80, /* bytes */
     ERROR_SHOWN_MAX = 160,
     TIME_TEXT = 32,
-    EARLIER_MS = 1000 /* a timer that is due so much before what the journal waits for is the deadline's */
+    OFF_MS = 1000 /* a timer is due so much before or after what it is for, at most */
 };
 
 /* ---- Words ---- */
@@ -344,25 +345,64 @@ static void why_stopped(const why_case *c, why *out, stop_reason reason)
     why_add(out, "; %s", c->now->is_released ? "it is being released" : stop_end(reason));
 }
 
+/* The slot of a run that this process has not had in memory has the time alone. */
+const fold_step *why_parked_step(const survey *now, const fold *journal)
+{
+    if (now->slot != SLOT_PARKED) return NULL;
+    for (const fold_step *s = journal->steps; (s = fold_waiting_from(s)); s = s->next) {
+        const int64_t off_ms = s->due_ms - now->due_ms;
+        if (now->awaits == slot_awaits_path(s->path)) return s;
+        if (now->awaits == SLOT_AWAITS_UNKNOWN && off_ms >= -OFF_MS && off_ms <= OFF_MS) return s;
+    }
+    return NULL;
+}
+
+/* Whether it waits for its deadline. A timer that nobody has told of is the deadline's if all the journal waits for
+ * comes later. */
+static bool parked_for_deadline(const why_case *c)
+{
+    const survey *now = c->now;
+    if (now->awaits == SLOT_AWAITS_DEADLINE) return true;
+    if (now->awaits != SLOT_AWAITS_UNKNOWN || !c->has_deadline || now->due_ms == 0) return false;
+    for (const fold_step *s = c->journal->steps; (s = fold_waiting_from(s)); s = s->next)
+        if (s->due_ms < now->due_ms && s->due_ms > now->now_ms) return false;
+    return true;
+}
+
+static void why_reload(const why_case *c, why *out)
+{
+    char in[TIME_TEXT];
+    out->kind = "loading";
+    why_add(out, "is loaded again in %s", time_text(out->until_ms - c->now->now_ms, in));
+    why_add(out, c->now->awaits == SLOT_AWAITS_ROOM ? ": there was no room for it"
+                                                    : ", since an entry of it could not be made or written");
+}
+
+static void why_time(const why_case *c, why *out)
+{
+    char in[TIME_TEXT], at[TIME_TEXT];
+    out->kind = "sleep";
+    why_add(out, "waits for another %s, until %s", time_text(out->until_ms - c->now->now_ms, in),
+            moment_text(out->until_ms, at));
+}
+
 /* Its timer runs: by what its journal waits for, or by its deadline. */
 static void why_parked(const why_case *c, why *out)
 {
-    char in[TIME_TEXT];
     const survey *now = c->now;
-    const fold_step *s = fold_first_due(c->journal, now->now_ms);
-    bool is_deadline = c->has_deadline && now->due_ms > 0 && (!s || now->due_ms + EARLIER_MS < s->due_ms);
+    const fold_step *s = why_parked_step(now, c->journal);
     out->until_ms = now->due_ms > 0 ? now->due_ms : s ? s->due_ms : 0;
     if (s) why_name(out, s->id, s->path);
-    if (now->tries > 0 || (!s && !is_deadline)) {
-        out->kind = "loading";
-        why_add(out, "is loaded again in %s: there was no room for it", time_text(out->until_ms - now->now_ms, in));
-    } else if (is_deadline) {
-        why_deadline(c, out);
-    } else if (s->is_sleep) {
+    if (now->awaits == SLOT_AWAITS_ROOM || now->awaits == SLOT_AWAITS_LOAD)
+        why_reload(c, out);
+    else if (s && s->is_sleep)
         why_sleep(c, out);
-    } else {
+    else if (s)
         why_retry(c, out, s, s->tried + 1);
-    }
+    else if (parked_for_deadline(c))
+        why_deadline(c, out);
+    else
+        why_time(c, out);
 }
 
 static void why_place(const why_case *c, why *out)

@@ -6,13 +6,13 @@
  *     attempt     the attempt of `step` ends
  *     computing   its code gets its turn on the loop, or ends what it computes; or another run's code does
  *     retry       `until` comes: then `step` is attempted again
- *     sleep       `until` comes: then it goes on behind `step`
+ *     sleep       `until` comes: then it goes on behind `step`, if that is known
  *     deadline    `until` comes: then it ends, before what it waits for
  *     commit      entries get to the disk
  *     journal     the journal takes writes, or has room in its queue
  *     stack       another coroutine ends
  *     place       another run leaves memory (--runs-max)
- *     loading     its journal is read; after want of memory at `until`
+ *     loading     its journal is read; if it could not go on at `until`
  *     others      other runs get on first, since it may have ended the process
  *     stopped     somebody releases it, or its reason goes away
  *     stopping    attempts under way end; then it stands still
@@ -47,5 +47,8 @@ typedef struct why {
 
 /* Says why the run, which has not ended, is not finished. */
 void why_tell(const why_case *c, why *out);
+
+/* Returns the step or sleep whose time the timer of a parked run is for; NULL: it is for none, or nobody knows. */
+const fold_step *why_parked_step(const survey *now, const fold *journal);
 
 #endif

@@ -178,6 +178,26 @@ static bool run_can_park(const run *r)
     return only_waits && r->seq_durable == r->seq_next && r->slot;
 }
 
+/* What a waiting strand waits for, as slot.awaits has it. */
+static uint32_t strand_awaits(const strand *s)
+{
+    return slot_awaits_path(s->work.step ? s->work.step->path : s->work.sleep_path);
+}
+
+/* Which of the waits is over first, by both clocks as they are now. */
+static uint32_t run_awaits(const run *r)
+{
+    uint32_t awaits = SLOT_AWAITS_DEADLINE;
+    int64_t first_ms = r->deadline_due.due_ms > 0 ? clock_left_ms(&r->deadline_due) : CLOCK_NEVER;
+    for (const strand *s = r->task.strands; s; s = s->next) {
+        int64_t left_ms = s->wait == STRAND_DUE ? clock_left_ms(&s->until) : CLOCK_NEVER;
+        if (left_ms > first_ms || left_ms == CLOCK_NEVER) continue;
+        first_ms = left_ms;
+        awaits = strand_awaits(s);
+    }
+    return awaits;
+}
+
 /* Parks the run if it can park, and the first of its waits is not over within --park-after. */
 static void run_try_park(run *r)
 {
@@ -189,6 +209,7 @@ static void run_try_park(run *r)
     int64_t left_ms = clock_alarm_left_ms(&due);
     if (left_ms == CLOCK_NEVER || left_ms < r->task.home->opt->park_after_ms) return;
     r->park_due = due;
+    r->park_awaits = run_awaits(r);
     run_post(r, RUN_ON_WAITS);
 }
 

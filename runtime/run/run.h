@@ -84,6 +84,7 @@ struct run {
     bool waited_long_before; /* resumed: the journal has such a wait from an earlier execution */
     bool was_released;    /* resumed: the journal has a release, so the run had been stopped; or it has ended before */
     clock_alarm park_due; /* set by RUN_ON_WAITS: when the parked run is to be loaded again */
+    uint32_t park_awaits; /* with park_due: what that is for, as slot.awaits has it */
     entry_ended outcome;  /* valid once the response is set */
     const char *outcome_error; /* why it failed, in the run's arena; "": it did not */
     bool part_is_behind;       /* where the handler's parallel part began, the journal had more (runtime/api/patch.c) */

@@ -214,7 +214,7 @@ void run_park(run *r)
     counter_add(&r->task.home->counters.runs_parked, 1);
     feed *heard = &r->task.home->app->feed;
     if (feed_is_heard(heard)) feed_tell_run(heard, r, "sleeping");
-    slot_park(r->task.home, r->slot, r->park_due);
+    slot_park_for(r->task.home, r->slot, r->park_due, r->park_awaits);
     run_free(r);
 }
 
@@ -270,7 +270,7 @@ void run_reload(run *r)
     run_ensure_slot(r);
     run_listener_of(r)->on_left(r, RUN_LEFT_LOST);
     run_hand_to_slot(r);
-    slot_park(r->task.home, r->slot, clock_alarm_in(r->lacks_memory ? RELOAD_PAUSE_MS : 0));
+    slot_park_for(r->task.home, r->slot, clock_alarm_in(r->lacks_memory ? RELOAD_PAUSE_MS : 0), SLOT_AWAITS_LOAD);
     run_free(r);
 }
 

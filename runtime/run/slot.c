@@ -81,10 +81,13 @@ static void slot_on_due(struct timer *t)
     slot_wake(h, s);
 }
 
-void slot_park(home *h, slot *s, clock_alarm due)
+void slot_park(home *h, slot *s, clock_alarm due) { slot_park_for(h, s, due, SLOT_AWAITS_UNKNOWN); }
+
+void slot_park_for(home *h, slot *s, clock_alarm due, uint32_t awaits)
 {
     assert(!s->run);
     slot_post(h, s, SLOT_ON_PARKED);
+    if (s->stop == STOP_NONE) s->awaits = awaits;
     s->has_live_row = true;
     s->due = (struct timer){.fn = slot_on_due, .arg = h, .has_reserve = true};
     s->has_wall_due = due.wall_ms != CLOCK_NEVER;

@@ -33,6 +33,22 @@ typedef enum slot_tie {
 } slot_tie;
 _Static_assert(TIE_CLIENTS < 4, "they fit slot.tie");
 
+/* What the timer of a parked run is for: one of these, or slot_awaits_path() of the step or sleep that waits. */
+enum {
+    SLOT_AWAITS_UNKNOWN, /* recovery has made the slot, and has not read the journal */
+    SLOT_AWAITS_DEADLINE,
+    SLOT_AWAITS_ROOM, /* it could not be loaded, with which nothing is wrong */
+    SLOT_AWAITS_LOAD, /* it was in memory, and could not go on there */
+    SLOT_AWAITS_PATHS /* from here on */
+};
+
+/* A slot has no room for a whole path: that of one run's few waits two are alike is next to impossible. */
+static inline uint32_t slot_awaits_path(uint64_t path)
+{
+    const uint32_t folded = (uint32_t)(path ^ path >> 32);
+    return folded < SLOT_AWAITS_PATHS ? folded + SLOT_AWAITS_PATHS : folded;
+}
+
 typedef struct slot {
     struct slot *next; /* in its bucket */
     union {
@@ -44,7 +60,10 @@ typedef struct slot {
     struct timer due;
     run_id id;
     struct letter *letters; /* on disk, and not yet in the run's journal; owned */
-    uint32_t since_ds;      /* with `stop`: since when, for --retain-stopped; tenths of a second on the steady clock */
+    union {
+        uint32_t since_ds; /* with `stop`: since when, for --retain-stopped; tenths of a second on the steady clock */
+        uint32_t awaits;   /* SLOT_PARKED, without `stop`: what its timer is for */
+    };
     slot_state state : 4;
     slot_tie tie : 2;
     entry_cancel cancel : 4;        /* the run ends for this reason when it is loaded */
@@ -116,6 +135,8 @@ void slot_post(struct home *h, slot *s, slot_event event);
 
 /* Leaves a run that is not in memory there until `due`; then the slot wakes. */
 void slot_park(struct home *h, slot *s, clock_alarm due);
+/* Leaves it there as slot_park does; people are told what `due` is for. */
+void slot_park_for(struct home *h, slot *s, clock_alarm due, uint32_t awaits);
 /* Has all waits that the wall clock ends follow it; it has been set. */
 void slots_clock_set(struct home *h);
 /* Stops a run that has left memory, and tells its clients. A release that came meanwhile is obeyed. */

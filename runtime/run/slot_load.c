@@ -90,7 +90,7 @@ static int64_t slot_pause_ms(slot *s, int64_t first_ms, int64_t most_ms)
 static void slot_retry_load(home *h, slot *s, const char *id, const char *text)
 {
     if (s->tries == 0) log_line(LOG_WARN, id, "cannot be resumed yet, which is tried again: %s", text);
-    slot_park(h, s, clock_alarm_in(slot_pause_ms(s, SHORT_FIRST_MS, SHORT_MOST_MS)));
+    slot_park_for(h, s, clock_alarm_in(slot_pause_ms(s, SHORT_FIRST_MS, SHORT_MOST_MS)), SLOT_AWAITS_ROOM);
 }
 
 /* How long the output URL of a run that has used its retries still waits for a release; CLOCK_NEVER: it does not. */

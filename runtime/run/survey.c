@@ -112,6 +112,7 @@ static void survey_take_slot(survey *to, const home *h, const slot *s)
     to->has_crashed = s->has_crashed;
     to->tries = s->tries;
     if (s->state == SLOT_PARKED || s->state == SLOT_STOPPED) to->due_ms = survey_slot_due_ms(to, s);
+    if (s->state == SLOT_PARKED && s->stop == STOP_NONE) to->awaits = s->awaits;
     const slot *other;
     if (s->state != SLOT_DUE) return;
     TAILQ_FOREACH(other, &h->slots.due, in_queue)

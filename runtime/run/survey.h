@@ -72,6 +72,7 @@ typedef struct survey {
     bool has_crashed;    /* the process has died of it, and it has got no further since */
     unsigned tries;      /* loads in a row that came to nothing */
     int64_t due_ms;      /* Unix: when the slot's timer fires; 0: it does not run */
+    uint32_t awaits;     /* SLOT_PARKED: what that is for, as slot.awaits has it */
     size_t before;       /* SLOT_DUE: how many come before it, at most 10,000 */
     int64_t deadline_ms; /* Unix, of a run in memory; 0: none */
     survey_strand *strands;

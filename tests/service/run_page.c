@@ -101,6 +101,28 @@ static void on_crunch(sw_ctx *c)
     (void)sw_step(c, "crunch", crunch, sw_nil());
 }
 
+/* The first is to be tried again, the second is not. */
+static sw_value fetch_one(sw_ctx *c, sw_value input)
+{
+    if (sw_as_int(input, 0) == 2) sw_fail_fatal(c, "there is no second");
+    sw_fail(c, "not yet");
+}
+
+static sw_value fetch_all(sw_ctx *c, sw_value input)
+{
+    const sw_each_options o = {.step = {.backoff_ms = 30000}};
+    return sw_each_with(c, "fetch", fetch_one, input, &o);
+}
+
+/* A group gives up a member that waits for its next attempt, and the run goes on. */
+static void on_given_up(sw_ctx *c)
+{
+    sw_group *g = sw_group_new(c);
+    sw_group_branch(g, "all", fetch_all, sw_array(c, 2, sw_int(1), sw_int(2)));
+    (void)sw_group_settle(g);
+    sw_sleep(c, "tomorrow", 86400000);
+}
+
 static void on_print(sw_ctx *c)
 {
     (void)sw_step_with(c, "print", fail_now, sw_nil(), &(sw_step_options){.retries = -1});
@@ -118,6 +140,7 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "POST /retry", on_retry, NULL);
     sw_endpoint(app, "POST /nap", on_nap, NULL);
     sw_endpoint(app, "POST /doze", on_doze, NULL);
+    sw_endpoint(app, "POST /given-up", on_given_up, NULL);
     sw_endpoint(app, "POST /crunch", on_crunch, NULL);
     sw_endpoint(app, "POST /print", on_print, &(sw_endpoint_options){.on_exhausted = SW_STOP});
     return sw_main(app, argc, argv);
@@ -318,6 +341,21 @@ static void check_waits(bool parks)
     while (parks && strcmp(text_at(read_page(id), "state"), "sleeping") != 0) usleep(2000);
 }
 
+/* An attempt that is never made is no reason for anything. */
+static void check_given_up(bool parks)
+{
+    char id[64];
+    begin("/given-up", "", id);
+    json_t *why = await_kind(id, "sleep");
+    while (parks && strcmp(text_at(read_page(id), "state"), "sleeping") != 0) usleep(2000);
+    if (parks) why = await_kind(id, "sleep");
+    CHECK_STR(text_at(why, "step"), "tomorrow");
+    CHECK(strstr(text_at(why, "text"), "sleeps for another 24 h, until "));
+    CHECK_STR(text_at(step_named("tomorrow", 0), "state"), "sleeping");
+    CHECK_STR(text_at(step_named("fetch", 1), "state"), "failed");
+    if (parks) CHECK_STR(text_at(step_named("fetch", 0), "state"), "cut");
+}
+
 static void check_stopped(void)
 {
     char id[64];
@@ -335,6 +373,7 @@ static void test_why(void)
         start("2", park_after[i], "100");
         for (int again = 0; again < 4; again++) check_call(); /* of both loops, asked at both */
         for (int again = 0; again < 4; again++) check_waits(i == 0);
+        check_given_up(i == 0);
         check_stopped();
         CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     }

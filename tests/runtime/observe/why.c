@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "runtime/run/slot.h"
 #include "tests/harness/check.h"
 
 enum { NOW = 1000000000, JOURNAL_MAX = 4096 };
@@ -201,7 +202,8 @@ static void test_leaving(void)
 
 /* ---- Outside memory ---- */
 
-static void test_parked(void)
+/* The slot of a run that recovery has found has the time alone. */
+static void test_recovered(void)
 {
     begin();
     now.slot = SLOT_PARKED;
@@ -213,15 +215,50 @@ static void test_parked(void)
     has_failed(8, "fetch", NOW + 60000, calls_of(503));
     now.due_ms = NOW + 60000;
     check_told("retry", "fetch", NOW + 60000, "waits 60 s for attempt 3 of fetch (503 from api.example.com)");
-    now.tries = 2;
-    now.due_ms = NOW + 500;
-    check_told("loading", "fetch", NOW + 500, "is loaded again in 500 ms: there was no room for it");
-    now.tries = 0;
     now.due_ms = NOW + 10000;
     tell(STOP_NONE, true);
     CHECK_STR(is.text, "waits, and its deadline comes first: in 10 s");
     CHECK_STR(is.kind, "deadline");
     CHECK_INT(is.until_ms, NOW + 10000);
+    now.due_ms = NOW + 3600000; /* what its journal waits for at that time is not to be seen */
+    check_told("sleep", "", NOW + 3600000, "waits for another 60 min, until 1970-01-12 14:46:40 UTC");
+}
+
+/* A run that this process has parked waits for what it says, whatever the clocks are set to, and whatever else its
+ * journal has: a member of a group that was given up has an attempt that is never made. */
+static void test_parked(void)
+{
+    for (int64_t set_ms = -10800000; set_ms <= 10800000; set_ms += 3600000) {
+        begin();
+        now.slot = SLOT_PARKED;
+        now.now_ms += set_ms;
+        now.due_ms = now.now_ms + 7200000;
+        has_failed(8, "given up", NOW + 30000, calls_of(503));
+        has_sleep(6, "night", NOW + 7200000);
+        has_failed(7, "search", NOW + 9000000, calls_of(503));
+        now.awaits = slot_awaits_path(6);
+        tell(STOP_NONE, set_ms % 2 == 0);
+        CHECK_STR(is.kind, "sleep");
+        CHECK(is.path == 6 && strncmp(is.text, "sleeps for another 2 h, until ", 30) == 0);
+        CHECK_INT(is.until_ms, now.due_ms);
+        now.awaits = slot_awaits_path(7);
+        check_told("retry", "search", now.due_ms, "waits 2 h for attempt 3 of search (503 from api.example.com)");
+        now.awaits = SLOT_AWAITS_DEADLINE;
+        check_told("deadline", "", now.due_ms, "waits, and its deadline comes first: in 2 h");
+        now.due_ms = now.now_ms + 500;
+        now.awaits = SLOT_AWAITS_ROOM;
+        check_told("loading", "", now.due_ms, "is loaded again in 500 ms: there was no room for it");
+        now.awaits = SLOT_AWAITS_LOAD;
+        check_told("loading", "", now.due_ms,
+                   "is loaded again in 500 ms, since an entry of it could not be made or written");
+    }
+}
+
+/* Every path has its sign, which is none of the others. */
+static void test_signs(void)
+{
+    for (uint64_t path = 0; path < 2000; path++)
+        for (unsigned shift = 0; shift < 64; shift += 7) CHECK(slot_awaits_path(path << shift) >= SLOT_AWAITS_PATHS);
 }
 
 static void test_queues(void)
@@ -339,6 +376,8 @@ static const check_case cases[] = {{"an attempt under way is named, with its cal
                                    {"code at work is named", test_code},
                                    {"a run on its way out says whereto", test_leaving},
                                    {"a parked run says what its timer is for", test_parked},
+                                   {"one that was not in memory says what it can", test_recovered},
+                                   {"a step is no other reason", test_signs},
                                    {"queues are named", test_queues},
                                    {"stopped runs say why, and until when", test_stopped},
                                    {"what is nowhere is named", test_nowhere},
