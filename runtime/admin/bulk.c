@@ -141,7 +141,7 @@ static bool bulk_write_body(arena *a, const bulk_body *body, const bulk_plan *p,
 }
 
 /* Takes x, which gets 202 when the run is on disk. */
-static void bulk_begin(home *h, http_exchange *x, const endpoint *e, sw_bytes body)
+static void bulk_begin(home *h, http_exchange *x, const endpoint *e, sw_bytes body, const char *by)
 {
     static const http_header type[] = {{{"content-type", 12}, {"application/json", 16}}};
     const run_input input = {.method = {"POST", 4},
@@ -151,7 +151,7 @@ static void bulk_begin(home *h, http_exchange *x, const endpoint *e, sw_bytes bo
                              .body = {body.data, body.len}};
     /* Without its Host, which is that of the admin API: the run's URLs are at the public door. */
     const request_wish wish = {.answer = {.kind = WAITER_ASYNC}, .scope = RUN_TOKEN_CONTROL};
-    (void)door_begin_work(h, x, &(door_work){.endpoint = e, .input = &input}, &wish);
+    (void)door_begin_work(h, x, &(door_work){.endpoint = e, .input = &input, .by = by}, &wish);
 }
 
 /* Without `asOf` the wish is as of now. The clock of a loop, of which ids are made, may be CLOCK_SET_MS ahead, and no
@@ -175,7 +175,7 @@ static void bulk_take(home *h, http_exchange *x, const endpoint *e, const bulk_b
     else if (p && p->dry_run)
         bulk_count(h, x, body);
     else if (p && bulk_write_body(a, body, p, &text))
-        bulk_begin(h, x, e, text);
+        bulk_begin(h, x, e, text, body->by.via.str.ptr);
     else
         problem_reply(x, 503, "out of memory", "5");
 }

@@ -104,7 +104,7 @@ static void start_begin(home *h, http_exchange *x, const start_wish *wish, const
                              .param_count = m.param_count,
                              .body = wish->body};
     const request_wish asked = {.answer = {.kind = WAITER_ASYNC}, .scope = RUN_TOKEN_CONTROL};
-    const run *r = door_begin_work(h, x, &(door_work){.endpoint = m.target, .input = &input}, &asked);
+    const run *r = door_begin_work(h, x, &(door_work){.endpoint = m.target, .input = &input, .by = by}, &asked);
     char id[RUN_ID_TEXT + 1];
     if (!r) return;
     run_id_format(&r->id, id);

@@ -68,7 +68,7 @@ run *door_begin(home *h, http_exchange *x, const http_match *m, const request_wi
     }
     if (!door_admits(h, x, m->target)) return NULL;
     const run_input input = door_input_of(http_exchange_request(x), m);
-    return door_begin_work(h, x, &(door_work){m->target, &input, key}, w);
+    return door_begin_work(h, x, &(door_work){.endpoint = m->target, .input = &input, .key = key}, w);
 }
 
 /* Takes out of the input what its endpoint leaves out. False: the exchange has its answer. */
@@ -89,7 +89,7 @@ static bool door_take_out(home *h, http_exchange *x, const endpoint *e, arena *a
 /* Begins the run of a request from which nothing is left out any more. */
 static run *door_begin_run(home *h, http_exchange *x, const door_work *work, const request_wish *w)
 {
-    const run_origin origin = {.key = work->key};
+    const run_origin origin = {.key = work->key, .by = work->by};
     run_refusal why = {"out of memory", "5"};
     waiter *client = waiter_new(h, w);
     run *r = client ? run_begin(h, work->endpoint, work->input, &origin, &why) : NULL;
@@ -107,10 +107,11 @@ run *door_begin_work(home *h, http_exchange *x, const door_work *work, const req
 {
     run *r = NULL;
     run_input input = *work->input;
+    door_work kept = *work;
     arena a;
     arena_init(&a, h->arenas);
-    if (door_take_out(h, x, work->endpoint, &a, &input))
-        r = door_begin_run(h, x, &(door_work){work->endpoint, &input, work->key}, w);
+    kept.input = &input;
+    if (door_take_out(h, x, work->endpoint, &a, &input)) r = door_begin_run(h, x, &kept, w);
     arena_free(&a);
     return r;
 }

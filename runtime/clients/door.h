@@ -24,6 +24,7 @@ typedef struct door_work {
     const struct endpoint *endpoint;
     const run_input *input; /* borrowed for the call */
     run_key *key;           /* see run_origin */
+    const char *by;         /* see run_origin */
 } door_work;
 
 /* Begins a run of that work, and answers the exchange as the wish says: for requests that describe another one. Takes

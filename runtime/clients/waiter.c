@@ -117,7 +117,8 @@ static void waiter_output_url(const waiter *w, char out[URL_MAX_BYTES])
  * that came by a URL of the run, not by a request of its own, was never tied to it. */
 static void waiter_mark_sent_on(const waiter *w)
 {
-    bool shown = w->keyed || w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT; /* a key, or Prefer */
+    bool shown =
+        w->keyed || w->wish.kind == WAITER_ASYNC || w->wish.kind == WAITER_WAIT; /* a key, Prefer, or who began it */
     bool was_there = w->asks && !http_exchange_gone(w->x);
     bool was_tied = was_there ? slot_client_sent_on(w->home, &w->id, shown) : w->asks;
     if (was_tied && !w->keyed) http_exchange_set_missed_note(w->x, w->id.bytes);

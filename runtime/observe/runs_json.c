@@ -4,7 +4,7 @@
 
 #include "runtime/observe/detail_json.h"
 #include "runtime/observe/entry_json.h"
-#include "runtime/run/fork.h"
+#include "runtime/run/begun.h"
 #include "runtime/run/stop.h"
 #include "runtime/stepwell.h"
 
@@ -129,10 +129,19 @@ static void put_detail(json_writer *w, const store_summary *s, stop_reason stop,
     put_entries(w, page->journal);
 }
 
+/* Who began the run, if that was no client's request. */
+static void put_begun(json_writer *w, const entry *started)
+{
+    begun how;
+    if (!begun_read(&w->arena, started, &how)) w->is_short = true;
+    if (*how.by) json_put_text(w, "begunBy", how.by);
+    if (*how.forked_from) json_put_text(w, "forkedFrom", how.forked_from);
+}
+
 /* `page` NULL: as a line. */
 static void put_run(json_writer *w, const sw_app *app, const store_summary *s, const run_page *page)
 {
-    char id[RUN_ID_TEXT + 1], source[FORKED_FROM_TEXT];
+    char id[RUN_ID_TEXT + 1];
     const run_summary *of = &s->of;
     stop_reason stop = stop_of(app, s);
     assert(!page || page->journal->found || page->journal->live);
@@ -152,7 +161,7 @@ static void put_run(json_writer *w, const sw_app *app, const store_summary *s, c
     if (of->ended.kind) json_put_int(w, "endedAt", of->ended.at_ms);
     if (of->ended.error.len) put_bytes(w, "error", of->ended.error);
     if (stop == STOP_NONE && !of->ended.kind && s->due_ms) json_put_int(w, "due", s->due_ms);
-    if (fork_read_origin(&w->arena, &of->started, source)) json_put_text(w, "forkedFrom", source);
+    put_begun(w, &of->started);
     put_counts(w, s);
     put_remarks(w, &of->remarks);
     if (page) put_detail(w, s, stop, page);

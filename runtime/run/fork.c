@@ -10,6 +10,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/base/value.h"
+#include "runtime/run/begun.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
@@ -31,7 +32,7 @@ typedef struct forking {
     store_segment segment;
 } forking;
 
-static const char ASK_AGAIN[] = "1", JOURNAL_LATER[] = "5", FORKED_FROM[] = "forked_from";
+static const char ASK_AGAIN[] = "1", JOURNAL_LATER[] = "5";
 
 /* Tells what has come of the wish, and frees it. */
 static void forking_end(forking *q, const fork_result *result)
@@ -51,32 +52,12 @@ static void forking_refuse(forking *q, int status, const char *why)
 
 /* ---- What *started* says of a fork ---- */
 
-bool fork_read_origin(arena *a, const entry *started, char out[FORKED_FROM_TEXT])
-{
-    sw_value more;
-    const char *ignored = NULL;
-    if (started->more.len == 0 || !value_unpack(a, started->more.data, started->more.len, &more, &ignored))
-        return false;
-    sw_value from = sw_get(more, FORKED_FROM);
-    if (from.type != MSGPACK_OBJECT_STR || from.via.str.size != RUN_ID_TEXT) return false;
-    (void)snprintf(out, FORKED_FROM_TEXT, "%.*s", (int)from.via.str.size, from.via.str.ptr);
-    return true;
-}
-
-static bool pack_text(msgpack_packer *pk, const char *text, size_t len)
-{
-    return msgpack_pack_str(pk, len) == 0 && msgpack_pack_str_body(pk, text, len) == 0;
-}
-
-/* {"forked_from": id, "forked_at": path} */
 static bool fork_pack_more(const forking *q, msgpack_sbuffer *to)
 {
-    char id[RUN_ID_TEXT + 1];
+    const begun_fork of = {&q->source, q->from};
     msgpack_packer pk;
-    run_id_format(&q->source, id);
     msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
-    return msgpack_pack_map(&pk, 2) == 0 && pack_text(&pk, FORKED_FROM, sizeof FORKED_FROM - 1) &&
-           pack_text(&pk, id, RUN_ID_TEXT) && pack_text(&pk, "forked_at", 9) && msgpack_pack_uint64(&pk, q->from) == 0;
+    return msgpack_pack_map(&pk, begun_pairs(q->by, &of)) == 0 && begun_pack(&pk, q->by, &of);
 }
 
 static bool header_is_key(sw_value name)

@@ -43,11 +43,4 @@ void fork_begin(struct home *h, const fork_wish *wish, fork_done_fn done, void *
 /* A segment with FORK_TAG has come back from the store. */
 void fork_committed(store_segment *s);
 
-/* ---- What *started* says of a fork ---- */
-
-enum { FORKED_FROM_TEXT = RUN_ID_TEXT + 1 };
-
-/* Reads which run the entry's run is a fork of. False: it is none. */
-bool fork_read_origin(arena *a, const entry *started, char out[FORKED_FROM_TEXT]);
-
 #endif

@@ -27,7 +27,8 @@ typedef struct run_key {
 
 /* Who begins the run. */
 typedef struct run_origin {
-    run_key *key; /* borrowed until on_settled, which does not come when run_begin fails; NULL: none */
+    run_key *key;   /* borrowed until on_settled, which does not come when run_begin fails; NULL: none */
+    const char *by; /* an operator's name: no client's request begins the run (runtime/run/begun.h); NULL: one does */
 } run_origin;
 
 /* Why no run could begin. Nothing was done, so the client may send its request again. */

@@ -6,6 +6,7 @@
 
 #include "http/uri.h"
 #include "runtime/base/value.h"
+#include "runtime/run/begun.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/plain.h"
@@ -157,7 +158,17 @@ static bool pairs_pack(msgpack_sbuffer *to, const run_header *list, bool as_map)
 
 bool run_pack_headers(msgpack_sbuffer *to, const run_header *list) { return pairs_pack(to, list, false); }
 
-bool run_request_record(run *r)
+/* What is optional: a map of names, or nothing. `by`: see run_origin. */
+static bool request_pack_more(const run *r, const char *by, msgpack_sbuffer *to)
+{
+    msgpack_packer pk;
+    uint32_t n = run_trace_pairs(&r->task) + begun_pairs(by, NULL);
+    if (n == 0) return true;
+    msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
+    return msgpack_pack_map(&pk, n) == 0 && run_trace_pack(&r->task, &pk) && begun_pack(&pk, by, NULL);
+}
+
+bool run_request_record(run *r, const char *by)
 {
     assert(r->state == RUN_NEW);
     assert(r->seq_next == 0);
@@ -167,7 +178,7 @@ bool run_request_record(run *r)
     size_t headers_len = scratch->size;
     packed = packed && pairs_pack(scratch, r->task.request.params, true);
     size_t params_len = scratch->size - headers_len;
-    if (r->task.trace) packed = packed && run_trace_pack(&r->task, scratch);
+    packed = packed && request_pack_more(r, by, scratch);
     if (!packed) r->lacks_memory = true;
     if (!packed) return false;
     const sw_endpoint_options *o = &r->task.endpoint->options;

@@ -17,8 +17,8 @@ bool run_request_borrow(task *t, const run_input *input);
 bool run_request_own_headers(task *t);
 bool run_request_own_body(task *t);
 
-/* Appends the entry `started`. False: over the run's limit, or out of memory (lacks_memory). */
-bool run_request_record(run *r);
+/* Appends the entry `started`. `by`: see run_origin. False: over the run's limit, or out of memory (lacks_memory). */
+bool run_request_record(run *r, const char *by);
 
 /* Restores the request, the beginning and the deadline of a run from its entry `started`, which is copied. False: the
  * entry holds no request, or there is no memory (lacks_memory). */

@@ -5,6 +5,7 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/base/moment.h"
+#include "runtime/run/begun.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/frames.h"
 #include "runtime/run/home.h"
@@ -147,13 +148,24 @@ static const char *resume_header(const run *r, const char *name)
     return NULL;
 }
 
+/* Whether an operator began the run, who was told 202 (runtime/run/begun.h). */
+static bool resume_is_of_operator(const run *r)
+{
+    arena a;
+    begun how;
+    arena_init(&a, r->task.home->arenas);
+    bool is_read = begun_read(&a, replay_started(r->replay), &how);
+    arena_free(&a);
+    return !is_read || !begun_is_of_client(&how); /* without memory it is not known: nothing is ended for that */
+}
+
 /* Whether the run's clients may have been redirected, and so may come back although no connection waits: after a wait
  * longer than --redirect-after (303), by a request that preferred not to wait (202), or while the run was stopped. A
- * client with an Idempotency-Key asks again, and whoever released the run wants its answer. */
+ * client with an Idempotency-Key asks again, and whoever released or began the run as an operator wants its answer. */
 static bool resume_may_redirect(const run *r)
 {
     return r->waited_long_before || r->was_released || resume_header(r, "prefer") ||
-           resume_header(r, "idempotency-key");
+           resume_header(r, "idempotency-key") || resume_is_of_operator(r);
 }
 
 static bool moment_is_past(int64_t at_ms) { return at_ms > 0 && at_ms <= clock_wall_ms(); }

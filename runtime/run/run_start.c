@@ -133,7 +133,8 @@ run *run_begin(home *h, const endpoint *work, const run_input *input, const run_
     run_make_id(r);
     task_set_label(&r->task);
     r->key = origin->key;
-    bool taken = run_request_take(&r->task, input) && run_trace_begin(&r->task, input) && run_request_record(r);
+    bool taken =
+        run_request_take(&r->task, input) && run_trace_begin(&r->task, input) && run_request_record(r, origin->by);
     assert(!taken || r->seq_next == 1); /* `started` is the first entry, and the only one so far */
     if (r->task.arena.is_out) r->lacks_memory = true;
     if (!taken || !strand_start(&r->task, run_main, r)) {

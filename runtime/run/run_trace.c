@@ -147,17 +147,21 @@ static bool pack_pair(msgpack_packer *pk, const char *name, const char *value)
     return !value || (pack_text(pk, name) && pack_text(pk, value));
 }
 
-bool run_trace_pack(const task *t, msgpack_sbuffer *to)
+uint32_t run_trace_pairs(const task *t)
+{
+    const task_trace *trace = t->trace;
+    if (!trace || trace->caller.span == 0) return 0;
+    return 1U + (trace->state != NULL) + (trace->baggage != NULL);
+}
+
+bool run_trace_pack(const task *t, msgpack_packer *pk)
 {
     const task_trace *trace = t->trace;
     char parent[TRACE_PARENT_TEXT + 1];
-    if (!trace || trace->caller.span == 0) return true;
-    msgpack_packer pk;
-    msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
+    if (run_trace_pairs(t) == 0) return true;
     trace_parent_write(&trace->caller, parent);
-    return msgpack_pack_map(&pk, 1U + (trace->state != NULL) + (trace->baggage != NULL)) == 0 &&
-           pack_pair(&pk, "traceparent", parent) && pack_pair(&pk, "tracestate", trace->state) &&
-           pack_pair(&pk, "baggage", trace->baggage);
+    return pack_pair(pk, "traceparent", parent) && pack_pair(pk, "tracestate", trace->state) &&
+           pack_pair(pk, "baggage", trace->baggage);
 }
 
 /* Returns the text of that name in a map, zero-terminated; NULL: there is none. */

@@ -40,8 +40,10 @@ bool run_trace_begin(task *t, const run_input *input);
 bool run_trace_restore(struct run *r, const entry *started);
 /* Returns the id of the trace, which is made when it is first needed: most runs are not sampled. */
 const uint8_t *task_trace_id(task_trace *trace);
-/* Appends the names and values that `started` has of the trace (entry.more), or nothing. False: no memory. */
-bool run_trace_pack(const task *t, msgpack_sbuffer *to);
+/* How many names `started` has of the trace (entry.more). */
+uint32_t run_trace_pairs(const task *t);
+/* Appends these names and their values to a map. False: no memory. */
+bool run_trace_pack(const task *t, msgpack_packer *pk);
 
 /* A call that is about to be made. */
 typedef struct traced_call {

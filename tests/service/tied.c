@@ -569,6 +569,31 @@ static void test_not_resumed(void)
     close(gone);
 }
 
+/* What an operator began, or made a fork of, is tied to nobody, whoever is killed. */
+static void test_begun_by_operators(void)
+{
+    static answer a;
+    char url[160];
+    start(NULL, true);
+    int tied = ask("/tied", "");
+    await_on_disk(1);
+    snprintf(url, sizeof url, "%s/_sw/runs", server.address);
+    call(NULL, url, NULL, NULL, 0, &a);
+    const char *at = strstr(a.body, "\"runId\":\"");
+    CHECK(at);
+    snprintf(url, sizeof url, "%s/_sw/runs/%.*s/fork", server.address, RUN_TEXT, at + 9);
+    call("POST", url, NULL, "", 0, &a);
+    CHECK_INT(a.status, 202);
+    snprintf(url, sizeof url, "%s/_sw/runs", server.address);
+    call("POST", url, NULL, "{\"endpoint\":\"GET /tied\",\"target\":\"/tied?looks=1\"}", 0, &a);
+    CHECK_INT(a.status, 202);
+    await_on_disk(3);
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    start(NULL, false);
+    check_ends(1, 2);
+    close(tied);
+}
+
 /* Who was sent on by a process that has ended is not forgotten when the one behind is killed, nor by the next. */
 static void test_sent_on_before(void)
 {
@@ -620,6 +645,7 @@ static const check_case cases[] = {{"observers", test_observers},
                                    {"asked again", test_asked_again},
                                    {"hard to see", test_hard_to_see},
                                    {"not resumed", test_not_resumed},
+                                   {"begun by operators", test_begun_by_operators},
                                    {"sent on by the process before", test_sent_on_before},
                                    {"sent on when that is on disk", test_sent_on_durably}};
 

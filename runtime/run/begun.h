@@ -1,0 +1,35 @@
+/* begun: what *started* says (entry.more) of a run that no request of a client's began: which operator began it, and of
+ * which run it is a fork. Such a run is tied to no clients, whatever its endpoint says. Owns nothing. */
+#ifndef RUNTIME_RUN_BEGUN_H
+#define RUNTIME_RUN_BEGUN_H
+
+#include <msgpack.h>
+#include <stdbool.h>
+
+#include "runtime/base/arena.h"
+#include "runtime/run/letter.h"
+#include "storage/entry.h"
+#include "storage/run_id.h"
+
+typedef struct begun {
+    char by[LETTER_BY_MAX + 1];        /* the operator's name; "": not said */
+    char forked_from[RUN_ID_TEXT + 1]; /* "": it is no fork */
+} begun;
+
+/* Reads it, with memory of `a`. What is not said, or cannot be read, is empty. False: no memory. */
+bool begun_read(arena *a, const entry *started, begun *out);
+/* Whether a client's request began the run. */
+static inline bool begun_is_of_client(const begun *b) { return !*b->by && !*b->forked_from; }
+
+/* What a fork is of. */
+typedef struct begun_fork {
+    const run_id *from;
+    uint64_t at; /* the path where it goes its own way; 0: from the beginning */
+} begun_fork;
+
+/* How many pairs begun_pack appends. */
+static inline uint32_t begun_pairs(const char *by, const begun_fork *fork) { return (by != NULL) + (fork ? 2U : 0U); }
+/* Appends the pairs to a map of *started*. `by`, `fork`: NULL if not to be said. False: no memory. */
+bool begun_pack(msgpack_packer *pk, const char *by, const begun_fork *fork);
+
+#endif
