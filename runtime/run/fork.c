@@ -167,12 +167,25 @@ static void fork_make(forking *q, arena *a, const fork_choice *c, entry_text jou
 
 /* ---- The run that is forked ---- */
 
+/* Whether the run is of an endpoint of the library's. What such a run's body says was checked when the run began, and
+ * says who asked: a fork with another body would be neither. */
+static bool fork_is_of_library(const forking *q, entry_text journal)
+{
+    const char *ignored = NULL;
+    entry started;
+    if (entry_decode(journal.data, journal.len, &started, &ignored) == 0 || started.kind != ENTRY_STARTED) return false;
+    const endpoint *e = app_endpoint(q->home->app, started.function.data, started.function.len);
+    return e && e->builtin;
+}
+
 static void fork_decide(forking *q, arena *a, entry_text journal)
 {
     fork_choice choice;
     fork_refusal refusal;
     const fork_point at = {.path = q->from, .now_ms = clock_wall_ms()};
-    if (!fork_choose(a, journal, &at, &choice, &refusal))
+    if (fork_is_of_library(q, journal))
+        forking_refuse(q, 409, "a bulk action has no forks: ask for another one (POST /_sw/bulk)");
+    else if (!fork_choose(a, journal, &at, &choice, &refusal))
         forking_refuse(q, refusal.status, refusal.why);
     else if (q->is_dry)
         forking_end(q, &(fork_result){.status = 200, .choice = &choice, .journal = journal});

@@ -275,6 +275,22 @@ static void test_killed(void)
     CHECK_INT(count_marks(), 0);
 }
 
+/* Whoever may act cannot have another one's action done again, with a body of their own and in that one's name. */
+static void test_not_forked(void)
+{
+    char id[32], path[128];
+    start_with_naps("not forked");
+    begin_bulk("{\"action\":\"release\"," OF_NAPS "}", id);
+    wait_for(id, "\"state\":\"succeeded\"");
+    CHECK(strstr(a.body, "\"begunBy\":\"ann\""));
+    snprintf(path, sizeof path, "/_sw/runs/%s/fork", id);
+    CHECK_INT(ask("POST", path, ANN, "{\"body\":{\"action\":\"cancel\",\"filter\":{},\"by\":\"bob\"}}"), 409);
+    CHECK_INT(ask("POST", path, ANN, "{\"dryRun\":true}"), 409);
+    CHECK_INT(ask("POST", path, ANN, ""), 409);
+    CHECK_INT(naps_with("\"state\":\"sleeping\",\"endpoint\"", 1), NAPS);
+    stop();
+}
+
 static int stopped_naps(void) { return naps_with("\"kind\":\"stopped\",\"at\"", 1); }
 
 /* It is steered like any run. */
@@ -336,10 +352,9 @@ static void test_resumed(void)
     CHECK(unsetenv("MENDED") == 0);
 }
 
-static const check_case cases[] = {{"stop, release, cancel", test_actions},
-                                   {"what is asked, dry runs, as of when", test_requests},
-                                   {"the process is killed", test_killed},
-                                   {"what had failed is resumed", test_resumed},
-                                   {"a bulk action is stopped, released, cancelled", test_steered}};
+static const check_case cases[] = {
+    {"stop, release, cancel", test_actions},       {"what is asked, dry runs, as of when", test_requests},
+    {"the process is killed", test_killed},        {"what had failed is resumed", test_resumed},
+    {"no fork of a bulk action", test_not_forked}, {"a bulk action is stopped, released, cancelled", test_steered}};
 
 SERVED_MAIN(serve, NULL, cases)
