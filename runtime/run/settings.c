@@ -98,7 +98,7 @@ static endpoint *settings_endpoint(const settings *s, const char *route)
 {
     for (size_t i = 0; i < s->app->endpoint_count; i++) {
         endpoint *e = s->app->endpoints[i];
-        if (e->kind != ENDPOINT_BUILTIN && strcmp(e->route, route) == 0) return e;
+        if (!e->builtin && strcmp(e->route, route) == 0) return e;
     }
     return NULL;
 }

@@ -213,6 +213,7 @@ static void test_refused(void)
     CHECK_INT(ask(NULL, "/_sw/settings", "X: y", NULL), 401);
     expect(set("endpoint:POST%20%2Fnowhere", STOP), 404, "no such endpoint");
     expect(set("endpoint:GET%20%2F_sw%2Fruns", STOP), 404, "no such endpoint");
+    expect(set("endpoint:POST%20%2F_sw%2Fbulk", STOP), 404, "no such endpoint");
     expect(set("endpoint:", STOP), 404, "no such endpoint");
     expect(set("limit:POST%20%2Forders", STOP), 404, "there is no such setting");
     expect(set("endpoint:POST%20%2Forders", "{\"value\":true}"), 400, "an object");
