@@ -25,6 +25,9 @@ static bool text_is(sw_value v, const char *text)
     return sw_type(v) == SW_STRING && sw_len(v) == strlen(text) && memcmp(v.via.str.ptr, text, sw_len(v)) == 0;
 }
 
+/* What is behind such a character would be lost. */
+static bool text_has_zero(sw_value v) { return sw_type(v) == SW_STRING && memchr(v.via.str.ptr, 0, sw_len(v)) != NULL; }
+
 static const char *plan_read_action(bulk_plan *p, sw_value action)
 {
     for (int i = 0; i < BULK_ACTIONS; i++) {
@@ -40,6 +43,7 @@ static const char *plan_read_criterion(bulk_plan *p, sw_value key, sw_value valu
 {
     char name[32] = "", text[RUN_FILTER_TEXT] = "";
     if (sw_type(key) == SW_STRING && sw_len(key) < sizeof name) memcpy(name, key.via.str.ptr, sw_len(key));
+    if (text_has_zero(key) || text_has_zero(value)) return "\"filter\" has a character U+0000, which no run has";
     if (sw_type(value) == SW_INT)
         (void)snprintf(text, sizeof text, "%" PRId64, sw_as_int(value, 0));
     else if (sw_type(value) == SW_STRING && sw_len(value) < sizeof text)
@@ -73,10 +77,10 @@ static bool plan_read_number(sw_value v, int64_t most, int64_t *to)
     return *to >= 1 && *to <= most;
 }
 
-/* False: it is longer than `max`. */
+/* False: it is longer than `max`, or would end before its end. */
 static bool plan_read_text(sw_value v, char *to, size_t max)
 {
-    if (sw_len(v) > max) return false;
+    if (sw_len(v) > max || text_has_zero(v)) return false;
     if (sw_len(v) > 0) memcpy(to, v.via.str.ptr, sw_len(v));
     to[sw_len(v)] = 0;
     return true;
@@ -103,7 +107,8 @@ const char *bulk_plan_read(bulk_plan *p, const sw_app *app, const bulk_body *bod
     if (!plan_read_number(body->as_of, INT64_MAX / 2, &p->as_of_ms)) return "\"asOf\" is a time in Unix milliseconds";
     if (!plan_read_number(body->per_second, BULK_PER_SECOND_MAX, &p->per_second)) return "\"perSecond\" is 1 to 10000";
     if (!plan_read_number(body->max, INT64_MAX, &p->max)) return "\"max\" is a number from 1 on";
-    if (!plan_read_text(body->text, p->text, LETTER_TEXT_MAX)) return "\"text\" is at most 256 bytes long";
+    if (!plan_read_text(body->text, p->text, LETTER_TEXT_MAX))
+        return "\"text\" is at most 256 bytes long, without U+0000";
     if (!plan_read_text(body->by, p->by, LETTER_BY_MAX)) return "\"by\" is too long";
     p->dry_run = sw_as_bool(body->dry_run, false);
     plan_bound(p);

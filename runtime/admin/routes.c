@@ -247,11 +247,13 @@ static bool route_read_text(const home *h, http_exchange *x, char *text)
     const body_member members[] = {{"text", SW_STRING, &said}};
     arena_init(&a, h->arenas);
     bool ok = body_read(x, &a, members, 1);
-    if (ok && sw_len(said) > LETTER_TEXT_MAX) {
-        problem_reply(x, 400, "\"text\" is at most 256 bytes long", NULL);
-        ok = false;
-    }
     size_t len = ok ? sw_len(said) : 0;
+    bool fits = len <= LETTER_TEXT_MAX && (len == 0 || !memchr(said.via.str.ptr, 0, len));
+    if (!fits) {
+        problem_reply(x, 400, "\"text\" is at most 256 bytes long, without U+0000", NULL);
+        ok = false;
+        len = 0;
+    }
     if (len > 0) memcpy(text, said.via.str.ptr, len);
     text[len] = 0;
     arena_free(&a);

@@ -193,6 +193,9 @@ static void test_requests(void)
         {"{\"action\":\"stop\"," OF_NAPS ",\"max\":\"7\"}", "\\\"max\\\" has to be a whole number"},
         {"{\"action\":\"stop\"," OF_NAPS ",\"asOf\":-1}", "\\\"asOf\\\""},
         {"{\"action\":\"stop\"," OF_NAPS ",\"by\":\"bob\"}", "\\\"by\\\""},
+        {"{\"action\":\"stop\",\"filter\":{\"error\":\"a\\u0000b\"}}", "U+0000"},
+        {"{\"action\":\"stop\",\"filter\":{\"endpoint\\u0000s\":\"POST /nap\"}}", "U+0000"},
+        {"{\"action\":\"stop\"," OF_NAPS ",\"text\":\"a\\u0000b\"}", "U+0000"},
         {"{\"action\":\"stop\"," OF_NAPS ",\"dryrun\":true}", "\\\"dryrun\\\""}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         if (bulk(wrong[i][0]) != 400 || !strstr(a.body, wrong[i][1])) printf("# %zu: %s\n", i, a.body);
