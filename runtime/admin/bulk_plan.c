@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "runtime/observe/runs_json.h"
+#include "runtime/run/program.h"
 
 const char bulk_route[] = "POST /_sw/bulk";
 
@@ -141,6 +142,11 @@ static bool summary_is_bulk(const store_summary *s)
     return function->len == strlen(bulk_route) && memcmp(function->data, bulk_route, function->len) == 0;
 }
 
+static bool summary_has_endpoint(const bulk_plan *p, const store_summary *s)
+{
+    return app_endpoint(p->filter.app, s->of.started.function.data, s->of.started.function.len) != NULL;
+}
+
 /* Of a run that has not ended. */
 static bulk_verdict plan_judge_live(const bulk_plan *p, const store_summary *s)
 {
@@ -148,7 +154,8 @@ static bulk_verdict plan_judge_live(const bulk_plan *p, const store_summary *s)
     if (p->action == BULK_RESUME) return BULK_HAS_NOT_ENDED;
     if (p->action == BULK_CANCEL) return BULK_ACTS;
     if (p->action == BULK_STOP) return is_stopped && by_entry ? BULK_IS_STOPPED : BULK_ACTS;
-    return is_stopped ? BULK_ACTS : BULK_IS_NOT_STOPPED;
+    if (!is_stopped) return BULK_IS_NOT_STOPPED;
+    return summary_has_endpoint(p, s) ? BULK_ACTS : BULK_HAS_NO_ENDPOINT;
 }
 
 bulk_verdict bulk_plan_judge(const bulk_plan *p, const store_summary *s)
@@ -158,5 +165,6 @@ bulk_verdict bulk_plan_judge(const bulk_plan *p, const store_summary *s)
     if (s->of.ended.kind && p->as_of_ms > 0 && s->of.ended.at_ms > p->as_of_ms) return BULK_ENDED_LATER;
     if (s->live) return plan_judge_live(p, s);
     if (p->action != BULK_RESUME) return BULK_HAS_ENDED;
-    return s->of.ended.status == ENTRY_SUCCEEDED ? BULK_HAS_SUCCEEDED : BULK_ACTS;
+    if (s->of.ended.status == ENTRY_SUCCEEDED) return BULK_HAS_SUCCEEDED;
+    return summary_has_endpoint(p, s) ? BULK_ACTS : BULK_HAS_NO_ENDPOINT;
 }
