@@ -128,7 +128,8 @@ static const char *const verdicts[BULK_VERDICTS] = {[BULK_ACTS] = "",
                                                     [BULK_IS_UNREADABLE] = "unreadable",
                                                     [BULK_ENDED_LATER] = "ended after asOf",
                                                     [BULK_IS_BULK] = "a bulk action itself",
-                                                    [BULK_CHANGED] = "changed meanwhile"};
+                                                    [BULK_CHANGED] = "changed meanwhile",
+                                                    [BULK_IS_REFUSED] = "cannot be resumed"};
 
 const char *bulk_verdict_name(bulk_verdict v)
 {

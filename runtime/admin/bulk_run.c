@@ -1,7 +1,6 @@
 #include "runtime/admin/bulk_run.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -18,8 +17,9 @@ enum {
     COUNT_MAX = 1000000,
     FIND_BYTES_MAX = 65536, /* read from each end of a journal */
     FIND_MS = 500,          /* of one question to the store */
+    PAGE_MS = 5000,         /* how long a page is looked for that is not full */
     MOMENT_MS = 2,
-    TOLD_MS = 10000, /* how long a page waits to be told what became of its letters */
+    TOLD_MS = 10000, /* how long a page waits to be told what became of letters that are on disk */
     AGAIN_MS = 1000  /* until a letter that could not be written is written again */
 };
 
@@ -44,37 +44,16 @@ static void plan_read(sw_ctx *c, bulk_plan *p)
 
 /* ---- Finding ---- */
 
-/* A run to act on, as the journal has it: its id, and of a run that is to be resumed the generation that is to begin,
- * big endian; 0: the next one, whichever that is. */
-typedef struct bulk_target {
-    run_id run;
-    uint32_t generation;
-} bulk_target;
-
-enum { TARGET_BYTES = RUN_ID_BYTES + 4 };
-
-static void target_write(uint8_t *to, const bulk_target *t)
+/* Runs to act on are journaled as their ids, one after the other. */
+static run_id target_read(sw_value targets, size_t i)
 {
-    uint32_t generation = htobe32(t->generation);
-    memcpy(to, t->run.bytes, RUN_ID_BYTES);
-    memcpy(to + RUN_ID_BYTES, &generation, sizeof generation);
+    run_id id;
+    assert((i + 1) * RUN_ID_BYTES <= sw_len(targets));
+    memcpy(id.bytes, targets.via.bin.ptr + i * RUN_ID_BYTES, RUN_ID_BYTES);
+    return id;
 }
 
-static bulk_target target_read(const uint8_t *from)
-{
-    bulk_target t;
-    memcpy(t.run.bytes, from, RUN_ID_BYTES);
-    memcpy(&t.generation, from + RUN_ID_BYTES, sizeof t.generation);
-    t.generation = be32toh(t.generation);
-    return t;
-}
-
-/* Of a journal that was not read whole it is not known how often its run was resumed. */
-static bulk_target target_of(const store_summary *s)
-{
-    bool is_known = !s->cut || s->of.reopened > 0;
-    return (bulk_target){.run = s->run, .generation = is_known ? s->of.reopened + 1 : 0};
-}
+static size_t targets_count(sw_value targets) { return sw_len(targets) / RUN_ID_BYTES; }
 
 /* A question to the store. Outlives the attempt that asked, if that is cut. */
 typedef struct finding {
@@ -84,7 +63,7 @@ typedef struct finding {
     bool has_next;
     run_id next;
     size_t count;
-    bulk_target runs[PAGE_RUNS];
+    run_id runs[PAGE_RUNS];
     bulk_verdict verdicts[PAGE_RUNS];
 } finding;
 
@@ -102,7 +81,7 @@ static void finding_on_found(void *arg, const store_found *found)
     f->is_told = true;
     f->failed = found->error != NULL;
     for (; !f->failed && f->count < found->count; f->count++) {
-        f->runs[f->count] = target_of(&found->runs[f->count]);
+        f->runs[f->count] = found->runs[f->count].run;
         f->verdicts[f->count] = bulk_plan_judge(&f->plan, &found->runs[f->count]);
     }
     f->has_next = found->next != NULL;
@@ -157,30 +136,48 @@ static void count_all_skipped(sw_ctx *c, sw_value *to, sw_value from)
     }
 }
 
-/* A step: {"before": id, "most": n} to {"runs": targets, one after the other, "skipped": {why: n}, "next": id}. Asks
- * until there is a run to act on, or no further one. */
+/* A page in the making. */
+typedef struct found_page {
+    uint8_t targets[PAGE_RUNS * RUN_ID_BYTES];
+    size_t count, most;
+    sw_value skipped;
+} found_page;
+
+/* Takes what was found, as far as there is room. Returns how many runs were looked at. */
+static size_t page_take(sw_ctx *c, found_page *p, const finding *f)
+{
+    size_t i = 0;
+    for (; i < f->count && p->count < p->most; i++) {
+        bool is_itself = run_id_equal(&f->runs[i], &c->run->id);
+        bulk_verdict v = is_itself ? BULK_IS_BULK : f->verdicts[i];
+        if (v == BULK_ACTS)
+            memcpy(p->targets + RUN_ID_BYTES * p->count++, f->runs[i].bytes, RUN_ID_BYTES);
+        else
+            count_skipped(c, &p->skipped, bulk_verdict_name(v), 1);
+    }
+    return i;
+}
+
+/* A step: {"before": id, "most": n} to {"runs": targets, "skipped": {why: n}, "next": id}. Asks until the page is full,
+ * or there is no further run; after PAGE_MS one run to act on is enough: each page is three steps of --steps-max. */
 static sw_value find_page(sw_ctx *c, sw_value input)
 {
     char next[RUN_ID_TEXT + 1];
-    sw_value skipped = sw_map(c), before = sw_get(input, "before");
-    uint8_t targets[PAGE_RUNS * TARGET_BYTES];
-    size_t count = 0, most = (size_t)sw_as_int(sw_get(input, "most"), PAGE_RUNS);
-    assert(most >= 1 && most <= PAGE_RUNS);
+    sw_value before = sw_get(input, "before");
+    found_page p = {.most = (size_t)sw_as_int(sw_get(input, "most"), PAGE_RUNS), .skipped = sw_map(c)};
+    int64_t began_ms = clock_steady_ms();
+    assert(p.most >= 1 && p.most <= PAGE_RUNS);
     finding *f = finding_new(c);
-    for (bool more = true; more && count == 0;) {
+    for (bool more = true; more && p.count < p.most;) {
+        if (p.count > 0 && clock_steady_ms() - began_ms >= PAGE_MS) break;
         find_once(c, f, before);
-        size_t i = 0;
-        for (; i < f->count && count < most; i++) {
-            bool acts = f->verdicts[i] == BULK_ACTS && !run_id_equal(&f->runs[i].run, &c->run->id);
-            if (acts) target_write(targets + TARGET_BYTES * count++, &f->runs[i]);
-            if (!acts) count_skipped(c, &skipped, bulk_verdict_name(f->verdicts[i] ? f->verdicts[i] : BULK_IS_BULK), 1);
-        }
-        bool is_cut = i < f->count; /* the rest comes with the next page */
+        size_t taken = page_take(c, &p, f);
+        bool is_cut = taken < f->count; /* the rest comes with the next page */
         more = is_cut || f->has_next;
-        if (more) run_id_format(is_cut ? &f->runs[i - 1].run : &f->next, next);
+        if (more) run_id_format(is_cut ? &f->runs[taken - 1] : &f->next, next);
         before = more ? sw_str(c, next) : sw_nil();
     }
-    return sw_map(c, "runs", sw_bin(c, targets, count * TARGET_BYTES), "skipped", skipped, "next", before);
+    return sw_map(c, "runs", sw_bin(c, p.targets, p.count * RUN_ID_BYTES), "skipped", p.skipped, "next", before);
 }
 
 /* ---- Acting ---- */
@@ -199,60 +196,110 @@ static void fail_if_draining(sw_ctx *c)
     if (c->task->home->draining) sw_fail(c, "the process ends");
 }
 
-/* Sends the letters, at the rate that was asked for. */
-static void send_letters(sw_ctx *c, board_batch *t, const bulk_plan *p, const uint8_t *targets, size_t count)
+/* Reads which of the runs an earlier attempt has written letters to. */
+static const board_marks *read_marks(sw_ctx *c, sw_value targets)
 {
+    size_t count = targets_count(targets);
+    /* The newest run is the first. */
+    const board_span span = {target_read(targets, count - 1), target_read(targets, 0), count};
+    board_marks *m = board_read_marks(c->task->home, &c->run->id, &span);
+    bool ok = false;
+    if (!m) sw_fail(c, "out of memory");
+    sw_defer(c, board_marks_end, m);
+    while (!board_marks_are_read(m, &ok)) sw_sleep(c, "marks", MOMENT_MS);
+    if (!ok) sw_fail(c, "the marks of letters cannot be read now");
+    return m;
+}
+
+/* Sends the letters that no earlier attempt has written, at the rate that was asked for. Returns how many. */
+static size_t send_letters(sw_ctx *c, board_batch *t, const bulk_plan *p, sw_value targets)
+{
+    const board_marks *written = read_marks(c, targets);
+    size_t sent = 0;
     int64_t began_ms = clock_steady_ms();
-    for (size_t i = 0; i < count; i++) {
-        int64_t due_ms = began_ms + (int64_t)i * 1000 / p->per_second, left_ms = due_ms - clock_steady_ms();
+    for (size_t i = 0; i < targets_count(targets); i++) {
+        run_id to = target_read(targets, i);
+        if (board_has_mark(written, &to)) continue;
+        int64_t due_ms = began_ms + (int64_t)sent * 1000 / p->per_second, left_ms = due_ms - clock_steady_ms();
         if (left_ms > 0) sw_sleep(c, "pace", left_ms);
         fail_if_draining(c);
-        bulk_target to = target_read(targets + i * TARGET_BYTES);
-        (void)board_send(t, &to.run, to.generation);
+        (void)board_send(t, &to);
+        sent++;
+    }
+    return sent;
+}
+
+/* How the letters of a page stand. */
+typedef struct standing {
+    size_t open;      /* nobody knows yet whether they will be done: nothing may count on them */
+    size_t unwritten; /* of these: those that are sent again */
+    size_t written;   /* on disk, and not obeyed yet */
+} standing;
+
+/* Those that could not be written are sent again: nobody is left out for a full disk. */
+static standing look_at_letters(board_batch *t, size_t count)
+{
+    standing s = {.open = 0};
+    for (size_t i = 0; i < count; i++) {
+        letter_fate fate;
+        board_stage stage = board_stage_of(t, i, &fate);
+        bool is_unwritten = stage == BOARD_TOLD && fate == LETTER_UNWRITTEN;
+        s.written += stage == BOARD_WRITTEN;
+        s.unwritten += is_unwritten;
+        s.open += is_unwritten || stage == BOARD_WAITS || stage == BOARD_TAKEN;
+        if (is_unwritten) board_send_again(t, i);
+    }
+    return s;
+}
+
+/* Waits until it is known what became of all letters: of those that are on disk for TOLD_MS at most, since they will be
+ * obeyed; of the others, and of runs that are to be resumed, as long as it takes. */
+static void await_fates(sw_ctx *c, board_batch *t, size_t count)
+{
+    int64_t open_ms = clock_steady_ms(); /* when something was open last */
+    for (standing s; s = look_at_letters(t, count), s.open > 0 || s.written > 0;) {
+        if (s.open > 0) {
+            fail_if_draining(c);
+            open_ms = clock_steady_ms();
+        } else if (c->task->home->draining || clock_steady_ms() - open_ms >= TOLD_MS) {
+            return;
+        }
+        sw_sleep(c, "told", s.unwritten > 0 ? AGAIN_MS : MOMENT_MS);
     }
 }
 
-/* Waits until it is known what became of all letters, or for so long. Those that could not be written are sent again:
- * nobody is left out for a full disk. */
-static void await_fates(sw_ctx *c, board_batch *t, size_t count)
+/* NULL: it was done, or will be. */
+static const char *fate_reason(letter_fate fate)
 {
-    int64_t began_ms = clock_steady_ms();
-    for (size_t open = count; open > 0;) {
-        size_t unwritten = 0;
-        open = 0;
-        for (size_t i = 0; i < count; i++) {
-            letter_fate fate;
-            bool is_told = board_is_told(t, i, &fate);
-            open += !is_told;
-            if (!is_told || fate != LETTER_UNWRITTEN) continue;
-            unwritten++;
-            board_send_again(t, i);
-        }
-        if (unwritten > 0) fail_if_draining(c);
-        if (unwritten > 0)
-            sw_sleep(c, "again", AGAIN_MS);
-        else if (open > 0 && clock_steady_ms() - began_ms >= TOLD_MS)
-            return;
-        else if (open > 0)
-            sw_sleep(c, "told", MOMENT_MS);
-        open += unwritten;
+    switch (fate) {
+    case LETTER_IN_VAIN:
+        return bulk_verdict_name(BULK_CHANGED);
+    case LETTER_UNREADABLE:
+        return bulk_verdict_name(BULK_IS_UNREADABLE);
+    case LETTER_REFUSED:
+        return bulk_verdict_name(BULK_IS_REFUSED);
+    default:
+        return NULL;
     }
 }
 
 /* {"done": n, "pending": n, "skipped": {why: n}}; pending: it will be done, by this or a later process. A letter that
- * an earlier attempt had written (LETTER_TAKEN) was obeyed, or led to nothing, as far as anybody can know then. */
-static sw_value sum_fates(sw_ctx *c, board_batch *t, size_t count)
+ * an earlier attempt had written (`earlier`, LETTER_TAKEN) was obeyed, or led to nothing, as far as anybody can know
+ * then. */
+static sw_value sum_fates(sw_ctx *c, board_batch *t, size_t count, size_t earlier)
 {
-    int64_t done = 0, pending = 0, vain = 0;
+    int64_t done = (int64_t)earlier, pending = 0;
+    sw_value skipped = sw_map(c);
     for (size_t i = 0; i < count; i++) {
         letter_fate fate;
-        bool is_told = board_is_told(t, i, &fate);
-        done += is_told && (fate == LETTER_OBEYED || fate == LETTER_TAKEN);
-        vain += is_told && fate == LETTER_IN_VAIN;
-        pending += !is_told || fate == LETTER_KEPT;
+        board_stage stage = board_stage_of(t, i, &fate);
+        assert(stage == BOARD_WRITTEN || stage == BOARD_TOLD);
+        bool is_pending = stage == BOARD_WRITTEN || fate == LETTER_KEPT;
+        const char *why = is_pending ? NULL : fate_reason(fate);
+        pending += is_pending;
+        done += !is_pending && !why;
+        if (why) count_skipped(c, &skipped, why, 1);
     }
-    sw_value skipped = sw_map(c);
-    count_skipped(c, &skipped, bulk_verdict_name(BULK_CHANGED), vain);
     return sw_map(c, "done", sw_int(done), "pending", sw_int(pending), "skipped", skipped);
 }
 
@@ -260,25 +307,21 @@ static sw_value sum_fates(sw_ctx *c, board_batch *t, size_t count)
 static sw_value act_on_page(sw_ctx *c, sw_value targets)
 {
     bulk_plan *p = sw_alloc(c, sizeof *p);
-    size_t count = sw_len(targets) / TARGET_BYTES;
+    size_t count = targets_count(targets);
     plan_read(c, p);
     const letter_wish wish = {.kind = letter_of(p->action), .by = p->by, .text = *p->text ? p->text : NULL};
     board_batch *t = board_begin(c->task->home->app->board, &c->run->id, &wish, count);
     if (!t) sw_fail(c, "out of memory");
     sw_defer(c, sending_let_go, t);
-    send_letters(c, t, p, (const uint8_t *)targets.via.bin.ptr, count);
-    await_fates(c, t, count);
-    return sum_fates(c, t, count);
+    size_t sent = send_letters(c, t, p, targets);
+    await_fates(c, t, sent);
+    return sum_fates(c, t, sent, count - sent);
 }
 
 /* A step: deletes the marks of letters whose fates are on disk. */
 static sw_value tidy_up(sw_ctx *c, sw_value targets)
 {
-    size_t count = sw_len(targets) / TARGET_BYTES;
-    uint8_t ids[PAGE_RUNS * RUN_ID_BYTES];
-    for (size_t i = 0; i < count && i < PAGE_RUNS; i++)
-        memcpy(ids + i * RUN_ID_BYTES, targets.via.bin.ptr + i * TARGET_BYTES, RUN_ID_BYTES);
-    board_tidying *t = board_forget(c->task->home, &c->run->id, ids, count * RUN_ID_BYTES);
+    board_tidying *t = board_forget(c->task->home, &c->run->id, (const uint8_t *)targets.via.bin.ptr, sw_len(targets));
     bool ok = false;
     if (!t) sw_fail(c, "out of memory");
     sw_defer(c, board_forget_end, t);
@@ -299,7 +342,7 @@ static sw_value count_runs(sw_ctx *c, sw_value most)
     for (bool more = true; more && count < sw_as_int(most, 0);) {
         find_once(c, f, before);
         for (size_t i = 0; i < f->count; i++)
-            count += f->verdicts[i] == BULK_ACTS && !run_id_equal(&f->runs[i].run, &c->run->id);
+            count += f->verdicts[i] == BULK_ACTS && !run_id_equal(&f->runs[i], &c->run->id);
         more = f->has_next;
         if (!more) break;
         run_id_format(&f->next, next);
@@ -322,12 +365,12 @@ static sw_value sum_value(sw_ctx *c, const bulk_sum *s)
 }
 
 /* Acts on the runs of a page and adds what came of it. */
-static void act(sw_ctx *c, bulk_sum *sum, sw_value targets, bool has_marks)
+static void act(sw_ctx *c, bulk_sum *sum, sw_value targets)
 {
     if (sw_len(targets) == 0) return;
     sw_value told = sw_step_with(c, "act", act_on_page, targets, &once);
-    if (has_marks) (void)sw_step_with(c, "tidy", tidy_up, targets, &patient);
-    sum->sent += (int64_t)(sw_len(targets) / TARGET_BYTES);
+    (void)sw_step_with(c, "tidy", tidy_up, targets, &patient);
+    sum->sent += (int64_t)targets_count(targets);
     sum->done += sw_as_int(sw_get(told, "done"), 0);
     sum->pending += sw_as_int(sw_get(told, "pending"), 0);
     count_all_skipped(c, &sum->skipped, sw_get(told, "skipped"));
@@ -354,7 +397,7 @@ void bulk_run(sw_ctx *c)
         sw_status(c, sum_value(c, &sum));
         sw_value page = sw_step_with(c, "find", find_page, sw_map(c, "before", before, "most", sw_int(room)), &patient);
         count_all_skipped(c, &sum.skipped, sw_get(page, "skipped"));
-        act(c, &sum, sw_get(page, "runs"), p->action != BULK_RESUME);
+        act(c, &sum, sw_get(page, "runs"));
         before = sw_get(page, "next");
         more = sw_type(before) == SW_STRING;
     }

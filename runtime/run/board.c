@@ -5,21 +5,24 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/log.h"
 #include "runtime/run/program.h"
 #include "runtime/run/reopen.h"
 #include "runtime/run/slot_core.h"
 
 const char board_table[] = "bulk";
 
-typedef enum item_state { ITEM_WAITS, ITEM_SENT, ITEM_TOLD } item_state;
+/* Times that a journal could not be read until the run counts as unreadable: its part of the disk is damaged, or it is
+ * too large for the memory that there is. */
+enum { READS_MAX = 10 };
 
 typedef struct board_item {
-    letter_receipt receipt; /* of its letter, while it is ITEM_SENT */
+    letter_receipt receipt; /* of its letter, while its home has it */
     board_batch *batch;
     run_id run;
-    uint32_t generation; /* BOARD_RESUME */
-    item_state state;    /* under the board's lock */
-    letter_fate fate;    /* ITEM_TOLD */
+    board_stage stage; /* under the board's lock */
+    letter_fate fate;  /* BOARD_TOLD */
+    unsigned reads;    /* BOARD_RESUME: in vain */
 } board_item;
 
 struct board_batch {
@@ -104,8 +107,6 @@ static void batch_unref(board_batch *t)
 {
     assert(t->refs > 0);
     if (--t->refs > 0) return;
-    for (size_t i = 0; i < t->count; i++)
-        if (t->items[i].state == ITEM_WAITS) (void)__atomic_sub_fetch(&t->board->waiting, 1, __ATOMIC_RELAXED);
     *t->link = t->next;
     if (t->next) t->next->link = t->link;
     free(t);
@@ -115,6 +116,13 @@ void board_end(board_batch *t)
 {
     board *b = t->board;
     uv_mutex_lock(&b->lock);
+    for (size_t i = 0; i < t->count; i++) {
+        board_item *item = &t->items[i];
+        if (item->stage != BOARD_WAITS) continue;
+        item->stage = BOARD_TOLD;
+        item->fate = LETTER_UNWRITTEN;
+        (void)__atomic_sub_fetch(&b->waiting, 1, __ATOMIC_RELAXED);
+    }
     batch_unref(t);
     uv_mutex_unlock(&b->lock);
 }
@@ -123,7 +131,7 @@ void board_end(board_batch *t)
 static home *item_lay_out(board_item *i)
 {
     board *b = i->batch->board;
-    i->state = ITEM_WAITS;
+    i->stage = BOARD_WAITS;
     (void)__atomic_add_fetch(&b->waiting, 1, __ATOMIC_RELEASE);
     assert(b->homes[0]); /* all of them have joined before the first has turned */
     return b->homes[run_id_loop(&i->run, b->homes[0]->count)];
@@ -138,13 +146,13 @@ static void item_post(board_item *i)
     h->wake(h);
 }
 
-size_t board_send(board_batch *t, const run_id *to, uint32_t generation)
+size_t board_send(board_batch *t, const run_id *to)
 {
     assert(t->count < t->room);
     size_t place = t->count;
     board_item *i = &t->items[place];
     uv_mutex_lock(&t->board->lock);
-    *i = (board_item){.batch = t, .run = *to, .generation = generation};
+    *i = (board_item){.batch = t, .run = *to};
     t->count++;
     home *h = item_lay_out(i);
     uv_mutex_unlock(&t->board->lock);
@@ -154,29 +162,41 @@ size_t board_send(board_batch *t, const run_id *to, uint32_t generation)
 
 void board_send_again(board_batch *t, size_t place)
 {
-    assert(place < t->count && t->items[place].state == ITEM_TOLD);
+    assert(place < t->count && t->items[place].stage == BOARD_TOLD);
     item_post(&t->items[place]);
 }
 
-bool board_is_told(board_batch *t, size_t place, letter_fate *fate)
+board_stage board_stage_of(board_batch *t, size_t place, letter_fate *fate)
 {
     assert(place < t->count);
     uv_mutex_lock(&t->board->lock);
-    bool is_told = t->items[place].state == ITEM_TOLD;
+    board_stage stage = t->items[place].stage;
     *fate = t->items[place].fate;
     uv_mutex_unlock(&t->board->lock);
-    return is_told;
+    return stage;
 }
 
 /* ---- On the run's home ---- */
 
-static void item_on_fate(letter_receipt *r, letter_fate fate)
+static board_item *item_of(letter_receipt *r) { return (board_item *)((char *)r - offsetof(board_item, receipt)); }
+
+static void item_on_written(letter_receipt *r)
 {
-    board_item *i = (board_item *)((char *)r - offsetof(board_item, receipt));
+    board_item *i = item_of(r);
     board *b = i->batch->board;
     uv_mutex_lock(&b->lock);
-    assert(i->state == ITEM_SENT);
-    i->state = ITEM_TOLD;
+    assert(i->stage == BOARD_TAKEN);
+    i->stage = BOARD_WRITTEN;
+    uv_mutex_unlock(&b->lock);
+}
+
+static void item_on_fate(letter_receipt *r, letter_fate fate)
+{
+    board_item *i = item_of(r);
+    board *b = i->batch->board;
+    uv_mutex_lock(&b->lock);
+    assert(i->stage == BOARD_TAKEN || i->stage == BOARD_WRITTEN);
+    i->stage = BOARD_TOLD;
     i->fate = fate;
     batch_unref(i->batch);
     uv_mutex_unlock(&b->lock);
@@ -189,10 +209,10 @@ static board_item *board_take(board *b, const home *h)
     uv_mutex_lock(&b->lock);
     for (board_batch *t = b->first; t && !found; t = t->next)
         for (size_t i = 0; i < t->count && !found; i++)
-            if (t->items[i].state == ITEM_WAITS && run_id_loop(&t->items[i].run, h->count) == h->index)
+            if (t->items[i].stage == BOARD_WAITS && run_id_loop(&t->items[i].run, h->count) == h->index)
                 found = &t->items[i];
     if (found) {
-        found->state = ITEM_SENT;
+        found->stage = BOARD_TAKEN;
         found->batch->refs++;
         (void)__atomic_sub_fetch(&b->waiting, 1, __ATOMIC_RELAXED);
     }
@@ -200,18 +220,56 @@ static board_item *board_take(board *b, const home *h)
     return found;
 }
 
-/* 503 passes: the journal cannot be written, say. */
+/* The letter's mark, and who is told. */
+static void item_make_receipt(board_item *i)
+{
+    i->receipt = (letter_receipt){.on_written = item_on_written, .on_fate = item_on_fate, .table = board_table};
+    board_mark(i->receipt.mark, &i->batch->sender, i->run.bytes);
+}
+
+static void item_log_unreadable(const board_item *i, const char *why)
+{
+    char id[RUN_ID_TEXT + 1];
+    run_id_format(&i->run, id);
+    log_line(LOG_WARN, id, "a bulk action passes the run over, which cannot be read: %s", why);
+}
+
+static letter_fate item_fate_of(board_item *i, reopen_reason reason)
+{
+    switch (reason) {
+    case REOPEN_DONE:
+        return LETTER_OBEYED;
+    case REOPEN_TAKEN:
+        return LETTER_TAKEN;
+    case REOPEN_CHANGED:
+    case REOPEN_MISSING:
+        return LETTER_IN_VAIN;
+    case REOPEN_UNFIT:
+        return LETTER_REFUSED;
+    case REOPEN_UNREADABLE:
+        return LETTER_UNREADABLE;
+    case REOPEN_UNREAD:
+        return ++i->reads < READS_MAX ? LETTER_UNWRITTEN : LETTER_UNREADABLE;
+    case REOPEN_LATER:
+        return LETTER_UNWRITTEN;
+    }
+    assert(!"a reason");
+    return LETTER_UNWRITTEN;
+}
+
 static void item_on_reopened(void *arg, const reopen_result *result)
 {
     board_item *i = arg;
-    item_on_fate(&i->receipt, result->status == 202   ? LETTER_OBEYED
-                              : result->status == 503 ? LETTER_UNWRITTEN
-                                                      : LETTER_IN_VAIN);
+    letter_fate fate = item_fate_of(i, result->reason);
+    if (fate == LETTER_UNREADABLE) item_log_unreadable(i, result->detail);
+    item_on_fate(&i->receipt, fate);
 }
 
 static void board_resume(home *h, board_item *i)
 {
-    const reopen_wish wish = {.run = i->run, .generation = i->generation, .timeout_ms = -1, .by = i->batch->by};
+    item_make_receipt(i);
+    const reopen_wish wish = {
+        .run = i->run, .timeout_ms = -1, .by = i->batch->by, .mark = letter_mark_row(&i->receipt)};
     if (h->draining)
         item_on_fate(&i->receipt, LETTER_UNWRITTEN);
     else
@@ -221,9 +279,7 @@ static void board_resume(home *h, board_item *i)
 static void board_send_letter(home *h, board_item *i)
 {
     const board_batch *t = i->batch;
-    board_mark(i->receipt.mark, &t->sender, i->run.bytes);
-    i->receipt.table = board_table;
-    i->receipt.on_fate = item_on_fate;
+    item_make_receipt(i);
     const letter_wish wish = {
         .kind = (letter_kind)t->kind, .by = t->by, .text = *t->text ? t->text : NULL, .receipt = &i->receipt};
     slot *s = !h->draining && gate_writable(h) ? slot_find_or_add(h, &i->run) : NULL;
@@ -242,6 +298,63 @@ void board_look(home *h)
         else
             board_send_letter(h, i);
     }
+}
+
+/* ---- Marks that are there ---- */
+
+struct board_marks {
+    bool is_over, is_orphan, ok;
+    size_t count, room;
+    run_id runs[];
+};
+
+static void marks_on_rows(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
+{
+    board_marks *m = arg;
+    (void)end; /* a span has no more runs than there is room for */
+    assert(count <= m->room);
+    for (size_t i = 0; i < count && !error; i++)
+        if (rows[i].key.len == LETTER_MARK_BYTES)
+            memcpy(m->runs[m->count++].bytes, (const uint8_t *)rows[i].key.data + RUN_ID_BYTES, RUN_ID_BYTES);
+    m->ok = !error;
+    m->is_over = true;
+    if (m->is_orphan) free(m);
+}
+
+board_marks *board_read_marks(home *h, const run_id *sender, const board_span *span)
+{
+    uint8_t from[LETTER_MARK_BYTES], to[LETTER_MARK_BYTES + 1] = {0}; /* behind the last one: its key and a zero byte */
+    assert(memcmp(span->first.bytes, span->last.bytes, RUN_ID_BYTES) <= 0);
+    board_marks *m = calloc(1, sizeof *m + span->room * sizeof(run_id));
+    if (!m) return NULL;
+    m->room = span->room;
+    board_mark(from, sender, span->first.bytes);
+    board_mark(to, sender, span->last.bytes);
+    const store_range range = {
+        .table = board_table, .from = {from, sizeof from}, .to = {to, sizeof to}, .rows_max = span->room};
+    if (store_scan(h->port, &range, marks_on_rows, m)) return m;
+    free(m);
+    return NULL;
+}
+
+bool board_marks_are_read(const board_marks *m, bool *ok)
+{
+    *ok = m->ok;
+    return m->is_over;
+}
+
+bool board_has_mark(const board_marks *m, const run_id *run)
+{
+    for (size_t i = 0; i < m->count; i++)
+        if (run_id_equal(&m->runs[i], run)) return true;
+    return false;
+}
+
+void board_marks_end(void *marks)
+{
+    board_marks *m = marks;
+    m->is_orphan = true;
+    if (m->is_over) free(m);
 }
 
 /* ---- Marks that nobody needs any more ---- */

@@ -8,8 +8,8 @@
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
 
-/* In place of a letter's kind: the run, which has ended, is to go on (runtime/run/reopen.h). That needs no mark: the
- * wish names the generation that is to begin. */
+/* In place of a letter's kind: the run, which has ended, is to go on (runtime/run/reopen.h). The mark is inserted in
+ * the commit of the entry by which it does. */
 enum { BOARD_RESUME = LETTER_KINDS };
 
 typedef struct board board;
@@ -27,14 +27,35 @@ void board_look(home *h);
 /* Begins a batch of at most `room` letters, by the run `sender`. wish->by and wish->text are copied. NULL: no memory.
  */
 board_batch *board_begin(board *b, const run_id *sender, const letter_wish *wish, size_t room);
-/* Lets go of the batch; what is under way goes on. */
+/* Lets go of the batch. What a home has taken goes on; what no home has taken yet is withdrawn. */
 void board_end(board_batch *t);
-/* Has a letter sent; returns its place in the batch, from 0. `generation`: of BOARD_RESUME, see reopen_wish. */
-size_t board_send(board_batch *t, const run_id *to, uint32_t generation);
+/* Has a letter sent; returns its place in the batch, from 0. */
+size_t board_send(board_batch *t, const run_id *to);
 /* Sends a letter that could not be written (LETTER_UNWRITTEN) once more. */
 void board_send_again(board_batch *t, size_t place);
-/* Whether it is known what became of a letter, and what. */
-bool board_is_told(board_batch *t, size_t place, letter_fate *fate);
+/* How far a letter has come. */
+typedef enum board_stage {
+    BOARD_WAITS,   /* for its home */
+    BOARD_TAKEN,   /* its home is about it: it is being written, say */
+    BOARD_WRITTEN, /* it is on disk, and will be obeyed, by this process or a later one */
+    BOARD_TOLD     /* it is known what became of it */
+} board_stage;
+/* *fate: with BOARD_TOLD. */
+board_stage board_stage_of(board_batch *t, size_t place, letter_fate *fate);
+
+/* Reads which runs have marks of `sender`, a run of this home, of those whose ids are from `first` to `last`. At most
+ * `room` are found. NULL: no memory. */
+typedef struct board_marks board_marks;
+typedef struct board_span {
+    run_id first, last; /* in the order of ids */
+    size_t room;
+} board_span;
+board_marks *board_read_marks(home *h, const run_id *sender, const board_span *span);
+/* Whether that is over; *ok: they are read. */
+bool board_marks_are_read(const board_marks *m, bool *ok);
+/* Whether the run has one. */
+bool board_has_mark(const board_marks *m, const run_id *run);
+void board_marks_end(void *marks); /* lets go of it */
 
 /* Deletes the marks of the letters of `sender`, a run of this home, to the runs with these ids (16 bytes each), when it
  * is on disk what became of them. NULL: no memory. */

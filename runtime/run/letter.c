@@ -108,11 +108,8 @@ static store_bytes letter_row_key(const letter *m)
     return (store_bytes){m->key, m->kind == LETTER_TRIES ? RUN_ID_BYTES : LETTER_KEY_BYTES};
 }
 
-/* The row that goes with the letter, so that it is written once. */
-static const store_row *letter_mark_row(const letter *m)
+const store_row *letter_mark_row(letter_receipt *r)
 {
-    letter_receipt *r = m->receipt;
-    if (!r) return NULL;
     random_bytes(r->nonce, sizeof r->nonce);
     r->row = (store_row){.op = STORE_ROW_INSERT,
                          .table = r->table,
@@ -127,7 +124,7 @@ static void letter_commit(letter *m, store_row_op op, size_t value_len)
     assert(m->kind < LETTER_KINDS);
     assert(op == STORE_ROW_PUT || value_len == 0);
     m->next = NULL;
-    m->row = (store_row){.next = op == STORE_ROW_PUT ? letter_mark_row(m) : NULL,
+    m->row = (store_row){.next = op == STORE_ROW_PUT && m->receipt ? letter_mark_row(m->receipt) : NULL,
                          .op = op,
                          .table = tables[m->kind],
                          .key = letter_row_key(m),
@@ -339,6 +336,7 @@ void letter_committed(store_segment *s)
     assert(s->rows == &m->row && s->len == 0); /* else it is a run's segment */
     home_segment_back(m->home);
     if (s->error) letter_tell(m, letter_failed_fate(s));
+    if (m->receipt && m->row.op == STORE_ROW_PUT) m->receipt->on_written(m->receipt);
     if (m->row.op == STORE_ROW_DELETE)
         letter_on_deleted(m, s->error);
     else if (m->kind == LETTER_TRIES)

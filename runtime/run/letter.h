@@ -34,13 +34,19 @@ typedef enum letter_fate {
     LETTER_IN_VAIN,   /* it led to nothing: the run had ended, or was so already */
     LETTER_TAKEN,     /* its mark was there: it had been written before */
     LETTER_UNWRITTEN, /* nothing of it is on disk, nor will be */
-    LETTER_KEPT       /* it is on disk, or nobody knows, and the next process will see to it */
+    LETTER_KEPT,      /* it is on disk, or nobody knows, and this process or the next will see to it */
+    /* Only of wishes that go the way of letters (BOARD_RESUME). Nothing of them is on disk, nor will be: */
+    LETTER_UNREADABLE, /* the run's journal cannot be read */
+    LETTER_REFUSED     /* nor would it be done another time: the program or the run is not fit for it */
 } letter_fate;
 
 enum { LETTER_MARK_BYTES = 2 * RUN_ID_BYTES, LETTER_NONCE_BYTES = 16 };
 
 /* Who wants to know what becomes of a letter. Borrowed until on_fate, which comes once, on the home's thread. */
 typedef struct letter_receipt {
+    /* It is on disk, with its mark: it will be obeyed or lead to nothing, by this process or the next. Before on_fate,
+     * once or not at all. */
+    void (*on_written)(struct letter_receipt *r);
     void (*on_fate)(struct letter_receipt *r, letter_fate fate);
     /* A row that is inserted in the letter's commit: with one mark a letter is written once. */
     const char *table;
@@ -77,6 +83,8 @@ typedef struct letter_wish {
     letter_receipt *receipt; /* NULL: nobody wants to know what becomes of it */
 } letter_wish;
 
+/* Makes the row that inserts the receipt's mark; of the receipt. */
+const store_row *letter_mark_row(letter_receipt *r);
 /* Writes a letter: slot_take_letter gets it when it is on disk, or could not be written. False: no memory. */
 bool letter_send(struct home *h, const run_id *to, const letter_wish *wish);
 /* Makes the letter of a row that was read; the caller owns it. NULL: no memory, which *is_short says, or a kind that is

@@ -21,7 +21,8 @@ typedef struct reopening {
     LIST_ENTRY(reopening) in_home;
     home *home;
     run_id run;
-    uint32_t wanted; /* wish.generation */
+    uint32_t wanted;       /* wish.generation */
+    const store_row *mark; /* wish.mark */
     int64_t timeout_ms;
     char by[LETTER_BY_MAX + 1];
     reopen_done_fn done;
@@ -68,11 +69,19 @@ static void reopening_end(reopening *q, const reopen_result *result)
     done(arg, result);
 }
 
-static void reopening_refuse(reopening *q, int status, const char *why)
+/* Whether the wish is refused for now, and asking again may help. */
+static bool reason_passes(reopen_reason reason) { return reason == REOPEN_LATER || reason == REOPEN_UNREAD; }
+
+static void reopening_refuse(reopening *q, reopen_reason reason, const char *why)
 {
-    assert(status >= 400 && why);
-    reopening_end(q,
-                  &(reopen_result){.status = status, .detail = why, .retry_after = status == 503 ? ASK_AGAIN : NULL});
+    assert(reason > REOPEN_TAKEN && why);
+    bool passes = reason_passes(reason);
+    reopening_end(q, &(reopen_result){.status = passes                     ? 503
+                                                : reason == REOPEN_MISSING ? 404
+                                                                           : 409,
+                                      .reason = reason,
+                                      .detail = why,
+                                      .retry_after = passes ? ASK_AGAIN : NULL});
 }
 
 /* NULL: no memory. */
@@ -83,6 +92,7 @@ static reopening *reopening_new(home *h, const reopen_wish *wish, reopen_done_fn
     *q = (reopening){.home = h,
                      .run = wish->run,
                      .wanted = wish->generation,
+                     .mark = wish->mark,
                      .timeout_ms = wish->timeout_ms,
                      .done = done,
                      .arg = arg};
@@ -109,14 +119,16 @@ static uint32_t journal_generation(const store_journal *j)
 
 static void reopening_judge_live(reopening *q, const store_journal *j)
 {
-    if (q->wanted > 0 && j->error)
-        reopening_refuse(q, 503, j->error == store_no_memory ? store_no_memory : "the run cannot be read at present");
+    bool is_known_live = j->live && q->wanted == 0; /* else what the journal says counts */
+    if (j->error && !is_known_live)
+        reopening_refuse(q, REOPEN_UNREAD,
+                         j->error == store_no_memory ? store_no_memory : "the run cannot be read at present");
     else if (q->wanted > 0 && journal_generation(j) == q->wanted)
         reopening_end(q, &(reopen_result){.status = 202, .generation = q->wanted});
     else if (j->live)
-        reopening_refuse(q, 409, NOT_ENDED);
+        reopening_refuse(q, REOPEN_CHANGED, NOT_ENDED);
     else
-        reopening_refuse(q, 503, "the run has just ended: ask again");
+        reopening_refuse(q, REOPEN_LATER, "the run has just ended: ask again");
 }
 
 void reopen_deny_live(home *h, const store_journal *j)
@@ -125,10 +137,10 @@ void reopen_deny_live(home *h, const store_journal *j)
     if (q) reopening_judge_live(q, j);
 }
 
-void reopen_deny(home *h, const run_id *id, int status, const char *why)
+void reopen_deny(home *h, const run_id *id, reopen_reason reason, const char *why)
 {
     reopening *q = reopening_asked(h, id);
-    if (q) reopening_refuse(q, status, why);
+    if (q) reopening_refuse(q, reason, why);
 }
 
 static void reopening_ask(reopening *q);
@@ -168,15 +180,18 @@ static const endpoint *journal_endpoint(const home *h, const replay *p)
 }
 
 /* Returns why a run of which this is the whole journal is not reopened; NULL: it is. */
-static const char *reopening_objection(const reopening *q, const replay *p, const sight *see)
+static const char *reopening_objection(const reopening *q, const replay *p, const sight *see, reopen_reason *reason)
 {
     const entry *ended = replay_ended(p), *reopened = replay_reopened(p);
     uint32_t generation = reopened ? reopened->attempt : 0;
+    *reason = REOPEN_UNFIT;
     if (!ended) return "the run's journal has no end: what came last is lost";
-    if (q->wanted > 0 && q->wanted != generation + 1) return "the run is not before that generation";
     if (generation == UINT32_MAX) return "the run was resumed too often";
+    *reason = REOPEN_CHANGED;
+    if (q->wanted > 0 && q->wanted != generation + 1) return "the run is not before that generation";
     if (ended->status == ENTRY_SUCCEEDED)
         return "the run has succeeded: there is nothing to resume. A fork runs it again";
+    *reason = REOPEN_UNFIT;
     if (see->is_old && !replay_cancel(p) && ended->causes.len == 0)
         return "version 0.1 wrote the run's journal, which does not say which failures ended the run";
     if (!journal_endpoint(q->home, p)) return "this program has no such endpoint: the run would stand still";
@@ -235,6 +250,7 @@ static void reopening_write(reopening *q, slot *s, uint32_t entries)
                                  .retain_ms = -1,
                                  .data = q->entry.data,
                                  .len = q->entry.size,
+                                 .rows = q->mark,
                                  .is_renewed = true,
                                  .tag = REOPEN_TAG};
     home_send(h, &q->segment);
@@ -244,20 +260,21 @@ static void reopening_write(reopening *q, slot *s, uint32_t entries)
 static bool reopening_judge_ended(reopening *q, slot *s, arena *a, const store_journal *j)
 {
     const char *error = NULL;
+    reopen_reason reason;
     sight see = {.is_old = false};
     const replay *p = replay_new(a, (entry_text){j->data, j->len}, sight_on_entry, &see, &error);
     const entry *reopened = p ? replay_reopened(p) : NULL;
-    const char *objection = p ? reopening_objection(q, p, &see) : error;
-    if (error == replay_no_memory && !p)
-        reopening_refuse(q, 503, error);
+    const char *objection = p ? reopening_objection(q, p, &see, &reason) : NULL;
+    if (!p)
+        reopening_refuse(q, error == replay_no_memory ? REOPEN_UNREAD : REOPEN_UNREADABLE, error);
     else if (reopened && q->wanted == reopened->attempt)
         reopening_end(q, &(reopen_result){.status = 202, .generation = q->wanted});
     else if (objection)
-        reopening_refuse(q, 409, objection);
+        reopening_refuse(q, reason, objection);
     else if (s->letters_in_flight) /* for the run as it was: they must not be obeyed when it goes on */
-        reopening_refuse(q, 503, "somebody else asks something of the run at this moment: ask again");
+        reopening_refuse(q, REOPEN_LATER, "somebody else asks something of the run at this moment: ask again");
     else if (!gate_writable(q->home) || !reopening_encode(q, a, p))
-        reopening_refuse(q, 503, "the journal cannot be written, or memory is out: the run was not resumed");
+        reopening_refuse(q, REOPEN_LATER, "the journal cannot be written, or memory is out: the run was not resumed");
     else {
         reopening_write(q, s, replay_entries(p));
         return true;
@@ -302,17 +319,23 @@ void slot_stay_ended(home *h, slot *s, bool is_known)
         slot_forget(h, s);
 }
 
-static const char *segment_refusal(const store_segment *s)
+/* What has come of a commit that failed. */
+static reopen_result segment_refusal(const store_segment *s)
 {
+    reopen_result later = {.status = 503, .reason = REOPEN_LATER, .retry_after = JOURNAL_LATER};
     switch (s->outcome) {
+    case STORE_KEY_TAKEN:
+        return (reopen_result){
+            .status = 409, .reason = REOPEN_TAKEN, .detail = "the run was resumed by this wish before"};
     case STORE_GONE:
-        return "retention is deleting the run";
+        return (reopen_result){.status = 409, .reason = REOPEN_CHANGED, .detail = "retention is deleting the run"};
     case STORE_UNKNOWN:
-        return "the journal could not be written, and nobody knows yet whether the run goes on: ask again, for the "
-               "same "
-               "generation";
+        later.detail = "the journal could not be written, and nobody knows yet whether the run goes on: ask again, for "
+                       "the same generation";
+        return later;
     default:
-        return "the journal cannot be written: the run was not resumed";
+        later.detail = "the journal cannot be written: the run was not resumed";
+        return later;
     }
 }
 
@@ -326,9 +349,7 @@ void reopen_committed(store_segment *segment)
     assert(s && s->state == SLOT_REOPENING);
     home_segment_back(h);
     if (segment->error) {
-        result = (reopen_result){.status = segment->outcome == STORE_GONE ? 409 : 503,
-                                 .detail = segment_refusal(segment),
-                                 .retry_after = segment->outcome == STORE_GONE ? NULL : JOURNAL_LATER};
+        result = segment_refusal(segment);
     } else {
         char id[RUN_ID_TEXT + 1];
         run_id_format(&q->run, id);
@@ -351,9 +372,9 @@ static void reopening_ask_live(reopening *q, const slot *s)
     bool is_ending = s->run && s->run->state == RUN_ENDING;
     q->state = REOPENING_READ;
     if (q->wanted == 0 && !is_ending)
-        reopening_refuse(q, 409, NOT_ENDED);
+        reopening_refuse(q, REOPEN_CHANGED, NOT_ENDED);
     else if (!store_load(q->home->port, &q->run, 1, reopening_on_read, q))
-        reopening_refuse(q, 503, store_no_memory);
+        reopening_refuse(q, REOPEN_UNREAD, store_no_memory);
 }
 
 static void reopening_ask(reopening *q)
@@ -362,7 +383,7 @@ static void reopening_ask(reopening *q)
     slot *s = slot_find_or_add(h, &q->run);
     q->state = REOPENING_ASKED;
     if (!s)
-        reopening_refuse(q, 503, store_no_memory);
+        reopening_refuse(q, REOPEN_UNREAD, store_no_memory);
     else if (s->run || s->has_live_row)
         reopening_ask_live(q, s);
     else
@@ -373,12 +394,14 @@ void reopen_begin(home *h, const reopen_wish *wish, reopen_done_fn done, void *a
 {
     assert(run_id_loop(&wish->run, h->count) == h->index);
     assert(wish->timeout_ms >= -1 && wish->by);
-    reopen_result refusal = {.status = 503, .detail = "the server is stopping: ask again", .retry_after = ASK_AGAIN};
+    reopen_result refusal = {
+        .status = 503, .reason = REOPEN_LATER, .detail = "the server is stopping: ask again", .retry_after = ASK_AGAIN};
     bool is_asked = reopening_find(h, &wish->run) != NULL;
     if (!gate_writable(h))
         refusal.detail = "the journal cannot be written: the run was not resumed";
-    else if (is_asked && wish->generation == 0)
-        refusal = (reopen_result){.status = 409, .detail = "another request has the run resumed at this moment"};
+    else if (is_asked && wish->generation == 0 && !wish->mark)
+        refusal = (reopen_result){
+            .status = 409, .reason = REOPEN_CHANGED, .detail = "another request has the run resumed at this moment"};
     else if (is_asked)
         refusal.detail = "a request to resume the run is being looked at: ask again";
     if (h->draining || !gate_writable(h) || is_asked) {
@@ -387,6 +410,7 @@ void reopen_begin(home *h, const reopen_wish *wish, reopen_done_fn done, void *a
     }
     reopening *q = reopening_new(h, wish, done, arg);
     refusal.detail = store_no_memory;
+    refusal.reason = REOPEN_UNREAD;
     if (q)
         reopening_ask(q);
     else
@@ -397,6 +421,6 @@ void reopen_drain(home *h)
 {
     for (reopening *q = LIST_FIRST(&h->reopenings), *next; q; q = next) {
         next = LIST_NEXT(q, in_home);
-        if (q->state == REOPENING_ASKED) reopening_refuse(q, 503, "the server is stopping: ask again");
+        if (q->state == REOPENING_ASKED) reopening_refuse(q, REOPEN_LATER, "the server is stopping: ask again");
     }
 }

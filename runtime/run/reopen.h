@@ -25,10 +25,26 @@ typedef struct reopen_wish {
     uint32_t generation; /* the one that is to begin, from 1; 0: the next, whichever that is */
     int64_t timeout_ms;  /* until its deadline; 0: it has none; -1: as its endpoint says */
     const char *by;      /* the operator's name: copied */
+    /* An insert that goes with the entry: the run goes on by this wish once, or is not resumed (REOPEN_TAKEN). Borrowed
+     * until the wish is answered; NULL: none. */
+    const store_row *mark;
 } reopen_wish;
 
+/* Why the run goes on, or does not. */
+typedef enum reopen_reason {
+    REOPEN_DONE,
+    REOPEN_TAKEN,      /* by an earlier wish with this mark */
+    REOPEN_CHANGED,    /* it goes on already, has succeeded, or is being deleted */
+    REOPEN_MISSING,    /* there is no such run */
+    REOPEN_UNFIT,      /* the program lacks its endpoint, or its journal does not say what would begin anew */
+    REOPEN_UNREADABLE, /* its journal is damaged */
+    REOPEN_UNREAD,     /* its journal could not be read, for want of memory, say; asking again may help */
+    REOPEN_LATER       /* asking again helps: the journal cannot be written, the process drains */
+} reopen_reason;
+
 typedef struct reopen_result {
-    int status;              /* 202: the run goes on; else that of a refusal */
+    int status; /* 202: the run goes on; else that of a refusal */
+    reopen_reason reason;
     uint32_t generation;     /* with 202 */
     const char *detail;      /* why not; NULL: it does */
     const char *retry_after; /* seconds, when asking again may help; NULL: it does not */
@@ -51,7 +67,7 @@ bool reopen_take_journal(struct home *h, struct slot *s, const store_journal *jo
 /* The run has not ended. */
 void reopen_deny_live(struct home *h, const store_journal *journal);
 /* There is no such run, or it cannot be read. `why` lives until the process ends. */
-void reopen_deny(struct home *h, const run_id *run, int status, const char *why);
+void reopen_deny(struct home *h, const run_id *run, reopen_reason reason, const char *why);
 
 /* ---- Also for forks (runtime/run/fork.h) ---- */
 

@@ -40,7 +40,7 @@ static void slot_answer_ended(home *h, slot *s, const store_journal *j)
 
 static void slot_answer_not_found(home *h, slot *s, int status, const char *why)
 {
-    reopen_deny(h, &s->id, status, why);
+    reopen_deny(h, &s->id, status == 404 ? REOPEN_MISSING : REOPEN_UNREAD, why);
     h->listener->on_not_found(s, status, why);
     slot_remove(h, s);
 }

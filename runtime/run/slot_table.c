@@ -114,7 +114,7 @@ void slot_forget(home *h, slot *s)
     slot_table *t = &h->slots;
     assert(!s->waiters && !s->run);
     assert(t->count > 0);
-    reopen_deny(h, &s->id, 503, "the run is about to be read: ask again");
+    reopen_deny(h, &s->id, REOPEN_LATER, "the run is about to be read: ask again");
     assert(s->stop == STOP_NONE || t->stopped > 0);
     slot_post(h, s, SLOT_ON_GONE);
     timers_stop(&h->timers, &s->due);

@@ -15,6 +15,16 @@ static void on_nap(sw_ctx *c)
     sw_reply_text(c, 200, "rested");
 }
 
+/* More than a list reads of a journal, in three parts; hidden on its page. */
+static sw_value pad(sw_ctx *c, sw_value v)
+{
+    enum { PAD = 60000 };
+    char *bytes = sw_alloc(c, PAD);
+    (void)v;
+    memset(bytes, 'x', PAD);
+    return sw_map(c, "pad", sw_bin(c, bytes, PAD));
+}
+
 static sw_value pay(sw_ctx *c, sw_value v)
 {
     if (!getenv("MENDED")) sw_fail_fatal(c, "a mistake of the program's");
@@ -27,9 +37,16 @@ static void on_fail(sw_ctx *c)
     sw_reply_text(c, 200, "paid");
 }
 
+static void on_fail_late(sw_ctx *c)
+{
+    for (int i = 0; i < 3; i++) (void)sw_step_with(c, "pad", pad, sw_nil(), &(sw_step_options){.sync = true});
+    on_fail(c);
+}
+
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("bulk");
+    sw_endpoint(app, "POST /fail/late", on_fail_late, NULL);
     sw_endpoint(app, "POST /nap", on_nap, NULL);
     sw_endpoint(app, "POST /other", on_nap, NULL);
     sw_endpoint(app, "POST /fail", on_fail, NULL);
@@ -55,8 +72,8 @@ static void start(void)
 {
     make_token(0, "ann", "view,act", "ann-may-look-and-act");
     make_token(1, "eve", "view", "eve-may-look-alone");
-    const char *const flags[] = {"--data", data,      "--loops", "3", "--park-after", "20ms", "--token",
-                                 token[0], "--token", token[1],  NULL};
+    const char *const flags[] = {"--data", data,      "--loops", "3",        "--park-after", "20ms", "--token",
+                                 token[0], "--token", token[1],  "--redact", "json:pad",     NULL};
     served_start(&server, flags);
 }
 
@@ -355,9 +372,34 @@ static void test_resumed(void)
     CHECK(unsetenv("MENDED") == 0);
 }
 
-static const check_case cases[] = {
-    {"stop, release, cancel", test_actions},       {"what is asked, dry runs, as of when", test_requests},
-    {"the process is killed", test_killed},        {"what had failed is resumed", test_resumed},
-    {"no fork of a bulk action", test_not_forked}, {"a bulk action is stopped, released, cancelled", test_steered}};
+/* Of long journals, lists do not show how often their runs were resumed. What fails again at once is resumed once all
+ * the same, however often the process dies. */
+static void test_fails_again(void)
+{
+    char id[32];
+    start_with_naps("fails again");
+    for (int i = 0; i < NAPS; i++) begin("/fail/late", naps[i]);
+    for (int i = 0; i < NAPS; i++) wait_for(naps[i], "\"state\":\"failed\"");
+    begin_bulk("{\"action\":\"resume\",\"filter\":{\"endpoint\":\"POST /fail/late\"},\"perSecond\":40}", id);
+    for (int i = 0; i < 4; i++) {
+        usleep(350000);
+        die();
+        start();
+    }
+    wait_for(id, "\"state\":\"succeeded\"");
+    CHECK(strstr(a.body, "\"done\":60"));
+    for (int i = 0; i < NAPS; i++) wait_for(naps[i], "\"state\":\"failed\"");
+    CHECK_INT(naps_with("\"kind\":\"reopened\",\"at\"", 1), NAPS);
+    stop();
+    CHECK_INT(count_marks(), 0);
+}
+
+static const check_case cases[] = {{"stop, release, cancel", test_actions},
+                                   {"what is asked, dry runs, as of when", test_requests},
+                                   {"the process is killed", test_killed},
+                                   {"what had failed is resumed", test_resumed},
+                                   {"no fork of a bulk action", test_not_forked},
+                                   {"what fails again is resumed once", test_fails_again},
+                                   {"a bulk action is stopped, released, cancelled", test_steered}};
 
 SERVED_MAIN(serve, NULL, cases)
