@@ -18,6 +18,7 @@ enum { ROOM_FIRST = 8192 };
 typedef struct json_text {
     msgpack_sbuffer *bytes;
     size_t bytes_max;
+    unsigned depth_max;
     bool is_longer; /* the text would have more than bytes_max */
 } json_text;
 
@@ -188,7 +189,7 @@ static bool json_append_array(json_text *to, const msgpack_object_array *array, 
 
 static bool json_append_value(json_text *to, const sw_value *v, unsigned depth)
 {
-    if (depth > VALUE_DEPTH_MAX) return false;
+    if (depth > to->depth_max) return false;
     switch (v->type) {
     case MSGPACK_OBJECT_NIL:
         return json_append_text(to, "null");
@@ -217,24 +218,39 @@ static bool json_append_value(json_text *to, const sw_value *v, unsigned depth)
 
 bool json_write_to(msgpack_sbuffer *to, sw_value v)
 {
-    json_text text = {.bytes = to, .bytes_max = SIZE_MAX};
+    json_text text = {.bytes = to, .bytes_max = SIZE_MAX, .depth_max = VALUE_DEPTH_MAX};
     return json_append_value(&text, &v, 0);
 }
 
-bool json_write_up_to(arena *a, sw_value v, size_t bytes_max, sw_bytes *out, bool *is_longer)
+/* Writes into `a`; text->bytes is this function's. */
+static bool json_text_write(json_text *text, arena *a, sw_value v, sw_bytes *out)
 {
     msgpack_sbuffer bytes;
     msgpack_sbuffer_init(&bytes);
-    json_text text = {.bytes = &bytes, .bytes_max = bytes_max};
+    text->bytes = &bytes;
     char *copy = NULL;
-    if (json_append_value(&text, &v, 0)) {
+    if (json_append_value(text, &v, 0)) {
         assert(bytes.size > 0);
         copy = arena_strndup(a, bytes.data, bytes.size);
     }
     *out = copy ? (sw_bytes){copy, bytes.size} : (sw_bytes){"", 0};
-    *is_longer = text.is_longer;
     msgpack_sbuffer_destroy(&bytes);
+    text->bytes = NULL;
     return copy != NULL;
+}
+
+bool json_write_up_to(arena *a, sw_value v, size_t bytes_max, sw_bytes *out, bool *is_longer)
+{
+    json_text text = {.bytes_max = bytes_max, .depth_max = VALUE_DEPTH_MAX};
+    bool ok = json_text_write(&text, a, v, out);
+    *is_longer = text.is_longer;
+    return ok;
+}
+
+bool json_write_document(arena *a, sw_value v, sw_bytes *out)
+{
+    json_text text = {.bytes_max = SIZE_MAX, .depth_max = JSON_DOCUMENT_DEPTH_MAX};
+    return json_text_write(&text, a, v, out);
 }
 
 bool json_write(arena *a, sw_value v, sw_bytes *out)

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "http/hex_digit.h"
+#include "runtime/base/json.h"
 #include "runtime/base/json_keys.h"
 #include "runtime/base/json_number.h"
 #include "runtime/base/json_plain.h"
@@ -23,7 +24,7 @@ typedef struct json_reader {
      */
     sw_value *members;
     size_t count, room;
-    unsigned depth;
+    unsigned depth, depth_max;
 } json_reader;
 
 static bool reader_fail(json_reader *r, const char *wrong)
@@ -253,7 +254,9 @@ static bool reader_finish_map(json_reader *r, msgpack_object_kv *pairs, size_t n
 static bool reader_read_container(json_reader *r, char closing, sw_value *out)
 {
     size_t base = r->count;
-    if (r->depth == VALUE_DEPTH_MAX) return reader_fail(r, "it is nested more than 128 levels deep");
+    if (r->depth == r->depth_max)
+        return reader_fail(r, r->depth_max == VALUE_DEPTH_MAX ? "it is nested more than 128 levels deep"
+                                                              : "it is nested too deep");
     r->at++;
     r->depth++;
     if (!reader_read_members(r, closing)) return false;
@@ -325,18 +328,35 @@ static const char *reader_describe_error(const json_reader *r)
     return text ? text : r->wrong;
 }
 
-bool json_read(arena *a, const char *data, size_t len, sw_value *out, const char **message)
+static bool reader_read_all(json_reader *r, sw_value *out, const char **message)
+{
+    bool ok = reader_read_value(r, out);
+    if (ok) reader_skip_space(r);
+    if (ok && r->at < r->end) ok = reader_fail(r, "something follows the value");
+    assert(!ok || (r->count == 0 && r->depth == 0));
+    free(r->members);
+    if (ok) return true;
+    *out = sw_nil();
+    *message = reader_describe_error(r);
+    return false;
+}
+
+static json_reader reader_of(arena *a, const char *data, size_t len, unsigned depth_max)
 {
     static const char mark[] = "\xef\xbb\xbf";
     size_t marked = len >= 3 && memcmp(data, mark, 3) == 0 ? 3 : 0;
-    json_reader r = {.a = a, .start = data + marked, .at = data + marked, .end = data + len};
-    bool ok = reader_read_value(&r, out);
-    if (ok) reader_skip_space(&r);
-    if (ok && r.at < r.end) ok = reader_fail(&r, "something follows the value");
-    assert(!ok || (r.count == 0 && r.depth == 0));
-    free(r.members);
-    if (ok) return true;
-    *out = sw_nil();
-    *message = reader_describe_error(&r);
-    return false;
+    return (json_reader){
+        .a = a, .start = data + marked, .at = data + marked, .end = data + len, .depth_max = depth_max};
+}
+
+bool json_read(arena *a, const char *data, size_t len, sw_value *out, const char **message)
+{
+    json_reader r = reader_of(a, data, len, VALUE_DEPTH_MAX);
+    return reader_read_all(&r, out, message);
+}
+
+bool json_read_document(arena *a, const char *data, size_t len, sw_value *out, const char **message)
+{
+    json_reader r = reader_of(a, data, len, JSON_DOCUMENT_DEPTH_MAX);
+    return reader_read_all(&r, out, message);
 }

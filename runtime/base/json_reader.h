@@ -12,5 +12,7 @@
  * False with *message (in `a`, or static): not JSON, with line and column; nested more than VALUE_DEPTH_MAX deep; a
  * number too large for a double; a's limit; value_no_memory. */
 bool json_read(arena *a, const char *data, size_t len, sw_value *out, const char **message);
+/* Reads a document of the admin API, which may be JSON_DOCUMENT_DEPTH_MAX deep, and else as json_read does. */
+bool json_read_document(arena *a, const char *data, size_t len, sw_value *out, const char **message);
 
 #endif

@@ -206,12 +206,16 @@ static void read_deep(void *arg)
             strcmp(written.data, json) == 0;
     nested(json, VALUE_DEPTH_MAX + 1);
     ok[1] = !json_read(&a, json, strlen(json), &v, &message) && strstr(message, "nested more than 128 levels deep");
+    ok[2] = json_read_document(&a, json, strlen(json), &v, &message) && !json_write(&a, v, &written) &&
+            json_write_document(&a, v, &written) && strcmp(written.data, json) == 0;
+    nested(json, JSON_DOCUMENT_DEPTH_MAX + 1);
+    ok[3] = !json_read_document(&a, json, strlen(json), &v, &message) && strstr(message, "nested too deep");
 }
 
 /* On a coroutine's stack, as handlers do it. */
 static void test_depth(void)
 {
-    bool ok[2] = {false, false};
+    bool ok[4] = {false, false, false, false};
     begin();
     stack_pool *pool = stack_pool_new(&(stack_pool_options){.stack_size_bytes = 65536});
     coro *c = coro_create(pool, read_deep, ok);
@@ -219,8 +223,7 @@ static void test_depth(void)
     coro_resume(c);
     coro_destroy(c);
     stack_pool_free(pool);
-    CHECK(ok[0]);
-    CHECK(ok[1]);
+    for (int i = 0; i < 4; i++) CHECK(ok[i]);
     arena_free(&a);
 }
 
