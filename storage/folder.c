@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <ftw.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -10,7 +11,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-enum { PROBE_BYTES = 256 * 1024, SMALL_FILE_MAX = 64, ADDED_BYTES = 64 * 1024 };
+enum { PROBE_BYTES = 256 * 1024, SMALL_FILE_MAX = 64, ADDED_BYTES = 64 * 1024, OPEN_FOLDERS = 16 };
 
 _Static_assert(PROBE_BYTES > SMALL_FILE_MAX, "a disk that takes the probe takes the small files");
 
@@ -249,6 +250,14 @@ bool folder_copy(const char *from, const char *to)
     }
     return true;
 }
+
+static int remove_on_path(const char *path, const struct stat *st, int type, struct FTW *at)
+{
+    (void)st, (void)type, (void)at;
+    return remove(path);
+}
+
+bool folder_remove(const char *path) { return nftw(path, remove_on_path, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS) == 0; }
 
 bool folder_lacks_space(int reason) { return reason == ENOSPC || reason == EDQUOT || reason == EROFS; }
 

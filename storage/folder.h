@@ -50,6 +50,9 @@ bool folder_write(const char *path, const char *name, const char *data, size_t l
 /* Copies the small files that belong to the journal into another folder. False: errno tells why. */
 bool folder_copy(const char *from, const char *to);
 
+/* Removes the folder with all that is in it. False: errno tells why; a part of it may be left. */
+bool folder_remove(const char *path);
+
 /* Makes the entry of `path` in its parent folder durable. False: errno tells why not. */
 bool folder_sync_parent(const char *path);
 

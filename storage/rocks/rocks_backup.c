@@ -20,17 +20,6 @@ static store_backup_result backup_fail(char *error, size_t error_size, const cha
     return reason == ENOSPC || reason == EDQUOT ? STORE_BACKUP_NO_SPACE : STORE_BACKUP_FAILED;
 }
 
-static int remove_on_path(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st, (void)type, (void)at;
-    return remove(path);
-}
-
-static bool remove_folder(const char *path)
-{
-    return nftw(path, remove_on_path, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS) == 0;
-}
-
 static bool path_sync(const char *path)
 {
     int fd = open(path, O_RDONLY | O_CLOEXEC);
@@ -80,13 +69,13 @@ store_backup_result backup_make(rocks *r, const char *to, uint64_t *bytes, char 
         (void)snprintf(error, error_size, "%s is there already", to);
         return STORE_BACKUP_EXISTS;
     }
-    if (lstat(partial, &st) == 0 && !remove_folder(partial)) /* it is of a process that died */
+    if (lstat(partial, &st) == 0 && !folder_remove(partial)) /* it is of a process that died */
         return backup_fail(error, error_size, "cannot be removed", partial);
     store_backup_result result = backup_fill(r, partial, error, error_size);
     if (result == STORE_BACKUP_DONE && rename(partial, to) != 0)
         result = backup_fail(error, error_size, "cannot be renamed", partial);
     if (result != STORE_BACKUP_DONE) {
-        (void)remove_folder(partial);
+        (void)folder_remove(partial);
         return result;
     }
     if (!folder_sync_parent(to)) return backup_fail(error, error_size, "may not be on disk", to);
