@@ -1,0 +1,23 @@
+#include "storage/entry_order.h"
+
+const char *entry_order_take(entry_order *o, const entry *e)
+{
+    if ((e->kind == ENTRY_STARTED) != (o->count == 0)) return "its first entry is not its start, or it has two";
+    if (o->has_ended && e->kind != ENTRY_REOPENED) return "there is an entry behind its end";
+    if (!o->has_ended && e->kind == ENTRY_REOPENED) return "it was reopened, and had not ended";
+    o->has_ended = e->kind == ENTRY_ENDED;
+    o->count++;
+    return NULL;
+}
+
+const char *entry_order_read(entry_order *o, const char *data, size_t len)
+{
+    const char *error = NULL;
+    entry e;
+    for (size_t at = 0, n; at < len && !error; at += n) {
+        n = entry_decode(data + at, len - at, &e, &error);
+        if (n == 0) break;
+        error = entry_order_take(o, &e);
+    }
+    return error;
+}

@@ -1,0 +1,19 @@
+/* entry_order: in which order the entries of a journal can come: the start first and once, an end last, behind which
+ * only a reopening goes on. Owns nothing, allocates nothing. Pure: what entries mean is the runtime's. */
+#ifndef STORAGE_ENTRY_ORDER_H
+#define STORAGE_ENTRY_ORDER_H
+
+#include "storage/entry.h"
+
+/* How far a journal has come; zeroed before its first entry. */
+typedef struct entry_order {
+    uint32_t count;
+    bool has_ended; /* and was not reopened since */
+} entry_order;
+
+/* Takes the next entry. Returns NULL, or why it cannot come here: a sentence, static; then *o stays as it was. */
+const char *entry_order_take(entry_order *o, const entry *e);
+/* Takes all entries in `data`, up to the first that cannot be read or come there. Returns NULL, or why not. */
+const char *entry_order_read(entry_order *o, const char *data, size_t len);
+
+#endif
