@@ -19,8 +19,11 @@ enum { LETTER_FIELDS = 5, LETTER_ID_BYTES = 16 };
 _Static_assert(LETTER_CANCEL == 1 && LETTER_RELEASE == 2 && LETTER_STOP == 3, "letters on disk have these numbers");
 _Static_assert(LETTER_KEY_BYTES == RUN_ID_BYTES + sizeof(uint64_t), "a key is a run's id and an arrival number");
 
-static const char *const tables[LETTER_KINDS] = {
-    [LETTER_TRIES] = "tries", [LETTER_CANCEL] = "inbox", [LETTER_RELEASE] = "inbox", [LETTER_STOP] = "inbox"};
+const char letter_table[] = "inbox";
+static const char *const tables[LETTER_KINDS] = {[LETTER_TRIES] = "tries",
+                                                 [LETTER_CANCEL] = letter_table,
+                                                 [LETTER_RELEASE] = letter_table,
+                                                 [LETTER_STOP] = letter_table};
 const char letter_of_client[] = "client";
 
 static void letter_put_be64(uint8_t *to, uint64_t n)
@@ -181,6 +184,15 @@ letter *letter_read(home *h, const store_table_row *row, bool *is_short)
     }
     arena_free(&a);
     return m;
+}
+
+letter_kind letter_kind_of(store_bytes value)
+{
+    arena a;
+    arena_init(&a, NULL);
+    int64_t kind = letter_unpack(&a, value).kind;
+    arena_free(&a);
+    return letter_is_wish(kind) ? (letter_kind)kind : LETTER_KINDS;
 }
 
 letter *letter_new_tries(home *h, const run_id *id)

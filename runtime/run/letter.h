@@ -25,6 +25,7 @@ enum {
     LETTER_TEXT_MAX = 256
 };
 
+extern const char letter_table[]; /* "inbox" */
 /* Who a letter is of that no operator has written: whoever has the run's token. */
 extern const char letter_of_client[];
 
@@ -90,6 +91,8 @@ bool letter_send(struct home *h, const run_id *to, const letter_wish *wish);
 /* Makes the letter of a row that was read; the caller owns it. NULL: no memory, which *is_short says, or a kind that is
  * not known. */
 letter *letter_read(struct home *h, const store_table_row *row, bool *is_short);
+/* The kind of the letter in a row; LETTER_KINDS: it cannot be read, or is of no known kind. */
+letter_kind letter_kind_of(store_bytes value);
 
 /* Makes the letter that stands for a run's row of `tries`; NULL: no memory. */
 letter *letter_new_tries(struct home *h, const run_id *run);

@@ -166,7 +166,7 @@ static void recover_scan_letters(home *h)
 {
     /* Behind the last one: its key and a zero byte. */
     const store_range range = {
-        .table = "inbox", .from = {h->slots.letter_last, sizeof h->slots.letter_last}, .rows_max = SCAN_ROWS};
+        .table = letter_table, .from = {h->slots.letter_last, sizeof h->slots.letter_last}, .rows_max = SCAN_ROWS};
     if (!store_scan(h->port, &range, recover_on_letters, h)) recover_retry_later(h, store_no_memory);
 }
 
