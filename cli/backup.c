@@ -5,7 +5,6 @@
 
 #include "cli/client.h"
 #include "cli/copying.h"
-#include "cli/offline.h"
 #include "cli/view.h"
 
 static cli_end backup_by_server(cli *c)
@@ -24,22 +23,16 @@ static cli_end backup_by_server(cli *c)
     return CLI_DONE;
 }
 
-/* The folder is locked while it is copied: it was opened for reading. */
 static cli_end backup_of_folder(cli *c)
 {
-    const char *to = c->words[0];
-    unsigned long long bytes;
-    cli_end end;
-    if (!copying_may_make(to)) return CLI_REFUSED;
-    backend *b = offline_open(c->values[OPTION_DATA], &end);
-    if (!b) return end;
-    end = copying_make(c->values[OPTION_DATA], to, &bytes);
-    offline_close(b);
+    copying k;
+    cli_end end = copying_begin(&k, c, c->values[OPTION_DATA], c->words[0]);
+    if (end == CLI_DONE) end = copying_finish(&k);
     if (end != CLI_DONE) return end;
     if (cli_has(c, OPTION_JSON))
-        printf("{\"bytes\":%llu}\n", bytes);
+        printf("{\"bytes\":%llu}\n", k.bytes);
     else
-        printf("%s: %s\n", to, view_bytes(c, bytes));
+        printf("%s: %s\n", k.to, view_bytes(c, k.bytes));
     return CLI_DONE;
 }
 

@@ -3,25 +3,19 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <ftw.h>
+#include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "cli/offline.h"
 #include "storage/folder.h"
 
-enum { PIECE_BYTES = 8 << 20, OPEN_FOLDERS = 16 };
+enum { PIECE_BYTES = 8 << 20 };
 
-static int remove_on_path(const char *path, const struct stat *st, int type, struct FTW *at)
-{
-    (void)st, (void)type, (void)at;
-    return remove(path);
-}
-
-void copying_remove(const char *path) { (void)nftw(path, remove_on_path, OPEN_FOLDERS, FTW_DEPTH | FTW_PHYS); }
-
-bool copying_may_make(const char *to)
+static bool may_make(const char *to)
 {
     struct stat st;
     if (lstat(to, &st) != 0 && errno == ENOENT) return true;
@@ -30,9 +24,39 @@ bool copying_may_make(const char *to)
     return false;
 }
 
+/* ---- Signals ---- */
+
+static volatile sig_atomic_t is_cut;
+
+static void on_signal(int signal)
+{
+    (void)signal;
+    is_cut = 1;
+}
+
+/* From now on these signals end the command by way of copying_drop. */
+static void catch_signals(void)
+{
+    static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
+    struct sigaction act = {.sa_handler = on_signal};
+    (void)sigemptyset(&act.sa_mask);
+    for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) (void)sigaction(signals[i], &act, NULL);
+}
+
+bool copying_is_cut(void) { return is_cut; }
+
+/* ---- Files ---- */
+
 static void show_progress(unsigned long long bytes)
 {
     if (isatty(STDERR_FILENO)) fprintf(stderr, "\r%llu MiB copied \033[K", bytes >> 20);
+}
+
+/* False with errno: a signal came. */
+static bool may_go_on(void)
+{
+    errno = EINTR;
+    return !is_cut;
 }
 
 /* Copies what is left of the file; false: errno tells why. */
@@ -41,6 +65,7 @@ static bool copy_bytes(int in, int out, unsigned long long *bytes)
     static char piece[PIECE_BYTES];
     ssize_t n;
     while ((n = read(in, piece, sizeof piece)) > 0) {
+        if (!may_go_on()) return false;
         for (ssize_t at = 0, wrote; at < n; at += wrote)
             if ((wrote = write(out, piece + at, (size_t)(n - at))) <= 0) return false;
         *bytes += (unsigned long long)n;
@@ -81,15 +106,45 @@ static bool copy_journal(const char *from, const char *to, unsigned long long *b
     return ok;
 }
 
-cli_end copying_make(const char *from, const char *to, unsigned long long *bytes)
+/* ---- The copy ---- */
+
+void copying_drop(copying *k) { (void)folder_remove(k->partial); }
+
+static cli_end copying_fill(copying *k, const char *from)
 {
-    *bytes = 0;
-    bool ok = mkdir(to, 0700) == 0;
-    if (!ok) return cli_fail(CLI_REFUSED, "%s cannot be made: %s", to, strerror(errno));
-    ok = folder_copy(from, to) && copy_journal(from, to, bytes) && folder_sync_parent(to);
+    bool ok = mkdtemp(k->partial) != NULL;
+    if (!ok) return cli_fail(CLI_REFUSED, "%s cannot be made: %s", k->partial, strerror(errno));
+    ok = folder_copy(from, k->partial) && copy_journal(from, k->partial, &k->bytes) && may_go_on();
     int reason = errno;
     if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
     if (ok) return CLI_DONE;
-    copying_remove(to);
-    return cli_fail(CLI_REFUSED, "%s cannot be copied to %s: %s", from, to, strerror(reason));
+    copying_drop(k);
+    return cli_fail(CLI_REFUSED, "%s cannot be copied to %s: %s", from, k->to, strerror(reason));
+}
+
+cli_end copying_begin(copying *k, cli *c, const char *from, const char *to)
+{
+    size_t len = strlen(to);
+    cli_end end;
+    while (len > 1 && to[len - 1] == '/') len--;
+    *k = (copying){.to = cli_bytes(c, to, len)};
+    k->partial = cli_text(c, "%s.partial-XXXXXX", k->to);
+    if (!may_make(k->to)) return CLI_REFUSED;
+    backend *b = offline_open(from, &end); /* which locks it */
+    if (!b) return end;
+    catch_signals();
+    end = copying_fill(k, from);
+    offline_close(b);
+    return end;
+}
+
+cli_end copying_finish(copying *k)
+{
+    if (rename(k->partial, k->to) == 0) {
+        if (folder_sync_parent(k->to)) return CLI_DONE;
+        return cli_fail(CLI_REFUSED, "%s is there, but may not be on disk: %s", k->to, strerror(errno));
+    }
+    int reason = errno;
+    copying_drop(k);
+    return cli_fail(CLI_REFUSED, "the copy cannot get its name %s: %s", k->to, strerror(reason));
 }

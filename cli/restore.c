@@ -1,24 +1,25 @@
 /* restore: a data folder from a backup. Runs that were under way when the backup was made have since done, or undone,
  * what nobody here knows: so each of them is stopped in the new folder, before any program starts on it, and goes on
  * when an operator releases it. */
+#include <assert.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "cli/copying.h"
 #include "cli/offline.h"
 #include "cli/safe.h"
 #include "cli/view.h"
+#include "runtime/base/clock.h"
+#include "runtime/run/letter.h"
+#include "storage/entry_order.h"
 #include "storage/folder.h"
 #include "storage/rocks/rocks.h"
 
 enum { ROWS = 256, REASON_COLUMNS = 400 };
-
-static const char partial_end[] = ".partial";
 
 typedef struct restoring {
     cli *c;
@@ -27,35 +28,13 @@ typedef struct restoring {
     long long stopped, stood, unreadable;
 } restoring;
 
-/* How many entries the journal has; 0: it cannot be read. *ended: it has its end. */
-static uint32_t count_entries(const store_journal *j, bool *ended)
-{
-    const char *error = NULL;
-    uint32_t count = 0;
-    entry e;
-    *ended = false;
-    for (size_t at = 0, n; at < j->len; at += n, count++) {
-        n = entry_decode(j->data + at, j->len - at, &e, &error);
-        if (n == 0) return 0;
-        *ended = e.kind == ENTRY_ENDED;
-    }
-    return count;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* Appends *stopped* to the run's journal. */
 static cli_end stop_run(restoring *r, const run_id *id, uint32_t entries)
 {
     char error[BACKEND_ERROR_MAX] = "";
     msgpack_sbuffer bytes;
     const entry stopped = {.kind = ENTRY_STOPPED,
-                           .at_ms = now_ms(),
+                           .at_ms = clock_wall_ms(),
                            .status = ENTRY_STOP_OPERATOR,
                            .error = entry_text_of(r->reason),
                            .epoch = entry_epoch(r->b->ops->epoch(r->b), 0)};
@@ -78,15 +57,15 @@ static cli_end stop_run(restoring *r, const run_id *id, uint32_t entries)
 static cli_end stop_row(restoring *r, const store_live_row *row)
 {
     store_journal j = {.run = row->run};
-    bool ended;
+    entry_order order = {.count = 0};
     if (row->due_ms == STORE_DUE_STOPPED) {
         r->stood++;
         return CLI_DONE;
     }
     r->b->ops->load(r->b, &j, 0);
-    uint32_t entries = j.error ? 0 : count_entries(&j, &ended);
-    r->unreadable += entries == 0; /* the program stops it for that */
-    cli_end end = entries > 0 && !ended ? stop_run(r, &row->run, entries) : CLI_DONE;
+    bool is_readable = !j.error && !entry_order_read(&order, j.data, j.len) && order.count > 0;
+    r->unreadable += !is_readable; /* the program stops it for that */
+    cli_end end = is_readable && !order.has_ended ? stop_run(r, &row->run, order.count) : CLI_DONE;
     free(j.data);
     if (r->stopped % ROWS == 0 && isatty(STDERR_FILENO)) fprintf(stderr, "\r%lld runs stopped \033[K", r->stopped);
     return end;
@@ -103,6 +82,7 @@ static cli_end stop_all(restoring *r)
         long n = r->b->ops->scan_live(r->b, &range, rows, &is_end, &error);
         if (n < 0) return cli_fail(CLI_REFUSED, "the live runs cannot be read: %s", error);
         for (long i = 0; i < n; i++) {
+            if (copying_is_cut()) return cli_fail(CLI_REFUSED, "a signal ended the restore: nothing was made");
             cli_end end = stop_row(r, &rows[i]);
             if (end != CLI_DONE) return end;
         }
@@ -112,6 +92,63 @@ static cli_end stop_all(restoring *r)
     return CLI_DONE;
 }
 
+/* ---- Letters ---- */
+
+/* A page of the inbox. */
+typedef struct letters {
+    uint8_t keys[ROWS][LETTER_KEY_BYTES]; /* of releases */
+    size_t count;
+    uint8_t next[STORE_ROW_KEY_MAX + 1]; /* key of the last row, and a zero: the next page begins there */
+    size_t next_len;
+} letters;
+
+static void letters_take(void *arg, store_bytes key, store_bytes value)
+{
+    letters *l = arg;
+    assert(key.len <= STORE_ROW_KEY_MAX && l->count < ROWS);
+    memcpy(l->next, key.data, key.len);
+    l->next[key.len] = 0;
+    l->next_len = key.len < STORE_ROW_KEY_MAX ? key.len + 1 : key.len;
+    if (key.len == LETTER_KEY_BYTES && letter_kind_of(value) == LETTER_RELEASE)
+        memcpy(l->keys[l->count++], key.data, LETTER_KEY_BYTES);
+}
+
+static cli_end letters_delete(const restoring *r, const letters *l)
+{
+    static store_row rows[ROWS];
+    char error[BACKEND_ERROR_MAX] = "";
+    store_segment s = {.live = STORE_LIVE_UNCHANGED, .retain_ms = -1, .rows = rows};
+    if (l->count == 0) return CLI_DONE;
+    for (size_t i = 0; i < l->count; i++)
+        rows[i] = (store_row){.next = i + 1 < l->count ? &rows[i + 1] : NULL,
+                              .op = STORE_ROW_DELETE,
+                              .table = letter_table,
+                              .key = {l->keys[i], LETTER_KEY_BYTES}};
+    memcpy(s.run.bytes, l->keys[0], RUN_ID_BYTES);
+    if (r->b->ops->commit(r->b, &s, clock_wall_ms(), error, sizeof error) == STORE_DONE) return CLI_DONE;
+    return cli_fail(CLI_REFUSED, "a letter cannot be deleted: %s", error);
+}
+
+/* Deletes the releases that were on their way when the backup was made: the next start would obey them, and let a run
+ * go on that was stopped here, or stood already. */
+static cli_end drop_releases(const restoring *r)
+{
+    static letters l;
+    const char *error = "";
+    backend_scan result = BACKEND_SCAN_MORE;
+    while (result == BACKEND_SCAN_MORE) {
+        const store_range range = {.table = letter_table, .from = {l.next, l.next_len}, .rows_max = ROWS};
+        l.count = 0;
+        result = r->b->ops->scan(r->b, &range, letters_take, &l, &error);
+        if (result == BACKEND_SCAN_FAILED) return cli_fail(CLI_REFUSED, "the letters cannot be read: %s", error);
+        cli_end end = letters_delete(r, &l);
+        if (end != CLI_DONE) return end;
+    }
+    return CLI_DONE;
+}
+
+/* ---- The command ---- */
+
 /* Opens the copy for writing, which checks it for damage, and stops its live runs. */
 static cli_end restore_stop(restoring *r, const char *folder)
 {
@@ -119,6 +156,7 @@ static cli_end restore_stop(restoring *r, const char *folder)
     r->b = rocks_open(folder, false, error, sizeof error);
     if (!r->b) return cli_fail(CLI_REFUSED, "%s", error);
     cli_end end = r->b->ops->is_read_only(r->b) ? cli_fail(CLI_REFUSED, "the disk is full") : stop_all(r);
+    if (end == CLI_DONE) end = drop_releases(r);
     r->b->ops->close(r->b);
     (void)snprintf(path, sizeof path, "%s/pid", folder);
     (void)unlink(path); /* of this command */
@@ -126,21 +164,15 @@ static cli_end restore_stop(restoring *r, const char *folder)
     return end;
 }
 
-static cli_end restore_finish(const char *partial, const char *to)
-{
-    if (rename(partial, to) == 0 && folder_sync_parent(to)) return CLI_DONE;
-    return cli_fail(CLI_REFUSED, "%s cannot become %s: %s", partial, to, strerror(errno));
-}
-
-static void restore_print(const restoring *r, const char *to, unsigned long long bytes)
+static void restore_print(const restoring *r, const copying *k)
 {
     cli *c = r->c;
     if (cli_has(c, OPTION_JSON)) {
-        printf("{\"bytes\":%llu,\"stopped\":%lld,\"stoppedBefore\":%lld,\"unreadable\":%lld}\n", bytes, r->stopped,
+        printf("{\"bytes\":%llu,\"stopped\":%lld,\"stoppedBefore\":%lld,\"unreadable\":%lld}\n", k->bytes, r->stopped,
                r->stood, r->unreadable);
         return;
     }
-    printf("%s: %s, %lld runs stopped", to, view_bytes(c, bytes), r->stopped);
+    printf("%s: %s, %lld runs stopped", k->to, view_bytes(c, k->bytes), r->stopped);
     if (r->stood > 0) printf(", %lld were before", r->stood);
     if (r->unreadable > 0) printf(", %lld cannot be read", r->unreadable);
     puts(r->stopped > 0 ? "\nStart the program, look at them (stepwell runs list --state stopped), and release them "
@@ -150,25 +182,21 @@ static void restore_print(const restoring *r, const char *to, unsigned long long
 
 cli_end restore_copy(cli *c)
 {
-    char error[BACKEND_ERROR_MAX];
-    const char *from = c->words[0], *to = c->words[1];
-    unsigned long long bytes;
-    size_t len = strlen(to);
-    while (len > 1 && to[len - 1] == '/') len--;
-    const char *partial = cli_text(c, "%.*s%s", (int)len, to, partial_end);
+    copying k;
+    const char *from = c->words[0];
     restoring r = {.c = c,
                    .reason = cli_text(c, "restored from the backup %s: what came behind it is not known here",
                                       safe_text(c, from, strlen(from), REASON_COLUMNS))};
     if (cli_has(c, OPTION_DATA) || cli_has(c, OPTION_URL))
         return cli_fail(CLI_USAGE, "restore makes a folder: stepwell restore BACKUP DIR");
-    if (!folder_check(from, error, sizeof error)) return cli_fail(CLI_REFUSED, "%s", error);
-    if (!copying_may_make(to)) return CLI_REFUSED;
-    copying_remove(partial); /* of a restore that was cut short */
-    cli_end end = copying_make(from, partial, &bytes);
+    cli_end end = copying_begin(&k, c, from, c->words[1]);
     if (end != CLI_DONE) return end;
-    end = restore_stop(&r, partial);
-    if (end == CLI_DONE) end = restore_finish(partial, cli_bytes(c, to, len));
-    if (end != CLI_DONE) copying_remove(partial);
-    if (end == CLI_DONE) restore_print(&r, to, bytes);
+    end = restore_stop(&r, k.partial);
+    if (end != CLI_DONE) {
+        copying_drop(&k);
+        return end;
+    }
+    end = copying_finish(&k);
+    if (end == CLI_DONE) restore_print(&r, &k);
     return end;
 }
