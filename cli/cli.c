@@ -15,14 +15,14 @@ static const struct {
     [OPTION_JSON] = {"json", NULL, "JSON instead of a table"},
     [OPTION_HELP] = {"help", NULL, "this text"},
     [OPTION_VERSION] = {"version", NULL, "the version"},
-    [OPTION_STATE] = {"state", "STATES", "running,sleeping,stopped,succeeded,failed,cancelled"},
+    [OPTION_STATE] = {"state", "STATES", "running,sleeping,stopped,succeeded,failed,cancelled,unreadable"},
     [OPTION_ENDPOINT] = {"endpoint", "ROUTE", "\"POST /orders\""},
     [OPTION_RUN_VERSION] = {"run-version", "TEXT", "of the endpoint, when the run began"},
     [OPTION_LABEL] = {"label", "KEY:TEXT", "sw_label"},
     [OPTION_ID] = {"id", "PREFIX", "the run id begins so"},
     [OPTION_ERROR] = {"error", "TEXT", "the run's error contains it"},
     [OPTION_FROM] = {"from", "TIME", "began then or later: Unix ms or RFC 3339"},
-    [OPTION_TO] = {"to", "TIME", "began before"},
+    [OPTION_TO] = {"to", "TIME", "began then or earlier"},
     [OPTION_LIMIT] = {"limit", "N", "so many runs"},
     [OPTION_BEFORE] = {"before", "RUN", "those that began before this one"},
     [OPTION_TEXT] = {"text", "TEXT", "why, for whoever looks at the run"},
@@ -57,6 +57,21 @@ void cli_must(const void *memory)
     if (memory) return;
     fputs("stepwell: out of memory\n", stderr);
     exit(CLI_REFUSED);
+}
+
+cli cli_beside(const cli *c)
+{
+    cli other = *c;
+    arena_init(&other.arena, NULL);
+    return other;
+}
+
+sw_value cli_string(const char *text)
+{
+    sw_value v = {.type = MSGPACK_OBJECT_STR};
+    v.via.str.ptr = text;
+    v.via.str.size = (uint32_t)strlen(text);
+    return v;
 }
 
 char *cli_text(cli *c, const char *format, ...)

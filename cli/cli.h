@@ -1,5 +1,5 @@
 /* cli: the command `stepwell`: what its words and options ask for, and what its commands share. Owns one arena, in
- * which all that a command makes lies until the process ends. Never keeps a token longer than the call that needs it.
+ * which all that a command makes lies until the process ends.
  */
 #ifndef CLI_CLI_H
 #define CLI_CLI_H
@@ -8,6 +8,7 @@
 #include <stddef.h>
 
 #include "runtime/base/arena.h"
+#include "runtime/stepwell.h"
 
 /* How the command ends; docs/cli.md says so too. */
 typedef enum cli_end {
@@ -77,6 +78,12 @@ cli_end cli_read(cli *c, int argc, char **argv);
 
 /* Says on standard error why not, and returns `end`. */
 cli_end cli_fail(cli_end end, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+/* The same command with an empty arena, for what is made on the way: to be freed with arena_free. */
+cli cli_beside(const cli *c);
+
+/* A string, which borrows the text. */
+sw_value cli_string(const char *text);
 
 /* In the arena; ends the process when memory is out. */
 char *cli_text(cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));

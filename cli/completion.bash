@@ -3,7 +3,8 @@ _stepwell() {
     local word=${COMP_WORDS[COMP_CWORD]} before=${COMP_WORDS[COMP_CWORD - 1]} noun= verb= i
     for ((i = 1; i < COMP_CWORD; i++)); do
         case ${COMP_WORDS[i]} in
-        -*) ;;
+        --json | --help | --version | --dry-run | --yes | --*=*) ;;
+        -*) ((i++)) ;; # with its value
         *) if [ -z "$noun" ]; then noun=${COMP_WORDS[i]}; elif [ -z "$verb" ]; then verb=${COMP_WORDS[i]}; fi ;;
         esac
     done
@@ -11,7 +12,7 @@ _stepwell() {
     --token-file | --body | --output) mapfile -t COMPREPLY < <(compgen -f -- "$word"); return ;;
     --data) mapfile -t COMPREPLY < <(compgen -d -- "$word"); return ;;
     --state)
-        mapfile -t COMPREPLY < <(compgen -W "running sleeping stopped succeeded failed cancelled" -- "$word")
+        mapfile -t COMPREPLY < <(compgen -W "running sleeping stopped succeeded failed cancelled unreadable" -- "$word")
         return ;;
     esac
     local general="--url --token-file --data --json --help --version"

@@ -8,12 +8,13 @@
 
 enum { ESCAPE_BYTES = 12, CUT_COLUMNS = 3 };
 
-static uint32_t code_point(const uint8_t *s, size_t len)
+size_t safe_code(const uint8_t *s, size_t len, uint32_t *code)
 {
-    static const uint8_t first[] = {0, 0x7f, 0x1f, 0x0f, 0x07};
-    uint32_t code = s[0] & first[len];
-    for (size_t i = 1; i < len; i++) code = code << 6 | (s[i] & 0x3fU);
-    return code;
+    static const uint8_t first[] = {0xff, 0x7f, 0x1f, 0x0f, 0x07};
+    size_t n = utf8_length(s, len);
+    *code = s[0] & first[n];
+    for (size_t i = 1; i < n; i++) *code = *code << 6 | (s[i] & 0x3fU);
+    return n;
 }
 
 static bool code_is_between(uint32_t code, const uint32_t (*ranges)[2], size_t count)
@@ -25,7 +26,7 @@ static bool code_is_between(uint32_t code, const uint32_t (*ranges)[2], size_t c
 
 /* Control characters, line and paragraph separators, what is not seen, and what turns text round (Unicode,
  * bidirectional algorithm; Trojan Source, CVE-2021-42574). */
-static bool code_is_hostile(uint32_t code)
+bool safe_is_hostile(uint32_t code)
 {
     static const uint32_t ranges[][2] = {{0, 0x1f},        {0x7f, 0x9f},     {0xad, 0xad},     {0x61c, 0x61c},
                                          {0x180e, 0x180e}, {0x200b, 0x200f}, {0x2028, 0x202e}, {0x2060, 0x206f},
@@ -47,9 +48,9 @@ static size_t code_columns(uint32_t code)
 /* Writes the first character of `s` as it is shown. Returns how many bytes of `s` that are. */
 static size_t safe_one(const uint8_t *s, size_t len, char out[ESCAPE_BYTES], size_t *columns)
 {
-    size_t n = utf8_length(s, len);
-    uint32_t code = n > 0 ? code_point(s, n) : s[0];
-    if (n > 0 && !code_is_hostile(code) && code != '\\') {
+    uint32_t code;
+    size_t n = safe_code(s, len, &code);
+    if (n > 0 && !safe_is_hostile(code) && code != '\\') {
         memcpy(out, s, n);
         out[n] = 0;
         *columns = code_columns(code);
@@ -66,25 +67,34 @@ static size_t safe_one(const uint8_t *s, size_t len, char out[ESCAPE_BYTES], siz
     return n > 0 ? n : 1;
 }
 
-char *safe_text(cli *c, const char *data, size_t len, size_t most)
+/* Writes the text as it is shown; `out` NULL: nowhere. Returns how many bytes of room that takes, with the zero, and
+ * with what stands for a moment where it is cut. */
+static size_t safe_write(const char *data, size_t len, size_t most, char *out)
 {
-    char *out = arena_alloc(&c->arena, len * ESCAPE_BYTES + CUT_COLUMNS + 1);
     size_t at = 0, used = 0, before_cut = 0;
-    cli_must(out);
-    for (size_t i = 0; i < len;) {
+    bool is_cut = false;
+    for (size_t i = 0; i < len && !is_cut;) {
         char one[ESCAPE_BYTES];
         size_t columns, n = safe_one((const uint8_t *)data + i, len - i, one, &columns);
-        if (most > 0 && used + columns > most) {
-            memcpy(out + before_cut, "...", CUT_COLUMNS + 1);
-            return out;
-        }
-        memcpy(out + at, one, strlen(one));
+        is_cut = most > 0 && used + columns > most;
+        if (is_cut) break;
+        if (out) memcpy(out + at, one, strlen(one));
         at += strlen(one);
         used += columns;
         i += n;
         if (used + CUT_COLUMNS <= most) before_cut = at;
     }
-    out[at] = 0;
+    size_t end = is_cut ? before_cut + CUT_COLUMNS : at;
+    if (is_cut && out) memcpy(out + before_cut, "...", CUT_COLUMNS);
+    if (out) out[end] = 0;
+    return (end > at ? end : at) + 1;
+}
+
+char *safe_text(cli *c, const char *data, size_t len, size_t most)
+{
+    char *out = arena_alloc(&c->arena, safe_write(data, len, most, NULL));
+    cli_must(out);
+    (void)safe_write(data, len, most, out);
     return out;
 }
 
@@ -92,8 +102,9 @@ size_t safe_columns(const char *text)
 {
     size_t columns = 0, len = strlen(text);
     for (size_t i = 0; i < len;) {
-        size_t n = utf8_length((const uint8_t *)text + i, len - i);
-        columns += n > 0 ? code_columns(code_point((const uint8_t *)text + i, n)) : 1;
+        uint32_t code;
+        size_t n = safe_code((const uint8_t *)text + i, len - i, &code);
+        columns += n > 0 ? code_columns(code) : 1;
         i += n > 0 ? n : 1;
     }
     return columns;

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "cli/client.h"
+#include "cli/table.h"
 #include "cli/view.h"
 #include "runtime/base/json.h"
 
@@ -15,12 +16,9 @@ typedef struct deed {
 /* The member as JSON text; "": the option was not given. */
 static const char *text_member(cli *c, const char *name, const char *text)
 {
-    sw_value v = {.type = MSGPACK_OBJECT_STR};
     sw_bytes json;
     if (!text) return "";
-    v.via.str.ptr = text;
-    v.via.str.size = (uint32_t)strlen(text);
-    cli_must(json_write(&c->arena, v, &json) ? json.data : NULL);
+    cli_must(json_write(&c->arena, cli_string(text), &json) ? json.data : NULL);
     return cli_text(c, "\"%s\":%s", name, json.data);
 }
 
@@ -97,9 +95,22 @@ static const char *body_member(cli *c, const char *path)
     return text_member(c, "body", bytes);
 }
 
-static void fork_print(cli *c, sw_value steps, const char *what)
+static void fork_add(table *t, sw_value operations, const char *what)
 {
-    for (size_t i = 0; i < sw_len(steps); i++) printf("%s  %s\n", what, view_text(c, sw_at(steps, i), 0));
+    for (size_t i = 0; i < sw_len(operations); i++) {
+        sw_value o = sw_at(operations, i);
+        table_add(t, (const char *const[]){what, view_text(t->c, sw_get(o, "kind"), 0),
+                                           view_text(t->c, sw_get(o, "id"), 0), view_text(t->c, sw_get(o, "path"), 0)});
+    }
+}
+
+static void fork_print(cli *c, sw_value plan)
+{
+    table t;
+    table_begin(&t, c, 4, NULL);
+    fork_add(&t, sw_get(plan, "copied"), "copied");
+    fork_add(&t, sw_get(plan, "again"), "again");
+    table_print(&t);
 }
 
 cli_end runs_fork(cli *c)
@@ -116,8 +127,7 @@ cli_end runs_fork(cli *c)
     if (cli_has(c, OPTION_JSON)) {
         view_print_json(c, reply.json);
     } else if (cli_has(c, OPTION_DRY_RUN)) {
-        fork_print(c, sw_get(reply.json, "copied"), "copied");
-        fork_print(c, sw_get(reply.json, "again"), "again ");
+        fork_print(c, reply.json);
     } else {
         printf("%s\n", view_text(c, sw_get(reply.json, "runId"), 0));
     }

@@ -10,7 +10,7 @@
 static sw_bytes as_json(cli *c, sw_value v)
 {
     sw_bytes json = {"", 0};
-    if (!json_write(&c->arena, v, &json)) cli_must(NULL);
+    if (!json_write_document(&c->arena, v, &json)) cli_must(NULL);
     return json;
 }
 
@@ -53,30 +53,28 @@ const char *view_bytes(cli *c, uint64_t bytes)
     return cli_text(c, "%.1f %s", n, units[unit]);
 }
 
-/* Bytes of the character at `p`, if it is DEL, a C1 control, or one that hides or turns text round: 1 to 3; 0: else. */
-static size_t hostile_bytes(const unsigned char *p, unsigned *code)
+/* Writes the character as escapes that mean it: two of half a pair each, from U+10000 on. */
+static void put_escaped(FILE *to, uint32_t code)
 {
-    *code = p[0];
-    if (p[0] == 0x7f) return 1;
-    *code = p[1];
-    if (p[0] == 0xc2 && p[1] >= 0x80 && p[1] <= 0x9f) return 2;
-    if (p[0] != 0xe2 || (p[1] != 0x80 && p[1] != 0x81)) return 0;
-    *code = 0x2000U | (p[1] & 0x3fU) << 6 | (p[2] & 0x3fU);
-    bool is_hostile = (*code >= 0x200b && *code <= 0x200f) || (*code >= 0x2028 && *code <= 0x202e) || *code >= 0x2060;
-    return is_hostile ? 3 : 0;
+    if (code > 0xffff)
+        fprintf(to, "\\u%04x\\u%04x", 0xd800 + ((code - 0x10000) >> 10), 0xdc00 + (code & 0x3ff));
+    else
+        fprintf(to, "\\u%04x", code);
 }
 
-/* Control characters are escaped in any JSON; these others stand in strings alone, where an escape means the same. */
+/* Control characters below a blank are escaped in any JSON, or stand between its words. The others stand in strings
+ * alone, where an escape means the same. */
 void view_put_json(FILE *to, const char *json, size_t len)
 {
-    const unsigned char *p = (const unsigned char *)json;
     for (size_t i = 0; i < len;) {
-        unsigned code;
-        size_t n = hostile_bytes(p + i, &code);
-        if (n > 0)
-            fprintf(to, "\\u%04x", code);
+        uint32_t code;
+        size_t n = safe_code((const uint8_t *)json + i, len - i, &code);
+        if (n == 0)
+            put_escaped(to, 0xfffd);
+        else if (code >= ' ' && safe_is_hostile(code))
+            put_escaped(to, code);
         else
-            fputc(p[i], to);
+            fwrite(json + i, 1, n, to);
         i += n > 0 ? n : 1;
     }
 }
