@@ -1,6 +1,7 @@
 #include "cli/client.h"
 
 #include <curl/curl.h>
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,13 +9,15 @@
 #include <unistd.h>
 
 #include "cli/safe.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/json_reader.h"
 
 enum {
     TOKEN_BYTES_MAX = 4096,
     CONNECT_MS = 10000,
     SHORT_MS = 120000,
-    FOLLOW_SILENCE_S = 60, /* the server sends a heartbeat more often */
+    FOLLOW_SILENCE_S = 60, /* most servers send a heartbeat more often */
+    PATIENCE_MS = 60000,
     LINE_BYTES_MAX = 1 << 20,
     DETAIL_COLUMNS = 500
 };
@@ -25,10 +28,14 @@ static const char default_url[] = "http://127.0.0.1:8081";
 typedef struct arriving {
     char *data; /* malloc'd */
     size_t len, room;
+    CURL *from;
     bool (*on_line)(void *arg, const char *line); /* NULL: the whole is wanted */
     void *arg;
     bool stopped; /* on_line wants no more */
 } arriving;
+
+static char token_header[64 + TOKEN_BYTES_MAX]; /* "": there is no token */
+static bool token_is_read, has_answered;
 
 /* ---- Where ---- */
 
@@ -57,32 +64,49 @@ char *client_escape(cli *c, const char *text)
 
 /* ---- The token ---- */
 
-/* Reads the header with the token. False: it cannot be read, and that was said. *header NULL: there is no token. */
-static bool read_token(cli *c, char **header)
+/* Reads at most `size` bytes to the file's end, which may be a pipe's. -1 with errno. */
+static ssize_t read_file(const char *path, char *to, size_t size)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    ssize_t len = 0, n = fd < 0 ? -1 : 1;
+    while (n > 0 && len < (ssize_t)size && (n = read(fd, to + len, size - (size_t)len)) > 0) len += n;
+    int reason = errno;
+    if (fd >= 0) close(fd);
+    errno = reason;
+    return n < 0 ? -1 : len;
+}
+
+static bool token_is_plain(const char *token, ssize_t len)
+{
+    bool is_plain = len > 0 && len <= TOKEN_BYTES_MAX;
+    for (ssize_t i = 0; i < len; i++) is_plain = is_plain && token[i] > ' ' && token[i] < 0x7f;
+    return is_plain;
+}
+
+/* Reads the token once: its file may be a pipe. False: it cannot be read, and that was said. */
+static bool read_token(const cli *c)
 {
     const char *path = c->values[OPTION_TOKEN_FILE];
     char token[TOKEN_BYTES_MAX + 2] = "";
-    *header = NULL;
     if (!path) path = getenv("STEPWELL_TOKEN_FILE");
-    if (!path || !*path) return true;
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    ssize_t len = fd < 0 ? -1 : read(fd, token, TOKEN_BYTES_MAX + 1);
-    if (fd >= 0) close(fd);
+    if (token_is_read || !path || !*path) return true;
+    ssize_t len = read_file(path, token, TOKEN_BYTES_MAX + 1);
     if (len < 0) {
         (void)cli_fail(CLI_USAGE, "the token's file %s: %m", path);
         return false;
     }
     while (len > 0 && strchr(" \t\r\n", token[len - 1])) len--;
     token[len] = 0;
-    bool is_plain = len > 0 && len <= TOKEN_BYTES_MAX;
-    for (ssize_t i = 0; i < len; i++) is_plain = is_plain && token[i] > ' ' && token[i] < 0x7f;
-    if (is_plain)
-        *header = cli_text(c, "Authorization: Bearer %s", token);
+    token_is_read = token_is_plain(token, len);
+    if (token_is_read)
+        (void)snprintf(token_header, sizeof token_header, "Authorization: Bearer %s", token);
     else
         (void)cli_fail(CLI_USAGE, "the token's file %s has no token: one line of 16 to 4,096 characters", path);
     explicit_bzero(token, sizeof token);
-    return is_plain;
+    return token_is_read;
 }
+
+void client_end(void) { explicit_bzero(token_header, sizeof token_header); }
 
 /* ---- A request ---- */
 
@@ -100,10 +124,18 @@ static void arriving_give_lines(arriving *a)
     memmove(a->data, from, a->len);
 }
 
+static long status_of(CURL *h)
+{
+    long status = 0;
+    (void)curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, &status);
+    return status;
+}
+
 static size_t on_data(char *data, size_t size, size_t count, void *arg)
 {
     arriving *a = arg;
-    size_t len = size * count, most = a->on_line ? LINE_BYTES_MAX : body_bytes_max;
+    bool is_followed = a->on_line && status_of(a->from) < 300; /* else a problem comes, which is wanted whole */
+    size_t len = size * count, most = is_followed ? LINE_BYTES_MAX : body_bytes_max;
     if (a->len + len > most) return 0;
     if (a->len + len + 1 > a->room) {
         size_t room = (a->len + len + 1) * 2;
@@ -114,7 +146,7 @@ static size_t on_data(char *data, size_t size, size_t count, void *arg)
     }
     memcpy(a->data + a->len, data, len);
     a->len += len;
-    if (a->on_line) arriving_give_lines(a);
+    if (is_followed) arriving_give_lines(a);
     return a->stopped ? 0 : len;
 }
 
@@ -134,6 +166,7 @@ static void set_address(CURL *h, cli *c, const char *path)
 typedef struct asking {
     const char *method, *path, *body;
     long timeout_ms; /* 0: none */
+    bool is_patient;
 } asking;
 
 static CURL *make_handle(cli *c, const asking *q, arriving *into)
@@ -152,41 +185,72 @@ static CURL *make_handle(cli *c, const asking *q, arriving *into)
     if (into->on_line) (void)curl_easy_setopt(h, CURLOPT_LOW_SPEED_TIME, (long)FOLLOW_SILENCE_S);
     (void)curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, on_data);
     (void)curl_easy_setopt(h, CURLOPT_WRITEDATA, into);
+    into->from = h;
     return h;
 }
 
-static cli_end ask(cli *c, const asking *q, arriving *into, long *status)
+/* Asks once. Returns why nothing was answered, in `why` or static; NULL: there is an answer, with *status. */
+static const char *ask_once(cli *c, const asking *q, arriving *into, long *status)
 {
-    char *token, why[CURL_ERROR_SIZE] = "";
-    if (!read_token(c, &token)) return CLI_USAGE;
-    CURL *h = make_handle(c, q, into);
+    static char why[CURL_ERROR_SIZE];
+    cli one = cli_beside(c);
+    CURL *h = make_handle(&one, q, into);
     struct curl_slist *headers = curl_slist_append(NULL, q->body ? "Content-Type: application/json" : "Content-Type:");
     if (into->on_line) headers = curl_slist_append(headers, "Accept: text/event-stream");
-    if (token) headers = curl_slist_append(headers, token);
+    if (*token_header) headers = curl_slist_append(headers, token_header);
     cli_must(headers);
+    *why = 0;
     (void)curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
     (void)curl_easy_setopt(h, CURLOPT_ERRORBUFFER, why);
     CURLcode rc = curl_easy_perform(h);
-    (void)curl_easy_getinfo(h, CURLINFO_RESPONSE_CODE, status);
+    *status = status_of(h);
+    for (struct curl_slist *at = headers; at; at = at->next)
+        if (*token_header && strcmp(at->data, token_header) == 0) explicit_bzero(at->data, strlen(at->data));
     curl_slist_free_all(headers);
     curl_easy_cleanup(h);
-    if (token) explicit_bzero(token, strlen(token));
-    if (rc == CURLE_OK || into->stopped) return CLI_DONE;
-    return cli_fail(CLI_NOT_THERE, "%s does not answer: %s (--url, STEPWELL_ADMIN_URL)", client_address(c),
-                    *why ? why : curl_easy_strerror(rc));
+    arena_free(&one.arena);
+    bool is_followed = into->on_line && *status > 0 && *status < 300;
+    if (rc == CURLE_OK || into->stopped || is_followed) return NULL;
+    return *why ? why : curl_easy_strerror(rc);
+}
+
+/* Whether the server is away, or about to go, and may be there again in a moment. */
+static bool is_away(const char *why, long status) { return why || status == 503; }
+
+static cli_end ask(cli *c, const asking *q, arriving *into, long *status)
+{
+    const char *why = NULL;
+    if (!read_token(c)) return CLI_USAGE;
+    int64_t until_ms = q->is_patient && has_answered ? clock_steady_ms() + PATIENCE_MS : 0;
+    for (bool is_first = true;; is_first = false) {
+        into->len = 0;
+        why = ask_once(c, q, into, status);
+        if (!is_away(why, *status) || clock_steady_ms() >= until_ms) break;
+        if (is_first) fprintf(stderr, "stepwell: %s is away: looking for it again\n", client_address(c));
+        (void)sleep(1);
+    }
+    has_answered = has_answered || !why;
+    if (!why) return CLI_DONE;
+    return cli_fail(CLI_NOT_THERE, "%s does not answer: %s (--url, STEPWELL_ADMIN_URL)", client_address(c), why);
+}
+
+/* Makes the reply of what has come, which is freed. */
+static void take_reply(cli *c, arriving *into, cli_reply *out)
+{
+    const char *message;
+    out->body = cli_bytes(c, into->data ? into->data : "", into->len);
+    out->len = into->len;
+    if (!json_read_document(&c->arena, out->body, out->len, &out->json, &message)) out->json = sw_nil();
+    free(into->data);
+    into->data = NULL;
 }
 
 static cli_end call(cli *c, const asking *q, cli_reply *out)
 {
     arriving into = {.data = NULL};
-    const char *message;
     *out = (cli_reply){.json = sw_nil()};
     cli_end end = ask(c, q, &into, &out->status);
-    if (end == CLI_DONE) {
-        out->body = cli_bytes(c, into.data ? into.data : "", into.len);
-        out->len = into.len;
-        if (!json_read(&c->arena, out->body, out->len, &out->json, &message)) out->json = sw_nil();
-    }
+    if (end == CLI_DONE) take_reply(c, &into, out);
     free(into.data);
     return end;
 }
@@ -204,14 +268,15 @@ cli_end client_call_long(cli *c, const char *method, const char *path, cli_reply
 cli_end client_follow(cli *c, const char *path, bool (*on_line)(void *arg, const char *line), void *arg)
 {
     arriving into = {.on_line = on_line, .arg = arg};
-    long status = 0;
-    cli_end end = ask(c, &(asking){.method = "GET", .path = path}, &into, &status);
-    if (end == CLI_DONE && status >= 300) {
-        cli_reply reply;
-        end = client_call(c, "GET", path, NULL, &reply); /* its problem, whole */
-        if (end == CLI_DONE) end = client_refused(c, &reply);
+    cli_reply reply = {.json = sw_nil()};
+    cli one = cli_beside(c);
+    cli_end end = ask(c, &(asking){.method = "GET", .path = path, .is_patient = true}, &into, &reply.status);
+    if (end == CLI_DONE && reply.status >= 300) {
+        take_reply(&one, &into, &reply);
+        end = client_refused(&one, &reply);
     }
     free(into.data);
+    arena_free(&one.arena);
     return end;
 }
 
@@ -227,12 +292,22 @@ cli_end client_refused(cli *c, const cli_reply *reply)
                     safe_text(c, text, len, DETAIL_COLUMNS));
 }
 
-cli_end client_get(cli *c, const char *path, cli_reply *out)
+static cli_end get(cli *c, const asking *q, cli_reply *out)
 {
-    cli_end end = client_call(c, "GET", path, NULL, out);
+    cli_end end = call(c, q, out);
     if (end != CLI_DONE) return end;
     if (out->status < 200 || out->status >= 300) return client_refused(c, out);
     if (sw_is_nil(out->json))
         return cli_fail(CLI_REFUSED, "%s answers no JSON: is it the admin API?", client_address(c));
     return CLI_DONE;
+}
+
+cli_end client_get(cli *c, const char *path, cli_reply *out)
+{
+    return get(c, &(asking){.method = "GET", .path = path, .timeout_ms = SHORT_MS}, out);
+}
+
+cli_end client_get_patiently(cli *c, const char *path, cli_reply *out)
+{
+    return get(c, &(asking){.method = "GET", .path = path, .timeout_ms = SHORT_MS, .is_patient = true}, out);
 }

@@ -1,5 +1,6 @@
-/* client: requests to the admin API. Owns the connection of one command. Never follows a redirect and uses no proxy:
- * the operator's token goes to the address that was named, and to nobody else. */
+/* client: requests to the admin API. Owns the connection of one command, and the operator's token, which is read once
+ * and wiped by client_end. Never follows a redirect and uses no proxy: the token goes to the address that was named,
+ * and to nobody else. */
 #ifndef CLI_CLIENT_H
 #define CLI_CLIENT_H
 
@@ -13,18 +14,21 @@ typedef struct cli_reply {
     sw_value json; /* nil: it is none */
 } cli_reply;
 
-/* How long a call may take: most are short, a backup takes as long as it takes. */
-typedef enum client_patience { CLIENT_SHORT, CLIENT_LONG } client_patience;
-
 /* Makes a request; `body` NULL: none. CLI_DONE: there is a response, whatever its status. Else that was said. */
 cli_end client_call(cli *c, const char *method, const char *path, const char *body, cli_reply *out);
 cli_end client_call_long(cli *c, const char *method, const char *path, cli_reply *out);
 
-/* Calls on_line with each line of a response as it comes, until it ends or on_line returns false. */
-cli_end client_follow(cli *c, const char *path, bool (*on_line)(void *arg, const char *line), void *arg);
-
 /* GETs the path: CLI_DONE with the JSON of a 2xx; else what was refused has been said. */
 cli_end client_get(cli *c, const char *path, cli_reply *out);
+
+/* These two are for commands that watch for long: a server that has answered the command before, and is away or stops,
+ * as while another process takes its place, is looked for again for a minute before it counts as away. */
+
+/* GETs as client_get does. */
+cli_end client_get_patiently(cli *c, const char *path, cli_reply *out);
+/* Calls on_line with each line of a response as it comes. CLI_DONE: on_line has returned false; or the response has
+ * ended, broken off, or been silent for a minute, which says nothing of what was waited for. */
+cli_end client_follow(cli *c, const char *path, bool (*on_line)(void *arg, const char *line), void *arg);
 
 /* Says what the server has refused, and returns CLI_REFUSED. */
 cli_end client_refused(cli *c, const cli_reply *reply);
@@ -34,5 +38,8 @@ char *client_escape(cli *c, const char *text);
 
 /* The address that is asked, for people. */
 const char *client_address(const cli *c);
+
+/* Wipes the token. */
+void client_end(void);
 
 #endif

@@ -1,7 +1,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "cli/cli.h"
+#include "cli/client.h"
 
 #define FILTERS                                                                                                        \
     (OPTION_BIT(OPTION_STATE) | OPTION_BIT(OPTION_ENDPOINT) | OPTION_BIT(OPTION_RUN_VERSION) |                         \
@@ -45,6 +45,7 @@ int main(int argc, char **argv)
     cli_end end = cli_read(&c, argc, argv);
     if (end == CLI_DONE && c.command) end = c.command->run(&c);
     if (fflush(stdout) != 0 && end == CLI_DONE) end = CLI_REFUSED; /* a full disk, or nobody reads any more */
+    client_end();
     arena_free(&c.arena);
     return (int)end;
 }

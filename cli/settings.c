@@ -43,7 +43,9 @@ static cli_end settings_change(cli *c, const char *method, const char *body)
     if (is_offline(c)) return CLI_USAGE;
     cli_end end = client_call(c, method, cli_text(c, "/_sw/settings/%s", client_escape(c, c->words[0])), body, &reply);
     if (end != CLI_DONE) return end;
-    return reply.status >= 200 && reply.status < 300 ? CLI_DONE : client_refused(c, &reply);
+    if (reply.status < 200 || reply.status >= 300) return client_refused(c, &reply);
+    if (cli_has(c, OPTION_JSON) && !sw_is_nil(reply.json)) view_print_json(c, reply.json);
+    return CLI_DONE;
 }
 
 cli_end settings_set(cli *c)

@@ -1,18 +1,22 @@
 /* tail: what happens, as the server's feed tells it, a line each. */
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "cli/client.h"
 #include "cli/safe.h"
 #include "cli/view.h"
+#include "runtime/base/clock.h"
 #include "runtime/base/json_reader.h"
 
-enum { CELL_COLUMNS = 120 };
+enum { CELL_COLUMNS = 120, BRIEF_MS = 1000 };
 
 typedef struct tail {
     cli *c;           /* with an arena of its own, that is emptied behind each event */
     const char *run;  /* NULL: all runs */
     const char *name; /* of the event whose data comes next */
+    bool is_over;     /* the command ends, with `end` */
+    cli_end end;
 } tail;
 
 static bool state_is_end(sw_value state)
@@ -36,56 +40,76 @@ static void tail_print(const tail *t, sw_value data)
     putchar('\n');
 }
 
-/* Returns whether the feed goes on. */
-static bool tail_take(tail *t, const char *json)
+static void tail_end(tail *t, cli_end end)
+{
+    t->is_over = true;
+    t->end = end;
+}
+
+static void tail_take(tail *t, const char *json)
 {
     sw_value data;
     const char *message;
-    if (!json_read(&t->c->arena, json, strlen(json), &data, &message)) return true;
+    if (!json_read_document(&t->c->arena, json, strlen(json), &data, &message)) return;
     tail_print(t, data);
     bool is_run = strcmp(t->name, "run") == 0 && t->run && sw_str_equal(sw_get(data, "runId"), t->run);
-    return fflush(stdout) == 0 && !(is_run && state_is_end(sw_get(data, "state")));
+    if (fflush(stdout) != 0) tail_end(t, CLI_REFUSED);
+    if (is_run && state_is_end(sw_get(data, "state"))) tail_end(t, CLI_DONE);
 }
 
-/* Whether the run is over, which the feed does not tell of one that was when it began. *end: how the command ends. */
-static bool tail_is_over(const tail *t, cli_end *end)
+/* Looks whether the run is over, of which the feed does not tell if it was when the feed was opened. */
+static void tail_look(tail *t)
 {
+    cli one = cli_beside(t->c);
     cli_reply reply;
-    *end = client_get(t->c, cli_text(t->c, "/_sw/runs/%s", client_escape(t->c, t->run)), &reply);
-    if (*end == CLI_DONE && !state_is_end(sw_get(reply.json, "state"))) return false;
-    if (*end == CLI_DONE) printf("%s %s\n", t->run, view_text(t->c, sw_get(reply.json, "state"), 0));
-    return true;
+    cli_end end = client_get_patiently(&one, cli_text(&one, "/_sw/runs/%s", client_escape(&one, t->run)), &reply);
+    sw_value state = sw_get(reply.json, "state");
+    bool has_ended = end == CLI_DONE && state_is_end(state);
+    if (has_ended && cli_has(t->c, OPTION_JSON))
+        printf("{\"runId\":\"%s\",\"state\":\"%s\"}\n", t->run, view_text(&one, state, 0));
+    else if (has_ended)
+        printf("%s %s\n", t->run, view_text(&one, state, 0));
+    if (has_ended || end != CLI_DONE) tail_end(t, end);
+    arena_free(&one.arena);
 }
 
 static bool tail_on_line(void *arg, const char *line)
 {
     tail *t = arg;
-    bool goes_on = true;
-    cli_end ignored;
-    if (*line == ':' && t->run) /* a heartbeat: it may have ended while the feed was opened */
-        goes_on = !tail_is_over(t, &ignored);
+    if (*line == ':' && t->run) /* the feed is open, or a heartbeat */
+        tail_look(t);
     else if (strncmp(line, "event: ", 7) == 0)
         t->name = safe_text(t->c, line + 7, strlen(line + 7), CELL_COLUMNS);
     else if (strncmp(line, "data: ", 6) == 0)
-        goes_on = tail_take(t, line + 6);
+        tail_take(t, line + 6);
     else if (!*line)
         t->name = "message";
     if (!*line) arena_free(&t->c->arena);
-    return goes_on;
+    return !t->is_over;
+}
+
+/* Follows the feed, which ends when another process takes the server's place, until the run is over. */
+static cli_end tail_follow(tail *t, const char *path)
+{
+    if (t->run) tail_look(t);
+    while (!t->is_over) {
+        int64_t began_ms = clock_steady_ms();
+        cli_end end = client_follow(t->c, path, tail_on_line, t);
+        if (end != CLI_DONE) return end;
+        t->name = "message";
+        bool is_brief = clock_steady_ms() - began_ms < BRIEF_MS;
+        if (is_brief && !t->is_over) (void)sleep(1);
+    }
+    return t->end;
 }
 
 cli_end runs_tail(cli *c)
 {
-    cli events = *c;
+    cli events = cli_beside(c);
     tail t = {.c = &events, .run = c->word_count > 0 ? c->words[0] : NULL, .name = "message"};
-    arena_init(&events.arena, NULL);
     if (cli_has(c, OPTION_DATA)) return cli_fail(CLI_USAGE, "nothing happens in a folder that no program works with");
-    cli_end end = CLI_DONE;
-    bool is_over = t.run && tail_is_over(&t, &end);
-    if (is_over) arena_free(&events.arena);
-    if (is_over) return end;
     const char *run = t.run ? cli_text(c, "?run=%s", client_escape(c, t.run)) : "";
-    end = client_follow(c, cli_text(c, "/_sw/feed%s", run), tail_on_line, &t);
+    cli_end end = tail_follow(&t, cli_text(c, "/_sw/feed%s", run));
     arena_free(&events.arena);
     return end;
 }
