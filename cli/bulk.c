@@ -4,65 +4,121 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "cli/choice.h"
 #include "cli/client.h"
-#include "cli/run_filter.h"
+#include "cli/safe.h"
 #include "cli/view.h"
 #include "runtime/base/json.h"
 
 enum { LOOK_US = 500000, PER_SECOND_MOST = 10000, RUNS_MOST = 100000000 };
 
-static const char *request_body(cli *c, bool dry_run, const long long numbers[2])
+/* What is asked of the server, twice: how many runs there are, and to do it. */
+typedef struct wish {
+    long long per_second, max; /* 0: not said */
+    long long as_of;           /* the moment of which the first answer was: runs that began since are left alone; 0: it
+                                  was not said */
+} wish;
+
+static const char *wish_number(cli *c, const char *name, long long n)
 {
-    sw_bytes filter;
-    cli_must(json_write(&c->arena, run_filter_object(c), &filter) ? filter.data : NULL);
-    const char *more = "";
-    if (numbers[0] > 0) more = cli_text(c, "%s,\"perSecond\":%lld", more, numbers[0]);
-    if (numbers[1] > 0) more = cli_text(c, "%s,\"max\":%lld", more, numbers[1]);
-    return cli_text(c, "{\"action\":\"%s\",\"filter\":%s,\"dryRun\":%s%s}", c->words[0], filter.data,
-                    dry_run ? "true" : "false", more);
+    return n > 0 ? cli_text(c, ",\"%s\":%lld", name, n) : "";
 }
 
-static cli_end post(cli *c, bool dry_run, const long long numbers[2], cli_reply *out)
+static cli_end post(cli *c, const wish *w, bool dry_run, cli_reply *out)
 {
-    cli_end end = client_call(c, "POST", "/_sw/bulk", request_body(c, dry_run, numbers), out);
+    sw_bytes filter;
+    cli_must(json_write(&c->arena, choice_object(c), &filter) ? filter.data : NULL);
+    const char *body = cli_text(c, "{\"action\":\"%s\",\"filter\":%s,\"dryRun\":%s%s%s%s}", c->words[0], filter.data,
+                                dry_run ? "true" : "false", wish_number(c, "perSecond", w->per_second),
+                                wish_number(c, "max", w->max), wish_number(c, "asOf", w->as_of));
+    cli_end end = client_call(c, "POST", "/_sw/bulk", body, out);
     if (end != CLI_DONE) return end;
     return out->status >= 200 && out->status < 300 ? CLI_DONE : client_refused(c, out);
 }
 
-/* Whether the person at the terminal wants it. */
-static bool confirm(const cli *c, long long matches)
+/* "3 runs": as many as the server has counted. */
+static const char *matches_text(cli *c, sw_value counted)
 {
-    char answer[8] = "";
-    if (cli_has(c, OPTION_YES)) return true;
-    if (!isatty(STDIN_FILENO)) {
-        (void)cli_fail(CLI_USAGE, "nobody is there to ask: say --yes, or look with --dry-run");
-        return false;
-    }
-    fprintf(stderr, "%s %lld runs? [y/N] ", c->words[0], matches);
-    return fgets(answer, sizeof answer, stdin) && (*answer == 'y' || *answer == 'Y');
+    bool has_more = sw_as_bool(sw_get(counted, "more"), false); /* it had no time to count them all */
+    return cli_text(c, "%lld runs%s", (long long)sw_as_int(sw_get(counted, "matches"), 0), has_more ? " or more" : "");
 }
 
-/* Shows the status of the server's run until it ends. */
+/* Asks the person at the terminal. CLI_DONE: it is wanted. */
+static cli_end confirm(cli *c, sw_value counted)
+{
+    char answer[8] = "";
+    if (cli_has(c, OPTION_YES)) return CLI_DONE;
+    if (!isatty(STDIN_FILENO)) return cli_fail(CLI_USAGE, "nobody is there to ask: say --yes, or look with --dry-run");
+    fprintf(stderr, "%s %s? [y/N] ", c->words[0], matches_text(c, counted));
+    if (fgets(answer, sizeof answer, stdin) && (*answer == 'y' || *answer == 'Y')) return CLI_DONE;
+    return cli_fail(CLI_REFUSED, "nothing was done");
+}
+
+/* ---- Watching ---- */
+
+static long long sum_of(sw_value counts)
+{
+    long long sum = 0;
+    for (size_t i = 0; i < sw_len(counts); i++) {
+        sw_value n;
+        (void)sw_key_at(counts, i, &n);
+        sum += (long long)sw_as_int(n, 0);
+    }
+    return sum;
+}
+
+static void show_progress(sw_value status)
+{
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r%lld done, %lld pending, %lld skipped, %lld left \033[K",
+                (long long)sw_as_int(sw_get(status, "done"), 0), (long long)sw_as_int(sw_get(status, "pending"), 0),
+                sum_of(sw_get(status, "skipped")), (long long)sw_as_int(sw_get(status, "left"), 0));
+}
+
+static void show_end(cli *c, const char *id, sw_value run)
+{
+    sw_value state = sw_get(run, "state"), status = sw_get(run, "status");
+    msgpack_object_kv members[] = {
+        {cli_string("runId"), cli_string(id)}, {cli_string("state"), state}, {cli_string("status"), status}};
+    sw_value all = {.type = MSGPACK_OBJECT_MAP};
+    all.via.map.ptr = members;
+    all.via.map.size = sizeof members / sizeof *members;
+    if (isatty(STDERR_FILENO)) fputc('\n', stderr);
+    if (cli_has(c, OPTION_JSON))
+        view_print_json(c, all);
+    else
+        printf("%s %s %s\n", id, view_text(c, state, 0), view_text(c, status, 0));
+}
+
+/* Shows how far the server's run is. False: it has ended, or why not is said: *end. */
+static bool watch_once(cli *c, const char *id, cli_end *end)
+{
+    cli_reply reply;
+    *end = client_get_patiently(c, cli_text(c, "/_sw/runs/%s", client_escape(c, id)), &reply);
+    if (*end != CLI_DONE) return false;
+    sw_value state = sw_get(reply.json, "state");
+    show_progress(sw_get(reply.json, "status"));
+    if (sw_str_equal(state, "running") || sw_str_equal(state, "sleeping")) return true;
+    show_end(c, id, reply.json);
+    *end = sw_str_equal(state, "succeeded") ? CLI_DONE : CLI_REFUSED;
+    return false;
+}
+
 static cli_end watch(cli *c, const char *id)
 {
-    bool is_terminal = isatty(STDERR_FILENO);
-    for (;;) {
-        cli_reply reply;
-        cli_end end = client_get(c, cli_text(c, "/_sw/runs/%s", client_escape(c, id)), &reply);
-        if (end != CLI_DONE) return end;
-        sw_value status = sw_get(reply.json, "status"), state = sw_get(reply.json, "state");
-        if (is_terminal)
-            fprintf(stderr, "\r%lld done, %lld skipped, %lld left \033[K",
-                    (long long)sw_as_int(sw_get(status, "done"), 0), (long long)sw_as_int(sw_get(status, "skipped"), 0),
-                    (long long)sw_as_int(sw_get(status, "left"), 0));
-        if (!sw_str_equal(state, "running") && !sw_str_equal(state, "sleeping")) {
-            if (is_terminal) fputc('\n', stderr);
-            printf("%s %s %s\n", id, view_text(c, state, 0), view_text(c, status, 0));
-            return sw_str_equal(state, "succeeded") ? CLI_DONE : CLI_REFUSED;
-        }
-        usleep(LOOK_US);
+    cli_end end = CLI_DONE;
+    bool goes_on = true;
+    fprintf(stderr, "run %s does it, also if this command ends (stepwell runs cancel %s)\n", id, id);
+    while (goes_on) {
+        cli one = cli_beside(c);
+        goes_on = watch_once(&one, id, &end);
+        arena_free(&one.arena);
+        if (goes_on) (void)usleep(LOOK_US);
     }
+    return end;
 }
+
+/* ---- The command ---- */
 
 static bool action_is_known(const char *action)
 {
@@ -72,24 +128,33 @@ static bool action_is_known(const char *action)
     return false;
 }
 
-cli_end bulk_start(cli *c)
+static cli_end bulk_read(const cli *c, wish *w)
 {
-    long long numbers[2], rates[2] = {1, PER_SECOND_MOST}, counts[2] = {1, RUNS_MOST};
-    cli_reply reply;
+    long long rates[2] = {1, PER_SECOND_MOST}, counts[2] = {1, RUNS_MOST};
+    *w = (wish){.as_of = 0};
     if (cli_has(c, OPTION_DATA)) return cli_fail(CLI_USAGE, "runs are steered by the program that has them: use --url");
     if (!action_is_known(c->words[0])) return cli_fail(CLI_USAGE, "bulk does cancel, stop, release or resume");
-    if (!cli_number(c, OPTION_PER_SECOND, 0, rates, &numbers[0])) return CLI_USAGE;
-    if (!cli_number(c, OPTION_MAX, 0, counts, &numbers[1])) return CLI_USAGE;
-    cli_end end = post(c, true, numbers, &reply);
+    bool ok =
+        cli_number(c, OPTION_PER_SECOND, 0, rates, &w->per_second) && cli_number(c, OPTION_MAX, 0, counts, &w->max);
+    return ok ? CLI_DONE : CLI_USAGE;
+}
+
+cli_end bulk_start(cli *c)
+{
+    wish w;
+    cli_reply reply;
+    cli_end end = bulk_read(c, &w);
+    if (end == CLI_DONE) end = post(c, &w, true, &reply);
     if (end != CLI_DONE) return end;
-    long long matches = (long long)sw_as_int(sw_get(reply.json, "matches"), 0);
     if (cli_has(c, OPTION_DRY_RUN) && cli_has(c, OPTION_JSON)) view_print_json(c, reply.json);
-    if (cli_has(c, OPTION_DRY_RUN) && !cli_has(c, OPTION_JSON)) printf("%lld runs\n", matches);
+    if (cli_has(c, OPTION_DRY_RUN) && !cli_has(c, OPTION_JSON)) puts(matches_text(c, reply.json));
     if (cli_has(c, OPTION_DRY_RUN)) return CLI_DONE;
-    if (!confirm(c, matches)) return CLI_USAGE;
-    end = post(c, false, numbers, &reply);
+    end = confirm(c, reply.json);
+    if (end != CLI_DONE) return end;
+    w.as_of = (long long)sw_as_int(sw_get(reply.json, "asOf"), 0);
+    end = post(c, &w, false, &reply);
     if (end != CLI_DONE) return end;
     sw_value id = sw_get(reply.json, "runId");
     if (sw_type(id) != SW_STRING) return cli_fail(CLI_REFUSED, "the server does not say which run does it");
-    return watch(c, cli_bytes(c, id.via.str.ptr, id.via.str.size));
+    return watch(c, safe_text(c, id.via.str.ptr, id.via.str.size, 0));
 }

@@ -13,6 +13,7 @@
 #include <sys/statvfs.h>
 
 #include "cli/client.h"
+#include "cli/figure.h"
 #include "cli/offline_runs.h"
 #include "cli/view.h"
 #include "storage/folder.h"
@@ -111,11 +112,15 @@ static void look_at_files(cli *c, const char *folder)
     if (stat(folder, &st) == 0)
         say((st.st_mode & 077) == 0, "mode %o%s", st.st_mode & 0777U,
             (st.st_mode & 077) == 0 ? "" : ": others may read requests and results (chmod 700)");
+    (void)snprintf(path, sizeof path, "%s/end", folder);
     folder_end end = folder_read_end(folder, &left);
     free(left);
-    say(end == FOLDER_ENDED, "%s",
-        end == FOLDER_ENDED ? "the last process ended as it should"
-                            : "the last process died, or was killed: the next start resumes its runs");
+    if (stat(path, &st) != 0) /* so it is in a copy */
+        say(true, "no process has worked with it yet");
+    else
+        say(end == FOLDER_ENDED, "%s",
+            end == FOLDER_ENDED ? "the last process ended as it should"
+                                : "the last process died, or was killed: the next start resumes its runs");
     (void)snprintf(path, sizeof path, "%s/crashes", folder);
     bool crashed = stat(path, &st) == 0 && st.st_size > 0;
     if (crashed) say(false, "a run has ended the process: the next start notes which (file crashes)");
@@ -129,7 +134,6 @@ typedef struct kept {
 } kept;
 
 typedef struct keeping {
-    cli *c;
     kept kinds[24];
     size_t count;
 } keeping;
@@ -143,17 +147,13 @@ static const char *why_kept(const char *state)
     return "as long as --retain, or the endpoint's own retention, says";
 }
 
-static void keeping_add(void *arg, sw_value line)
+static void keeping_add(void *arg, cli *one, sw_value line)
 {
     keeping *k = arg;
     char what[64];
-    cli one = *k->c;
-    arena_init(&one.arena, NULL);
-    const char *state = view_text(&one, sw_get(line, "state"), 20),
-               *reason = view_text(&one, sw_get(line, "reason"), 20);
+    const char *state = view_text(one, sw_get(line, "state"), 20), *reason = view_text(one, sw_get(line, "reason"), 20);
     const char *why = why_kept(state);
     (void)snprintf(what, sizeof what, "%s%s%s%s", state, *reason ? " (" : "", reason, *reason ? ")" : "");
-    arena_free(&one.arena);
     for (size_t i = 0; i < k->count; i++) {
         if (strcmp(k->kinds[i].what, what) != 0) continue;
         k->kinds[i].count++;
@@ -178,38 +178,32 @@ static void keeping_print(const keeping *k)
 
 static cli_end doctor_of_folder(cli *c)
 {
-    keeping k = {.c = c};
-    cli_end end = offline_list(c, LLONG_MAX, keeping_add, &k);
+    keeping k = {.count = 0};
+    offline_listing all = {.wanted = LLONG_MAX, .has_gaps = true, .on_line = keeping_add, .arg = &k};
+    cli_end end = offline_list(c, &all);
     if (end != CLI_DONE) return end;
     look_at_files(c, c->values[OPTION_DATA]);
     keeping_print(&k);
+    if (all.gaps > 0)
+        say(false, "%lld places where runs cannot be read at all: stepwell journal verify names them", all.gaps);
     return CLI_DONE;
 }
 
 /* ---- A server ---- */
 
-/* The value of a metric without labels; -1: there is none. */
-static double metric(const char *page, const char *name)
-{
-    size_t len = strlen(name);
-    for (const char *at = page; at && *at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL)
-        if (strncmp(at, name, len) == 0 && at[len] == ' ') return strtod(at + len, NULL);
-    return -1;
-}
-
 static void look_at_shares(const char *page)
 {
-    double open = metric(page, "process_open_fds"), most = metric(page, "process_max_fds");
+    double open = figure_read(page, "process_open_fds"), most = figure_read(page, "process_max_fds");
     if (open >= 0 && most > 0)
         say(open * 100 < most * SHARE_MOST, "open files: %.0f of %.0f (LimitNOFILE)", open, most);
-    double others = metric(page, "stepwell_metric_others_total");
+    double others = figure_read(page, "stepwell_metric_others_total");
     if (others > 0) say(false, "%.0f figures count as \"other\": --metric-series-max, or .metric of steps", others);
 }
 
 static void look_at_runs(const char *page)
 {
-    double stopped = metric(page, "stepwell_runs_stopped"), live = metric(page, "stepwell_runs_unfinished");
-    double errors = metric(page, "stepwell_journal_commit_errors_total");
+    double stopped = figure_read(page, "stepwell_runs_stopped"), live = figure_read(page, "stepwell_runs_unfinished");
+    double errors = figure_read(page, "stepwell_journal_errors_total");
     puts("\nkept");
     if (live >= 0) say(true, "%.0f runs that have not ended: until they do", live);
     if (stopped >= 0)
@@ -227,7 +221,7 @@ static cli_end doctor_of_server(cli *c)
     if (page.status != 200) return client_refused(c, &page);
     printf("\nserver %s\n", client_address(c));
     say(ready.status == 200, "%s", view_text(c, sw_get(ready.json, "status"), 0));
-    double disk = metric(page.body, "stepwell_journal_disk_bytes");
+    double disk = figure_read(page.body, "stepwell_journal_disk_bytes");
     if (disk >= 0) say(true, "journal on disk: %s", view_bytes(c, (uint64_t)disk));
     look_at_shares(page.body);
     look_at_runs(page.body);

@@ -76,18 +76,19 @@ backend *offline_open(const char *path, cli_end *end)
 
 void offline_close(backend *b) { b->ops->close(b); }
 
-cli_end offline_walk(backend *b, bool (*each)(void *arg, const run_id *id), void *arg)
+cli_end offline_walk(backend *b, const run_id *before, bool (*each)(void *arg, const run_id *id), void *arg)
 {
     static run_id ids[PAGE];
-    run_id before;
+    run_id last;
     const char *error = NULL;
-    for (bool first = true;; first = false) {
-        long n = b->ops->list(b, first ? NULL : &before, PAGE, ids, &error);
+    for (;;) {
+        long n = b->ops->list(b, before, PAGE, ids, &error);
         if (n < 0) return cli_fail(CLI_REFUSED, "the runs cannot be listed: %s", error);
         for (long i = 0; i < n; i++)
             if (!each(arg, &ids[i])) return CLI_DONE;
         if (n < PAGE) return CLI_DONE;
-        before = ids[n - 1];
+        last = ids[n - 1];
+        before = &last;
     }
 }
 

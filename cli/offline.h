@@ -10,8 +10,9 @@
 backend *offline_open(const char *path, cli_end *end);
 void offline_close(backend *b);
 
-/* Calls `each` with the ids of all runs, the newest first, until it returns false. CLI_DONE, or why not was said. */
-cli_end offline_walk(backend *b, bool (*each)(void *arg, const run_id *id), void *arg);
+/* Calls `each` with the ids of the runs before `before` (NULL: of all), the newest first, until it returns false.
+ * CLI_DONE, or why not was said. */
+cli_end offline_walk(backend *b, const run_id *before, bool (*each)(void *arg, const run_id *id), void *arg);
 
 /* Loads a run's whole journal into *out; its data is malloc'd. CLI_DONE, or why not was said. */
 cli_end offline_load(backend *b, const char *id, store_journal *out);

@@ -3,11 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "cli/choice.h"
 #include "cli/offline.h"
-#include "cli/run_filter.h"
 #include "runtime/base/json_reader.h"
 #include "runtime/observe/runs_json.h"
 #include "storage/glance.h"
+#include "storage/rocks/rocks.h"
 
 enum { GLANCE_BYTES = 65536 };
 
@@ -18,45 +19,58 @@ static sw_value read_back(cli *c, json_writer *w, cli_reply *out)
     cli_must(w->is_short ? NULL : w);
     *out = (cli_reply){.status = 200, .body = cli_bytes(c, w->out.data, w->out.size), .len = w->out.size};
     json_writer_free(w);
-    if (!json_read(&c->arena, out->body, out->len, &out->json, &message)) cli_must(NULL);
+    if (!json_read_document(&c->arena, out->body, out->len, &out->json, &message)) cli_must(NULL);
     return out->json;
 }
 
 typedef struct listing {
     cli *c;
     backend *b;
-    long long wanted;
-    const char *before; /* NULL: from the newest on */
-    void (*on_line)(void *arg, sw_value line);
-    void *arg;
+    offline_listing *asked;
+    run_filter filter;
+    long long left;
 } listing;
 
 static bool list_each(void *arg, const run_id *id)
 {
     listing *l = arg;
+    const run_query *q = &l->filter.query;
     store_summary s = {.run = *id};
-    char text[RUN_ID_TEXT + 1];
     json_writer w;
     cli_reply reply;
-    run_id_format(id, text);
-    if (l->before && strcmp(text, l->before) >= 0) return true;
+    if (memcmp(id->bytes, q->from.bytes, RUN_ID_BYTES) < 0) return false;
     glance_take(l->b, &s, GLANCE_BYTES);
-    json_writer_init(&w, NULL);
-    runs_json_line(&w, NULL, &s);
+    if (query_takes(q, &s)) {
+        cli one = cli_beside(l->c);
+        json_writer_init(&w, NULL);
+        runs_json_line(&w, NULL, &s);
+        l->asked->on_line(l->asked->arg, &one, read_back(&one, &w, &reply));
+        arena_free(&one.arena);
+        l->left--;
+    }
     glance_free(&s);
-    sw_value line = read_back(l->c, &w, &reply);
-    if (!run_filter_takes(l->c, line)) return true;
-    l->on_line(l->arg, line);
-    return --l->wanted > 0;
+    return l->left > 0;
 }
 
-cli_end offline_list(cli *c, long long wanted, void (*on_line)(void *arg, sw_value line), void *arg)
+static void count_gap(void *arg, const run_id *newer, const run_id *older)
 {
-    cli_end end;
-    listing l = {.c = c, .wanted = wanted, .before = c->values[OPTION_BEFORE], .on_line = on_line, .arg = arg};
+    offline_listing *l = arg;
+    (void)newer, (void)older;
+    l->gaps++;
+}
+
+cli_end offline_list(cli *c, offline_listing *asked)
+{
+    const char *error = NULL;
+    listing l = {.c = c, .asked = asked, .left = asked->wanted};
+    const run_query *q = &l.filter.query;
+    cli_end end = choice_read(c, &l.filter);
+    if (end != CLI_DONE) return end;
     l.b = offline_open(c->values[OPTION_DATA], &end);
     if (!l.b) return end;
-    end = offline_walk(l.b, list_each, &l);
+    if (!l.filter.is_empty) end = offline_walk(l.b, q->has_before ? &q->before : NULL, list_each, &l);
+    if (end == CLI_DONE && asked->has_gaps && !rocks_find_gaps(l.b, count_gap, asked, &error))
+        end = cli_fail(CLI_REFUSED, "%s", error);
     offline_close(l.b);
     return end;
 }

@@ -4,8 +4,18 @@
 
 #include "cli/client.h"
 
-/* Calls on_line with each of the `wanted` newest runs that the command's filter takes. */
-cli_end offline_list(cli *c, long long wanted, void (*on_line)(void *arg, sw_value line), void *arg);
+/* A list that is asked for. */
+typedef struct offline_listing {
+    long long wanted; /* runs at most */
+    bool has_gaps;    /* places are looked for where runs cannot be read at all: that takes a walk over all of them */
+    long long gaps;   /* how many such places there are */
+    /* Gets each line; `one` is the command with an arena that goes with the line. */
+    void (*on_line)(void *arg, cli *one, sw_value line);
+    void *arg;
+} offline_listing;
+
+/* Lists the newest runs that the command's filter takes. CLI_DONE, or why not was said. */
+cli_end offline_list(cli *c, offline_listing *l);
 /* The document of one run. */
 cli_end offline_run(cli *c, const char *id, cli_reply *out);
 

@@ -3,26 +3,25 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "cli/choice.h"
 #include "cli/client.h"
-#include "cli/offline.h"
 #include "cli/offline_runs.h"
-#include "cli/run_filter.h"
 #include "cli/safe.h"
 #include "cli/table.h"
 #include "cli/view.h"
+#include "runtime/base/clock.h"
 
-enum { PAGE_MAX = 500, LIST_DEFAULT = 50, LIST_MOST = 1000000, ENDPOINT_COLUMNS = 40, WHAT_COLUMNS = 60 };
+enum {
+    PAGE_MAX = 500,
+    LIST_DEFAULT = 50,
+    LIST_MOST = 1000000,
+    ENDPOINT_COLUMNS = 40,
+    WHAT_COLUMNS = 60,
+    CURSOR_BYTES = 64
+};
 
 /* ---- The list ---- */
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-    (void)clock_gettime(CLOCK_REALTIME, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 /* "a:b c:d" */
 static const char *labels_of(cli *c, sw_value labels)
@@ -38,7 +37,7 @@ static const char *labels_of(cli *c, sw_value labels)
 /* Why it failed or stands, or how far it is. */
 static const char *what_of(cli *c, sw_value line)
 {
-    static const char *const members[] = {"error", "detail", "status"};
+    static const char *const members[] = {"error", "detail", "damage", "status"};
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         sw_value v = sw_get(line, members[i]);
         if (!sw_is_nil(v)) return view_text(c, v, WHAT_COLUMNS);
@@ -54,7 +53,7 @@ static const char *state_of(cli *c, sw_value line)
 
 static const char *took_of(cli *c, sw_value line)
 {
-    int64_t from = sw_as_int(sw_get(line, "startedAt"), 0), to = sw_as_int(sw_get(line, "endedAt"), now_ms());
+    int64_t from = sw_as_int(sw_get(line, "startedAt"), 0), to = sw_as_int(sw_get(line, "endedAt"), clock_wall_ms());
     return from > 0 ? view_duration(c, to - from) : "";
 }
 
@@ -77,32 +76,46 @@ static void list_begin(table *t, cli *c)
     table_begin(t, c, 7, heads);
 }
 
-static void list_take(void *arg, sw_value line)
+/* `one`: the command with an arena that goes with the line. */
+static void list_take(void *arg, cli *one, sw_value line)
 {
     table *t = arg;
-    if (cli_has(t->c, OPTION_JSON))
-        view_print_json(t->c, line);
+    if (cli_has(one, OPTION_JSON))
+        view_print_json(one, line);
     else
         list_add(t, line);
+}
+
+/* Takes a page of at most *wanted runs below `before`, which is "" for the newest ones, and then where the next page
+ * begins, "" behind the last. */
+static cli_end list_page(cli *one, table *t, long long *wanted, char before[CURSOR_BYTES])
+{
+    cli_reply reply;
+    long long page = *wanted < PAGE_MAX ? *wanted : PAGE_MAX;
+    const char *cursor = *before ? cli_text(one, "&before=%s", client_escape(one, before)) : "";
+    cli_end end = client_get(one, cli_text(one, "/_sw/runs?limit=%lld%s%s", page, choice_query(one), cursor), &reply);
+    if (end != CLI_DONE) return end;
+    sw_value runs = sw_get(reply.json, "runs"), next = sw_get(reply.json, "next");
+    for (size_t i = 0; i < sw_len(runs) && *wanted > 0; i++, --*wanted) list_take(t, one, sw_at(runs, i));
+    bool has_next = sw_type(next) == SW_STRING && sw_len(next) < CURSOR_BYTES;
+    (void)snprintf(before, CURSOR_BYTES, "%.*s", has_next ? (int)sw_len(next) : 0, has_next ? next.via.str.ptr : "");
+    return CLI_DONE;
 }
 
 /* Asks page after page. What is there by then has been added, also when one is refused. */
 static cli_end list_pages(table *t, long long wanted)
 {
-    cli *c = t->c;
-    const char *before = c->values[OPTION_BEFORE], *filter = run_filter_query(c);
-    while (wanted > 0) {
-        cli_reply reply;
-        long long page = wanted < PAGE_MAX ? wanted : PAGE_MAX;
-        const char *cursor = before ? cli_text(c, "&before=%s", client_escape(c, before)) : "";
-        cli_end end = client_get(c, cli_text(c, "/_sw/runs?limit=%lld%s%s", page, filter, cursor), &reply);
-        if (end != CLI_DONE) return end;
-        sw_value runs = sw_get(reply.json, "runs"), next = sw_get(reply.json, "next");
-        for (size_t i = 0; i < sw_len(runs) && wanted > 0; i++, wanted--) list_take(t, sw_at(runs, i));
-        if (sw_type(next) != SW_STRING) return CLI_DONE;
-        before = cli_bytes(c, next.via.str.ptr, next.via.str.size);
-    }
-    return CLI_DONE;
+    const char *first = t->c->values[OPTION_BEFORE];
+    char before[CURSOR_BYTES];
+    cli_end end = CLI_DONE;
+    if (first && strlen(first) >= CURSOR_BYTES) return cli_fail(CLI_USAGE, "--before is a run id");
+    (void)snprintf(before, sizeof before, "%s", first ? first : "");
+    do {
+        cli one = cli_beside(t->c);
+        end = list_page(&one, t, &wanted, before);
+        arena_free(&one.arena);
+    } while (end == CLI_DONE && *before && wanted > 0);
+    return end;
 }
 
 cli_end runs_list(cli *c)
@@ -111,7 +124,8 @@ cli_end runs_list(cli *c)
     table t;
     if (!cli_number(c, OPTION_LIMIT, LIST_DEFAULT, bounds, &wanted)) return CLI_USAGE;
     list_begin(&t, c);
-    cli_end end = cli_has(c, OPTION_DATA) ? offline_list(c, wanted, list_take, &t) : list_pages(&t, wanted);
+    offline_listing listing = {.wanted = wanted, .on_line = list_take, .arg = &t};
+    cli_end end = cli_has(c, OPTION_DATA) ? offline_list(c, &listing) : list_pages(&t, wanted);
     if (!cli_has(c, OPTION_JSON) && (end == CLI_DONE || t.first->next)) table_print(&t);
     return end;
 }
@@ -135,8 +149,18 @@ static void show_head(cli *c, sw_value run)
 {
     static const struct {
         const char *name, *head;
-    } members[] = {{"runId", "run"},   {"endpoint", "endpoint"}, {"target", "target"}, {"version", "version"},
-                   {"error", "error"}, {"detail", "stopped"},    {"status", "status"}, {"forkedFrom", "forked from"}};
+    } members[] = {{"runId", "run"},
+                   {"endpoint", "endpoint"},
+                   {"target", "target"},
+                   {"version", "version"},
+                   {"error", "error"},
+                   {"detail", "stopped"},
+                   {"stoppedBy", "stopped by"},
+                   {"damage", "damage"},
+                   {"status", "status"},
+                   {"forkedFrom", "forked from"},
+                   {"inputsDiffered", "inputs that differed"},
+                   {"resultsUnasked", "results not asked for"}};
     table t;
     table_begin(&t, c, 2, NULL);
     table_add(&t, (const char *const[]){"state", state_of(c, run)});

@@ -1,10 +1,10 @@
 /* stats: how much there is: what the server's metrics say, or a folder's runs counted. */
 #include <limits.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "cli/client.h"
+#include "cli/figure.h"
 #include "cli/offline_runs.h"
 #include "cli/table.h"
 #include "cli/view.h"
@@ -29,15 +29,6 @@ static const struct {
                {"stepwell_journal_runs_deleted_total", "deleted by retention"}};
 enum { FIGURES = sizeof figures / sizeof *figures };
 
-/* The metric's value in the page; -1: the server does not have it. */
-static double figure_of(const char *page, const char *metric)
-{
-    size_t len = strlen(metric);
-    for (const char *at = page; at && *at; at = strchr(at, '\n') ? strchr(at, '\n') + 1 : NULL)
-        if (strncmp(at, metric, len) == 0 && at[len] == ' ') return strtod(at + len, NULL);
-    return -1;
-}
-
 static cli_end stats_of_server(cli *c)
 {
     cli_reply reply;
@@ -49,7 +40,7 @@ static cli_end stats_of_server(cli *c)
     table_begin(&t, c, 2, NULL);
     if (cli_has(c, OPTION_JSON)) putchar('{');
     for (size_t i = 0; i < FIGURES; i++) {
-        double n = figure_of(reply.body, figures[i].metric);
+        double n = figure_read(reply.body, figures[i].metric);
         bool is_size = strstr(figures[i].metric, "_bytes") != NULL;
         if (n < 0) continue;
         if (cli_has(c, OPTION_JSON)) printf("%s\"%s\":%.0f", comma, figures[i].metric + strlen("stepwell_"), n);
@@ -74,9 +65,10 @@ typedef struct tally {
     long long runs, of_state[STATES], others;
 } tally;
 
-static void tally_add(void *arg, sw_value line)
+static void tally_add(void *arg, cli *one, sw_value line)
 {
     tally *n = arg;
+    (void)one;
     n->runs++;
     for (size_t i = 0; i < STATES; i++) {
         if (!sw_str_equal(sw_get(line, "state"), states[i])) continue;
@@ -90,7 +82,8 @@ static cli_end stats_of_folder(cli *c)
 {
     tally n = {.runs = 0};
     table t;
-    cli_end end = offline_list(c, LLONG_MAX, tally_add, &n);
+    offline_listing all = {.wanted = LLONG_MAX, .has_gaps = true, .on_line = tally_add, .arg = &n};
+    cli_end end = offline_list(c, &all);
     if (end != CLI_DONE) return end;
     table_begin(&t, c, 2, NULL);
     table_add(&t, (const char *const[]){"runs", cli_text(c, "%lld", n.runs)});
@@ -99,8 +92,9 @@ static cli_end stats_of_folder(cli *c)
         if (cli_has(c, OPTION_JSON)) printf(",\"%s\":%lld", states[i], n.of_state[i]);
         if (n.of_state[i] > 0) table_add(&t, (const char *const[]){states[i], cli_text(c, "%lld", n.of_state[i])});
     }
+    if (all.gaps > 0) table_add(&t, (const char *const[]){"gaps", cli_text(c, "%lld", all.gaps)});
     if (cli_has(c, OPTION_JSON))
-        puts("}");
+        printf(",\"gaps\":%lld}\n", all.gaps);
     else
         table_print(&t);
     return CLI_DONE;

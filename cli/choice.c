@@ -1,0 +1,52 @@
+#include "cli/choice.h"
+
+#include <string.h>
+
+#include "cli/client.h"
+
+static const struct {
+    cli_option option;
+    const char *name;
+} parameters[] = {
+    {OPTION_STATE, "state"}, {OPTION_ENDPOINT, "endpoint"}, {OPTION_RUN_VERSION, "version"}, {OPTION_LABEL, "label"},
+    {OPTION_ID, "id"},       {OPTION_ERROR, "error"},       {OPTION_FROM, "from"},           {OPTION_TO, "to"}};
+enum { PARAMETERS = sizeof parameters / sizeof *parameters };
+
+const char *choice_query(cli *c)
+{
+    const char *all = "";
+    for (size_t i = 0; i < PARAMETERS; i++) {
+        const char *value = c->values[parameters[i].option];
+        if (value) all = cli_text(c, "%s&%s=%s", all, parameters[i].name, client_escape(c, value));
+    }
+    return all;
+}
+
+sw_value choice_object(cli *c)
+{
+    sw_value map = {.type = MSGPACK_OBJECT_MAP};
+    map.via.map.ptr = arena_zalloc(&c->arena, PARAMETERS * sizeof *map.via.map.ptr);
+    cli_must(map.via.map.ptr);
+    for (size_t i = 0; i < PARAMETERS; i++) {
+        const char *value = c->values[parameters[i].option];
+        if (value)
+            map.via.map.ptr[map.via.map.size++] =
+                (msgpack_object_kv){cli_string(parameters[i].name), cli_string(value)};
+    }
+    return map;
+}
+
+static cli_end choice_set(run_filter *f, const char *name, const char *value)
+{
+    const char *wrong = value ? run_filter_set(f, name, value) : NULL;
+    return wrong ? cli_fail(CLI_USAGE, "%s", wrong) : CLI_DONE;
+}
+
+cli_end choice_read(const cli *c, run_filter *f)
+{
+    run_filter_init(f, NULL);
+    cli_end end = choice_set(f, "before", c->values[OPTION_BEFORE]);
+    for (size_t i = 0; i < PARAMETERS && end == CLI_DONE; i++)
+        end = choice_set(f, parameters[i].name, c->values[parameters[i].option]);
+    return end;
+}
