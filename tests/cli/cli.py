@@ -1,11 +1,13 @@
 """The command `stepwell` does what docs/cli.md says, asked of a real program and of its folder: lists, single runs,
 what is done to runs, copies, damage; and no text of a run reaches a terminal as it is.
 
-Usage: cli.py STEPWELL TOLD [WORDS-OF-A-CASE...]. Reports TAP."""
+Usage: cli.py STEPWELL TOLD LETTER [WORDS-OF-A-CASE...]. Reports TAP."""
 import hashlib
 import json
 import os
+import pty
 import re
+import select
 import shutil
 import signal
 import subprocess
@@ -13,12 +15,18 @@ import sys
 import tempfile
 import threading
 import time
+import unicodedata
 import urllib.error
 import urllib.request
 
-stepwell, told = map(os.path.abspath, sys.argv[1:3])
+stepwell, told, letter = map(os.path.abspath, sys.argv[1:4])
 WAIT_S = 120
 HOSTILE = "red \x1b[31m\r\n\x07\u202eevil\u2066 \x9b2J \x7f tab\t".encode() + b"\xff\xfe end"
+# Of characters that hide something, turn text round or look like nothing (Unicode, General_Category Cf, Co; variation
+# selectors).
+HIDDEN = "".join(map(chr, (0xAD, 0x61C, 0x180E, 0x200B, 0x200F, 0x2028, 0x202E, 0x2060, 0x2066, 0xFE00, 0xFE0F, 0xFEFF,
+                           0xFFF9, 0xFFFB, 0xE000, 0xF8FF, 0xE0001, 0xE0041, 0xE007F)))
+project = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../..")
 root = tempfile.mkdtemp(prefix="stepwell-cli-")
 TOKEN = "t0ken-of-the-operator-of-this-test"
 
@@ -90,11 +98,23 @@ class Program:
             time.sleep(0.02)
 
 
+def wait_for(is_so):
+    end = time.monotonic() + WAIT_S
+    while not is_so():
+        assert time.monotonic() < end, "it does not come"
+        time.sleep(0.02)
+
+
 def is_harmless(text):
     for ch in text.replace("\n", ""):
         code = ord(ch)
-        hostile = code < 32 or 0x7F <= code < 0xA0 or 0x200B <= code <= 0x200F or 0x2028 <= code <= 0x202E
-        assert not hostile and not 0x2060 <= code <= 0x206F, f"U+{code:04x} is printed in {text!r}"
+        hostile = ch in HIDDEN or unicodedata.category(ch) in ("Cc", "Cf", "Co", "Zl", "Zp")
+        assert not hostile, f"U+{code:04x} is printed in {text!r}"
+
+
+def read(path):
+    with open(os.path.join(project, path), encoding="utf-8") as file:
+        return file.read()
 
 
 cases = []
@@ -166,17 +186,21 @@ def hostile():
     with Program("hostile") as p:
         failed = p.ask("/fail", HOSTILE)
         works = p.ask("/work?customer=%E2%80%AEx")
+        hidden = p.ask("/fail", HIDDEN.encode())
+        assert json.loads(p.run("runs", "show", hidden, "--json"))["error"] == HIDDEN
         for args in (["runs", "list"], ["runs", "show", failed], ["runs", "list", "--json"], ["runs", "show", works],
-                     ["runs", "show", failed, "--json"], ["journal", "dump", failed]):
+                     ["runs", "show", failed, "--json"], ["journal", "dump", failed], ["runs", "show", hidden],
+                     ["runs", "show", hidden, "--json"], ["runs", "export", hidden], ["journal", "dump", hidden]):
             is_harmless(p.run(*args))
-        assert len(p.run("runs", "list").splitlines()) == 3
+        assert len(p.run("runs", "list").splitlines()) == 4
         shown = p.run("runs", "show", failed)
         assert "\\x1b[31m\\r\\n\\x07\\u{202e}evil\\u{2066} \\x9b2J \\x7f tab\\t" in shown, shown
         assert "c:\\u{202e}" not in shown
         out, err = expect(1, "runs", "cancel", "\x1b[31m", env=p.env)
         assert "404" in err and not out
     offline = ["--data", "hostile"]
-    for args in (["runs", "list"], ["runs", "show", failed], ["runs", "list", "--json"], ["journal", "verify"]):
+    for args in (["runs", "list"], ["runs", "show", failed], ["runs", "list", "--json"], ["journal", "verify"],
+                 ["journal", "dump"]):
         is_harmless(expect(0, *args, *offline)[0])
 
 
@@ -202,6 +226,12 @@ def steering():
         assert out == f"{a}: goes on\n", out
         assert p.state(a) in ("running", "sleeping"), p.run("runs", "show", a)
         assert "409" in expect(1, "runs", "resume", works, env=p.env)[1]
+        failed = p.ask("/fail", b"again")
+        for _ in range(2):
+            p.run("runs", "resume", failed)
+            p.until(failed, "failed")
+    assert expect(0, "journal", "verify", "--data", "steering")[0].endswith(" 0 damaged\n")  # resumed runs are sound
+    assert json.loads(expect(0, "journal", "verify", "--data", "steering", "--json")[0])["damaged"] == 0
 
 
 @case("what becomes of a run is followed to its end")
@@ -221,6 +251,99 @@ def tail():
         assert json.loads(line)["runId"] == failed, line
         watch.kill()
         watch.communicate()
+
+
+@case("a run is followed over the end of the server that was asked")
+def tail_goes_on():
+    socket = ["--admin-listen", f"{root}/again.sock"]
+    with Program("again", *socket) as p:
+        run = p.ask("/sleep", prefer=True)
+        p.until(run, "sleeping")
+        tails = [subprocess.Popen([stepwell, "runs", "tail", run, *more], env={**os.environ, **p.env}, cwd=root,
+                                  stdout=subprocess.PIPE, stderr=subprocess.PIPE) for more in ([], ["--json"])]
+        while len(select.select([tail.stdout for tail in tails], [], [], 0)[0]) < len(tails):  # the feeds are not open
+            p.run("runs", "stop", run)
+            p.until(run, "stopped")
+            p.run("runs", "release", run)
+            p.until(run, "sleeping")
+    assert all(tail.poll() is None for tail in tails), "the run goes on, and the command has ended"
+    with Program("again", *socket) as p:
+        p.run("runs", "cancel", run)
+        p.until(run, "cancelled")
+        for tail, form in zip(tails, (str, json.loads)):
+            out, err = tail.communicate(timeout=WAIT_S)
+            assert tail.returncode == 0, err
+            lines = [form(line) for line in out.decode().splitlines()]
+            assert run in str(lines[-1]) and "cancelled" in str(lines[-1]), lines
+
+
+def at_terminal(words, answer, env, meanwhile=None):
+    """Runs the command at a terminal, and gives an answer when it asks. Returns how it ended, and what was said."""
+    ours, theirs = pty.openpty()
+    done = subprocess.Popen([stepwell, *words], stdin=theirs, stdout=theirs, stderr=theirs, cwd=root,
+                            env={**os.environ, **env})
+    os.close(theirs)
+    said = b""
+    while True:
+        try:
+            piece = os.read(ours, 4096)
+        except OSError:
+            break
+        if not piece:
+            break
+        said += piece
+        if b"[y/N] " in said and answer:
+            if meanwhile:
+                meanwhile()
+            os.write(ours, answer)
+            answer = None
+    os.close(ours)
+    return done.wait(WAIT_S), said.decode()
+
+
+@case("many runs are cancelled by one command, which asks before, and says which run does it")
+def bulk():
+    with Program("bulk") as p:
+        runs = [p.ask("/sleep", prefer=True) for _ in range(3)]
+        for run in runs:
+            p.until(run, "sleeping")
+        p.ask("/work")
+        words = ["bulk", "cancel", "--endpoint", "GET /sleep"]
+        assert p.run(*words, "--dry-run") == "3 runs\n"
+        assert json.loads(p.run(*words, "--dry-run", "--json"))["matches"] == 3
+        expect(2, *words, env=p.env)  # nobody is there to ask
+        end, said = at_terminal(words, b"N\n", p.env)
+        assert end == 1 and "cancel 3 runs? [y/N]" in said and "nothing was done" in said, (end, said)
+        assert [p.state(run) for run in runs] == ["sleeping"] * 3
+        end, said = at_terminal(words, b"y\n", p.env)
+        by = re.search(r"run (\w{26}) does it", said)
+        assert end == 0 and by and f"{by[1]} succeeded" in said and "3 done, 0 pending, 0 skipped" in said, (end, said)
+        assert [p.state(run) for run in runs] == ["cancelled"] * 3
+        last = json.loads(p.run("bulk", "cancel", "--json", "--yes"))
+        assert last["state"] == "succeeded" and sum(last["status"]["skipped"].values()) > 3, last
+
+
+@case("the token's file may be a pipe, which is read once")
+def token_pipe():
+    with Program("pipe") as p:
+        more = {"env": {"STEPWELL_ADMIN_URL": p.admin}, "stdin": (TOKEN + "\n").encode()}
+        for words in (["bulk", "cancel", "--yes"], ["runs", "list"], ["runs", "tail", p.ask("/work")]):
+            expect(0, *words, "--token-file", "/dev/stdin", **more)
+
+
+@case("the figures that the command and the console ask for are those that there are")
+def figures():
+    with Program("figures") as p:
+        p.ask("/work")
+        q = urllib.request.Request(p.admin + "/_sw/metrics", headers={"Authorization": f"Bearer {TOKEN}"})
+        with urllib.request.urlopen(q, timeout=WAIT_S) as answer:
+            page = answer.read().decode()
+    there = set(re.findall(r"^# TYPE (\w+) ", page, re.M))
+    for folder, end in (("cli", ".c"), ("console", ".js")):
+        for name in os.listdir(os.path.join(project, folder)):
+            text = read(f"{folder}/{name}") if name.endswith(end) else ""
+            asked = re.findall(r"[\"'`]((?:stepwell|process)_[a-z_]+[a-z])[\"'`]", text)
+            assert not set(asked) - there, f"{folder}/{name} asks for {set(asked) - there}"
 
 
 @case("settings are made, shown and taken back")
@@ -265,6 +388,36 @@ def fingerprint(folder):
     return found
 
 
+def check_filters(rows, data):
+    """What is asked of a folder means what it means to a server: rows are its runs, the newest first."""
+
+    def ids(*filter):
+        out = expect(0, "runs", "list", "--json", *filter, *data)[0]
+        return [json.loads(line)["runId"] for line in out.splitlines()]
+
+    for i, row in enumerate(rows):
+        ms = int.from_bytes(id_bytes(row["runId"])[:6], "big")
+        seconds = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ms // 1000))
+        east = time.strftime("%Y-%m-%dT%H:%M:%S", time.gmtime(ms // 1000 + 5400))
+        for text in (str(ms), f"{seconds}.{ms % 1000:03}Z", f"{east}.{ms % 1000:03}+01:30"):
+            assert row["runId"] in ids("--from", text) and row["runId"] in ids("--to", text), (text, row)
+        assert row["runId"] not in ids("--from", str(ms + 1)) + ids("--to", str(ms - 1)), row
+        assert ids("--before", row["runId"]) == [r["runId"] for r in rows[i + 1:]]
+        assert ids("--state", row["state"] + ",unreadable") == [r["runId"] for r in rows if r["state"] == row["state"]]
+    for filter in (["--from", "yesterday"], ["--to", "2026-11-27"], ["--state", "faild"], ["--state", ""],
+                   ["--label", "x"], ["--before", "x"], ["--id", "!"]):
+        out, err = expect(2, "runs", "list", *filter, *data)
+        assert not out and err.startswith('stepwell: "'), err
+
+
+def id_bytes(text):
+    """Of a run id's text: base 32 of Crockford."""
+    number = 0
+    for digit in text.upper():
+        number = number * 32 + "0123456789ABCDEFGHJKMNPQRSTVWXYZ".index(digit)
+    return number.to_bytes(17, "big")[-16:]
+
+
 @case("a folder in use is left alone; one that is not is read and not changed")
 def offline():
     data = ["--data", "offline"]
@@ -272,10 +425,12 @@ def offline():
         works, asleep = p.ask("/work?customer=ann"), p.ask("/sleep", prefer=True)
         failed = p.ask("/fail", b"broken")
         p.until(asleep, "sleeping")
-        for args in (["runs", "list"], ["runs", "show", works], ["journal", "verify"], ["backup", "copied"], ["stats"]):
+        for args in (["runs", "list"], ["runs", "show", works], ["journal", "verify"], ["backup", "copied"], ["stats"],
+                     ["journal", "dump"]):
             err = expect(3, *args, *data)[1]
             assert f"process {p.process.pid} works with" in err and "--url" in err, err
-        assert not os.path.exists(f"{root}/copied")
+        assert f"process {p.process.pid} works with" in expect(3, "restore", "offline", "copied")[1]
+        assert not [name for name in os.listdir(root) if name.startswith("copied")]
         p.process.kill()
         p.process.wait()
     before = fingerprint(f"{root}/offline")
@@ -288,6 +443,7 @@ def offline():
                         (["--from", "2100-01-01T00:00:00Z"], []), (["--to", "4102444800000"], [failed, asleep, works])):
         out = expect(0, "runs", "list", "--json", *filter, *data)[0]
         assert [json.loads(line)["runId"] for line in out.splitlines()] == ids, (filter, out)
+    check_filters(rows, data)
     shown = expect(0, "runs", "show", works, *data)[0]
     assert re.search(r" work +done +1 ", shown), shown
     dumped = [json.loads(line) for line in expect(0, "journal", "dump", *data)[0].splitlines()]
@@ -303,6 +459,30 @@ def offline():
     assert len(expect(0, "runs", "list", "--json", "--data", "copied")[0].splitlines()) == 3
     with Program("offline") as p:
         assert p.state(works) == "succeeded"
+
+
+@case("what is cut short while it copies is no copy, and does not hinder the next one")
+def cut_short():
+    with Program("whole") as p:
+        p.ask("/work")
+    for words in (["backup", "cut", "--data", "whole"], ["restore", "whole", "cut"]):
+        for signal_number in (signal.SIGTERM, signal.SIGINT, signal.SIGKILL):
+            os.mkfifo(f"{root}/whole/journal/zz")  # a file that takes as long to read as we like
+            with subprocess.Popen([stepwell, *words], cwd=root, stderr=subprocess.PIPE) as copying:
+                wait_for(lambda: [n for n in os.listdir(root) if n.startswith("cut.partial-")
+                                  and os.path.exists(f"{root}/{n}/journal/zz") is False
+                                  and os.path.exists(f"{root}/{n}/journal")])
+                assert not os.path.exists(f"{root}/cut")
+                copying.send_signal(signal_number)
+                copying.communicate(timeout=WAIT_S)
+                assert copying.returncode == (-signal.SIGKILL if signal_number == signal.SIGKILL else 1)
+            os.unlink(f"{root}/whole/journal/zz")
+            left = [name for name in os.listdir(root) if name.startswith("cut")]
+            assert bool(left) == (signal_number == signal.SIGKILL) and "cut" not in left, left
+        expect(0, *words)
+        assert expect(0, "journal", "verify", "--data", "cut")[0].endswith(" 0 damaged\n")
+        for name in [name for name in os.listdir(root) if name.startswith("cut")]:
+            shutil.rmtree(f"{root}/{name}")
 
 
 @case("what is no data folder, newer or damaged is refused, and said")
@@ -346,6 +526,11 @@ def refused():
                 file.write(b"?")
     out, err = expect(4, "journal", "verify", "--data", "backups/values")
     assert f"between {runs[0]} and {runs[2]}  values that cannot be read" in out and " 1 damaged" in out, out + err
+    out, err = expect(4, "journal", "dump", "--data", "backups/values")
+    assert f"between {runs[0]} and {runs[2]} values cannot be read" in err, err
+    assert {json.loads(line)["runId"] for line in out.splitlines()} == {runs[0], runs[2]}, out
+    assert json.loads(expect(0, "stats", "--json", "--data", "backups/values")[0])["gaps"] == 1
+    assert "! 1 places where runs cannot be read" in expect(4, "doctor", "--data", "backups/values")[0]
     assert "cannot be read" in expect(1, "runs", "show", runs[1], "--data", "backups/values")[1]
     assert len(expect(0, "runs", "list", "--json", "--data", "backups/values")[0].splitlines()) == 2
 
@@ -361,6 +546,7 @@ def restore():
     os.makedirs(f"{root}/second")
     said = expect(0, "restore", "backups/monday", "second/")[0]
     assert "1 runs stopped" in said, said
+    assert "no process has worked with it yet" in cli("doctor", "--data", "backups/monday")[1]
     assert "there already" in expect(1, "restore", "backups/monday", "second")[1]
     row = json.loads(expect(0, "runs", "list", "--json", "--state", "stopped", "--data", "second")[0])
     assert row["runId"] == asleep and row["reason"] == "operator" and "restored from the backup" in row["detail"], row
@@ -378,9 +564,48 @@ def restore():
     assert json.loads(expect(0, "restore", "--json", "third", "fourth")[0])["stopped"] == 0
 
 
+@case("a release that was on its way when the backup was made releases nothing in the restored folder")
+def letters():
+    with Program("sent") as p:
+        runs = [p.ask("/sleep", prefer=True) for _ in range(3)]
+        for run in runs:
+            p.until(run, "sleeping")
+        p.run("runs", "stop", runs[0])
+        p.until(runs[0], "stopped")
+        p.run("backup", "sent")
+    release, cancel = "2", "1"
+    for run, kind in ((runs[0], release), (runs[1], release), (runs[2], cancel)):
+        subprocess.run([letter, f"{root}/backups/sent", run, kind], check=True)
+    assert "2 runs stopped, 1 were before" in expect(0, "restore", "backups/sent", "received")[0]
+    with Program("received") as p:
+        p.until(runs[2], "cancelled")  # so the letters have been read
+        assert [p.state(run) for run in runs] == ["stopped", "stopped", "cancelled"]
+
+
+@case("values as deep as there can be are shown, dumped and listed")
+def deep():
+    said = {}
+    with Program("deep") as p:
+        before = p.ask("/work")
+        for depth in (1, 120, 126, 127):
+            body = "[" * depth + "]" * depth
+            said[p.ask("/say", body.encode())] = body
+        for run, body in said.items():
+            for args in (["runs", "show", run, "--json"], ["runs", "export", run], ["journal", "dump", run]):
+                assert body in p.run(*args), args
+        assert len(p.run("runs", "list", "--json").splitlines()) == len(said) + 1
+    data = ["--data", "deep"]
+    for run, body in said.items():
+        for args in (["runs", "show", run, "--json"], ["runs", "export", run], ["journal", "dump", run]):
+            assert body in expect(0, *args, *data)[0], args
+    assert len(expect(0, "runs", "list", "--json", *data)[0].splitlines()) == len(said) + 1
+    out = expect(0, "journal", "dump", *data)[0]
+    assert set(re.findall(r'^{"runId":"(\w+)",', out, re.M)) == {before, *said}
+
+
 @case("completion knows the commands that there are")
 def completion():
-    script = os.path.join(os.path.dirname(os.path.abspath(__file__)), "../../cli/completion.bash")
+    script = os.path.join(project, "cli/completion.bash")
 
     def complete(*words):
         line = " ".join(f"'{w}'" for w in ("stepwell", *words))
@@ -399,9 +624,15 @@ def completion():
         options = set(re.findall(r"--[a-z-]+", expect(0, noun, verb, "--help")[0]))
         assert options == {w for w in complete(noun, verb, "-") if w.startswith("-")}, (noun, verb)
     assert complete("runs", "list", "--state", "fa") == ["failed"]
+    assert complete("runs", "list", "--state", "unr") == ["unreadable"]
+    assert "tail" in complete("--url", "http://x", "runs", "t")
+    assert "--limit" in complete("--data", "x", "runs", "--json", "list", "--lim")
+    options = {f"--{m}" for m in re.findall(r'\{"([a-z-]+)", "', read("cli/cli.c"))}
+    for option in options:  # those that take a value
+        assert complete("runs", option, "stats", "t") == ["tail"], option
 
 
-chosen = sys.argv[3:]
+chosen = sys.argv[4:]
 print(f"1..{len(cases)}")
 failed = 0
 for number, (name, function) in enumerate(cases, 1):

@@ -33,11 +33,20 @@ static void on_sleep(sw_ctx *c)
     sw_reply_text(c, 200, "slept");
 }
 
+/* What the client says goes through a step, and is the run's status. */
+static void on_say(sw_ctx *c)
+{
+    sw_value said = sw_body_json(c);
+    sw_status(c, said);
+    sw_reply_json(c, 200, sw_step(c, "say", work, said));
+}
+
 int main(int argc, char **argv)
 {
     sw_app *app = sw_app_new("told");
     sw_endpoint(app, "GET /work", on_work, NULL);
     sw_endpoint(app, "POST /fail", on_fail, NULL);
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);
+    sw_endpoint(app, "POST /say", on_say, NULL);
     return sw_main(app, argc, argv);
 }
