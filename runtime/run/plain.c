@@ -56,40 +56,46 @@ static http_exchange *plain_take_exchange(plain *p)
     return x;
 }
 
-static void plain_reply(plain *p)
+static plain_answered plain_refuse(plain *p, int status, const char *problem, const char *retry_after)
+{
+    problem_reply(plain_take_exchange(p), status, problem, retry_after);
+    return (plain_answered){status, problem};
+}
+
+static plain_answered plain_reply(plain *p, const char *problem)
 {
     size_t n = 0;
     const http_reply_header *headers = run_reply_headers(&p->task, &n);
     const run_response *r = &p->task.response;
-    if (headers)
-        http_reply(plain_take_exchange(p), r->status ? r->status : 204, headers, n,
-                   (http_text){r->body.data, r->body.len});
-    else
-        problem_reply(plain_take_exchange(p), 500, "the response's headers are over the run's memory (--run-state-max)",
-                      NULL);
+    if (!headers)
+        return plain_refuse(p, 500, "the response's headers are over the run's memory (--run-state-max)", NULL);
+    const plain_answered is = {r->status ? r->status : 204, problem};
+    http_reply(plain_take_exchange(p), is.status, headers, n, (http_text){r->body.data, r->body.len});
+    return is;
 }
 
 /* Ends a response in pieces. A handler that failed or was unwound has not written all of it, and its client must not
  * take that part for the whole: the connection is cut. */
-static void plain_end_pieces(plain *p, plain_end how)
+static plain_answered plain_end_pieces(plain *p, plain_end how, const char *problem)
 {
     http_exchange *x = plain_take_exchange(p);
     http_exchange_on_gone(x, NULL);
-    if (how == PLAIN_RETURNED)
+    if (how == PLAIN_RETURNED) {
         http_reply_end(x);
-    else
-        http_reply_abort(x);
+        return (plain_answered){.status = p->task.response.status};
+    }
+    http_reply_abort(x);
+    return (plain_answered){.problem = problem};
 }
 
-static void plain_answer(plain *p, plain_end how)
+/* `problem`: why the handler failed; NULL: it did not. */
+static plain_answered plain_answer(plain *p, plain_end how, const char *problem)
 {
-    if (!p->exchange) return; /* the handler has cut the exchange */
-    if (p->in_pieces)
-        plain_end_pieces(p, how);
-    else if (how == PLAIN_UNWOUND)
-        problem_reply(plain_take_exchange(p), 503, "the server stopped before the handler had ended (--drain)", "1");
-    else
-        plain_reply(p);
+    if (!p->exchange) return (plain_answered){.problem = problem}; /* the handler has cut the exchange */
+    if (p->in_pieces) return plain_end_pieces(p, how, problem);
+    if (how == PLAIN_UNWOUND)
+        return plain_refuse(p, 503, "the server stopped before the handler had ended (--drain)", "1");
+    return plain_reply(p, problem);
 }
 
 /* ---- The handler ---- */
@@ -103,12 +109,10 @@ static void plain_main(void *arg)
     sw_ctx c;
     plain_end how = PLAIN_RETURNED;
     if (!ctx_call_handler(&c, &s)) how = s.failure.kind == FAILURE_UNWIND ? PLAIN_UNWOUND : PLAIN_FAILED;
-    if (how == PLAIN_FAILED) {
-        const char *message = task_set_problem(t, &s.failure);
-        task_log(t, LOG_WARN, "%s failed: %s", t->endpoint->route, message);
-    }
-    plain_answer(p, how);
-    if (t->trace) plain_span_end(t, how == PLAIN_FAILED ? &s.failure : NULL);
+    const char *problem = how == PLAIN_FAILED ? task_set_problem(t, &s.failure) : NULL;
+    if (problem) task_log(t, LOG_WARN, "%s failed: %s", t->endpoint->route, problem);
+    const plain_answered is = plain_answer(p, how, problem);
+    if (t->trace) plain_span_end(t, &is);
     assert(t->strand_count == 1); /* a plain request has no groups */
     strand_exit(&s);
     plain_free(p);

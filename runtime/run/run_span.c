@@ -42,6 +42,14 @@ static void span_fill(span *p, const task *t, const span_place *place)
     if (t->run) span_put_bytes(p, SPAN_RUN, t->run->id_text, RUN_ID_TEXT);
 }
 
+/* Sets when a span began that has been filled now. */
+static void span_begin_at(span *p, uint64_t began_us)
+{
+    assert(began_us > 0 && began_us <= p->began_us);
+    p->began_ns -= (p->began_us - began_us) * 1000;
+    p->began_us = began_us;
+}
+
 /* ---- Requests ---- */
 
 /* Returns when the request began, Unix ns. What a journal says of it is CLOCK_SET_MS off at most. */
@@ -77,7 +85,10 @@ void request_span_begin(task *t)
     task_trace *trace = t->trace;
     if (!task_exports(t)) return;
     span *p = spool_begin(task_tracer(t)->spool);
-    if (!p) return; /* it gets its record when it ends */
+    if (!p) { /* it gets its record when it ends */
+        if (trace->began_ns == 0) trace->began_ns = request_began_ns(t);
+        return;
+    }
     request_span_fill(p, t);
     trace->record = p;
     trace->record_len = p->len;
@@ -104,10 +115,9 @@ static void span_put_status(span *p, int status)
 }
 
 /* Says how a request was answered; only 5xx are the server's failure. */
-static void request_span_answered(span *p, const task *t, const char *message)
+static void request_span_answered(span *p, int status, const char *message)
 {
     char code[CODE_TEXT];
-    const int status = t->response.status ? t->response.status : 204;
     span_put_status(p, status);
     if (status < 500) return;
     (void)snprintf(code, sizeof code, "%d", status);
@@ -127,12 +137,18 @@ static const char *run_outcome_name(const run *r)
     }
 }
 
-static void request_span_say_end(span *p, const run *r)
+/* Of a span that began in another process, or without a record. */
+static void span_end_by_wall(span *p)
 {
-    request_span_answered(p, &r->task, r->outcome_error);
-    span_put_text(p, SPAN_RUN_OUTCOME, run_outcome_name(r));
     p->ended_ns = span_now_ns();
     if (p->ended_ns < p->began_ns) p->ended_ns = p->began_ns; /* the clock was set back */
+}
+
+static void request_span_say_end(span *p, const run *r)
+{
+    request_span_answered(p, r->task.response.status ? r->task.response.status : 204, r->outcome_error);
+    span_put_text(p, SPAN_RUN_OUTCOME, run_outcome_name(r));
+    span_end_by_wall(p);
 }
 
 void request_span_hold(run *r)
@@ -164,14 +180,20 @@ void request_span_end(run *r)
     if (p) tracer_ready(out, p);
 }
 
-void plain_span_end(task *t, const failure *f)
+void plain_span_end(task *t, const plain_answered *is)
 {
     if (!task_exports(t)) return;
     span *p = t->trace->record;
     t->trace->record = NULL;
-    if (!p) return; /* when it began there was no record for it */
-    request_span_answered(p, t, f ? f->message : NULL);
-    span_end_now(p);
+    if (!p && (p = spool_begin_ended(task_tracer(t)->spool))) request_span_fill(p, t);
+    if (!p) return;
+    if (is->status)
+        request_span_answered(p, is->status, is->problem);
+    else if (is->problem)
+        span_fail(p, "cut", is->problem);
+    else
+        span_put_text(p, SPAN_ERROR_TYPE, "cut");
+    span_end_by_wall(p);
     tracer_ready(task_tracer(t), p);
 }
 
@@ -223,8 +245,7 @@ static span *attempt_span_late(sw_ctx *c)
     span *p = spool_begin_ended(task_tracer(c->task)->spool);
     if (!p) return NULL;
     attempt_span_fill(p, c);
-    p->began_ns -= (p->began_us - c->span_began_us) * 1000;
-    p->began_us = c->span_began_us;
+    span_begin_at(p, c->span_began_us);
     return p;
 }
 
@@ -296,7 +317,10 @@ void attempt_span_end(sw_ctx *c, const failure *f)
 struct call_span {
     struct call_span *next;
     const http_call *call; /* NULL: it has ended */
-    span *record;
+    span *record;          /* NULL: there was none when it began, and it gets one when it ends, by the rest: */
+    uint64_t id, parent;
+    uint64_t began_us; /* steady */
+    const char *method, *url;
 };
 
 uint64_t call_span_next(sw_ctx *c)
@@ -325,23 +349,57 @@ static void call_span_say_url(span *p, const char *url)
     span_put_number(p, SPAN_SERVER_PORT, colon ? atoi(colon + 1) : is_tls ? 443 : 80);
 }
 
+/* Fills what a call says at its beginning. */
+static void call_span_fill(span *p, const task *t, const struct call_span *open)
+{
+    span_fill(p, t, &(span_place){SPAN_CLIENT, open->id, 0});
+    if (open->parent) p->parent = open->parent;
+    span_put_text(p, SPAN_NAME, open->method);
+    span_put_text(p, SPAN_HTTP_METHOD, open->method);
+    call_span_say_url(p, open->url);
+}
+
+/* Keeps what is to be said of a call that found no record. False: no memory. */
+static bool call_span_put_off(sw_ctx *c, struct call_span *open)
+{
+    open->method = arena_strndup(c->arena, open->method, strlen(open->method));
+    open->url = arena_strndup(c->arena, open->url, strlen(open->url));
+    return open->method && open->url;
+}
+
 void call_span_begin(sw_ctx *c, const http_call *call, const char *method, const char *url)
 {
-    const uint64_t id = call_span_next(c);
+    const struct call_span it = {.next = c->call_spans,
+                                 .call = call,
+                                 .id = call_span_next(c),
+                                 .parent = c->span,
+                                 .began_us = clock_steady_us(),
+                                 .method = method,
+                                 .url = url};
     c->call_count++;
     if (!task_exports(c->task)) return;
-    struct call_span *open = arena_zalloc(c->arena, sizeof *open);
     spool *s = task_tracer(c->task)->spool;
+    struct call_span *open = arena_memdup(c->arena, &it, sizeof it);
     span *p = open ? spool_begin(s) : NULL;
-    if (!p) return; /* the attempt's entry has the call all the same */
-    span_fill(p, c->task, &(span_place){SPAN_CLIENT, id, 0});
-    if (c->span) p->parent = c->span;
-    span_put_text(p, SPAN_NAME, method);
-    span_put_text(p, SPAN_HTTP_METHOD, method);
-    call_span_say_url(p, url);
-    spool_keep(s, p);
-    *open = (struct call_span){.next = c->call_spans, .call = call, .record = p};
+    if (!open || (!p && !call_span_put_off(c, open))) {
+        spool_count_dropped(s);
+        return;
+    }
     c->call_spans = open;
+    open->record = p;
+    if (!p) return;
+    call_span_fill(p, c->task, open);
+    spool_keep(s, p);
+}
+
+/* Makes the span of a call that found no record when it began. NULL: there is none now either. */
+static span *call_span_late(const sw_ctx *c, const struct call_span *open)
+{
+    span *p = spool_begin_ended(task_tracer(c->task)->spool);
+    if (!p) return NULL;
+    call_span_fill(p, c->task, open);
+    span_begin_at(p, open->began_us);
+    return p;
 }
 
 static void call_span_say_answer(span *p, const http_call *call)
@@ -366,9 +424,11 @@ void call_span_end(sw_ctx *c, const http_call *call)
     while (open && open->call != call) open = open->next;
     if (!open) return;
     open->call = NULL;
-    call_span_say_answer(open->record, call);
-    span_end_now(open->record);
-    tracer_ready(task_tracer(c->task), open->record);
+    span *p = open->record ? open->record : call_span_late(c, open);
+    if (!p) return;
+    call_span_say_answer(p, call);
+    span_end_now(p);
+    tracer_ready(task_tracer(c->task), p);
 }
 
 /* ---- Waits ---- */
@@ -393,8 +453,7 @@ static void wait_span_add(const run *r, const wait_span *w, int64_t from_ms)
     place.kind = 1;
     const uint64_t id = trace_span_id(t->trace->subject, &place);
     span_fill(p, t, &(span_place){SPAN_INTERNAL, id, (uint64_t)from_ms * NS_IN_MS});
-    p->ended_ns = span_now_ns();
-    if (p->ended_ns < p->began_ns) p->ended_ns = p->began_ns;
+    span_end_by_wall(p);
     (void)snprintf(name, sizeof name, "%s %s", w->name, w->id);
     span_put_text(p, SPAN_NAME, name);
     span_put_text(p, SPAN_WAIT, w->name);

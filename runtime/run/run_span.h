@@ -25,8 +25,14 @@ void request_span_hold(struct run *r);
 void request_span_end(struct run *r);
 /* The run leaves memory, and has not ended. */
 void request_span_drop(task *t);
-/* A plain request has been answered, with a failure or NULL. */
-void plain_span_end(task *t, const failure *f);
+/* What a client got. */
+typedef struct plain_answered {
+    int status;          /* 0: the connection was cut before the response was whole */
+    const char *problem; /* NULL: there was none */
+} plain_answered;
+
+/* A plain request has been answered. */
+void plain_span_end(task *t, const plain_answered *is);
 
 /* ---- Attempts ---- */
 

@@ -345,6 +345,13 @@ span *spool_begin_ended(spool *s)
     return p;
 }
 
+void spool_count_dropped(spool *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    s->dropped++;
+    (void)pthread_mutex_unlock(&s->lock);
+}
+
 static void spool_set_alive(spool *s, uint64_t ns) { __atomic_store_n(&s->head->alive_ns, ns, __ATOMIC_RELAXED); }
 
 void spool_keep(spool *s, span *p)

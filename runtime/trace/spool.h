@@ -45,10 +45,13 @@ void spool_cut(spool *s, span *p);
 /* When the former process was last known to live, Unix ms; 0: nobody knows. */
 int64_t spool_former_alive_ms(const spool *s);
 
-/* Takes a free record for a span that begins; all of it is zero. NULL: too many are under way. */
+/* Takes a free record for a span that begins; all of it is zero. NULL: too many are under way. It is not counted: who
+ * begins a span asks again when it is over. */
 span *spool_begin(spool *s);
 /* Takes a free record for a span that is over, and is to be made ready now. NULL: there is none; it is counted. */
 span *spool_begin_ended(spool *s);
+/* Counts a span that found no room elsewhere. */
+void spool_count_dropped(spool *s);
 /* What the span says at its beginning is whole: from now on the next process ends it, if this one does not. */
 void spool_keep(spool *s, span *p);
 /* The span is over; whether that counts, a commit is to tell: ready or drop follows. */

@@ -1,5 +1,5 @@
-/* Spans of requests as a collector gets them: what they say of a request's end is what its client and the journal have,
- * also when the process was killed before anything was on disk. */
+/* Spans as a collector gets them: what they say of a request's end is what its client and the journal have, also when
+ * the process was killed before anything was on disk; and each is exported, or counted. */
 #include "runtime/stepwell.h"
 #include "tests/harness/disk_faults.h"
 #include "tests/harness/served.h"
@@ -19,12 +19,62 @@ static void on_one(sw_ctx *c)
     __atomic_add_fetch(&seen->ones, 1, __ATOMIC_SEQ_CST);
 }
 
+/* ---- Plain routes: one ends in each of the ways ---- */
+
+static void on_nothing(sw_ctx *c) { (void)c; }
+static void on_fail(sw_ctx *c) { sw_fail(c, "there is no paper"); }
+
+static void on_long(sw_ctx *c)
+{
+    __atomic_add_fetch(&seen->ones, 1, __ATOMIC_SEQ_CST);
+    sw_sleep(c, "long", 3600000);
+    sw_reply_text(c, 200, "late");
+}
+
+static void on_pieces(sw_ctx *c)
+{
+    sw_reply_open(c, 201, "text/plain");
+    (void)sw_reply_write(c, "half", 4);
+    if (sw_query(c, "fails")) sw_fail(c, "the other half is missing");
+    if (sw_query(c, "aborts")) sw_reply_abort(c);
+}
+
+/* ---- More calls at a time than there are records ---- */
+
+enum { CALLS = 16 };
+
+static void on_hold(sw_ctx *c)
+{
+    sw_sleep(c, "hold", 300);
+    sw_reply_text(c, 200, "held");
+}
+
+static sw_value ask(sw_ctx *c, sw_value input)
+{
+    (void)input;
+    return sw_int(sw_fetch(c, &(sw_request){.url = sw_printf(c, "http://%s/hold", sw_query(c, "at"))}).status);
+}
+
+static void on_many(sw_ctx *c)
+{
+    sw_value inputs = sw_array(c, 0);
+    for (int i = 0; i < CALLS; i++) sw_push(c, &inputs, sw_int(i));
+    (void)sw_each(c, "ask", ask, inputs, 0);
+    sw_reply_text(c, 200, "asked");
+}
+
 static int serve(int argc, char **argv)
 {
     seen = served_notes(sizeof *seen);
     disk = &seen->disk;
     sw_app *app = sw_app_new("spans");
     sw_endpoint(app, "POST /one", on_one, NULL);
+    sw_endpoint(app, "POST /many", on_many, NULL);
+    sw_route(app, "GET /nothing", on_nothing);
+    sw_route(app, "GET /fail", on_fail);
+    sw_route(app, "GET /long", on_long);
+    sw_route(app, "GET /pieces", on_pieces);
+    sw_route(app, "GET /hold", on_hold);
     return sw_main(app, argc, argv);
 }
 
@@ -83,18 +133,18 @@ static void start(const char *delay_ms)
     CHECK(setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", 1) == 0);
     CHECK(setenv("OTEL_BSP_SCHEDULE_DELAY", delay_ms, 1) == 0);
     snprintf(data_dir, sizeof data_dir, "%s/data", root);
-    served_start(&server, (const char *const[]){"--data", data_dir, "--loops", "2", "--dev", NULL});
+    served_start(&server, (const char *const[]){"--data", data_dir, "--loops", "2", "--dev", "--drain", "300ms", NULL});
 }
 
 static unsigned ones(void) { return __atomic_load_n(&seen->ones, __ATOMIC_SEQ_CST); }
 
 /* Asks in a process of its own: no answer may come. */
-static void ask_in_vain(void)
+static void ask_in_vain(const char *method, const char *path)
 {
     pid_t pid = fork();
     CHECK(pid >= 0);
     if (pid > 0) return;
-    (void)call_try("POST", server_url("/one"), NULL, "", 0, &a);
+    (void)call_try(method, server_url(path), NULL, *method == 'P' ? "" : NULL, 0, &a);
     _exit(0);
 }
 
@@ -130,7 +180,7 @@ static void kill_with(disk_fault fault, unsigned before, unsigned in_vain)
     start("60000");
     for (unsigned i = 0; i < before; i++) call("POST", server_url("/one"), NULL, "", 0, &a);
     disk_set(&seen->disk, fault);
-    for (unsigned i = 0; i < in_vain; i++) ask_in_vain();
+    for (unsigned i = 0; i < in_vain; i++) ask_in_vain("POST", "/one");
     while (ones() == before || disk_failed(&seen->disk) == 0) usleep(1000);
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     while (wait(NULL) > 0) continue;
@@ -158,7 +208,115 @@ static void test_perhaps_on_disk(void)
     for (unsigned before = 0; before < 3; before++) kill_with(DISK_SYNC_HANGS, before, 1 + before * 2);
 }
 
+/* ---- What clients got ---- */
+
+typedef struct plain_case {
+    const char *path, *span;
+    int status;              /* 0: cut */
+    const char *error, *why; /* NULL: none */
+} plain_case;
+
+static bool says_status(const char *text, int status)
+{
+    char words[128];
+    snprintf(words, sizeof words, "\"http.response.status_code\",\"value\":{\"intValue\":\"%d\"", status);
+    return strstr(text, status ? words : "http.response.status_code") != NULL;
+}
+
+static void check_plain(const plain_case *p)
+{
+    static spans all;
+    do {
+        usleep(2000);
+        spans_of(&all, p->span);
+    } while (all.count == 0);
+    const char *text = all.text[0];
+    if (says_status(text, p->status) != (p->status != 0)) printf("# %s: %s\n", p->path, text);
+    CHECK_INT(all.count, 1);
+    CHECK(says_status(text, p->status) == (p->status != 0));
+    CHECK((strstr(text, "error.type") != NULL) == (p->error != NULL));
+    CHECK(!p->error || says(text, "error.type", p->error));
+    CHECK((strstr(text, "\"status\":{") != NULL) == (p->why != NULL));
+    CHECK(!p->why || strstr(text, p->why));
+}
+
+/* Plain requests, those of whose handlers the drain has cut off too. */
+static void test_plain(void)
+{
+    static const plain_case all[] = {
+        {"/nothing", "GET /nothing", 204, NULL, NULL},
+        {"/fail", "GET /fail", 500, "500", "there is no paper"},
+        {"/pieces", "GET /pieces", 201, NULL, NULL},
+        {"/pieces?fails=1", "GET /pieces", 0, "cut", "the other half is missing"},
+        {"/pieces?aborts=1", "GET /pieces", 0, "cut", NULL},
+    };
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        wire_listen(answer_ok);
+        start("20");
+        (void)call_try(NULL, server_url(all[i].path), NULL, NULL, 0, &a);
+        if (all[i].status) CHECK_INT(a.status, all[i].status);
+        check_plain(&all[i]);
+        CHECK_INT(served_stop(&server, SIGTERM), 0);
+        wire_shut();
+    }
+    const plain_case drained = {"/long", "GET /long", 503, "503", "the server stopped before"};
+    *seen = (notes){.ones = 0};
+    wire_listen(answer_ok);
+    start("60000");
+    ask_in_vain("GET", "/long");
+    while (ones() == 0) usleep(1000);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    while (wait(NULL) > 0) continue;
+    start("20");
+    check_plain(&drained);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    wire_shut();
+}
+
+/* ---- Each span is exported, or counted ---- */
+
+static unsigned metric(const char *name)
+{
+    call(NULL, server_url("/_sw/metrics"), NULL, NULL, 0, &a);
+    const char *at = strstr(a.body, name);
+    CHECK(at);
+    return (unsigned)strtoul(at + strlen(name), NULL, 10);
+}
+
+static void test_counted(void)
+{
+    static const char *const names[] = {"POST /many", "ask", "GET", "GET /hold"}, *const queues[] = {"3", "20", "200"};
+    static spans all;
+    for (size_t q = 0; q < 3; q++) {
+        char path[256];
+        CHECK(setenv("OTEL_BSP_MAX_QUEUE_SIZE", queues[q], 1) == 0);
+        wire_listen(answer_ok);
+        start("5");
+        snprintf(path, sizeof path, "/many?at=%s", server.address + strlen("http://"));
+        call("POST", server_url(path), NULL, "", 4, &a);
+        CHECK_INT(a.status, 200);
+        unsigned got, dropped;
+        do {
+            usleep(5000);
+            dropped = metric("\nstepwell_trace_spans_dropped_total ");
+            got = 0;
+            for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+                spans_of(&all, names[i]);
+                got += (unsigned)all.count;
+            }
+            CHECK(got + dropped <= 1 + 3 * CALLS);
+        } while (got + dropped < 1 + 3 * CALLS);
+        if (q == 0) CHECK(dropped > 0);
+        if (q == 2) CHECK_INT(dropped, 0);
+        CHECK_INT(served_stop(&server, SIGTERM), 0);
+        wire_shut();
+    }
+    CHECK(unsetenv("OTEL_BSP_MAX_QUEUE_SIZE") == 0);
+}
+
 static const check_case cases[] = {{"a run that was never on disk has not succeeded", test_never_on_disk},
-                                   {"one that was on disk has", test_perhaps_on_disk}};
+                                   {"one that was on disk has", test_perhaps_on_disk},
+                                   {"a plain request is told of as its client saw it", test_plain},
+                                   {"spans that find no room are counted", test_counted}};
 
 SERVED_MAIN_NOTES(serve, seen, cases)
