@@ -9,7 +9,7 @@ const Calls = ({ calls, leftOut, now }) => (calls?.length > 0 ? html`
     <thead><tr><th scope="col">call</th><th scope="col">answer</th><th scope="col">took</th><th scope="col">size</th></tr></thead>
     <tbody>${calls.map((call) => html`<tr><td>${call.method} <span class="host">${call.host}</span></td>
       <td class=${call.error || call.status >= 400 ? "bad" : ""}>${call.status ?? ""} ${call.error ?? ""}${
-        call.since ? "under way" : ""}</td>
+        call.since ? "under way" : ""}${call.retryAfterMs == null ? "" : html` <span class="soft">asks for ${duration(call.retryAfterMs)}</span>`}</td>
       <td>${duration(call.since ? now - call.since : call.ms)}</td>
       <td>${call.bytes == null ? "" : bytes(call.bytes)}</td></tr>`)}</tbody></table>
   ${leftOut > 0 && html`<p class="soft">and ${plural(leftOut, "more call")}</p>`}` : null);

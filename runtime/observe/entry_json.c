@@ -42,6 +42,7 @@ static void put_call(json_writer *w, sw_value call)
     if (sw_len(sw_at(call, 3)) > 0) json_put_value(w, "error", sw_at(call, 3));
     json_put_int(w, "ms", sw_as_int(sw_at(call, 4), 0));
     json_put_int(w, "bytes", sw_as_int(sw_at(call, 5), 0));
+    if (sw_len(call) > 6) json_put_int(w, "retryAfterMs", sw_as_int(sw_at(call, 6), 0));
     json_close_map(w);
 }
 

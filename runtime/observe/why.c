@@ -75,31 +75,33 @@ static void why_name(why *out, entry_text id, uint64_t path)
 
 /* ---- What an attempt failed for ---- */
 
-/* The host of the call that was answered with this status, or of the last one; nil: there was no call. */
-static sw_value cause_host(sw_value calls, int status)
+/* The call that was answered with this status, or the last one; nil: there was none. */
+static sw_value cause_call(sw_value calls, int status)
 {
-    sw_value host = sw_nil();
+    sw_value call = sw_nil();
     for (size_t i = 0; i < sw_len(calls); i++) {
-        sw_value call = sw_at(calls, i);
-        if (sw_type(call) != SW_ARRAY) continue;
-        host = sw_at(call, 1);
-        if (sw_as_int(sw_at(call, 2), 0) == status) return host;
+        if (sw_type(sw_at(calls, i)) != SW_ARRAY) continue;
+        call = sw_at(calls, i);
+        if (sw_as_int(sw_at(call, 2), 0) == status) return call;
     }
-    return host;
+    return call;
 }
 
-/* Appends "(429 from api.example.com)", or "(what the error says)". */
+/* Appends "(429 from api.example.com, Retry-After 60 s)", or "(what the error says)". */
 static void why_add_cause(why *out, const why_case *c, const fold_step *s)
 {
     const char *error = NULL;
+    char asked[TIME_TEXT];
     sw_value calls = sw_nil();
     if (!s || !s->last) return;
     entry e = fold_entry(c->journal, s->last->at);
     int status = call_notes_failed_for(e.calls);
     if (status > 0) (void)value_unpack(c->journal->arena, e.calls.data, e.calls.len, &calls, &error);
-    sw_value host = cause_host(calls, status);
+    sw_value call = cause_call(calls, status), host = sw_at(call, 1);
     if (status > 0 && sw_type(host) == SW_STRING) {
-        why_add(out, " (%d from %.*s)", status, (int)host.via.str.size, host.via.str.ptr);
+        why_add(out, " (%d from %.*s", status, (int)host.via.str.size, host.via.str.ptr);
+        if (sw_len(call) > 6) why_add(out, ", Retry-After %s", time_text(sw_as_int(sw_at(call, 6), 0), asked));
+        why_add(out, ")");
     } else if (e.error.len > 0) {
         why_add(out, " (");
         why_add_text(out, e.error, ERROR_SHOWN_MAX);

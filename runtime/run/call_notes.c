@@ -6,12 +6,13 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/base/clock.h"
+#include "runtime/base/retry.h"
 
 enum {
     METHOD_MAX = 16,   /* bytes of a method; longer ones are cut */
     HOST_MAX = 253,    /* bytes of a host: the most that DNS allows; longer ones are cut */
     NUMBERS_LEAST = 8, /* bytes of a packed note beside its texts */
-    NUMBERS_MOST = 48,
+    NUMBERS_MOST = 57,
     HEAD_MAX = 3,   /* array16 */
     STATUS_MAX = 3, /* int16 */
     COUNT_MAX = 5   /* of the calls that are left out */
@@ -24,17 +25,29 @@ typedef struct call_note {
     const http_call *call; /* NULL: the call has ended */
     const char *method, *host;
     size_t method_len, host_len;
-    int status;        /* 0: no response */
-    const char *error; /* "": none */
-    int64_t began_ms;  /* on the steady clock */
-    uint64_t ms;       /* from beginning to end */
-    uint64_t bytes;    /* received */
+    int status;             /* 0: no response */
+    const char *error;      /* "": none */
+    int64_t began_ms;       /* on the steady clock */
+    uint64_t ms;            /* from beginning to end */
+    uint64_t bytes;         /* received */
+    int64_t retry_after_ms; /* for which the response asks; -1: for nothing */
 } call_note;
 
 /* Why the call failed, in the journal's words; "": it did not. */
 static const char *call_error_name(const http_call *call)
 {
     return http_call_state_of(call) < HTTP_CALL_DONE ? "cut" : http_call_error_name(http_call_error(call));
+}
+
+/* For how long the response asks to be left alone; -1: it does not. */
+static int64_t call_retry_after_ms(const http_call *call)
+{
+    const char *milliseconds = NULL, *seconds = NULL;
+    for (const char *const *h = http_call_headers(call); h && *h; h++) {
+        if (header_is(*h, "retry-after-ms")) milliseconds = header_value(*h);
+        if (header_is(*h, "retry-after")) seconds = header_value(*h);
+    }
+    return milliseconds || seconds ? retry_after_ms(milliseconds, seconds, clock_wall_ms()) : -1;
 }
 
 void call_notes_begin(call_notes *notes, arena *a, const http_call *call, const char *method, const char *url)
@@ -62,6 +75,7 @@ void call_notes_begin(call_notes *notes, arena *a, const http_call *call, const 
     n->call = call;
     n->began_ms = clock_steady_ms();
     n->error = "";
+    n->retry_after_ms = -1;
     notes->bytes += bytes;
     notes->count++;
     if (notes->last)
@@ -80,6 +94,7 @@ void call_notes_end(call_notes *notes, const http_call *call)
     n->status = http_call_answered(call) ? http_call_status(call) : 0;
     n->error = call_error_name(call);
     n->bytes = http_call_received(call);
+    if (n->status >= 400) n->retry_after_ms = call_retry_after_ms(call);
     n->ms = (uint64_t)(clock_steady_ms() - n->began_ms);
 }
 
@@ -123,10 +138,11 @@ static bool packed_put_note(packed *p, const call_note *n)
     msgpack_packer pk;
     assert(!n->call);
     msgpack_packer_init(&pk, p, packed_write);
-    if (msgpack_pack_array(&pk, 6) == 0 && packed_put_text(&pk, n->method, n->method_len) &&
+    bool asks = n->retry_after_ms >= 0;
+    if (msgpack_pack_array(&pk, 6 + asks) == 0 && packed_put_text(&pk, n->method, n->method_len) &&
         packed_put_text(&pk, n->host, n->host_len) && msgpack_pack_int(&pk, n->status) == 0 &&
         packed_put_text(&pk, n->error, strlen(n->error)) && msgpack_pack_uint64(&pk, n->ms) == 0 &&
-        msgpack_pack_uint64(&pk, n->bytes) == 0)
+        msgpack_pack_uint64(&pk, n->bytes) == 0 && (!asks || msgpack_pack_int64(&pk, n->retry_after_ms) == 0))
         return true;
     p->len = before;
     return false;

@@ -329,6 +329,7 @@ static void check_waits(bool parks)
     CHECK_STR(text_at(why, "step"), "search");
     while (!strstr(text_at(why, "text"), "(503")) why = await_kind(id, "retry"); /* until its entry is on disk */
     CHECK(strstr(text_at(why, "text"), " for attempt 2 of search (503 from 127.0.0.1:"));
+    CHECK(strstr(text_at(why, "text"), ", Retry-After 60 s)"));
     int64_t left = int_at(why, "until") - int_at(step_at(0), "begunAt");
     CHECK(left > 55000 && left < 70000);
     CHECK_STR(text_at(step_at(0), "state"), "retrying");

@@ -27,8 +27,9 @@ static void begin(void)
 
 static void has_entry(entry e) { CHECK_INT(entry_encode(&journal, &e), 0); }
 
-/* [["POST","api.example.com",status,"",80,512], -status]: as call_notes_pack writes it. */
-static entry_text calls_of(int status)
+/* [-status, ["POST","api.example.com",status,"",80,512,retry_after_ms]]: as call_notes_pack writes it; -1: without
+ * the last. */
+static entry_text calls_asking(int status, int64_t retry_after_ms)
 {
     static msgpack_sbuffer packed;
     msgpack_packer pk;
@@ -36,15 +37,18 @@ static entry_text calls_of(int status)
     msgpack_packer_init(&pk, &packed, msgpack_sbuffer_write);
     CHECK_INT(msgpack_pack_array(&pk, 2), 0);
     CHECK_INT(msgpack_pack_int(&pk, -status), 0);
-    CHECK_INT(msgpack_pack_array(&pk, 6), 0);
+    CHECK_INT(msgpack_pack_array(&pk, 6 + (retry_after_ms >= 0)), 0);
     CHECK_INT(msgpack_pack_str_with_body(&pk, "POST", 4), 0);
     CHECK_INT(msgpack_pack_str_with_body(&pk, "api.example.com", 15), 0);
     CHECK_INT(msgpack_pack_int(&pk, status), 0);
     CHECK_INT(msgpack_pack_str_with_body(&pk, "", 0), 0);
     CHECK_INT(msgpack_pack_int(&pk, 80), 0);
     CHECK_INT(msgpack_pack_int(&pk, 512), 0);
+    if (retry_after_ms >= 0) CHECK_INT(msgpack_pack_int64(&pk, retry_after_ms), 0);
     return (entry_text){packed.data, packed.size};
 }
+
+static entry_text calls_of(int status) { return calls_asking(status, -1); }
 
 static void has_failed(uint64_t path, const char *id, int64_t due_ms, entry_text made)
 {
@@ -128,9 +132,10 @@ static void test_many(void)
 static void test_waits_in_memory(void)
 {
     begin();
-    has_failed(7, "search", NOW + 42000, calls_of(429));
+    has_failed(7, "search", NOW + 42000, calls_asking(429, 60000));
     has_strand(0, SURVEY_RETRY, "search", 7)->due_ms = NOW + 42000;
-    check_told("retry", "search", NOW + 42000, "waits 42 s for attempt 3 of search (429 from api.example.com)");
+    check_told("retry", "search", NOW + 42000,
+               "waits 42 s for attempt 3 of search (429 from api.example.com, Retry-After 60 s)");
     begin();
     has_failed(7, "search", NOW + 250, (entry_text){"", 0});
     has_strand(0, SURVEY_RETRY, "search", 7)->due_ms = NOW + 250;
