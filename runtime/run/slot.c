@@ -17,6 +17,9 @@
 #include "runtime/run/ties.h"
 
 static const char NOT_WRITTEN[] = "the journal cannot be written: nothing of it was done";
+static const char NOT_KNOWN[] =
+    "the journal could not be written, and nobody knows yet whether it will be done: look at "
+    "the run before you ask again";
 
 void slot_remove(home *h, slot *s)
 {
@@ -272,7 +275,8 @@ void slot_take_letter(home *h, letter *m, const char *error)
     bool is_anothers = m->is_apart; /* nobody waits at the slot for it */
     if (s && !is_anothers) s->letters_in_flight = s->letters_in_flight & ~slot_letter_bit(m->kind) & 15U;
     if (error) {
-        if (s && !is_anothers) h->listener->on_denied(s, m->kind, 503, NOT_WRITTEN);
+        bool is_unknown = m->segment.outcome == STORE_UNKNOWN; /* the next process may find it, and obey it */
+        if (s && !is_anothers) h->listener->on_denied(s, m->kind, 503, is_unknown ? NOT_KNOWN : NOT_WRITTEN);
         if (s) slot_look_up(h, s);
         letter_free_all(&m);
     } else if (!s) {
