@@ -150,6 +150,7 @@ static void slot_deny_letters(home *h, slot *s, const stop_cause *why)
         slot_deny_stop(h, s, &s->letters, why);
     bool is_writing = slot_has_letter(s, LETTER_CANCEL) && !letter_is_in(s->letters, LETTER_CANCEL);
     if (is_opaque && !is_writing) slot_promise_cancel(h, s, why);
+    for (letter *m = s->letters; m && is_opaque; m = m->next) letter_tell(m, LETTER_KEPT); /* until it can be read */
 }
 
 static void slot_stand_still(home *h, slot *s, const stop_cause *why)
