@@ -221,7 +221,6 @@ static bool resume_append_release(run *r, const slot *s)
     const char *by = letter_by(s->letters, LETTER_RELEASE); /* NULL: it was not known yet whether there is such a run */
     entry e = {.kind = ENTRY_RELEASED, .at_ms = now.wall_ms, .epoch = now.epoch, .error = entry_text_of(by ? by : "")};
     if (!record_append(r, &e)) return false;
-    letter_set_obeyed(s->letters, LETTER_RELEASE);
     replay_release(r->replay);
     r->seq_release = r->seq_next;
     run_log(r, LOG_INFO, "%s: released", r->task.endpoint->route);
@@ -236,9 +235,15 @@ static bool resume_append_wishes(run *r, const slot *s, const resume_wishes *w)
         const entry stopped = run_asked_stop_entry(r, w->stop);
         if (!record_append(r, &stopped)) return false;
         r->seq_stop = r->seq_next;
-        w->stop->is_obeyed = true;
     }
     return !w->releases || resume_append_release(r, s);
+}
+
+/* The run goes on, with the entries that resume_append_wishes has made: notes which letters have led to them. */
+static void resume_note_obeyed(const run *r, const slot *s, const resume_wishes *w)
+{
+    if (r->seq_stop > 0 && w->stop) w->stop->is_obeyed = true;
+    if (r->seq_release > 0) letter_set_obeyed(s->letters, LETTER_RELEASE);
 }
 
 /* Joins the run and its slot: from now on the run is in memory like any other. */
@@ -327,6 +332,7 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
         resume_try_later(why, "no room for another coroutine");
         return resume_unmake(r);
     }
+    resume_note_obeyed(r, s, &wishes);
     resume_take_slot(r, s);
     resume_set_going(r, cancel, stop);
     return true;
