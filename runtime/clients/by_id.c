@@ -87,7 +87,7 @@ void by_id_cancel(home *h, http_exchange *x, const run_id *id, const char *by)
         return;
     }
     waiter_attach(h, &s->waiters, &wish, x, id);
-    if (s->has_live_row) {
+    if (s->has_live_row || by) { /* an operator's name is in the letter alone, whether there is such a run or not */
         slot_send_letter(h, s, &(letter_wish){.kind = LETTER_CANCEL, .by = by});
         return;
     }
@@ -143,7 +143,7 @@ void by_id_release(home *h, http_exchange *x, const run_id *id, const char *by)
     } else {
         waiter_attach(h, slot_waiters(s), &wish, x, id);
         if (s->run && slot_is_releasing(s->run)) return;
-        if (s->run || s->has_live_row) {
+        if (s->run || s->has_live_row || by) {
             slot_send_letter(h, s, &(letter_wish){.kind = LETTER_RELEASE, .by = by});
             return;
         }
