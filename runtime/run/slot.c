@@ -279,8 +279,8 @@ void slot_take_letter(home *h, letter *m, const char *error)
         if (s && !is_anothers) h->listener->on_denied(s, m->kind, 503, is_unknown ? NOT_KNOWN : NOT_WRITTEN);
         if (s) slot_look_up(h, s);
         letter_free_all(&m);
-    } else if (!s) {
-        letter_drop(h, &m); /* the run has ended */
+    } else if (!s || (is_anothers && s->state == SLOT_REOPENING)) {
+        letter_drop(h, &m); /* the run has ended, or had when the letter was sent: it is not for the run that goes on */
     } else if (BUG(LOSE_STOP) && m->kind == LETTER_STOP) {
         h->listener->on_promised(s, LETTER_STOP);
         letter_drop(h, &m);
