@@ -31,6 +31,13 @@ static void letter_put_be64(uint8_t *to, uint64_t n)
     for (int i = 0; i < 8; i++) to[i] = (uint8_t)(n >> (8 * (7 - i)));
 }
 
+static uint64_t letter_get_be64(const uint8_t *from)
+{
+    uint64_t n = 0;
+    for (int i = 0; i < 8; i++) n = n << 8 | from[i];
+    return n;
+}
+
 static bool letter_is_wish(int64_t kind)
 {
     return kind == LETTER_CANCEL || kind == LETTER_RELEASE || kind == LETTER_STOP;
@@ -136,7 +143,8 @@ static void letter_commit(letter *m, store_row_op op, size_t value_len)
     home_send(h, &m->segment);
 }
 
-/* A loop's arrival numbers ascend, also when the clock is set back: the letters of one run are read in order. */
+/* A loop's arrival numbers ascend, also when the clock is set back, and go on behind those of letters that were read
+ * (letter_read): the letters of one run are read in order. */
 static uint64_t letter_next_arrival(home *h)
 {
     uint64_t now = (uint64_t)clock_wall_ms() << 20;
@@ -178,6 +186,8 @@ letter *letter_read(home *h, const store_table_row *row, bool *is_short)
     *is_short = a.is_out || (known && !m);
     if (m) {
         memcpy(m->key, row->key.data, sizeof m->key);
+        uint64_t arrival = letter_get_be64(m->key + RUN_ID_BYTES);
+        if (arrival > h->last_letter && arrival < UINT64_MAX) h->last_letter = arrival;
         memcpy(m->by, c.by, sizeof m->by);
         memcpy(m->run.bytes, m->key, RUN_ID_BYTES);
         if (c.text.len > 0) memcpy(m->text, c.text.data, c.text.len);

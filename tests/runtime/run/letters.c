@@ -1,0 +1,138 @@
+/* Letters to runs: whoever wrote one is named by what it leads to, they are obeyed in the order in which they were
+ * written, also when the clock is set back, and none that was for a run before its end is obeyed after its resume. */
+#include "runtime/run/board.h"
+#include "tests/harness/turned.h"
+
+static int level;
+static char text[TURNED_TEXT];
+
+static sw_value need(sw_ctx *c, sw_value v)
+{
+    if (level == 0) sw_fail_fatal(c, "not mended");
+    return v;
+}
+
+static void on_work(sw_ctx *c)
+{
+    (void)sw_step(c, "need", need, sw_nil());
+    sw_reply_text(c, 200, "worked");
+}
+
+static void on_nap(sw_ctx *c)
+{
+    sw_sleep(c, "nap", 3600000);
+    sw_reply_text(c, 200, "rested");
+}
+
+static void routes(sw_app *app)
+{
+    sw_endpoint(app, "POST /work", on_work, NULL);
+    sw_endpoint(app, "POST /nap", on_nap, NULL);
+}
+
+static const slot *slot_of(const run_id *id) { return slot_find(&turned_home()->slots, id); }
+
+static int send_as_admin(const char *method, const run_id *id, const char *what)
+{
+    char name[RUN_ID_TEXT + 1], target[128];
+    run_id_format(id, name);
+    (void)snprintf(target, sizeof target, "/_sw/runs/%s%s", name, what);
+    return turned_send(method, target, "Authorization: Bearer " TURNED_ADMIN "\r\n");
+}
+
+static run_id park_nap(void)
+{
+    run_id id = turned_begin("POST /nap")->id;
+    TURN_UNTIL(slot_of(&id) && slot_of(&id)->state == SLOT_PARKED);
+    return id;
+}
+
+/* ---- Names ---- */
+
+static void on_journal(void *arg, store_journal *j, size_t count)
+{
+    char *by = arg;
+    const char *mistake = NULL;
+    CHECK(count == 1 && !j->error);
+    (void)snprintf(by, LETTER_BY_MAX + 1, "no cancel");
+    for (size_t at = 0, n; at < j->len; at += n) {
+        entry e;
+        CHECK((n = entry_decode(j->data + at, j->len - at, &e, &mistake)) > 0);
+        if (e.kind == ENTRY_CANCEL)
+            (void)snprintf(by, LETTER_BY_MAX + 1, "%.*s", (int)e.error.len, e.error.len ? e.error.data : "");
+    }
+}
+
+/* The process has not come to the run's row yet: it does not know whether there is such a run. */
+static void test_named(void)
+{
+    static const char *const flags[] = {"--park-after", "0", NULL};
+    char by[LETTER_BY_MAX + 1] = "";
+    turned_open(routes, flags);
+    run_id id = park_nap();
+    turned_end();
+    turned_open(routes, flags);
+    int fd = send_as_admin("DELETE", &id, "");
+    while (!slot_of(&id)) CHECK(turned_turn_unread());
+    CHECK_INT(slot_of(&id)->has_live_row, false);
+    CHECK_INT(turned_reply(fd, text), 200);
+    CHECK(store_load(turned_home()->port, &id, 1, on_journal, by));
+    TURN_UNTIL(*by);
+    CHECK_STR(by, "admin");
+    turned_close();
+}
+
+/* ---- Order ---- */
+
+/* The clock of the process before was an hour ahead. What is written now comes behind its letters all the same. */
+static void test_clock_back(void)
+{
+    static const char *const flags[] = {"--park-after", "0", NULL}, *const held[] = {"--no-resume", NULL};
+    turned_open(routes, flags);
+    run_id id = park_nap();
+    uint64_t ahead = (uint64_t)(clock_wall_ms() + 3600000) << 20;
+    turned_home()->last_letter = ahead;
+    int fd = turned_send_stop(&id, "ahead");
+    while (!slot_of(&id)->letters) CHECK(turned_turn_unread());
+    turned_drain(); /* nothing is read any more: the letter is left to the next process */
+    while (turned_turn()) continue;
+    by_hand_close(turned_app);
+    close(fd);
+    turned_open(routes, held);
+    TURN_UNTIL(turned_home()->slots.recovered);
+    CHECK(turned_home()->last_letter > ahead);
+    turned_close();
+}
+
+/* ---- The end between ---- */
+
+/* The run has ended before the letter is on disk, and goes on: the letter was not for that. */
+static void test_before_the_end(void)
+{
+    const letter_wish wish = {.kind = LETTER_CANCEL, .by = "ann"};
+    letter_fate fate = LETTER_KEPT;
+    level = 0;
+    turned_open(routes, NULL);
+    const counters *n = &turned_home()->counters;
+    run_id id = turned_begin("POST /work")->id, sender = turned_begin("POST /work")->id;
+    TURN_UNTIL(n->runs_failed == 2 && !slot_of(&id));
+    level = 1;
+    turned_writes = false;
+    board_batch *t = board_begin(turned_app->board, &sender, &wish, 1);
+    CHECK(t && board_send(t, &id) == 0);
+    TURN_UNTIL(board_stage_of(t, 0, &fate) == BOARD_TAKEN);
+    int fd = send_as_admin("POST", &id, "/resume");
+    TURN_UNTIL(slot_of(&id)->state == SLOT_REOPENING);
+    turned_writes = true;
+    CHECK_INT(turned_reply(fd, text), 202);
+    TURN_UNTIL(n->runs_succeeded == 1);
+    CHECK_INT(board_stage_of(t, 0, &fate), BOARD_TOLD);
+    CHECK_INT(fate, LETTER_IN_VAIN);
+    board_end(t);
+    turned_close();
+}
+
+static const check_case cases[] = {{"named, also of a run that nobody has looked up", test_named},
+                                   {"in order, also when the clock is set back", test_clock_back},
+                                   {"not obeyed beyond an end", test_before_the_end}};
+CHECK_MAIN(cases)
