@@ -12,6 +12,7 @@ typedef struct path_note {
     bool is_known;     /* an entry that decides, or the last one of what is not finished, has been seen */
     bool takes_chunks; /* chunks before this place are those of the attempt that is copied */
     bool is_void;      /* its final failure ended or stopped the run, further on */
+    uint32_t attempt;  /* of the step whose end is copied; 0: none */
 } path_note;
 
 /* A choice in the making. */
@@ -34,11 +35,13 @@ static fork_entry entry_note(const entry *e, size_t at, size_t len, int64_t now_
                         .len = len,
                         .path = e->path,
                         .began = e->began,
+                        .attempt = e->attempt,
                         .kind = (uint16_t)e->kind,
                         .is_final = e->kind == ENTRY_STEP_FAILED && e->due_ms == 0,
                         .is_over = e->kind == ENTRY_SLEEP && e->due_ms <= now_ms,
                         .is_old = has_epoch && e->epoch == 0,
-                        .is_inside = e->kind == ENTRY_CHUNK && e->id.len > 0};
+                        .is_inside = e->kind == ENTRY_CHUNK && e->id.len > 0,
+                        .is_said = (e->kind == ENTRY_LABEL || e->kind == ENTRY_STATUS) && e->attempt > 0};
 }
 
 /* False: no memory, or the journal cannot be read, and *why says which. */
@@ -103,6 +106,7 @@ static fork_fate fate_of_end(chooser *c, path_note *n, const fork_entry *e, bool
     bool copies = is_finished && is_before(c, e);
     n->is_known = true;
     n->takes_chunks = copies && e->kind == ENTRY_STEP_DONE;
+    n->attempt = copies ? e->attempt : 0;
     return copies ? FORK_COPIED : FORK_AGAIN;
 }
 
@@ -174,6 +178,17 @@ static void choose_all(chooser *c, entry_text journal)
     }
 }
 
+/* What an attempt has said of the run goes with its result, which is not made again. It may stand behind that, as a
+ * status does which waits for the end of a turn: so this comes when all results are known. What it has used does not:
+ * the fork has not used it. */
+static void choose_what_is_said(chooser *c)
+{
+    for (uint32_t i = 0; i < c->to->count; i++) {
+        fork_entry *e = &c->to->entries[i];
+        if (e->is_said && e->path && note_of(c, e->path)->attempt == e->attempt) e->fate = FORK_COPIED;
+    }
+}
+
 static bool has_own_path(const fork_entry *e)
 {
     switch (e->kind) {
@@ -231,6 +246,7 @@ bool fork_choose(arena *a, entry_text journal, const fork_point *at, fork_choice
     *refusal = (fork_refusal){.status = 503, .why = value_no_memory};
     if (!c.notes) return false;
     choose_all(&c, journal);
+    choose_what_is_said(&c);
     return count_places(a, out);
 }
 

@@ -21,11 +21,13 @@ typedef struct fork_entry {
     size_t at, len; /* in the journal */
     uint64_t path;
     uint32_t began;
+    uint32_t attempt;
     uint16_t kind;
     bool is_final;  /* STEP_FAILED: for good */
     bool is_over;   /* SLEEP: its time has come */
     bool is_old;    /* of version 0.1, which did not say when things began */
     bool is_inside; /* CHUNK: of a step */
+    bool is_said;   /* LABEL, STATUS: in a step */
     fork_fate fate;
 } fork_entry;
 

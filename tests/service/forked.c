@@ -68,6 +68,19 @@ static void on_order(sw_ctx *c)
     sw_reply_text(c, 200, "%lld", (long long)(sum + step(c, BROKEN)));
 }
 
+static sw_value find_topic(sw_ctx *c, sw_value v)
+{
+    sw_label(c, "topic", "bees");
+    sw_status(c, sw_str(c, "the topic is found"));
+    return ask(c, v);
+}
+
+static void on_topic(sw_ctx *c)
+{
+    int64_t sum = sw_as_int(sw_step(c, "call 1", find_topic, sw_int(1)), 0);
+    sw_reply_text(c, 200, "%lld", (long long)(sum + step(c, BROKEN)));
+}
+
 static void on_echo(sw_ctx *c)
 {
     sw_bytes body = sw_body(c);
@@ -100,6 +113,7 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "POST /tree", on_tree, NULL);
     sw_endpoint(app, "POST /order", on_order, NULL);
     sw_endpoint(app, "POST /echo", on_echo, NULL);
+    sw_endpoint(app, "POST /topic", on_topic, NULL);
     sw_endpoint(app, "POST /large", on_large, NULL);
     return sw_main(app, argc, argv);
 }
@@ -296,6 +310,29 @@ static void its_body_is_another_and_its_key_is_not_copied(void)
     stop();
 }
 
+/* Else nobody would find the fork by what the run is about. */
+static void what_its_steps_have_said_is_said_of_it(void)
+{
+    static char whole[sizeof plan.body];
+    char path[128];
+    in_folder("topic");
+    start();
+    run_to_end("/topic", "", NULL);
+    CHECK_INT(a.status, 500);
+    plan_fork("null");
+    memcpy(whole, plan.body, sizeof whole);
+    seen->mended = true;
+    fork_from(path_of(whole, 1), "510");
+    CHECK_INT(seen->calls[1], 1);
+    snprintf(path, sizeof path, "/_sw/runs/%s", made);
+    call(NULL, server_url(path), NULL, NULL, 0, &a);
+    check_says("\"labels\":{\"topic\":\"bees\"},\"status\":\"the topic is found\"");
+    call(NULL, server_url("/_sw/runs?label=topic:bees"), NULL, NULL, 0, &a);
+    check_says(made);
+    check_says(id);
+    stop();
+}
+
 static void refusals_say_why(void)
 {
     in_folder("refusals");
@@ -365,6 +402,7 @@ static const check_case cases[] = {
     {"from each step exactly what the plan says", from_each_step_exactly_what_the_plan_says},
     {"a failed run is forked from where it failed", a_failed_run_is_forked_from_where_it_failed},
     {"its body is another, and its key is not copied", its_body_is_another_and_its_key_is_not_copied},
+    {"what its steps have said is said of it", what_its_steps_have_said_is_said_of_it},
     {"refusals say why", refusals_say_why},
     {"it outlives a kill", it_outlives_a_kill},
     {"it is bounded", it_is_bounded},

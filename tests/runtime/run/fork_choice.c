@@ -318,11 +318,40 @@ static void a_failure_that_was_taken_back_is_not_copied(void)
     arena_free(&a);
 }
 
+/* What an attempt says goes with its result, before and behind it. */
+static void what_a_step_has_said_goes_with_its_result(void)
+{
+    arena a;
+    arena_init(&a, NULL);
+    msgpack_sbuffer_init(&journal);
+    add((entry){.kind = ENTRY_STARTED});
+    add((entry){.kind = ENTRY_LABEL, .path = 5, .attempt = 1});
+    add((entry){.kind = ENTRY_STEP_FAILED, .path = 5, .attempt = 1, .due_ms = 9, .began = 1, .epoch = 1});
+    add((entry){.kind = ENTRY_LABEL, .path = 5, .attempt = 2});
+    add((entry){.kind = ENTRY_USAGE, .path = 5, .attempt = 2});
+    add((entry){.kind = ENTRY_LABEL, .path = 9}); /* outside steps */
+    add((entry){.kind = ENTRY_STEP_DONE, .path = 5, .attempt = 2, .began = 1, .epoch = 1});
+    add((entry){.kind = ENTRY_STATUS, .path = 5, .attempt = 2});
+    add((entry){.kind = ENTRY_LABEL, .path = 6, .attempt = 1});
+    add((entry){.kind = ENTRY_STEP_DONE, .path = 6, .attempt = 1, .began = 7, .epoch = 1});
+    add((entry){.kind = ENTRY_LABEL, .path = 7, .attempt = 1}); /* its attempt is under way */
+    static const fork_fate expected[] = {FORK_PASSED, FORK_PASSED, FORK_PASSED, FORK_COPIED, FORK_PASSED, FORK_PASSED,
+                                         FORK_COPIED, FORK_COPIED, FORK_PASSED, FORK_AGAIN,  FORK_PASSED};
+    fork_choice c = choose(&a, 6, 0);
+    for (uint32_t i = 0; i < c.count; i++) CHECK_INT(c.entries[i].fate, expected[i]);
+    CHECK_INT(c.copied, 3);
+    c = choose(&a, 0, 0);
+    CHECK_INT(c.copied, 0);
+    msgpack_sbuffer_destroy(&journal);
+    arena_free(&a);
+}
+
 static const check_case cases[] = {
     {"it is what the model says", it_is_what_the_model_says},
     {"from the beginning nothing is copied", from_the_beginning_nothing_is_copied},
     {"old entries count by their place", old_entries_count_by_their_place},
     {"a handler's chunks and branches go with it", a_handlers_chunks_and_branches_go_with_it},
+    {"what a step has said goes with its result", what_a_step_has_said_goes_with_its_result},
     {"a failure that was taken back is not copied", a_failure_that_was_taken_back_is_not_copied},
 };
 
