@@ -5,10 +5,10 @@
 
 #include "runtime/base/arena.h"
 #include "runtime/base/problem.h"
-#include "runtime/clients/omit.h"
 #include "runtime/clients/waiter.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
+#include "runtime/run/omit.h"
 #include "runtime/run/plain.h"
 #include "runtime/run/program.h"
 #include "runtime/run/run.h"

@@ -14,9 +14,9 @@
 #include "runtime/clients/by_id.h"
 #include "runtime/clients/door.h"
 #include "runtime/clients/idempotency_key.h"
-#include "runtime/clients/omit.h"
 #include "runtime/clients/waiter.h"
 #include "runtime/run/home.h"
+#include "runtime/run/omit.h"
 #include "runtime/run/program.h"
 
 /* A request with a key. */

@@ -1,4 +1,4 @@
-#include "runtime/clients/omit.h"
+#include "runtime/run/omit.h"
 
 #include "runtime/base/json.h"
 #include "runtime/base/json_reader.h"

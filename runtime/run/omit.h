@@ -1,7 +1,7 @@
 /* omit: a request without what its endpoint leaves out (sw_endpoint_options.omit), before its run begins: so neither a
  * journal nor a handler has that. Pure. */
-#ifndef RUNTIME_CLIENTS_OMIT_H
-#define RUNTIME_CLIENTS_OMIT_H
+#ifndef RUNTIME_RUN_OMIT_H
+#define RUNTIME_RUN_OMIT_H
 
 #include "runtime/base/arena.h"
 #include "runtime/run/run_input.h"
