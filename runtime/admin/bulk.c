@@ -9,7 +9,9 @@
 #include "runtime/base/json.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/door.h"
+#include "runtime/clients/idempotency.h"
 #include "runtime/run/program.h"
+#include "runtime/run/run.h"
 #include "runtime/run/run_input.h"
 
 enum {
@@ -140,20 +142,6 @@ static bool bulk_write_body(arena *a, const bulk_body *body, const bulk_plan *p,
     return json_write(a, v, out);
 }
 
-/* Takes x, which gets 202 when the run is on disk. */
-static void bulk_begin(home *h, http_exchange *x, const endpoint *e, sw_bytes body, const char *by)
-{
-    static const http_header type[] = {{{"content-type", 12}, {"application/json", 16}}};
-    const run_input input = {.method = {"POST", 4},
-                             .target = {"/_sw/bulk", 9},
-                             .headers = type,
-                             .header_count = 1,
-                             .body = {body.data, body.len}};
-    /* Without its Host, which is that of the admin API: the run's URLs are at the public door. */
-    const request_wish wish = {.answer = {.kind = WAITER_ASYNC}, .scope = RUN_TOKEN_CONTROL};
-    (void)door_begin_work(h, x, &(door_work){.endpoint = e, .input = &input, .by = by}, &wish);
-}
-
 /* Without `asOf` the wish is as of now. The clock of a loop, of which ids are made, may be CLOCK_SET_MS ahead, and no
  * run is left out that began before. A dry run says the moment, so that the wish that follows means no more than it
  * showed.
@@ -163,41 +151,89 @@ static void bulk_set_as_of(bulk_body *body)
     if (sw_is_nil(body->as_of)) body->as_of = sw_int(clock_wall_ms() + CLOCK_SET_MS);
 }
 
-/* Takes x. `body` has who asks; `a`: for what is made on the way. */
-static void bulk_take(home *h, http_exchange *x, const endpoint *e, const bulk_body *body, arena *a)
+/* A request that is being answered. */
+typedef struct bulk_request {
+    home *home;
+    http_exchange *x;
+    const char *by;
+    run_key *key; /* under which the run begins; NULL: none, or it is still to be looked up */
+    arena *arena; /* for what is made on the way */
+} bulk_request;
+
+/* Takes x, which gets 202 when the run is on disk. */
+static run *bulk_begin(const bulk_request *q, sw_bytes body)
+{
+    static const http_header type[] = {{{"content-type", 12}, {"application/json", 16}}};
+    const endpoint *e = app_endpoint(q->home->app, bulk_route, strlen(bulk_route));
+    const run_input input = {.method = {"POST", 4},
+                             .target = {"/_sw/bulk", 9},
+                             .headers = type,
+                             .header_count = 1,
+                             .body = {body.data, body.len}};
+    /* Without its Host, which is that of the admin API: the run's URLs are at the public door. */
+    const request_wish wish = {
+        .answer = {.kind = WAITER_ASYNC}, .scope = RUN_TOKEN_CONTROL, .key_count = q->key ? 1 : 0};
+    assert(e);
+    return door_begin_work(q->home, q->x, &(door_work){.endpoint = e, .input = &input, .key = q->key, .by = q->by},
+                           &wish);
+}
+
+static run *bulk_answer_with(home *h, http_exchange *x, const char *by, run_key *key);
+
+/* Has the run found by the key, or begun. */
+static void bulk_keyed(const bulk_request *q)
+{
+    idempotency_take_admin(q->home, q->x,
+                           &(keyed_work){.route = bulk_route,
+                                         .by = q->by,
+                                         .asked = {http_exchange_request(q->x)->body, {"", 0}, {"", 0}},
+                                         .begin = bulk_answer_with});
+}
+
+/* Takes x. `body` has who asks. Returns the run that has begun; NULL: none. */
+static run *bulk_take(const bulk_request *q, const bulk_body *body)
 {
     char wrong[BULK_WRONG_BYTES];
     sw_bytes text;
-    bulk_plan *p = arena_alloc(a, sizeof *p);
-    const char *why = p ? bulk_plan_read(p, h->app, body, wrong) : NULL;
+    bulk_plan *p = arena_alloc(q->arena, sizeof *p);
+    const char *why = p ? bulk_plan_read(p, q->home->app, body, wrong) : NULL;
     if (why)
-        problem_reply(x, 400, why, NULL);
+        problem_reply(q->x, 400, why, NULL);
     else if (p && p->dry_run)
-        bulk_count(h, x, body);
-    else if (p && bulk_write_body(a, body, p, &text))
-        bulk_begin(h, x, e, text, body->by.via.str.ptr);
+        bulk_count(q->home, q->x, body);
+    else if (p && !q->key && idempotency_count(q->x) > 0)
+        bulk_keyed(q);
+    else if (p && bulk_write_body(q->arena, body, p, &text))
+        return bulk_begin(q, text);
     else
-        problem_reply(x, 503, "out of memory", "5");
+        problem_reply(q->x, 503, "out of memory", "5");
+    return NULL;
 }
 
-void bulk_answer(home *h, http_exchange *x, const endpoint *e, const char *by)
+static run *bulk_answer_with(home *h, http_exchange *x, const char *by, run_key *key)
 {
     arena a;
     bulk_body body;
+    run *begun = NULL;
     const body_member members[] = {{"action", SW_STRING, &body.action}, {"filter", SW_MAP, &body.filter},
                                    {"asOf", SW_INT, &body.as_of},       {"perSecond", SW_INT, &body.per_second},
                                    {"max", SW_INT, &body.max},          {"dryRun", SW_BOOL, &body.dry_run},
                                    {"text", SW_STRING, &body.text}};
     body.by = text_value(by);
-    if (!h->port) {
+    arena_init(&a, h->arenas);
+    bool is_read = body_read(x, &a, members, sizeof members / sizeof *members);
+    if (is_read) bulk_set_as_of(&body);
+    if (is_read) begun = bulk_take(&(bulk_request){h, x, by, key, &a}, &body);
+    arena_free(&a);
+    return begun;
+}
+
+void bulk_answer(home *h, http_exchange *x, const char *by)
+{
+    if (!h->port)
         problem_reply(x, 404, "this program has no endpoints", NULL);
-    } else if (home_refuses(h) || h->draining) {
+    else if (home_refuses(h) || h->draining)
         problem_reply(x, 503, "the server is stopping: ask again", "1");
-    } else {
-        arena_init(&a, h->arenas);
-        bool is_read = body_read(x, &a, members, sizeof members / sizeof *members);
-        if (is_read) bulk_set_as_of(&body);
-        if (is_read) bulk_take(h, x, e, &body, &a);
-        arena_free(&a);
-    }
+    else
+        (void)bulk_answer_with(h, x, by, NULL);
 }

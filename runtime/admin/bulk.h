@@ -7,8 +7,7 @@
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 
-/* Answers POST /_sw/bulk, for which the operator `by` has the right. `e` is the endpoint of the durable run. Takes x.
- */
-void bulk_answer(home *h, http_exchange *x, const endpoint *e, const char *by);
+/* Answers POST /_sw/bulk, for which the operator `by` has the right. Takes x. */
+void bulk_answer(home *h, http_exchange *x, const char *by);
 
 #endif

@@ -10,6 +10,7 @@
 #include "runtime/base/json.h"
 #include "runtime/base/json_writer.h"
 #include "runtime/base/problem.h"
+#include "runtime/clients/idempotency.h"
 #include "runtime/clients/run_url.h"
 #include "runtime/run/fork.h"
 
@@ -24,14 +25,14 @@ enum { PATH_DIGITS = 16 };
 
 static void request_on_gone(http_exchange *x) { (void)x; /* the answer comes soon; then the exchange is ended */ }
 
-static void request_reply(const fork_request *q, int status, json_writer *w)
+static void request_reply(const fork_request *q, const fork_result *result, json_writer *w)
 {
-    const http_reply_header type = {"Content-Type", "application/json"};
+    const http_reply_header headers[] = {{"Content-Type", "application/json"}, {"Idempotency-Replayed", "true"}};
     json_put_newline(w);
     if (w->is_short)
         problem_reply(q->x, 503, "out of memory", "5");
     else
-        http_reply(q->x, status, &type, 1, (http_text){w->out.data, w->out.size});
+        http_reply(q->x, result->status, headers, result->is_replayed ? 2 : 1, (http_text){w->out.data, w->out.size});
 }
 
 /* ---- What a fork would do ---- */
@@ -116,7 +117,9 @@ static void request_on_done(void *arg, const fork_result *result)
     if (result->status == 200) put_plan(&w, q, result);
     if (result->status == 202) put_fork(&w, q, result->fork);
     if (result->status < 400)
-        request_reply(q, result->status, &w);
+        request_reply(q, result, &w);
+    else if (result->is_other)
+        idempotency_refuse_other(q->x);
     else
         problem_reply(q->x, result->status, result->detail, result->retry_after);
     json_writer_free(&w);
@@ -187,8 +190,14 @@ static void fork_request_begin(home *h, http_exchange *x, const fork_wish *wish)
 void fork_request_answer(home *h, http_exchange *x, const run_id *id, const char *by)
 {
     arena a;
+    uint8_t key_hash[STORE_KEY_BYTES];
     fork_wish wish = {.run = *id, .by = by};
     arena_init(&a, h->arenas);
-    if (fork_read_wish(x, &a, &wish)) fork_request_begin(h, x, &wish);
+    bool is_read = fork_read_wish(x, &a, &wish);
+    if (is_read && idempotency_count(x) > 0) {
+        is_read = idempotency_read(x, "POST /_sw/runs/:id/fork", by, key_hash);
+        wish.key_hash = key_hash;
+    }
+    if (is_read) fork_request_begin(h, x, &wish);
     arena_free(&a);
 }

@@ -355,11 +355,11 @@ static void on_unset(home *h, http_exchange *x, const endpoint *e, const http_pa
 static void on_bulk(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     static const char does[] = "acting on many runs";
-    (void)params, (void)n;
+    (void)e, (void)params, (void)n;
     const operator_entry *who = auth_admits(h, x, OPERATOR_ACT, does);
     if (!who) return;
     audit(NULL, who, does);
-    bulk_answer(h, x, e, who->name);
+    bulk_answer(h, x, who->name);
 }
 
 static void on_session(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)

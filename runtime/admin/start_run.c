@@ -11,7 +11,9 @@
 #include "runtime/base/problem.h"
 #include "runtime/base/value.h"
 #include "runtime/clients/door.h"
+#include "runtime/clients/idempotency.h"
 #include "runtime/run/endpoint.h"
+#include "runtime/run/omit.h"
 #include "runtime/run/program.h"
 #include "runtime/run/run.h"
 
@@ -89,11 +91,11 @@ static bool start_find(home *h, http_exchange *x, const start_wish *wish, http_m
     return false;
 }
 
-/* Begins the run; its client is answered once it is on disk. */
-static void start_begin(home *h, http_exchange *x, const start_wish *wish, const char *by)
+/* Begins the run; its client is answered once it is on disk. NULL: the exchange has its answer. */
+static run *start_begin(home *h, http_exchange *x, const start_wish *wish, const char *by, run_key *key)
 {
     http_match m;
-    if (!start_find(h, x, wish, &m)) return;
+    if (!start_find(h, x, wish, &m)) return NULL;
     const char *space = memchr(wish->route.data, ' ', wish->route.len);
     const http_header type = {{"Content-Type", 12}, {"application/json", 16}};
     const run_input input = {.method = {wish->route.data, (size_t)(space - wish->route.data)},
@@ -103,18 +105,42 @@ static void start_begin(home *h, http_exchange *x, const start_wish *wish, const
                              .params = m.params,
                              .param_count = m.param_count,
                              .body = wish->body};
-    const request_wish asked = {.answer = {.kind = WAITER_ASYNC}, .scope = RUN_TOKEN_CONTROL};
-    const run *r = door_begin_work(h, x, &(door_work){.endpoint = m.target, .input = &input, .by = by}, &asked);
+    const request_wish asked = {.answer = {.kind = WAITER_ASYNC}, .scope = RUN_TOKEN_CONTROL, .key_count = key ? 1 : 0};
+    const door_work work = {.endpoint = m.target, .input = &input, .key = key, .by = by};
+    run *r = door_begin_work(h, x, &work, &asked);
     char id[RUN_ID_TEXT + 1];
-    if (!r) return;
+    if (!r) return NULL;
     run_id_format(&r->id, id);
     log_line(LOG_INFO, id, "begun by operator %s", by);
+    return r;
 }
 
-void start_run_answer(home *h, http_exchange *x, const char *by)
+static run *start_take(home *h, http_exchange *x, const char *by, run_key *key);
+
+/* Has the run found by the key, or begun. */
+static void start_keyed(home *h, http_exchange *x, const start_wish *wish, const char *by, arena *a)
+{
+    const endpoint *e = app_endpoint(h->app, wish->route.data, wish->route.len);
+    run_input kept = {.target = wish->target, .body = wish->body};
+    omit_result omitted = e ? omit_take_out(e, a, &kept) : OMIT_DONE;
+    if (omitted == OMIT_NO_MEMORY)
+        problem_reply(x, 503, no_memory, "5");
+    else if (omitted == OMIT_NO_JSON) /* no run begins with such a body, which has a 400 */
+        (void)start_begin(h, x, wish, by, NULL);
+    else
+        idempotency_take_admin(h, x,
+                               &(keyed_work){.route = "POST /_sw/runs",
+                                             .by = by,
+                                             .asked = {wish->route, kept.target, kept.body},
+                                             .begin = start_take});
+}
+
+/* `key`: NULL: the request's, if it has one, is still to be looked up. */
+static run *start_take(home *h, http_exchange *x, const char *by, run_key *key)
 {
     arena a;
     start_wish wish;
+    run *begun = NULL;
     arena_init(&a, h->arenas);
     const char *wrong = start_read(&a, http_exchange_request(x)->body, &wish);
     if (wrong == no_memory)
@@ -123,7 +149,12 @@ void start_run_answer(home *h, http_exchange *x, const char *by)
         problem_reply(x, 400, wrong, NULL);
     else if (home_refuses(h))
         problem_reply(x, 503, "the server is stopping", "1");
+    else if (!key && idempotency_count(x) > 0)
+        start_keyed(h, x, &wish, by, &a);
     else
-        start_begin(h, x, &wish, by);
+        begun = start_begin(h, x, &wish, by, key);
     arena_free(&a);
+    return begun;
 }
+
+void start_run_answer(home *h, http_exchange *x, const char *by) { (void)start_take(h, x, by, NULL); }

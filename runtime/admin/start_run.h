@@ -6,8 +6,8 @@
 #include "http/server/server.h"
 #include "runtime/run/home.h"
 
-/* Answers POST /_sw/runs: {"endpoint", "target", "body"}. 202 with the run's id when it is on disk. `by`: the
- * operator's name, for the log. */
+/* Answers POST /_sw/runs: {"endpoint", "target", "body"}. 202 with the run's id when it is on disk, also
+ * when an earlier request with its Idempotency-Key has begun it. `by`: the operator's name. */
 void start_run_answer(home *h, http_exchange *x, const char *by);
 
 #endif

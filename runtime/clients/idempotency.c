@@ -1,7 +1,6 @@
 #include "runtime/clients/idempotency.h"
 
 #include <assert.h>
-#include <openssl/evp.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -9,6 +8,7 @@
 #include <strings.h>
 
 #include "runtime/base/arena.h"
+#include "runtime/base/digest.h"
 #include "runtime/base/problem.h"
 #include "runtime/base/want.h"
 #include "runtime/clients/by_id.h"
@@ -24,6 +24,8 @@ typedef struct keyed {
     http_exchange *x;
     request_wish wish;
     uint8_t fingerprint[STORE_KEY_BYTES];
+    keyed_begin_fn begin;       /* of an operator's request; NULL: it is for an endpoint */
+    char by[LETTER_BY_MAX + 1]; /* with `begin` */
 } keyed;
 
 typedef struct claim claim;
@@ -45,7 +47,7 @@ struct claim {
 
 _Static_assert((CLAIM_BUCKETS & (CLAIM_BUCKETS - 1)) == 0, "claim_bucket masks a hash");
 _Static_assert((int)CLAIM_BUCKETS <= 1 << 16, "claim_bucket takes two bytes of a hash");
-_Static_assert(STORE_KEY_BYTES == 32, "key_digest writes a SHA-256");
+_Static_assert((int)STORE_KEY_BYTES == (int)DIGEST_BYTES, "digest_texts writes them");
 
 /* ---- Keys ---- */
 
@@ -66,19 +68,7 @@ static bool key_read(http_exchange *x, const request_wish *w, idempotency_key *k
     return !wrong;
 }
 
-/* Computes SHA-256 over texts with their lengths, so that no two lists of texts look alike. */
-static void key_digest(uint8_t out[STORE_KEY_BYTES], const http_text *texts, size_t count)
-{
-    EVP_MD_CTX *md = EVP_MD_CTX_new();
-    bool ok = md && EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1;
-    for (size_t i = 0; i < count && ok; i++) {
-        uint64_t len = texts[i].len;
-        ok = EVP_DigestUpdate(md, &len, sizeof len) == 1 && EVP_DigestUpdate(md, texts[i].data, texts[i].len) == 1;
-    }
-    ok = ok && EVP_DigestFinal_ex(md, out, NULL) == 1;
-    EVP_MD_CTX_free(md);
-    if (!ok) want_end("the hash of an Idempotency-Key");
-}
+static const char hashing[] = "the hash of an Idempotency-Key";
 
 static http_text text_of(const char *s) { return (http_text){s, strlen(s)}; }
 
@@ -100,7 +90,7 @@ static bool key_hash_scope(const endpoint *e, const http_request *q, const idemp
     scope[n++] = (http_text){key->text, key->len};
     assert(n >= 3);
     assert(n <= sizeof scope / sizeof *scope);
-    key_digest(hash, scope, n);
+    digest_texts(hash, scope, n, hashing);
     return true;
 }
 
@@ -114,9 +104,28 @@ static bool key_make_fingerprint(home *h, const endpoint *e, const http_request 
     omit_result result = omit_take_out(e, &a, &input);
     if (result == OMIT_NO_JSON) input.body = (http_text){"", 0}; /* no run begins with it */
     http_text request[] = {q->method, input.target, input.body};
-    if (result != OMIT_NO_MEMORY) key_digest(fingerprint, request, 3);
+    if (result != OMIT_NO_MEMORY) digest_texts(fingerprint, request, 3, hashing);
     arena_free(&a);
     return result != OMIT_NO_MEMORY;
+}
+
+/* ---- Of operators ---- */
+
+unsigned idempotency_count(http_exchange *x) { return request_wish_of(http_exchange_request(x)).key_count; }
+
+bool idempotency_read(http_exchange *x, const char *route, const char *by, uint8_t hash[STORE_KEY_BYTES])
+{
+    const request_wish w = request_wish_of(http_exchange_request(x));
+    idempotency_key key;
+    if (!key_read(x, &w, &key)) return false;
+    const http_text scope[] = {text_of(route), text_of(by), {key.text, key.len}};
+    digest_texts(hash, scope, 3, hashing);
+    return true;
+}
+
+void idempotency_refuse_other(http_exchange *x)
+{
+    key_refuse(x, 422, "this Idempotency-Key came with another request before: its target or body was another");
 }
 
 /* ---- The table ---- */
@@ -206,7 +215,7 @@ static bool claim_dequeue(claim *c, keyed *out)
 static bool keyed_check_first(const keyed *k, const uint8_t *first)
 {
     if (memcmp(k->fingerprint, first, STORE_KEY_BYTES) == 0) return true;
-    key_refuse(k->x, 422, "this Idempotency-Key came with another request before: its target or body was another");
+    idempotency_refuse_other(k->x);
     return false;
 }
 
@@ -227,9 +236,24 @@ static void claim_join(claim *c, const keyed *k)
     run_touch(c->run);
 }
 
+/* Tells an operator of the run, which is on disk: nothing else has to be known of it. */
+static void keyed_accept(home *h, const keyed *k, const run_id *id)
+{
+    request_wish wish = keyed_replay_wish(k);
+    struct waiter *only = NULL;
+    assert(wish.answer.kind == WAITER_ASYNC);
+    waiter_attach(h, &only, &wish, k->x, id);
+    waiters_accept(&only);
+    assert(!only);
+}
+
 /* Attaches the request to a run that the journal has under its key. */
 static void keyed_attach(home *h, const keyed *k, const run_id *id)
 {
+    if (k->begin) {
+        keyed_accept(h, k, id);
+        return;
+    }
     request_wish wish = keyed_replay_wish(k);
     destination to = {.run = *id, .answer = wish.answer};
     unsigned owner = run_id_loop(id, h->count);
@@ -251,10 +275,14 @@ static void claim_begin_run(claim *c, const keyed *k)
         problem_reply(k->x, 503, "the server is stopping", "1");
         return;
     }
+    memcpy(c->key.key.fingerprint, k->fingerprint, STORE_KEY_BYTES);
+    if (k->begin) {
+        c->run = k->begin(h, k->x, k->by, &c->key);
+        return;
+    }
     http_match_result found = http_router_find(h->app->router, q->method, q->path, &m);
     assert(found == HTTP_MATCH_FOUND);
     (void)found;
-    memcpy(c->key.key.fingerprint, k->fingerprint, STORE_KEY_BYTES);
     c->run = door_begin(h, k->x, &m, &k->wish, &c->key);
 }
 
@@ -296,6 +324,24 @@ static void claim_look_up(home *h, const keyed *k, const store_key *key)
     if (!store_find_key(h->port, key->hash, claim_on_found, c)) claim_on_found(c, NULL, store_no_memory);
 }
 
+/* Takes the request on the loop that answers for the key. */
+static void keyed_take(home *h, keyed *k, const store_key *key)
+{
+    unsigned owner = (unsigned)(key->hash[0] << 8 | key->hash[1]) % h->count;
+    if (owner != h->index) {
+        h->move(h, owner, k->x, NULL);
+        return;
+    }
+    memcpy(k->fingerprint, key->fingerprint, STORE_KEY_BYTES);
+    claim *c = claim_find(h, key);
+    if (!c)
+        claim_look_up(h, k, key);
+    else if (c->run)
+        claim_join(c, k);
+    else
+        (void)claim_enqueue(c, k);
+}
+
 void idempotency_take(home *h, const endpoint *e, http_exchange *x, const request_wish *w)
 {
     idempotency_key name;
@@ -311,18 +357,18 @@ void idempotency_take(home *h, const endpoint *e, http_exchange *x, const reques
         problem_reply(x, 503, "out of memory", "5");
         return;
     }
-    unsigned owner = (unsigned)(key.hash[0] << 8 | key.hash[1]) % h->count;
-    if (owner != h->index) {
-        h->move(h, owner, x, NULL);
-        return;
-    }
     keyed k = {.x = x, .wish = *w};
-    memcpy(k.fingerprint, key.fingerprint, STORE_KEY_BYTES);
-    claim *c = claim_find(h, &key);
-    if (!c)
-        claim_look_up(h, &k, &key);
-    else if (c->run)
-        claim_join(c, &k);
-    else
-        (void)claim_enqueue(c, &k);
+    keyed_take(h, &k, &key);
+}
+
+void idempotency_take_admin(home *h, http_exchange *x, const keyed_work *work)
+{
+    store_key key;
+    keyed k = {.x = x,
+               .wish = {.answer = {.kind = WAITER_ASYNC}, .scope = RUN_TOKEN_CONTROL, .key_count = 1},
+               .begin = work->begin};
+    if (!idempotency_read(x, work->route, work->by, key.hash)) return;
+    digest_texts(key.fingerprint, work->asked, 3, hashing);
+    (void)snprintf(k.by, sizeof k.by, "%s", work->by);
+    keyed_take(h, &k, &key);
 }

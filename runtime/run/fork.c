@@ -8,12 +8,14 @@
 #include <string.h>
 #include <strings.h>
 
+#include "runtime/base/digest.h"
 #include "runtime/base/log.h"
 #include "runtime/base/value.h"
 #include "runtime/run/begun.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
+#include "runtime/run/omit.h"
 #include "runtime/run/program.h"
 #include "runtime/run/reopen.h"
 #include "runtime/run/slot_core.h"
@@ -23,6 +25,11 @@ typedef struct forking {
     run_id source, fork;
     uint64_t from;
     bool has_body, is_dry;
+    bool has_key;
+    store_key key;     /* with `has_key`; its fingerprint is known when the run has been read */
+    store_key_row had; /* with `was_had`: what the store has under the key */
+    bool was_had;
+    bool was_taken; /* another wish had its fork written under the key meanwhile */
     char by[LETTER_BY_MAX + 1];
     fork_done_fn done;
     void *arg;
@@ -84,6 +91,47 @@ static bool fork_pack_headers(arena *a, entry_text packed, msgpack_sbuffer *to)
     return value_pack(to, flat, SIZE_MAX, &ignored);
 }
 
+/* ---- The request ---- */
+
+/* Takes out of the other body what the endpoint leaves out of its requests. False: the wish is refused. */
+static bool fork_take_out(forking *q, arena *a, const endpoint *e)
+{
+    run_input kept = {.target = {"", 0}, .body = {q->body, q->body_len}};
+    if (q->body_len == 0) return true;
+    omit_result result = omit_take_out(e, a, &kept);
+    char *body = result == OMIT_DONE ? malloc(kept.body.len + 1) : NULL;
+    if (result == OMIT_NO_JSON)
+        forking_refuse(q, 400, "the body is not JSON, and parts of it may not be kept: nothing was done");
+    else if (!body)
+        forking_refuse(q, 503, store_no_memory);
+    if (!body) return false;
+    if (kept.body.len > 0) memcpy(body, kept.body.data, kept.body.len);
+    free(q->body);
+    q->body = body;
+    q->body_len = kept.body.len;
+    return true;
+}
+
+/* What the wish asks for, as far as it comes to disk. */
+static void fork_make_fingerprint(forking *q)
+{
+    const http_text asked[] = {{(const char *)q->source.bytes, sizeof q->source.bytes},
+                               {(const char *)&q->from, sizeof q->from},
+                               {q->has_body ? "body" : "", q->has_body ? 4 : 0},
+                               {q->body ? q->body : "", q->body_len}};
+    _Static_assert((int)STORE_KEY_BYTES == (int)DIGEST_BYTES, "digest_texts writes a fingerprint");
+    digest_texts(q->key.fingerprint, asked, sizeof asked / sizeof *asked, "the hash of an Idempotency-Key");
+}
+
+/* The store has a fork under the key. */
+static void forking_replay(forking *q)
+{
+    if (memcmp(q->had.fingerprint, q->key.fingerprint, STORE_KEY_BYTES) == 0)
+        forking_end(q, &(fork_result){.status = 202, .fork = &q->had.run, .is_replayed = true});
+    else
+        forking_end(q, &(fork_result){.status = 422, .is_other = true, .detail = "the key came with another request"});
+}
+
 /* ---- The fork's first segment ---- */
 
 static bool fork_encode_start(forking *q, arena *a, const entry *started, const endpoint *e)
@@ -139,8 +187,25 @@ static void fork_write(forking *q)
                                  .retain_ms = -1,
                                  .data = q->entries.data,
                                  .len = q->entries.size,
+                                 .key = q->has_key ? &q->key : NULL,
                                  .tag = FORK_TAG};
     home_send(h, &q->segment);
+}
+
+/* Writes the fork of a run whose *started* is this. */
+static void fork_begin_run(forking *q, arena *a, const fork_choice *c, const entry *started, entry_text journal)
+{
+    const endpoint *e = app_endpoint(q->home->app, started->function.data, started->function.len);
+    if (!gate_writable(q->home))
+        forking_refuse(q, 503, "the journal cannot be written: nothing was begun");
+    else if (gate_full(q->home))
+        forking_refuse(q, 503, "the journal's queue is full (--journal-queue-max): nothing was begun");
+    else if (!fork_encode_start(q, a, started, e) || !fork_encode_copies(q, c, journal))
+        forking_refuse(q, 503, store_no_memory);
+    else if (q->entries.size > (size_t)q->home->opt->run_state_max)
+        forking_refuse(q, 409, "what the fork would begin with is larger than --run-state-max");
+    else
+        fork_write(q);
 }
 
 static void fork_make(forking *q, arena *a, const fork_choice *c, entry_text journal)
@@ -149,20 +214,17 @@ static void fork_make(forking *q, arena *a, const fork_choice *c, entry_text jou
     entry started;
     size_t n = entry_decode(journal.data, journal.len, &started, &ignored);
     const endpoint *e = n > 0 ? app_endpoint(q->home->app, started.function.data, started.function.len) : NULL;
-    if (n == 0 || started.kind != ENTRY_STARTED)
+    if (n == 0 || started.kind != ENTRY_STARTED) {
         forking_refuse(q, 409, "the run's journal does not begin with its start");
-    else if (!e)
+    } else if (!e) {
         forking_refuse(q, 409, "this program has no such endpoint: the fork would stand still");
-    else if (!gate_writable(q->home))
-        forking_refuse(q, 503, "the journal cannot be written: nothing was begun");
-    else if (gate_full(q->home))
-        forking_refuse(q, 503, "the journal's queue is full (--journal-queue-max): nothing was begun");
-    else if (!fork_encode_start(q, a, &started, e) || !fork_encode_copies(q, c, journal))
-        forking_refuse(q, 503, store_no_memory);
-    else if (q->entries.size > (size_t)q->home->opt->run_state_max)
-        forking_refuse(q, 409, "what the fork would begin with is larger than --run-state-max");
-    else
-        fork_write(q);
+    } else if (fork_take_out(q, a, e)) {
+        if (q->has_key) fork_make_fingerprint(q);
+        if (q->was_had)
+            forking_replay(q);
+        else
+            fork_begin_run(q, a, c, &started, journal);
+    }
 }
 
 /* ---- The run that is forked ---- */
@@ -212,7 +274,50 @@ static void forking_on_read(void *arg, store_journal *j, size_t count)
     }
 }
 
+/* ---- The key ---- */
+
+static void forking_read_source(forking *q)
+{
+    if (!store_load(q->home->port, &q->source, 1, forking_on_read, q)) forking_refuse(q, 503, store_no_memory);
+}
+
+static void forking_on_key(void *arg, const store_key_row *row, const char *error)
+{
+    forking *q = arg;
+    q->was_had = row != NULL;
+    if (row) q->had = *row;
+    if (error)
+        forking_refuse(q, 503, error);
+    else if (!q->was_taken)
+        forking_read_source(q);
+    else if (row)
+        forking_replay(q);
+    else
+        forking_refuse(q, 503, "the fork of this Idempotency-Key is being deleted: ask again");
+}
+
+static void forking_look_up(forking *q)
+{
+    if (!store_find_key(q->home->port, q->key.hash, forking_on_key, q)) forking_refuse(q, 503, store_no_memory);
+}
+
 /* ---- On disk ---- */
+
+/* The fork is not on disk, or nobody knows. Of several wishes with one key the first in the journal begins a fork, and
+ * the others find it. */
+static void fork_failed(forking *q, slot *s)
+{
+    store_outcome outcome = q->segment.outcome;
+    slot_stay_ended(q->home, s, outcome != STORE_UNKNOWN);
+    q->was_taken = outcome == STORE_KEY_TAKEN;
+    if (q->was_taken)
+        forking_look_up(q);
+    else
+        forking_refuse(q, 503,
+                       outcome == STORE_UNKNOWN
+                           ? "the journal could not be written, and nobody knows yet whether the fork has begun"
+                           : "the journal cannot be written: nothing was begun");
+}
 
 void fork_committed(store_segment *segment)
 {
@@ -223,11 +328,7 @@ void fork_committed(store_segment *segment)
     assert(s && s->state == SLOT_REOPENING);
     home_segment_back(h);
     if (segment->error) {
-        slot_stay_ended(h, s, segment->outcome != STORE_UNKNOWN);
-        forking_refuse(q, 503,
-                       segment->outcome == STORE_UNKNOWN
-                           ? "the journal could not be written, and nobody knows yet whether the fork has begun"
-                           : "the journal cannot be written: nothing was begun");
+        fork_failed(q, s);
         return;
     }
     char id[RUN_ID_TEXT + 1], source[RUN_ID_TEXT + 1];
@@ -251,10 +352,12 @@ static forking *forking_new(home *h, const fork_wish *wish, fork_done_fn done, v
                    .from = wish->from,
                    .has_body = wish->has_body,
                    .is_dry = wish->is_dry,
+                   .has_key = wish->key_hash && !wish->is_dry,
                    .body_len = wish->has_body ? wish->body.len : 0,
                    .done = done,
                    .arg = arg};
     (void)snprintf(q->by, sizeof q->by, "%s", wish->by);
+    if (q->has_key) memcpy(q->key.hash, wish->key_hash, sizeof q->key.hash);
     msgpack_sbuffer_init(&q->entries);
     if (q->body_len == 0) return q;
     q->body = malloc(q->body_len);
@@ -274,6 +377,8 @@ void fork_begin(home *h, const fork_wish *wish, fork_done_fn done, void *arg)
     forking *q = forking_new(h, wish, done, arg);
     if (!q)
         done(arg, &refusal);
-    else if (!store_load(h->port, &q->source, 1, forking_on_read, q))
-        forking_end(q, &refusal);
+    else if (q->has_key)
+        forking_look_up(q);
+    else
+        forking_read_source(q);
 }

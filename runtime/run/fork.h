@@ -23,11 +23,16 @@ typedef struct fork_wish {
     entry_text body; /* with has_body; borrowed for the call */
     bool is_dry;     /* nothing begins */
     const char *by;  /* the operator's name: copied */
+    /* STORE_KEY_BYTES: the hash of an Idempotency-Key, by which a later wish finds the fork that this one begins:
+     * copied. NULL: none. */
+    const uint8_t *key_hash;
 } fork_wish;
 
 typedef struct fork_result {
     int status;                /* 202: the fork has begun; 200: it was dry; else that of a refusal */
     const run_id *fork;        /* with 202 */
+    bool is_replayed;          /* with 202: an earlier wish with this key has begun it */
+    bool is_other;             /* with 422: the key came with another wish */
     const fork_choice *choice; /* with 200, as `journal` */
     entry_text journal;        /* of the run that is forked */
     const char *detail;        /* why not */

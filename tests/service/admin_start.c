@@ -115,6 +115,65 @@ static void test_refused(void)
     stop();
 }
 
+static long ask_keyed(const char *authorization, const char *key, const char *body)
+{
+    char url[256];
+    snprintf(url, sizeof url, "%s/_sw/runs", server.admin);
+    call("POST", url, (const char *const[]){authorization, key, NULL}, body, 0, &a);
+    return a.status;
+}
+
+static void take_id(char to[32])
+{
+    const char *at = strstr(a.body, "\"runId\":\"");
+    CHECK(at && snprintf(to, 32, "%.26s", at + 9) == 26);
+}
+
+static void check_replayed(bool is_replayed)
+{
+    char header[64];
+    CHECK_STR(answer_header(&a, "Idempotency-Replayed", header, sizeof header), is_replayed ? "true" : "");
+}
+
+/* Whoever has lost the answer asks again, at any loop, of this process or the next. */
+static void test_keyed(void)
+{
+    static const char body[] = "{\"endpoint\":\"POST /echo/:id\",\"target\":\"/echo/7\",\"body\":\"x\"}",
+                      other[] = "{\"endpoint\":\"POST /echo/:id\",\"target\":\"/echo/8\",\"body\":\"x\"}",
+                      key[] = "Idempotency-Key: \"seven\"";
+    char first[32], id[32], second[32];
+    START("--dev", "--loops", "3");
+    CHECK_INT(ask_keyed("X: y", key, body), 202);
+    check_replayed(false);
+    take_id(first);
+    for (int i = 0; i < 9; i++) {
+        CHECK_INT(ask_keyed("X: y", key, body), 202);
+        check_replayed(true);
+        take_id(id);
+        CHECK_STR(id, first);
+    }
+    CHECK_STR(output(), "POST /echo/7 id=7 q=none type=application/json body=x");
+    CHECK_INT(ask_keyed("X: y", key, other), 422);
+    CHECK_INT(ask_keyed("X: y", "Idempotency-Key: \"eight", other), 400);
+    CHECK_INT(ask_keyed("X: y", "Idempotency-Key: eight", "{}"), 400); /* begins nothing: the key is free */
+    CHECK_INT(ask_keyed("X: y", "Idempotency-Key: eight", other), 202);
+    check_replayed(false);
+    take_id(second);
+    CHECK(strcmp(first, second) != 0);
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    START("--dev", "--loops", "2"); /* the key's loop is no longer the run's */
+    for (int i = 0; i < 4; i++) {
+        CHECK_INT(ask_keyed("X: y", "Idempotency-Key: seven", body), 202);
+        check_replayed(true);
+        take_id(id);
+        CHECK_STR(id, first);
+        CHECK_INT(ask_keyed("X: y", "Idempotency-Key: eight", other), 202);
+        take_id(id);
+        CHECK_STR(id, second);
+    }
+    stop();
+}
+
 static const char *token(int slot, const char *name_and_scopes, const char *text)
 {
     char path[128];
@@ -129,12 +188,20 @@ static void test_scope(void)
 {
     static const char body[] = "{\"endpoint\":\"POST /echo/:id\",\"target\":\"/echo/7\"}";
     START("--admin-listen", "127.0.0.1:0", "--token", token(0, "ann:view,act", "ann-may-look-and-act"), "--token",
-          token(1, "bob:start", "bob-may-start-runs-alone"));
+          token(1, "bob:start", "bob-may-start-runs-alone"), "--token",
+          token(2, "cyd:start", "cyd-may-start-others-too"));
     CHECK_INT(ask("X: y", body), 401);
     CHECK_INT(ask("Authorization: Bearer ann-may-look-and-act", body), 403);
     CHECK(strstr(a.body, "starting a run needs scope start"));
     CHECK_INT(ask("Authorization: Bearer bob-may-start-runs-alone", body), 202);
     CHECK_STR(output(), "POST /echo/7 id=7 q=none type=none body=");
+    char first[32], id[32]; /* a key is its operator's */
+    CHECK_INT(ask_keyed("Authorization: Bearer bob-may-start-runs-alone", "Idempotency-Key: k", body), 202);
+    take_id(first);
+    CHECK_INT(ask_keyed("Authorization: Bearer cyd-may-start-others-too", "Idempotency-Key: k", body), 202);
+    check_replayed(false);
+    take_id(id);
+    CHECK(strcmp(first, id) != 0);
     stop();
 }
 
@@ -142,6 +209,7 @@ static void prepare(void) { served_admin_on_public = false; }
 
 static const check_case cases[] = {{"a run begins with the request that was described", test_begins},
                                    {"what is refused begins nothing", test_refused},
+                                   {"its key finds it again", test_keyed},
                                    {"it needs scope start", test_scope}};
 
 SERVED_MAIN(serve, prepare, cases)

@@ -295,6 +295,36 @@ static void test_killed(void)
     CHECK_INT(count_marks(), 0);
 }
 
+static long bulk_keyed(const char *key, const char *body)
+{
+    call("POST", server_url("/_sw/bulk"), (const char *const[]){ANN, key, NULL}, body, 0, &a);
+    return a.status;
+}
+
+/* Whoever has lost the answer asks again: the same action is meant, which acts once. */
+static void test_keyed(void)
+{
+    static const char body[] = "{\"action\":\"stop\"," OF_NAPS "}", key[] = "Idempotency-Key: \"night\"";
+    char first[32], id[32], header[64];
+    start_with_naps("keyed");
+    CHECK_INT(bulk_keyed(key, "{\"action\":\"stop\"," OF_NAPS ",\"dryRun\":true}"), 200);
+    CHECK_INT(bulk_keyed(key, body), 202);
+    CHECK_STR(answer_header(&a, "Idempotency-Replayed", header, sizeof header), "");
+    take_id(first);
+    for (int i = 0; i < 8; i++) {
+        CHECK_INT(bulk_keyed(key, body), 202);
+        CHECK_STR(answer_header(&a, "Idempotency-Replayed", header, sizeof header), "true");
+        take_id(id);
+        CHECK_STR(id, first);
+    }
+    wait_for(first, "\"state\":\"succeeded\"");
+    CHECK_INT(bulk_keyed(key, "{\"action\":\"release\"," OF_NAPS "}"), 422);
+    CHECK_INT(ask(NULL, "/_sw/runs?endpoint=POST%20/_sw/bulk", ANN, NULL), 200);
+    CHECK_INT(times("\"runId\""), 1);
+    CHECK_INT(naps_with("\"kind\":\"stopped\",\"at\"", 1), NAPS);
+    stop();
+}
+
 /* Whoever may act cannot have another one's action done again, with a body of their own and in that one's name. */
 static void test_not_forked(void)
 {
@@ -399,6 +429,7 @@ static const check_case cases[] = {{"stop, release, cancel", test_actions},
                                    {"the process is killed", test_killed},
                                    {"what had failed is resumed", test_resumed},
                                    {"no fork of a bulk action", test_not_forked},
+                                   {"a key means one action", test_keyed},
                                    {"what fails again is resumed once", test_fails_again},
                                    {"a bulk action is stopped, released, cancelled", test_steered}};
 

@@ -121,6 +121,7 @@ static int serve(int argc, char **argv)
 /* ---- Tests ---- */
 
 static char data[128], id[32], made[32], output[1024];
+static const char *key_header; /* of the forks that follow; NULL: none */
 static answer a, plan;
 
 static void start_with(const char *loops, const char *flag, const char *value)
@@ -160,7 +161,7 @@ static void fork_with(const char *body, long status)
 {
     char path[128];
     snprintf(path, sizeof path, "/_sw/runs/%s/fork", id);
-    call("POST", server_url(path), NULL, body, 0, &a);
+    call("POST", server_url(path), (const char *const[]){key_header, NULL}, body, 0, &a);
     if (a.status != status) printf("# %ld %s\n", a.status, a.body);
     CHECK_INT(a.status, status);
     const char *run = strstr(a.body, "\"runId\":\""), *url = strstr(a.body, "\"outputUrl\":\"");
@@ -398,11 +399,95 @@ static void it_is_bounded(void)
     stop();
 }
 
+static int forks_listed(void)
+{
+    int n = 0;
+    call(NULL, server_url("/_sw/runs?limit=100"), NULL, NULL, 0, &a);
+    for (const char *at = a.body; (at = strstr(at, "\"forkedFrom\"")); at++) n++;
+    return n;
+}
+
+static void check_replayed(bool is_replayed)
+{
+    char header[64];
+    CHECK_STR(answer_header(&a, "Idempotency-Replayed", header, sizeof header), is_replayed ? "true" : "");
+}
+
+/* Whoever has lost the answer asks again. */
+static void its_key_finds_it_again(void)
+{
+    char first[32];
+    in_folder("keyed");
+    start();
+    run_to_end("/echo", "x", NULL);
+    key_header = "Idempotency-Key: \"one\"";
+    fork_with("{\"dryRun\":true}", 200); /* begins nothing: the key is free */
+    fork_with("{\"body\":\"y\"}", 202);
+    check_replayed(false);
+    snprintf(first, sizeof first, "%s", made);
+    check_output(200, "no key|y");
+    fork_with("{\"body\":\"y\"}", 202);
+    check_replayed(true);
+    CHECK_STR(made, first);
+    fork_with("{\"body\":\"z\"}", 422);
+    check_says("Idempotency-Key came with another request");
+    key_header = "Idempotency-Key: \"one";
+    fork_with("{\"body\":\"y\"}", 400);
+    key_header = "Idempotency-Key: two";
+    fork_with("{\"body\":\"y\"}", 202);
+    CHECK(strcmp(made, first) != 0);
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    start_with("3", NULL, NULL);
+    key_header = "Idempotency-Key: one";
+    fork_with("{\"body\":\"y\"}", 202);
+    check_replayed(true);
+    CHECK_STR(made, first);
+    CHECK_INT(forks_listed(), 2);
+    run_to_end("/echo", "another", NULL);
+    fork_with("{\"body\":\"y\"}", 422); /* of another run */
+    key_header = NULL;
+    stop();
+}
+
+/* Several ask at the same moment. */
+static void its_key_is_for_one_of_many(void)
+{
+    enum { MANY = 12 };
+    static char text[2048];
+    char first[32] = "";
+    int fds[MANY];
+    in_folder("at once");
+    start();
+    run_to_end("/echo", "x", NULL);
+    int len =
+        snprintf(text, sizeof text,
+                 "POST /_sw/runs/%s/fork HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nIdempotency-Key: k\r\n"
+                 "Content-Length: 2\r\n\r\n{}",
+                 id);
+    for (int i = 0; i < MANY; i++) fds[i] = server_dial();
+    for (int i = 0; i < MANY; i++) CHECK(send(fds[i], text, (size_t)len, MSG_NOSIGNAL) == len);
+    for (int i = 0; i < MANY; i++) {
+        size_t got = 0;
+        for (ssize_t n; (n = recv(fds[i], text + got, sizeof text - 1 - got, 0)) > 0;) got += (size_t)n;
+        text[got] = 0;
+        close(fds[i]);
+        const char *at = strstr(text, "\"runId\":\"");
+        if (!at) printf("# %s\n", text);
+        CHECK(strstr(text, "HTTP/1.1 202 ") && at);
+        if (!*first) snprintf(first, sizeof first, "%.26s", at + strlen("\"runId\":\""));
+        CHECK(strncmp(at + strlen("\"runId\":\""), first, 26) == 0);
+    }
+    CHECK_INT(forks_listed(), 1);
+    stop();
+}
+
 static const check_case cases[] = {
     {"from each step exactly what the plan says", from_each_step_exactly_what_the_plan_says},
     {"a failed run is forked from where it failed", a_failed_run_is_forked_from_where_it_failed},
     {"its body is another, and its key is not copied", its_body_is_another_and_its_key_is_not_copied},
     {"what its steps have said is said of it", what_its_steps_have_said_is_said_of_it},
+    {"its key finds it again", its_key_finds_it_again},
+    {"its key is for one of many", its_key_is_for_one_of_many},
     {"refusals say why", refusals_say_why},
     {"it outlives a kill", it_outlives_a_kill},
     {"it is bounded", it_is_bounded},

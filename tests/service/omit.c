@@ -135,6 +135,46 @@ static void test_key(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+static void ask(const char *path, const char *key, const char *body)
+{
+    call("POST", server_url(path), (const char *const[]){key, NULL}, body, 0, &a);
+}
+
+/* Nor does a run have it that an operator begins, or forks with another body. */
+static void test_operators(void)
+{
+    static const char key[] = "Idempotency-Key: one";
+    char id[64], path[128], first[64];
+    start();
+    post(NULL, "{\"n\":1}");
+    CHECK_INT(a.status, 201);
+    answer_header(&a, "X-Run-Id", id, sizeof id);
+    snprintf(path, sizeof path, "/_sw/runs/%s/fork", id);
+    ask(path, key, "{\"body\":{\"pin\":\"" HIDDEN "\",\"n\":2}}");
+    CHECK_INT(a.status, 202);
+    snprintf(first, sizeof first, "%.36s", a.body);
+    ask(path, key, "{\"body\":{\"n\":2,\"pin\":\"other\"}}");
+    CHECK_INT(a.status, 202);
+    CHECK(strncmp(first, a.body, strlen(first)) == 0);
+    ask(path, key, "{\"body\":{\"n\":3}}");
+    CHECK_INT(a.status, 422);
+    ask(path, NULL, "{\"body\":\"pin=" HIDDEN "\"}");
+    CHECK_INT(a.status, 400);
+    ask("/_sw/runs", key,
+        "{\"endpoint\":\"POST /orders\",\"target\":\"/orders?token=" HIDDEN "\",\"body\":{\"pin\":\"" HIDDEN "\"}}");
+    CHECK_INT(a.status, 202);
+    snprintf(first, sizeof first, "%.36s", a.body);
+    ask("/_sw/runs", key,
+        "{\"endpoint\":\"POST /orders\",\"target\":\"/orders?token=other\",\"body\":{\"pin\":\"other\"}}");
+    CHECK_INT(a.status, 202);
+    CHECK(strncmp(first, a.body, strlen(first)) == 0);
+    ask("/_sw/runs", "Idempotency-Key: two",
+        "{\"endpoint\":\"POST /orders\",\"target\":\"/orders\",\"body\":\"pin=" HIDDEN "\"}");
+    CHECK_INT(a.status, 400);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    CHECK(!folder_has_hidden(data));
+}
+
 static void test_wrong_key(void)
 {
     char text[1024];
@@ -149,6 +189,7 @@ static void test_wrong_key(void)
 static const check_case cases[] = {{"no handler and no file has what is left out", test_left_out},
                                    {"a body that is not JSON is refused", test_no_json},
                                    {"an Idempotency-Key does not depend on it", test_key},
+                                   {"an operator's body neither", test_operators},
                                    {"a wrong key ends the start", test_wrong_key}};
 
 SERVED_MAIN(serve_either, NULL, cases)
