@@ -1,6 +1,8 @@
 // The admin API as the page asks it: with this tab's token, and with the server's own words when it refuses. The token is
 // in sessionStorage alone, never in a cookie or a URL.
-const KEY = "stepwell-token";
+import { readJson } from "./json.js";
+
+const KEY = "stepwell-token", ANSWER_MS = 60000;
 
 export const session = {
   get token() { return sessionStorage.getItem(KEY); },
@@ -35,17 +37,30 @@ function headersOf(body) {
 
 async function send(method, path, body, signal) {
   const payload = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
-  const options = { method, headers: headersOf(body), body: payload, signal, cache: "no-store", redirect: "error" };
+  return fetch(path, { method, headers: headersOf(body), body: payload, signal, cache: "no-store", redirect: "error" });
+}
+
+// Does the work with a signal that also ends it when the server has been silent for too long: who waits for an answer
+// asks nothing else meanwhile.
+async function inTime(signal, work) {
+  const limit = new AbortController(), stop = () => limit.abort(signal.reason);
+  let isLate = false;
+  if (signal?.aborted) stop();
+  signal?.addEventListener("abort", stop);
+  const timer = setTimeout(() => { isLate = true; limit.abort(); }, ANSWER_MS);
   try {
-    return await fetch(path, options);
+    return await work(limit.signal);
   } catch (error) {
-    if (error.name === "AbortError") throw error;
-    throw new Refusal(0, "The server cannot be reached.");
+    if (error instanceof Refusal || (limit.signal.aborted && !isLate)) throw error;
+    throw new Refusal(0, isLate ? "The server does not answer. What was asked of it may have been done." : "The server cannot be reached.");
+  } finally {
+    clearTimeout(timer);
+    signal?.removeEventListener("abort", stop);
   }
 }
 
 async function refusal(response) {
-  const text = await response.text().catch(() => "");
+  const text = await response.text();
   let problem = {};
   try {
     problem = JSON.parse(text);
@@ -55,14 +70,15 @@ async function refusal(response) {
   return new Refusal(response.status, detail, { problem, isStranger: !challenge.includes("insufficient_scope") });
 }
 
-// Asks, and resolves to the answer: JSON, or text of other types. Rejects with a Refusal.
-export async function ask(method, path, body, { signal } = {}) {
-  const response = await send(method, path, body, signal);
-  readClock(response);
-  if (!response.ok) throw await refusal(response);
-  const isJson = /\bjson\b/.test(response.headers.get("Content-Type") ?? "");
-  const text = await response.text();
-  return isJson ? JSON.parse(text) : text;
+// Asks, and resolves to the answer: JSON, or text of other types. Rejects with a Refusal. `asText`: JSON as it came.
+export async function ask(method, path, body, { signal, asText = false } = {}) {
+  const { isJson, text } = await inTime(signal, async (limit) => {
+    const response = await send(method, path, body, limit);
+    readClock(response);
+    if (!response.ok) throw await refusal(response);
+    return { isJson: /\bjson\b/.test(response.headers.get("Content-Type") ?? ""), text: await response.text() };
+  });
+  return isJson && !asText ? readJson(text) : text;
 }
 
 // Which methods the server has at a path, asked once: the page shows no button whose route does not exist.
@@ -82,22 +98,26 @@ export function methodsAt(path) {
 export async function* readEvents(body) {
   const reader = body.pipeThrough(new TextDecoderStream()).getReader();
   let rest = "", name = "message", data = [];
-  for (;;) {
-    const { value, done } = await reader.read();
-    if (done) return;
-    const lines = (rest + value).split("\n");
-    rest = lines.pop();
-    for (const line of lines.map((l) => l.replace(/\r$/, ""))) {
-      if (line === "") {
-        if (data.length > 0) yield { name, data: data.join("\n") };
-        name = "message";
-        data = [];
-      } else if (line.startsWith("event:")) {
-        name = line.slice(6).trim();
-      } else if (line.startsWith("data:")) {
-        data.push(line.slice(5).replace(/^ /, ""));
+  try {
+    for (;;) {
+      const { value, done } = await reader.read();
+      if (done) return;
+      const lines = (rest + value).split("\n");
+      rest = lines.pop();
+      for (const line of lines.map((l) => l.replace(/\r$/, ""))) {
+        if (line === "") {
+          if (data.length > 0) yield { name, data: data.join("\n") };
+          name = "message";
+          data = [];
+        } else if (line.startsWith("event:")) {
+          name = line.slice(6).trim();
+        } else if (line.startsWith("data:")) {
+          data.push(line.slice(5).replace(/^ /, ""));
+        }
       }
     }
+  } finally {
+    reader.cancel().catch(() => {}); // also when an event could not be taken: else the connection stays
   }
 }
 
@@ -122,6 +142,7 @@ export async function follow(path, signal, on) {
 
 // Follows a feed while the tab is seen. A browser has six connections to a server, for all of its tabs.
 export function followWhileSeen(path, signal, on) {
+  if (signal.aborted) return;
   let seen = null;
   const look = () => {
     if (!document.hidden && !seen) {
@@ -138,5 +159,5 @@ export function followWhileSeen(path, signal, on) {
     document.removeEventListener("visibilitychange", look);
     seen?.abort();
   });
-  if (!signal.aborted) look();
+  look();
 }

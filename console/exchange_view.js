@@ -1,5 +1,6 @@
 // A run's request and its response.
 import { curlOf } from "./curl.js";
+import { readJson } from "./json.js";
 import { JsonView } from "./json_view.js";
 import { copy, download, html } from "./parts.js";
 import { bytes } from "./words.js";
@@ -12,7 +13,7 @@ const Headers = ({ headers, title }) => (headers?.length > 0 ? html`
 // JSON as a tree if the body is JSON, whatever its header says: else its text.
 function valueOf(body) {
   try {
-    return JSON.parse(body);
+    return readJson(body);
   } catch {
     return body;
   }

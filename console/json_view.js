@@ -1,11 +1,12 @@
 // A JSON value as a tree that folds, or as text. All of it is text: nothing in a value is ever taken for markup.
 import { useState } from "preact/hooks";
+import { isDigits } from "./json.js";
 import { copy, html } from "./parts.js";
 
 const MEMBERS = 50, TEXT = 400, WHOLE_TEXT = 200000;
 
-const isTree = (value) => value !== null && typeof value === "object";
-const kindOf = (value) => (value === null ? "null" : typeof value);
+const isTree = (value) => value !== null && typeof value === "object" && !isDigits(value);
+const kindOf = (value) => (value === null ? "null" : isDigits(value) ? "number" : typeof value);
 const sizeOf = (value) => (Array.isArray(value) ? `[${value.length}]` : `{${Object.keys(value).length}}`);
 
 function Scalar({ value }) {

@@ -1,4 +1,6 @@
 // Times, sizes and states as people read them.
+import { isDigits } from "./json.js";
+
 export const STATES = ["running", "sleeping", "stopped", "succeeded", "failed", "cancelled", "unreadable"];
 export const isOver = (state) => ["succeeded", "failed", "cancelled"].includes(state);
 
@@ -47,7 +49,7 @@ export const stepLabel = (step) => (step.occurrence ? `${step.id}:${step.occurre
 // A value in a line: of an object its members.
 export function inWords(value) {
   if (typeof value === "string") return value;
-  if (value === null || typeof value !== "object" || Array.isArray(value)) return JSON.stringify(value);
+  if (value === null || typeof value !== "object" || Array.isArray(value) || isDigits(value)) return JSON.stringify(value);
   return Object.entries(value).map(([name, member]) => `${name} ${typeof member === "string" ? member : JSON.stringify(member)}`).join(", ");
 }
 
