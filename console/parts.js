@@ -1,7 +1,7 @@
 // Small things that several views draw.
 import { h } from "preact";
 import htm from "htm";
-import { useEffect, useReducer, useRef, useState } from "preact/hooks";
+import { useCallback, useEffect, useReducer, useRef, useState } from "preact/hooks";
 import { follow, urlOf } from "./place.js";
 import { serverNow } from "./api.js";
 import { exactTime, time } from "./words.js";
@@ -30,44 +30,60 @@ export function useClock(ms) {
   return serverNow();
 }
 
-// Calls `work(signal)` now, each `ms` after it has ended while the tab is seen, and when the tab is seen again.
+// Calls `work(signal)` now, each `ms` after it has ended while the tab is seen, when the tab is seen again, and when
+// somebody calls what this returns: at once, or after the call under way, which is not given up for that. Nothing but
+// other keys, and leaving, ends the signal.
 export function useRepeat(work, ms, keys) {
-  const latest = useRef(work);
-  latest.current = work;
+  const latest = useRef({}), wake = useRef(() => {}), rest = useRef(() => {});
+  latest.current = { work, ms };
   useEffect(() => {
     const over = new AbortController();
-    let timer = null, isAtWork = false;
-    const turn = async () => {
+    let timer = null, isAtWork = false, isWanted = false;
+    const wait = () => {
       clearTimeout(timer);
-      if (isAtWork || over.signal.aborted) return;
+      if (!isAtWork && !over.signal.aborted && latest.current.ms) timer = setTimeout(turn, latest.current.ms);
+    };
+    const turn = async () => {
+      isWanted = true;
+      if (isAtWork) return;
       isAtWork = true;
-      if (!document.hidden) await latest.current(over.signal);
-      isAtWork = false;
-      if (!over.signal.aborted && ms) timer = setTimeout(turn, ms);
+      try {
+        while (isWanted && !document.hidden && !over.signal.aborted) {
+          isWanted = false;
+          await latest.current.work(over.signal);
+        }
+      } finally {
+        isAtWork = false;
+        wait();
+      }
     };
     const seen = () => { if (!document.hidden) turn(); };
     document.addEventListener("visibilitychange", seen);
+    Object.assign(wake, { current: turn });
+    Object.assign(rest, { current: wait });
     turn();
     return () => {
       over.abort();
       clearTimeout(timer);
       document.removeEventListener("visibilitychange", seen);
     };
-  }, [ms, ...keys]);
+  }, keys);
+  useEffect(() => rest.current(), [ms]);
+  return useCallback(() => wake.current(), []);
 }
 
 // What an asynchronous `load(signal)` gives, with its error: {value, error, again()}.
 export function useAnswer(load, ms, keys) {
-  const [answer, set] = useState({ value: null, error: null }), [round, again] = useReducer((n) => n + 1, 0);
+  const [answer, set] = useState({ value: null, error: null });
   useEffect(() => set({ value: null, error: null }), keys);
-  useRepeat(async (signal) => {
+  const again = useRepeat(async (signal) => {
     try {
       const value = await load(signal);
       if (!signal.aborted) set({ value, error: null });
     } catch (error) {
-      if (!signal.aborted && error.name !== "AbortError") set((old) => ({ value: old.value, error }));
+      if (!signal.aborted) set((old) => ({ value: old.value, error }));
     }
-  }, ms, [...keys, round]);
+  }, ms, keys);
   return { ...answer, again };
 }
 
@@ -76,6 +92,13 @@ export function useFocus() {
   const ref = useRef(null);
   useEffect(() => ref.current?.focus({ preventScroll: true }), []);
   return ref;
+}
+
+// Whether this has left the page: asked by what goes on when something was waited for.
+export function useLeft() {
+  const left = useRef(false);
+  useEffect(() => () => { left.current = true; }, []);
+  return useCallback(() => left.current, []);
 }
 
 export async function copy(text) {

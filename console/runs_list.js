@@ -1,9 +1,11 @@
 // The runs that a list shows, newest first, as pages of the server: grows downwards by more(), and follows what happens by
-// refresh(). Owns the rows; draws nothing. `ask(query)` resolves to the server's answer, `changed()` is told of each change.
+// refresh() and look(). Owns the rows, which are always sorted and without a gap between the first and the last; draws
+// nothing. `ask(query, signal)` resolves to the server's answer, `changed()` is told of each change.
 import { isOver } from "./words.js";
 
 export const PAGE = 500; // the most that the server gives at once
 const FIRST = 100;
+const CATCH_UP = 10; // pages that a refresh looks for what was the newest row
 
 export class RunsList {
   constructor(query, ask, changed = () => {}) {
@@ -13,50 +15,70 @@ export class RunsList {
     this.next = null; // the run before which the next page begins
     this.isWhole = false; // the server has no more
     this.error = null;
-    this.loading = null;
-    this.growing = null; // while a further page is asked for
+    this.loading = false;
+    this.queue = Promise.resolve(); // ends with the last request that was asked for
+    this.waiting = new Map(); // what waits for its turn, by name
     this.inserted = 0; // rows that have come above others since somebody has looked
-    this.isLeft = false; // nobody looks any more
+    this.isBehind = false; // so many have come above that they are not here
+    this.isHeld = () => false; // whether somebody would miss the rows if all of them went
+    this.sight = [0, 0]; // the rows that look() is asked for
+    this.enter();
+  }
+
+  enter() {
+    this.over = new AbortController();
+  }
+
+  // Nobody looks any more: what is under way is given up, and the rows stay as they are.
+  leave() {
+    this.over.abort();
+    this.waiting.clear();
   }
 
   async page(before, limit) {
     const query = new URLSearchParams(this.query);
     query.set("limit", limit);
     if (before) query.set("before", before);
-    const { runs, next } = await this.ask(query);
-    // Servers without filters name no next page: a page that is full may have one.
-    return { runs, next: next ?? (runs.length === limit ? runs.at(-1).runId : null) };
+    const { runs, next = null } = await this.ask(query, this.over.signal);
+    return { runs, next };
   }
 
-  // One request at a time: two would give rows twice.
-  async only(work) {
-    while (this.loading) await this.loading;
-    this.loading = work().then(() => { this.error = null; }, (error) => { this.error = error; });
-    await this.loading;
-    this.loading = null;
-    this.changed();
+  // One request at a time: two would give rows twice. Of what waits for its turn there is one of a kind: it will see what
+  // the other would.
+  only(name, work) {
+    if (this.waiting.has(name)) return this.waiting.get(name);
+    const { over } = this;
+    const turn = this.queue.then(async () => {
+      if (this.waiting.get(name) === turn) this.waiting.delete(name);
+      if (over.signal.aborted) return;
+      this.loading = true;
+      try {
+        await work();
+        this.error = null;
+      } catch (error) {
+        if (!over.signal.aborted) this.error = error;
+      }
+      this.loading = false;
+      this.changed();
+    });
+    this.waiting.set(name, turn);
+    this.queue = turn;
+    return turn;
   }
 
   more() {
-    if (this.isWhole || this.growing) return this.growing;
-    this.growing = this.grow();
-    return this.growing;
-  }
-
-  async grow() {
-    await this.only(async () => {
+    if (this.isWhole) return null;
+    return this.only("more", async () => {
       let runs = [];
-      do { // a page of a server that has looked for long may be empty, with a next one
+      while (runs.length === 0 && !this.isWhole) { // a page of a server that has looked for long may be empty, with a next one
         const page = await this.page(this.next, this.rows.length === 0 ? FIRST : PAGE);
         runs = page.runs;
         for (const run of runs) this.append(run);
         this.next = page.next;
         this.isWhole = page.next === null;
         if (runs.length === 0) this.changed();
-      } while (runs.length === 0 && !this.isWhole && !this.isLeft);
-      this.growing = null;
+      }
     });
-    this.growing = null;
   }
 
   append(run) {
@@ -65,40 +87,62 @@ export class RunsList {
     this.rows.push(run);
   }
 
-  // Takes what the first page says now.
+  // Takes what the first pages say now, down to what was the newest row. When too many have come for that the list begins
+  // anew, or, when somebody holds its rows, stays as it is and isBehind.
   refresh() {
-    if (this.rows.length === 0) return this.isWhole ? this.only(() => this.restart()) : this.more();
-    return this.only(async () => {
-      const { runs, next } = await this.page(null, FIRST);
-      const overlaps = runs.some((run) => this.byId.has(run.runId));
-      if (overlaps || next === null) this.merge(runs, null, next);
-      else this.replace(runs, next);
+    if (this.rows.length === 0 && !this.isWhole) return this.more();
+    return this.only("refresh", async () => {
+      if (this.rows.length === 0) return this.beginAnew(await this.page(null, FIRST));
+      let { runs, next } = await this.page(null, FIRST);
+      for (let n = 0; n < CATCH_UP && !this.meets(next); n++) {
+        const page = await this.page(next, PAGE);
+        runs = [...runs, ...page.runs];
+        next = page.next;
+      }
+      if (this.meets(next)) return this.merge(runs, null, next);
+      if (this.isHeld()) this.isBehind = true;
+      else if (runs.length > 0) this.beginAnew({ runs, next });
+      return undefined;
     });
   }
 
-  async restart() {
-    const { runs, next } = await this.page(null, FIRST);
-    this.replace(runs, next);
+  // Goes to the newest rows, whoever holds the present ones.
+  restart() {
+    return this.only("restart", async () => this.beginAnew(await this.page(null, FIRST)));
   }
 
-  replace(runs, next) {
+  // Whether all runs down to the newest row are known when all from `next` on are.
+  meets(next) {
+    return next === null || next <= this.rows[0].runId;
+  }
+
+  beginAnew({ runs, next }) {
     this.rows = [];
     this.byId.clear();
     for (const run of runs) this.append(run);
     this.next = next;
     this.isWhole = next === null;
+    this.isBehind = false;
   }
 
   // Takes what the server says now of rows first to last, if one of them may have changed. Rows of the first page are
   // refresh()'s.
   look(first, last) {
-    const shown = this.rows.slice(first, last + 1);
-    if (first < FIRST || !shown.some((run) => !isOver(run.state))) return null;
-    const before = this.rows[first - 1].runId;
-    return this.only(async () => {
-      const { runs, next } = await this.page(before, Math.min(shown.length, PAGE));
-      this.merge(runs, before, next);
+    this.sight = [first, last];
+    if (!this.inSight()) return null;
+    return this.only("look", async () => {
+      const sight = this.inSight(); // now: the rows may have moved since
+      if (!sight) return;
+      const { runs, next } = await this.page(sight.before, sight.count);
+      this.merge(runs, sight.before, next);
     });
+  }
+
+  inSight() {
+    const [first, last] = this.sight, from = Math.max(first, this.isBehind ? 1 : FIRST);
+    const shown = this.rows.slice(from, Math.min(last + 1, from + PAGE));
+    const mayChange = shown.some((run) => run.isTold || !isOver(run.state));
+    return mayChange ? { before: this.rows[from - 1].runId, count: shown.length } : null;
   }
 
   // Where the rows begin that are older than `before`; null: at the top.
@@ -124,19 +168,24 @@ export class RunsList {
     for (const run of runs) this.byId.set(run.runId, run);
     this.rows = [...this.rows.slice(0, from), ...runs, ...this.rows.slice(to)];
     this.inserted += runs.filter((run) => run.runId > top).length;
+    if (before === null) this.isBehind = false;
     if (next === null) {
       this.isWhole = true;
       this.next = null;
+    } else if (this.next !== null && next < this.next) {
+      this.next = next;
     }
   }
 
-  // Takes what a feed tells of a run that is shown. False: it is not.
-  tell(event) {
-    const run = this.byId.get(event.runId);
-    if (!run || run.state === event.state) return Boolean(run);
-    const told = { ...run, state: event.state };
-    this.byId.set(event.runId, told);
-    this.rows[this.rows.indexOf(run)] = told;
+  // Takes what a feed tells of a run that is shown, until the server is asked what else has become of it. False: it is not
+  // shown.
+  tell({ runId, state, reason, at }) {
+    const run = this.byId.get(runId);
+    if (!run || run.state === state) return Boolean(run);
+    const { error, endedAt, ...rest } = run;
+    const told = { ...rest, state, reason, isTold: true, ...(isOver(state) && { endedAt: at }) };
+    this.byId.set(runId, told);
+    this.rows[this.indexBelow(runId) - 1] = told;
     this.changed();
     return true;
   }

@@ -9,7 +9,7 @@ import { RunsList } from "./runs_list.js";
 import { Virtual } from "./virtual.js";
 import { count, duration, isOver, note, plural, runTime } from "./words.js";
 
-const HEAD = 30, NEAR_END = 40, REFRESH_MS = 2000, FED_MS = 10000;
+const HEAD = 30, NEAR_END = 40, REFRESH_MS = 2000, FED_MS = 10000, SOON_MS = 300;
 
 const isNarrow = matchMedia("(max-width: 48rem)");
 function useNarrow() {
@@ -28,31 +28,32 @@ const kept = { list: null, activeId: null };
 function useList(query, onRefusal) {
   const [, paint] = useReducer((n) => n + 1, 0);
   const list = useMemo(() => {
-    if (kept.list?.query !== query) Object.assign(kept, { list: new RunsList(query, (q) => ask("GET", `_sw/runs?${q}`)), activeId: null });
-    kept.list.isLeft = false;
+    const load = (q, signal) => ask("GET", `_sw/runs?${q}`, undefined, { signal });
+    if (kept.list?.query !== query) Object.assign(kept, { list: new RunsList(query, load), activeId: null });
+    else kept.list.enter();
     return kept.list;
   }, [query]);
   list.changed = paint;
-  useEffect(() => () => { list.isLeft = true; }, [list]);
+  useEffect(() => () => list.leave(), [list]);
   const seen = useRef([0, 0]), [fed, setFed] = useState(false);
   const look = async () => {
     await list.refresh();
     await list.look(...seen.current);
     if (list.error) onRefusal(list.error);
   };
-  useRepeat(look, fed ? FED_MS : REFRESH_MS, [list, fed]);
-  useFeed(list, setFed);
+  const again = useRepeat(look, fed ? FED_MS : REFRESH_MS, [list]);
+  useFeed(list, setFed, again);
   return { list, seen };
 }
 
-// The feed says which rows have changed; what it does not tell of a row, the next refresh does.
-function useFeed(list, setFed) {
+// The feed says which rows have changed; what it does not tell of a row, the next look does.
+function useFeed(list, setFed, again) {
   useEffect(() => {
     const over = new AbortController();
     let due = null;
-    const refreshSoon = () => { due ??= setTimeout(() => { due = null; list.refresh(); }, 300); };
+    const lookSoon = () => { due ??= setTimeout(() => { due = null; again(); }, SOON_MS); };
     const event = (name, data) => {
-      if (name === "lost" || !list.tell(data) || isOver(data.state)) refreshSoon();
+      if (name === "lost" || !list.tell(data) || isOver(data.state)) lookSoon();
     };
     methodsAt("_sw/feed").then((methods) => {
       if (methods.includes("GET")) followWhileSeen("_sw/feed", over.signal, { event, connected: setFed });
@@ -117,7 +118,8 @@ function useChoice(list) {
   function tick(index, isRange) {
     const id = at(index)?.runId, next = new Set(chosen);
     if (!id) return;
-    const first = isRange && from.current ? list.rows.findIndex((run) => run.runId === from.current) : index;
+    const begun = isRange && from.current ? list.rows.findIndex((run) => run.runId === from.current) : -1;
+    const first = begun < 0 ? index : begun; // the row that a range was to begin at may not be here any more
     const is = !chosen.has(id) || (isRange && first !== index);
     for (let i = Math.min(first, index); i <= Math.max(first, index); i++) next[is ? "add" : "delete"](at(i).runId);
     from.current = id;
@@ -161,6 +163,11 @@ function Summary({ list }) {
   return html`<p class="summary" role="status">${error ? "not up to date" : said}</p>`;
 }
 
+// More runs have come than a list that is being read can take without losing its rows.
+const Behind = ({ list }) => (list.isBehind ? html`
+  <p class="behind" role="status">Many newer runs have come.
+    ${" "}<button type="button" id="show-newest" onClick=${() => list.restart()}>Show the newest</button></p>` : null);
+
 function Empty({ list, filtered }) {
   if (list.rows.length > 0 || !list.isWhole) return null;
   return html`<p class="empty">${filtered ? "No run fits these filters." : "There are no runs yet. Each request to a "
@@ -173,8 +180,10 @@ export function RunsView({ place, onRefusal }) {
   const narrow = useNarrow(), height = narrow ? 64 : 34, now = useClock(1000);
   const choose = useChoice(list), page = useRef(20);
   useEffect(() => choose.none(), [query]);
+  list.isHeld = () => seen.current[0] > 0 || choose.chosen.size > 0;
   const isSeen = (first, last) => {
     seen.current = [first, last];
+    list.look(first, last);
     page.current = Math.max(1, last - first - NEAR_END / 2);
     if (last >= list.rows.length - NEAR_END) list.more();
   };
@@ -189,6 +198,7 @@ export function RunsView({ place, onRefusal }) {
       <${Filters} filters=${place.filters} />
       <${Trouble} error=${list.error?.needsSignIn ? null : list.error} />
       <${BulkBar} list=${list} chosen=${choose.chosen} none=${choose.none} filters=${place.filters} />
+      <${Behind} list=${list} />
       <${Virtual} class="grid" role="grid" aria-label="runs" aria-multiselectable="true" tabIndex=${0}
         aria-rowcount=${list.isWhole ? list.rows.length + 1 : -1} onKeyDown=${keysOf(list, choose, page.current)}
         aria-activedescendant=${choose.active >= 0 ? `row-${choose.activeId}` : undefined}

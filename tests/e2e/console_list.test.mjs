@@ -81,6 +81,21 @@ test('what is chosen is cancelled together, and what could not be is named', asy
   await page.waitForFunction((id) => document.querySelector(`#row-${id} .state`).textContent === 'cancelled', ids[0]);
 });
 
+test('a range that has lost its beginning is one row', async (t) => {
+  const service = await startOperated(t);
+  const ids = [];
+  for (let i = 0; i < 5; i++) ids.unshift(await service.begin('/sleep'));
+  const page = await open(t, service, { path: '/?state=sleeping' });
+  await shows(page, ids);
+  await page.click(`#row-${ids[0]} input`);
+  await service.ask(`/_sw/runs/${ids[0]}`, { method: 'DELETE' });
+  await shows(page, ids.slice(1));
+  await page.click(`#row-${ids[4]} input`, { modifiers: ['Shift'] });
+  await page.waitForSelector('.run.chosen');
+  assert.equal((await page.$$('.run.chosen')).length, 1);
+  assert.equal(await page.textContent('.bulk strong'), '1 run chosen');
+});
+
 test('a hundred thousand rows', { timeout: 360000 }, async (t) => {
   const MANY = 100000;
   const service = await startOperated(t, { flags: ['--dev', '--loops', '2'] });
