@@ -50,14 +50,17 @@ function useKeys(views, help) {
       if (typing || e.ctrlKey || e.metaKey || e.altKey) return;
       const isSecond = Date.now() - gone < 1500, view = views.find((name) => VIEWS[name].key === e.key);
       gone = e.key === "g" ? Date.now() : 0;
-      if (isSecond && view) go({ view });
+      if (isSecond && view) {
+        e.stopPropagation(); // the list has keys of these letters
+        go({ view });
+      }
       else if (e.key === "?") help();
       else if (e.key === "/") document.getElementById("filter-endpoint")?.focus();
       else return;
       e.preventDefault();
     };
-    addEventListener("keydown", down);
-    return () => removeEventListener("keydown", down);
+    addEventListener("keydown", down, true);
+    return () => removeEventListener("keydown", down, true);
   }, [views]);
 }
 
@@ -71,32 +74,13 @@ function useSaid() {
   return [said, tell];
 }
 
-function App() {
-  const [place, setPlace] = useState(readPlace()), [refusal, setRefusal] = useState(null), [said, tell] = useSaid();
-  const [round, again] = useReducer((n) => n + 1, 0), [help, setHelp] = useState(false), views = useViews();
-  useEffect(() => onMove(() => setPlace(readPlace())), []);
-  useKeys(views, () => setHelp(true));
-  useEffect(() => {
-    document.title = place.view === "run" ? `${place.run} · Stepwell` : `${VIEWS[place.view]?.label ?? "Runs"} · Stepwell`;
-    scrollTo(0, 0);
-  }, [place.view, place.run]);
-  const onRefusal = (error) => { if (error.needsSignIn) setRefusal(error); };
-  const enter = () => { setRefusal(null); again(); };
-  const leave = () => { session.forget(); location.reload(); };
-  const View = place.view === "run" ? RunView : (VIEWS[place.view] ?? VIEWS.runs).view;
-  return html`
-    <a class="skip" href="#main" onClick=${(e) => { e.preventDefault(); document.querySelector("main h1")?.focus(); }}>to the content</a>
-    <${Top} view=${place.view} views=${views} leave=${leave} />
-    <main id="main">${refusal ? html`<${SignIn} refusal=${refusal} enter=${enter} />`
-      : html`<${View} key=${`${place.view} ${place.run ?? ""} ${round}`} place=${place} onRefusal=${onRefusal} tell=${tell} />`}</main>
-    <p class=${`said${said ? " shown" : ""}`} id="said" role="status">${said}</p>
-    ${help && html`<${HelpDialog} close=${() => setHelp(false)} />`}`;
-}
-
 // ---- The link that --dev prints has a code in its fragment, which no server and no log sees ----
 
+const codeOfLink = () => new URLSearchParams(location.hash.slice(1)).get("code");
+
+// Resolves to what the server has refused; null: there was no code, or it was good.
 async function takeCode() {
-  const code = new URLSearchParams(location.hash.slice(1)).get("code");
+  const code = codeOfLink();
   if (!code) return null;
   history.replaceState(null, "", location.pathname + location.search);
   try {
@@ -107,6 +91,49 @@ async function takeCode() {
   return null;
 }
 
-const refused = await takeCode();
-render(html`<${App} />`, document.getElementById("page"));
-if (refused) document.getElementById("said").textContent = refused.message;
+// Who opens the link in a tab that has the page already only changes its fragment.
+function useCode(enter, refuse) {
+  useEffect(() => {
+    const changed = async () => {
+      if (!codeOfLink()) return;
+      const refused = await takeCode();
+      if (refused) refuse(refused);
+      else enter();
+    };
+    addEventListener("hashchange", changed);
+    return () => removeEventListener("hashchange", changed);
+  }, []);
+}
+
+// `refused`: why the code of the link was not taken. That may not matter: the tab has a token, or needs none.
+function App({ refused }) {
+  const [place, setPlace] = useState(readPlace()), [refusal, setRefusal] = useState(null), [said, tell] = useSaid();
+  const ofCode = useRef(null);
+  const [round, again] = useReducer((n) => n + 1, 0), [help, setHelp] = useState(false), views = useViews();
+  const enter = () => { ofCode.current = null; setRefusal(null); again(); };
+  useEffect(() => onMove(() => setPlace(readPlace())), []);
+  useKeys(views, () => setHelp(true));
+  const refuseCode = (error) => {
+    ofCode.current = error;
+    tell(error.message);
+    setRefusal((former) => former && error);
+  };
+  useEffect(() => { if (refused) refuseCode(refused); }, []);
+  useCode(enter, refuseCode);
+  useEffect(() => {
+    document.title = place.view === "run" ? `${place.run} · Stepwell` : `${VIEWS[place.view]?.label ?? "Runs"} · Stepwell`;
+    scrollTo(0, 0);
+  }, [place.view, place.run]);
+  const onRefusal = (error) => { if (error.needsSignIn) setRefusal((former) => former ?? ofCode.current ?? error); };
+  const leave = () => { session.forget(); location.reload(); };
+  const View = place.view === "run" ? RunView : (VIEWS[place.view] ?? VIEWS.runs).view;
+  return html`
+    <a class="skip" href="#main" onClick=${(e) => { e.preventDefault(); document.querySelector("main h1")?.focus(); }}>to the content</a>
+    <${Top} view=${place.view} views=${views} leave=${leave} />
+    <main id="main">${refusal ? html`<${SignIn} key=${refusal.message} refusal=${refusal} enter=${enter} />`
+      : html`<${View} key=${`${place.view} ${place.run ?? ""} ${round}`} place=${place} onRefusal=${onRefusal} tell=${tell} />`}</main>
+    <p class=${`said${said ? " shown" : ""}`} id="said" role="status">${said}</p>
+    ${help && html`<${HelpDialog} close=${() => setHelp(false)} />`}`;
+}
+
+render(html`<${App} refused=${await takeCode()} />`, document.getElementById("page"));

@@ -1,6 +1,6 @@
 // Doing one thing to many runs: to those that are chosen, a few at a time from here, or to all that fit the filters, by a
 // durable run of the server's own (POST /_sw/bulk).
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useState } from "preact/hooks";
 import { ask } from "./api.js";
 import { Buttons, Modal, Refused, useWork } from "./dialogs.js";
 import { Time, html } from "./parts.js";
@@ -23,7 +23,7 @@ async function steerAll(name, runs, step, isLeft) {
   const worker = async () => {
     for (let run; !isLeft() && (run = rest.shift());) {
       try {
-        await steer(name, run.runId);
+        await steer(name, run);
         outcome.done++;
       } catch (error) {
         outcome.refused.push({ run, error });
@@ -48,14 +48,13 @@ function Outcome({ outcome, total }) {
 function ChosenDialog({ name, runs: chosen, close, changed }) {
   const [runs] = useState(chosen); // as they were when somebody decided: the list goes on beneath
   const action = STEERING[name], fit = runs.filter((run) => action.when(run.state)), skipped = runs.length - fit.length;
-  const [outcome, setOutcome] = useState(null), left = useRef(false);
+  const [outcome, setOutcome] = useState(null);
   const isOver = outcome && outcome.done + outcome.refused.length === fit.length;
-  const work = useWork(null, async () => {
+  const work = useWork(null, async (isLeft) => {
     setOutcome({ done: 0, refused: [] });
-    await steerAll(name, fit, setOutcome, () => left.current);
+    await steerAll(name, fit, setOutcome, isLeft);
     changed();
   });
-  useEffect(() => () => { left.current = true; }, []);
   return html`
     <${Modal} title=${`${action.label} ${plural(fit.length, "run")}?`} close=${close}>
       <form onSubmit=${isOver ? (e) => { e.preventDefault(); close(); } : work.start}>
@@ -90,9 +89,10 @@ export function BulkDialog({ filters, close, action = "cancel", title = "All run
   const [filter] = useState(filters); // as it was when somebody decided
   const found = answer.of === wish ? answer.found : null; // an answer to what was wished before says nothing
   const change = (more) => set({ ...wish, ...more });
-  const work = useWork(null, async () => {
+  const work = useWork(null, async (isLeft) => {
     if (!found) return setAnswer({ of: wish, found: await ask("POST", "_sw/bulk", { ...wish, filter, dryRun: true }) });
     const { runId } = await ask("POST", "_sw/bulk", { ...wish, filter, asOf: found.asOf, dryRun: false });
+    if (isLeft()) return undefined;
     close();
     return go({ run: runId });
   });

@@ -1,8 +1,9 @@
 // Asks before something is done to a run, says what that will be, and tells how it went; also that somebody else was quicker.
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ask } from "./api.js";
-import { html } from "./parts.js";
-import { STEERING, lastSteering, steer } from "./steering.js";
+import { html, useLeft } from "./parts.js";
+import { STEERING, doneText, lastSteering, steer } from "./steering.js";
+import { plural } from "./words.js";
 
 // A dialog over the page, which has the focus until `close()`.
 export function Modal({ title, close, children, wide }) {
@@ -35,16 +36,17 @@ export function Refused({ error, now }) {
       ${now && html`<p id="what-happened">${now}</p>`}</div>`;
 }
 
-// Does the work of a dialog's button once at a time: [busy, error, now, go(event)].
+// Does the work of a dialog's button once at a time: {busy, error, now, start(event)}. `work(isLeft)`: a dialog that was
+// closed meanwhile takes nobody anywhere.
 export function useWork(id, work, changed) {
-  const [busy, setBusy] = useState(false), [refused, setRefused] = useState({ error: null, now: null });
+  const isLeft = useLeft(), [busy, setBusy] = useState(false), [refused, setRefused] = useState({ error: null, now: null });
   const start = async (event) => {
     event.preventDefault();
     if (busy) return;
     setBusy(true);
     setRefused({ error: null, now: null });
     try {
-      await work();
+      await work(isLeft);
     } catch (error) {
       const run = id && error.status === 409 ? await ask("GET", `_sw/runs/${encodeURIComponent(id)}`).catch(() => null) : null;
       setRefused({ error, now: run && lastSteering(run) });
@@ -55,11 +57,19 @@ export function useWork(id, work, changed) {
   return { busy, ...refused, start };
 }
 
+const WHY_BYTES = 256; // as the server takes
+function checkWhy(field) {
+  const more = new TextEncoder().encode(field.value).length - WHY_BYTES;
+  field.setCustomValidity(more > 0 ? `${plural(more, "byte")} too long` : "");
+}
+
 function Extra({ asks, fields, set }) {
   if (asks === "why") return html`
     <label class="field"><span>reason, for the journal (optional)</span>
-      <input id="steer-why" maxlength="200" value=${fields.why ?? ""}
-        onInput=${(e) => set({ ...fields, why: e.currentTarget.value })} /></label>`;
+      <input id="steer-why" value=${fields.why ?? ""} onInput=${(e) => {
+        checkWhy(e.currentTarget);
+        set({ ...fields, why: e.currentTarget.value });
+      }} /></label>`;
   if (asks === "timeout") return html`
     <label class="field"><span>time limit in seconds (optional; else the endpoint's)</span>
       <input id="steer-timeout" type="number" min="1" value=${fields.timeout ?? ""}
@@ -70,8 +80,7 @@ function Extra({ asks, fields, set }) {
 export function SteerDialog({ name, run, close, changed, tell }) {
   const action = STEERING[name], [fields, set] = useState({});
   const work = useWork(run.runId, async () => {
-    await steer(name, run.runId, fields);
-    tell(`The run ${action.done}.`);
+    tell(doneText(name, await steer(name, run, fields)));
     changed();
     close();
   }, changed);

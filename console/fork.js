@@ -35,9 +35,10 @@ export function ForkDialog({ run, from, close, tell }) {
   const path = `_sw/runs/${encodeURIComponent(run.runId)}/fork`;
   const wish = { from: at || null, ...(body === null ? {} : { body }) };
   const { plan, error } = usePlan(path, wish);
-  const work = useWork(run.runId, async () => {
+  const work = useWork(run.runId, async (isLeft) => {
     const made = await ask("POST", path, { ...wish, dryRun: false });
     tell(`Forked: this is the new run, ${made.runId}.`);
+    if (isLeft()) return;
     close();
     go({ run: made.runId });
   });

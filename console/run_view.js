@@ -41,6 +41,10 @@ function useRun(id) {
 
 // ---- The head ----
 
+// Also of a run that goes on, or has ended, without a word on it.
+const Damage = ({ run }) => (run.damage ? html`
+  <p class="why failed" id="damage">Its journal cannot be read to its end: ${run.damage}</p>` : null);
+
 function Why({ run, now }) {
   const why = whyOf(run, now, duration);
   if (!why) return run.error ? html`<p class="why failed" id="why">${run.error}</p>` : null;
@@ -61,6 +65,9 @@ function Facts({ run, now }) {
       <${Fact} name="steps done">${count(run.stepsDone)}<//>
       <${Fact} name="failed attempts">${run.failedAttempts ? count(run.failedAttempts) : null}<//>
       <${Fact} name="crashes">${run.crashes ? count(run.crashes) : null}<//>
+      <${Fact} name="stopped by">${run.stoppedBy}<//>
+      <${Fact} name="used for another input">${run.inputsDiffered ? plural(run.inputsDiffered, "result") : null}<//>
+      <${Fact} name="returned unasked">${run.resultsUnasked ? plural(run.resultsUnasked, "result") : null}<//>
       <${Fact} name="entries">${count(run.entryCount)}<//>
       <${Fact} name="version">${run.version}<//>
       <${Fact} name="reopened">${run.reopened ? plural(run.reopened, "time") : null}<//>
@@ -71,6 +78,10 @@ function Facts({ run, now }) {
     </dl>`;
 }
 
+// As the server says it, to the last digit.
+const save = (id, tell) => ask("GET", `_sw/runs/${encodeURIComponent(id)}`, undefined, { asText: true }).then(
+  (text) => download(`${id}.json`, text), (error) => tell(error.message));
+
 function Actions({ run, open, tell }) {
   const has = useAvailable();
   const names = Object.keys(STEERING).filter((name) => has.has(name) && STEERING[name].when(run.state));
@@ -80,7 +91,7 @@ function Actions({ run, open, tell }) {
         onClick=${() => open({ name })}>${STEERING[name].label} …</button>`)}
       ${has.has("fork") && html`<button type="button" id="do-fork" onClick=${() => open({ name: "fork" })}>Fork …</button>`}
       <button type="button" id="copy-id" onClick=${() => copy(run.runId).then(() => tell("Copied the run's id."))}>copy id</button>
-      <button type="button" id="download" onClick=${() => download(`${run.runId}.json`, JSON.stringify(run, null, 2))}>download</button>
+      <button type="button" id="download" onClick=${() => save(run.runId, tell)}>download</button>
     </div>`;
 }
 
@@ -131,6 +142,7 @@ export function RunView({ place, onRefusal, tell }) {
         <span role="status"><${State} state=${run.state} /></span></div>
       <p class="run-id"><code>${run.runId}</code></p>
       <${Trouble} error=${error} />
+      <${Damage} run=${run} />
       <${Why} run=${run} now=${now} />
       <${Actions} run=${run} open=${setOpen} tell=${tell} />
       <${Facts} run=${run} now=${now} />

@@ -8,10 +8,11 @@ import { go } from "./place.js";
 export function StartDialog({ endpoint, close, tell }) {
   const [method, path] = endpoint.split(" "), [fields, set] = useState({ target: path, body: "" });
   const hasBody = method !== "GET" && method !== "DELETE";
-  const work = useWork(null, async () => {
+  const work = useWork(null, async (isLeft) => {
     const wish = { endpoint, target: fields.target, ...(hasBody && fields.body ? { body: fields.body } : {}) };
     const { runId } = await ask("POST", "_sw/runs", wish);
     tell("The run has begun.");
+    if (isLeft()) return;
     close();
     go({ run: runId });
   });

@@ -67,11 +67,20 @@ export async function available() {
   return new Set(all.filter((_, i) => are[i]));
 }
 
-export function steer(name, id, fields = {}) {
+// A resume says which generation it means: of two operators who saw the same end, the second does not have the run go on
+// once more when it has failed again meanwhile. Lists do not always know how often a run was reopened.
+export function steer(name, run, fields = {}) {
   const { method, path, asks } = STEERING[name], body = {};
   if (asks === "why" && fields.why) body.text = fields.why;
   if (asks === "timeout" && fields.timeout > 0) body.timeoutMs = fields.timeout * 1000;
-  return ask(method, path(id), asks ? body : undefined);
+  if (name === "resume" && run.entries) body.generation = (run.reopened ?? 0) + 1;
+  return ask(method, path(run.runId), asks ? body : undefined);
+}
+
+// `answer`: its status is "cancelled", or "cancelling" if that is still to come.
+export function doneText(name, answer) {
+  const { done } = STEERING[name];
+  return `The run ${answer.status?.endsWith("ing") ? done.replace("was", "will be") : done}.`;
 }
 
 // What has happened to the run last, by its journal: for somebody whose wish was refused.

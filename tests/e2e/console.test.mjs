@@ -253,6 +253,10 @@ test('the token is asked for, kept in the tab, and sent in no URL', async (t) =>
   const service = await startOperated(t, { flags: ['--token', `ann:view,act:${join(folder, 'ann')}`] });
   const page = await open(t, service, { path: '/?run=none' });
   await page.waitForSelector('#token');
+  assert.equal(await page.$('.trouble'), null, 'nothing is wrong yet');
+  await page.fill('#token', 'ann-may-look\u200b-and-act-here');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.trouble >> text=U+200B');
   await page.fill('#token', 'not-the-token-of-anybody');
   await page.keyboard.press('Enter');
   await page.waitForSelector('.trouble');
@@ -270,4 +274,72 @@ test('the token is asked for, kept in the tab, and sent in no URL', async (t) =>
   await runIs(page, 'cancelled');
   await page.click('#sign-out');
   await page.waitForSelector('#token');
+});
+
+test('a code that is not taken is said, and is in no URL', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'stepwell-token-'));
+  t.after(() => rmSync(folder, { recursive: true }));
+  writeFileSync(join(folder, 'ann'), 'ann-may-look-and-act-here', { mode: 0o600 });
+  const service = await startOperated(t, { flags: ['--token', `ann:view,act:${join(folder, 'ann')}`] });
+  const refused = await service.ask('/_sw/session', { method: 'POST', body: 'used-before' });
+  assert.ok(refused.status >= 400 && refused.body.detail.length > 10);
+  const page = await open(t, service, { path: '/#code=used-before' });
+  await page.waitForSelector('#token');
+  assert.equal(await page.textContent('.trouble'), `${refused.body.detail} `);
+  assert.doesNotMatch(page.url(), /code/);
+  await page.fill('#token', 'ann-may-look-and-act-here');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('.runs');
+  await page.evaluate(() => { location.hash = 'code=another'; }); // the link is opened in the tab that has the page
+  await page.waitForSelector('#said.shown');
+  assert.equal(await page.textContent('#said'), refused.body.detail);
+  assert.doesNotMatch(page.url(), /code/);
+  assert.ok(await page.$('.runs'), 'the tab has a token: it goes on');
+});
+
+test('a run that changes faster than its page can be read is shown', async (t) => {
+  const service = await startOperated(t);
+  const id = await service.begin('/sleep');
+  await service.inState(id, 'sleeping');
+  const page = await open(t, service);
+  await page.waitForSelector(row(id));
+  const given = [];
+  let held = null;
+  page.on('requestfailed', (r) => { if (r.url().endsWith(id)) given.push(r.failure().errorText); });
+  await page.route(`**/_sw/runs/${id}`, async (route) => {
+    if (held) return route.continue();
+    held = route;
+    for (let i = 0; i < 8; i++) {
+      const name = i % 2 ? 'release' : 'stop';
+      assert.ok((await service.ask(`/_sw/runs/${id}/${name}`, { method: 'POST' })).status < 300);
+      await service.inState(id, i % 2 ? 'sleeping' : 'stopped');
+      await new Promise((done) => setTimeout(done, 200)); // the page wants to ask again
+    }
+    return route.continue();
+  });
+  await page.click(`${row(id)} a`);
+  await page.waitForSelector('.run-page .facts');
+  assert.deepEqual(given, [], 'no request is given up');
+  await page.unrouteAll({ behavior: 'wait' });
+});
+
+test('numbers of 64 bits are shown, copied and saved as they are', async (t) => {
+  const service = await startOperated(t);
+  const item = '9007199254740993';
+  const started = await fetch(`${service.program.url}/orders/1?gate=${encodeURIComponent(service.gate.url)}`, {
+    method: 'POST',
+    headers: { Prefer: 'respond-async', 'Content-Type': 'application/json' },
+    body: `{"item":${item}}`,
+  });
+  const id = started.headers.get('X-Run-Id');
+  await until('the gate is asked', () => service.gate.asked.includes('charge'));
+  const page = await open(t, service, { path: `/?run=${id}` });
+  await page.click('.span-row >> text=reserve');
+  await page.waitForSelector(`#step-output .json-number >> text=${item}`);
+  await page.click('#step-output >> text=as text');
+  assert.match(await page.textContent('#step-output pre'), new RegExp(`"item": ${item}\\b`));
+  const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download')]);
+  assert.match(readFileSync(await download.path(), 'utf8'), new RegExp(`"item":\\s*${item}\\b`));
+  await page.click('#tab-exchange');
+  await page.waitForSelector(`.exchange .json-number >> text=${item}`);
 });

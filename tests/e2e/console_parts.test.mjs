@@ -3,12 +3,14 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
+import { ask, followWhileSeen, readEvents } from '../../console/api.js';
 import { curlOf, quote } from '../../console/curl.js';
+import { isDigits, readJson } from '../../console/json.js';
 import { History, buckets, figure, parseMetrics, quantile } from '../../console/metrics.js';
 import { readPlace, urlOf } from '../../console/place.js';
 import { barsOf, findNode, rangeOf, rowsOf, ticksOf, treeOf } from '../../console/run_model.js';
 import { RunsList } from '../../console/runs_list.js';
-import { bytes, duration } from '../../console/words.js';
+import { bytes, duration, inWords } from '../../console/words.js';
 
 // Numbers that are the same in each run of the test.
 function dice(seed) {
@@ -23,70 +25,176 @@ function dice(seed) {
 
 const runId = (n) => String(n).padStart(8, '0');
 
-// A server with runs that come, end and go; `names` says whether it names the next page.
-function makeServer(roll, names) {
+// A server with runs that come, end and go. `pause` is waited for before it looks, and before it answers.
+function makeServer(roll, pause = async () => {}) {
   const runs = [];
   let last = 0;
   return {
     runs,
+    asked: 0,
+    underWay: 0,
+    add(n) {
+      for (; n > 0; n--) runs.unshift({ runId: runId((last += 1 + roll(3))), state: 'running' });
+    },
     act() {
       const what = roll(4),
         at = roll(Math.max(1, runs.length));
-      if (what < 2 || runs.length === 0) runs.unshift({ runId: runId((last += 1 + roll(3))), state: 'running' });
-      else if (what === 2) runs[at] = { ...runs[at], state: 'succeeded' };
+      if (what < 2 || runs.length === 0) this.add(1);
+      else if (what === 2) runs[at] = { ...runs[at], state: 'succeeded', endedAt: 5 };
       else runs.splice(at, 1);
     },
-    async ask(query) {
+    async ask(query, signal) {
+      assert.equal(this.underWay++, 0, 'one request at a time');
+      this.asked++;
+      await pause();
       const before = query.get('before'),
         limit = Number(query.get('limit'));
       const all = runs.filter((run) => !before || run.runId < before),
-        page = all.slice(0, limit);
-      return { runs: page.map((run) => ({ ...run })), ...(names && all.length > limit && { next: page.at(-1).runId }) };
+        page = all.slice(0, limit).map((run) => ({ ...run }));
+      await pause();
+      this.underWay--;
+      if (signal.aborted) throw signal.reason;
+      return { runs: page, ...(all.length > limit && { next: page.at(-1).runId }) };
     },
   };
+}
+
+const listOf = (server) => new RunsList('', (query, signal) => server.ask(query, signal));
+
+function checkSorted(list, seed) {
+  const ids = list.rows.map((run) => run.runId);
+  assert.deepEqual(ids, [...new Set(ids)].sort().reverse(), `seed ${seed}: each run once, newest first`);
+  assert.equal(list.byId.size, list.rows.length);
+  for (const run of list.rows) assert.equal(list.byId.get(run.runId), run);
+}
+
+// The list has no gap. When nothing happens any more, it has all that the server has, as it is.
+async function checkSettled(list, server, seed) {
+  for (const { runId: id } of server.runs)
+    if (id <= list.rows[0]?.runId && id >= list.rows.at(-1).runId) assert.ok(list.byId.has(id), `seed ${seed}: ${id}`);
+  await list.restart();
+  while (!list.isWhole) {
+    await list.more();
+    assert.equal(list.error, null);
+  }
+  for (let from = 0; from < list.rows.length; from += 400) await list.look(from, from + 399);
+  assert.deepEqual(list.rows, server.runs, `seed ${seed}`);
 }
 
 test('a list is what the server has, whatever changes between its pages', async () => {
   for (let seed = 1; seed <= 60; seed++) {
     const roll = dice(seed),
-      server = makeServer(roll, seed % 2 === 0),
-      list = new RunsList('', server.ask);
+      server = makeServer(roll),
+      list = listOf(server);
     for (let i = 0; i < roll(1500); i++) server.act();
     for (let i = 0; i < 30; i++) {
       for (let k = roll(20); k > 0; k--) server.act();
       if (roll(3) === 0) await list.more();
-      else if (roll(2) === 0) await list.look(100, 100 + roll(50));
+      else if (roll(2) === 0) await list.look(roll(200), 200 + roll(50));
       else await list.refresh();
-      const ids = list.rows.map((run) => run.runId);
-      assert.deepEqual(ids, [...new Set(ids)].sort().reverse(), `seed ${seed}: each run once, newest first`);
-      assert.equal(list.byId.size, list.rows.length);
+      checkSorted(list, seed);
     }
-    while (!list.isWhole) await list.more();
-    await list.refresh();
-    for (let from = 100; from < list.rows.length; from += 400) await list.look(from, from + 399);
-    const known = new Map(server.runs.map((run) => [run.runId, run.state]));
-    for (const run of list.rows.slice(0, 100)) assert.equal(run.state, known.get(run.runId), `seed ${seed}`);
-    for (const id of known.keys()) assert.ok(list.byId.has(id), `seed ${seed}: ${id} is in the list`);
+    await checkSettled(list, server, seed);
   }
 });
 
-test('rows that have come above are counted, and a gap begins the list anew', async () => {
-  const server = makeServer(dice(7), true),
-    list = new RunsList('', server.ask);
-  for (let n = 1; n <= 50; n++) server.runs.unshift({ runId: runId(n), state: 'running' });
+test('a list is that also when all is asked for at once, left, and told of by the feed meanwhile', async () => {
+  for (let seed = 1; seed <= 30; seed++) {
+    const roll = dice(seed),
+      wait = async () => { for (let n = roll(6); n > 0; n--) await null; },
+      server = makeServer(roll, wait),
+      list = listOf(server);
+    list.isHeld = () => seed % 2 === 0;
+    list.changed = () => roll(8) === 0 && checkSorted(list, seed);
+    server.add(roll(1500));
+    for (let i = 0; i < 60; i++) {
+      if (roll(40) === 0) server.add(roll(9000));
+      for (let k = roll(20); k > 0; k--) server.act();
+      const what = roll(7), some = list.rows[roll(Math.max(1, list.rows.length))];
+      if (what === 0) list.more();
+      else if (what < 3) list.look(roll(300), roll(800));
+      else if (what < 5) list.refresh();
+      else if (what === 5 && some) list.tell({ runId: some.runId, state: 'succeeded', at: 7 });
+      else if (roll(6) === 0) list.restart();
+      if (roll(20) === 0) {
+        list.leave();
+        await list.queue;
+        list.enter();
+      }
+      await wait();
+    }
+    await list.queue;
+    assert.equal(list.error, null);
+    await checkSettled(list, server, seed);
+  }
+});
+
+test('whoever asks often waits for one more answer, not for as many as were asked for', async () => {
+  const server = makeServer(dice(3)),
+    list = listOf(server);
+  server.add(800);
+  await list.more();
+  server.asked = 0;
+  const all = Array.from({ length: 300 }, () => [list.refresh(), list.look(120, 140)]).flat();
+  await list.more();
+  await Promise.all(all);
+  assert.ok(server.asked <= 6, `${server.asked} requests`);
+  assert.equal(list.rows.length, 600);
+});
+
+test('rows that have come above are counted, and many of them are caught up with', async () => {
+  const server = makeServer(dice(7)),
+    list = listOf(server);
+  server.add(50);
   await list.more();
   assert.equal(list.takeInserted(), 0);
-  for (let n = 51; n <= 53; n++) server.runs.unshift({ runId: runId(n), state: 'running' });
+  server.add(3);
   await list.refresh();
   assert.equal(list.takeInserted(), 3);
   assert.equal(list.takeInserted(), 0);
-  for (let n = 54; n <= 1000; n++) server.runs.unshift({ runId: runId(n), state: 'running' });
+  server.add(2000);
   await list.refresh();
-  assert.equal(list.rows.length, 100);
-  assert.equal(list.isWhole, false);
-  assert.ok(list.tell({ runId: runId(1000), state: 'failed' }));
-  assert.equal(list.rows[0].state, 'failed');
-  assert.equal(list.tell({ runId: runId(5), state: 'failed' }), false);
+  assert.equal(list.rows.length, 2053, 'nothing is lost');
+  assert.equal(list.takeInserted(), 2000);
+
+  const held = list.rows;
+  list.isHeld = () => true;
+  server.add(6000);
+  await list.refresh();
+  assert.equal(list.isBehind, true);
+  assert.equal(list.rows, held, 'rows that somebody reads stay');
+  const first = server.runs.findIndex((run) => run.runId === held[0].runId);
+  server.runs[first + 20] = { ...server.runs[first + 20], state: 'failed' };
+  await list.look(10, 30);
+  assert.equal(list.rows[20].state, 'failed', 'and go on being looked at');
+  await list.restart();
+  assert.equal(list.isBehind, false);
+  assert.equal(list.rows[0].runId, server.runs[0].runId);
+  list.isHeld = () => false;
+  server.add(6000);
+  await list.refresh();
+  assert.equal(list.rows[0].runId, server.runs[0].runId, 'rows that nobody holds make room for the newest');
+});
+
+test('what the feed tells of a row is looked up, wherever it is', async () => {
+  const server = makeServer(dice(9)),
+    list = listOf(server);
+  server.add(400);
+  server.runs.forEach((run, i) => { server.runs[i] = { ...run, state: 'succeeded', endedAt: 5 }; });
+  await list.more();
+  await list.more();
+  for (const at of [50, 110, 300]) {
+    const ended = { runId: server.runs[at].runId, state: 'failed', endedAt: 9, error: 'it broke' };
+    list.tell({ ...ended, at: 8 });
+    assert.deepEqual([list.rows[at].state, list.rows[at].endedAt, list.rows[at].error], ['failed', 8, undefined]);
+    server.runs[at] = ended;
+    await list.refresh();
+    await list.look(at - 20, at + 20);
+    assert.deepEqual(list.rows[at], ended);
+    list.tell({ runId: ended.runId, state: 'running', at: 10 });
+    assert.deepEqual([list.rows[at].endedAt, list.rows[at].error], [undefined, undefined], 'it was reopened');
+  }
+  assert.equal(list.tell({ runId: runId(999999), state: 'failed' }), false);
 });
 
 test('a refusal leaves the rows, and the next answer forgets it', async () => {
@@ -103,6 +211,70 @@ test('a refusal leaves the rows, and the next answer forgets it', async () => {
   is = true;
   await list.refresh();
   assert.equal(list.error, null);
+});
+
+// ---- Asking ----
+
+test('a server that does not answer is not waited for for ever', async (t) => {
+  t.mock.timers.enable({ apis: ['setTimeout'] });
+  globalThis.sessionStorage = { getItem: () => null };
+  t.mock.method(globalThis, 'fetch', (path, { signal }) => new Promise((_, refuse) => {
+    signal.addEventListener('abort', () => refuse(signal.reason));
+  }));
+  const late = ask('GET', '_sw/runs');
+  t.mock.timers.tick(3600000);
+  await assert.rejects(late, { status: 0, message: /does not answer/ });
+  const over = new AbortController(),
+    left = ask('GET', '_sw/runs', undefined, { signal: over.signal });
+  over.abort();
+  await assert.rejects(left, { name: 'AbortError' });
+  t.mock.method(globalThis, 'fetch', async () => { throw new TypeError('no'); });
+  await assert.rejects(ask('GET', '_sw/runs'), { status: 0, message: /cannot be reached/ });
+});
+
+test('nobody follows a feed for a view that was left before', (t) => {
+  const heard = [];
+  globalThis.document = { hidden: false, addEventListener: (name) => heard.push(name) };
+  t.after(() => delete globalThis.document);
+  const over = new AbortController();
+  over.abort();
+  followWhileSeen('_sw/feed', over.signal, {});
+  assert.deepEqual(heard, []);
+});
+
+test('an event that cannot be taken closes its connection', async () => {
+  let closed = false;
+  const body = new ReadableStream({
+    start: (stream) => stream.enqueue(new TextEncoder().encode('event: run\ndata: {}\n\n')),
+    cancel: () => { closed = true; },
+  });
+  await assert.rejects(async () => {
+    for await (const event of readEvents(body)) throw new Error(event.name);
+  }, /run/);
+  await new Promise((done) => setTimeout(done));
+  assert.ok(closed);
+});
+
+// ---- JSON ----
+
+const digitsOf = (roll, n) => `${1 + roll(9)}${Array.from({ length: n - 1 }, () => roll(10)).join('')}`;
+
+test('whole numbers keep their digits', () => {
+  const roll = dice(17);
+  const numbers = ['0', '-0', '9007199254740991', '9007199254740993', '-9223372036854775808', '18446744073709551615'];
+  for (let i = 0; i < 500; i++) {
+    const number = roll(3) === 0 ? numbers[roll(numbers.length)] : (roll(2) ? '-' : '') + digitsOf(roll, 1 + roll(25));
+    const around = ['{"a":[%,"x\\"% \\\\"],"k%":{"b":%}}', '[%,1.5,%e2,0.%]', '%', '"%"'][roll(4)],
+      text = around.replaceAll('%', number).replace('0.-', '0.');
+    const value = readJson(text);
+    if (!/e2/.test(text) && number !== '-0') assert.equal(JSON.stringify(value), text);
+    const same = JSON.stringify(readJson(text, { isNative: false })).replaceAll('"', '');
+    if (!/e2/.test(text) && number !== '-0') assert.equal(same, text.replaceAll('"', ''), 'at least as a text');
+  }
+  assert.ok(isDigits(readJson('9007199254740993')) && !isDigits(readJson('9007199254740992')));
+  assert.equal(inWords(readJson('{"order":9007199254740993}')), 'order 9007199254740993');
+  for (const wrong of ['{"a":9007199254740993', '[9007199254740993,]', '9007199254740993x'])
+    for (const isNative of [true, false]) assert.throws(() => readJson(wrong, { isNative }), SyntaxError);
 });
 
 // ---- A run ----

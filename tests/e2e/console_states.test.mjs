@@ -84,6 +84,7 @@ test('the other views', async (t) => {
   const stranger = await startOperated(t, { flags: [] });
   const door = await open(t, stranger);
   await door.waitForSelector('#token');
+  assert.match(await door.textContent('.trouble'), /start with --token/, 'no token would help');
   await look(door, 'sign-in', found, tools);
   assert.deepEqual(found, []);
 });
