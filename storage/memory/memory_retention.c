@@ -67,7 +67,7 @@ static size_t sweep_kind(const memory_disk *d, memory_batch *b, backend_sweep *s
         run_id id = row_expiry_run(t->rows[i].key);
         memory_batch_delete(b, MEMORY_EXPIRY, (store_bytes){t->rows[i].key, t->rows[i].key_len});
         if (run_is_live(d, &id)) continue;
-        (void)add_deletion(d, b, &id);
+        if (add_deletion(d, b, &id) == 0) continue; /* memory_sweep_bytes has deleted the run, and left this row */
         backend_sweep_note(s, &id);
         n++;
     }

@@ -213,11 +213,14 @@ static long sweep_expired(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, b
         n++;
         if (!rocks_claims_doom(&r->claims, &id))
             continue; /* it is being reopened: the next round sees whether it was */
+        int before = rocksdb_writebatch_count(b);
         bool stays = run_is_live(r, r->reads, &id, &ok) || run_has_other_row(r, &id, at, &ok);
         if (ok && !stays) ok = batch_delete_run(r, b, &id);
-        if (!stays) backend_sweep_note(s, &id);
+        bool deletes =
+            rocksdb_writebatch_count(b) > before; /* else sweep_bytes has deleted the run, and left this row */
+        if (deletes) backend_sweep_note(s, &id);
         rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_EXPIRY], (const char *)at, BACKEND_EXPIRY_BYTES);
-        deleted += !stays;
+        deleted += deletes;
     }
     if (n == limit) s->done = false;
     return rocks_iterated(it, &error) && ok ? deleted : -1;
