@@ -138,8 +138,7 @@ void index_batch_drop(run_index *x)
     x->marks.is_blind = true;
     x->marks.taken_count = 0; /* they are in the table, and obeyed when the index begins */
     x->generation++;
-    for (size_t i = 0; i < x->busy.count; i++) index_feed_lose(x, &x->busy.list[i].run);
-    x->busy.count = 0;
+    index_feed_restore(x);
     (void)pthread_mutex_unlock(&x->lock);
     x->taken.count = x->late_taken.count = 0;
     x->open_count = 0;

@@ -19,6 +19,7 @@ enum {
 typedef enum index_what {
     INDEX_BEGAN,   /* its first commit: the run goes on */
     INDEX_CHANGED, /* something that lists tell of it is different */
+    INDEX_REOPENED,
     INDEX_ENDED,
     INDEX_WHOLE, /* its first commit was its last */
     INDEX_GONE
@@ -89,6 +90,7 @@ typedef struct index_marks {
 struct run_index {
     backend *b;
     size_t tally_runs; /* of a tally when it is made: TALLY_RUNS, less in tests */
+    size_t events_max; /* INDEX_EVENTS_MAX, less in tests */
     pthread_mutex_t lock;
     pthread_cond_t room; /* `late` has room again */
 
@@ -97,6 +99,7 @@ struct run_index {
     bool is_given_up; /* see run_index_give_up */
     bool is_lost;     /* events found no room: all runs from lost_from on may have changed */
     run_id lost_from;
+    bool is_unchecked;   /* so did those about runs that are live by their rows, which are to be checked again */
     run_id floor;        /* zeros: not known, and all events are `fresh` */
     uint64_t generation; /* see index_view */
     index_events fresh;  /* of runs from the floor on */
@@ -133,6 +136,8 @@ void index_feed_free(run_index *x);
 bool index_feed_take(run_index *x, run_id *lost_from);
 /* Sorts the events, INDEX_EVENTS_MAX at most, by id. */
 void index_events_sort(run_index *x, index_events *e);
+/* Under the lock: nothing of what is being written is known to be on disk, so it is late again. */
+void index_feed_restore(run_index *x);
 /* Under the lock: an event of a run below the floor; and: events of runs from that one on are lost. */
 void index_feed_late(run_index *x, const index_event *e);
 void index_feed_lose(run_index *x, const run_id *id);

@@ -29,10 +29,18 @@ void index_feed_free(run_index *x)
     }
 }
 
+/* A run below the floor that goes on has a row, and a check of all rows finds how it stands. */
+static bool event_can_be_found(const run_index *x, const index_events *of, const index_event *e)
+{
+    return of != &x->fresh && (e->what == INDEX_CHANGED || e->what == INDEX_ENDED);
+}
+
 static void feed_put(run_index *x, index_events *to, const index_event *e)
 {
-    if (to->count < INDEX_EVENTS_MAX)
+    if (to->count < x->events_max)
         to->list[to->count++] = *e;
+    else if (event_can_be_found(x, to, e))
+        x->is_unchecked = true;
     else
         index_feed_lose(x, &e->run);
 }
@@ -77,8 +85,9 @@ static bool event_of(const store_segment *s, index_event *e)
         e->fate = s->function ? s->fate : 0;
         return true;
     }
+    if (s->live == STORE_LIVE_REOPEN) e->what = INDEX_REOPENED;
     if (is_first) e->what = INDEX_BEGAN;
-    return is_first || s->is_renewed;
+    return is_first || s->live == STORE_LIVE_REOPEN || s->is_renewed;
 }
 
 void run_index_tell(run_index *x, const store_segment *list)
@@ -95,7 +104,7 @@ void run_index_tell_gone(run_index *x, const run_id *ids, size_t count, bool may
 {
     (void)pthread_mutex_lock(&x->lock);
     for (size_t i = 0; i < count; i++) {
-        while (may_wait && !x->is_given_up && x->late.count + 1 >= INDEX_EVENTS_MAX)
+        while (may_wait && !x->is_given_up && x->late.count >= x->events_max / 2) /* the rest is the journal thread's */
             (void)pthread_cond_wait(&x->room, &x->lock);
         feed_add(x, &(index_event){.run = ids[i], .what = INDEX_GONE});
     }
@@ -155,11 +164,22 @@ bool index_feed_take(run_index *x, run_id *lost_from)
     *lost_from = x->lost_from;
     x->is_lost = false;
     if (lost) x->is_ready = false;
+    if (x->is_unchecked) {
+        x->has_checked = x->is_unchecked = false;
+        x->check_below = x->floor;
+    }
     (void)pthread_cond_broadcast(&x->room);
     (void)pthread_mutex_unlock(&x->lock);
     events_sort(x->taken.list, x->spare.list, x->taken.count);
     events_sort(x->late_taken.list, x->spare.list, x->late_taken.count);
     return lost;
+}
+
+void index_feed_restore(run_index *x)
+{
+    for (size_t i = 0; i < x->late.count; i++) feed_put(x, &x->busy, &x->late.list[i]);
+    events_swap(&x->busy, &x->late);
+    x->busy.count = 0;
 }
 
 index_event index_event_fold(const index_events *e, size_t *next, bool *is_first)

@@ -19,7 +19,7 @@ static void open_run_take(run_index *x, open_run *r, const index_event *e)
     if (e->what == INDEX_BEGAN)
         r->fate = FATE_LIVE;
     else
-        r->fate = e->what == INDEX_CHANGED || !r->function || !r->version ? 0 : e->fate;
+        r->fate = (e->what == INDEX_ENDED || e->what == INDEX_WHOLE) && r->function && r->version ? e->fate : 0;
 }
 
 bool index_open_take(run_index *x, const index_events *e)

@@ -21,6 +21,7 @@ run_index *run_index_new(backend *b)
     }
     x->b = b;
     x->tally_runs = TALLY_RUNS;
+    x->events_max = INDEX_EVENTS_MAX;
     x->marks.is_blind = true;
     msgpack_sbuffer_init(&x->batch.bytes);
     if (index_feed_begin(x)) return x;

@@ -307,6 +307,7 @@ static void index_open(void)
     x = run_index_new(subject.b);
     CHECK(x);
     x->tally_runs = 10;
+    x->events_max = roll(2) ? INDEX_EVENTS_MAX : 3 + roll(20);
 }
 
 typedef struct row_keys {
@@ -522,7 +523,81 @@ static void test_rocks(void)
     for (unsigned seed = 1; seed <= SEEDS / 4; seed++) play(seed, false);
 }
 
-static const check_case cases[] = {{"in memory", test_memory}, {"with RocksDB", test_rocks}};
+/* ---- Full buffers ---- */
+
+static void begin_many(void)
+{
+    dice = 5;
+    run_count = 0;
+    has_gone = has_unheard = false;
+    now_ms = 1700000000000;
+    subject_begin(true);
+    index_open();
+    x->events_max = INDEX_EVENTS_MAX;
+    for (int i = 0; i < 300; i++) begin(true);
+    tell();
+    now_ms += 3600000;
+    settle();
+    CHECK(x->open_count < x->tally_runs);
+    x->events_max = 8;
+}
+
+/* Of ends that find no room nothing is counted anew: their runs have rows. */
+static void test_ends_without_room(void)
+{
+    index_sum sum = {.recent_from_ms = 0};
+    begin_many();
+    for (int i = 0; i < 30; i++) end_one(true);
+    tell();
+    CHECK(x->late.count == 8 && !x->is_lost && x->is_unchecked);
+    for (int i = 0; i < 10; i++) ask();
+    CHECK(run_index_take(x, now_ms));
+    run_index_sum(x, &sum);
+    CHECK(sum.whole);
+    index_sum_free(&sum);
+    settle();
+    check_counts();
+    run_index_free(x);
+    subject_end();
+}
+
+static void *delete_six(void *arg)
+{
+    run_id ids[6];
+    (void)arg;
+    for (size_t i = 0; i < 6; i++) ids[i] = runs[i].id;
+    run_index_tell_gone(x, ids, 6, true);
+    return NULL;
+}
+
+/* Retention waits while the buffer is half full, so that the journal thread's events find room. */
+static void test_retention_waits(void)
+{
+    pthread_t sweeper;
+    size_t late = 0;
+    begin_many();
+    CHECK(pthread_create(&sweeper, NULL, delete_six, NULL) == 0);
+    while (late < 4) {
+        (void)pthread_mutex_lock(&x->lock);
+        late = x->late.count;
+        (void)pthread_mutex_unlock(&x->lock);
+        CHECK(late <= 4);
+    }
+    for (int i = 0; i < 4; i++) end_one(true);
+    tell();
+    CHECK(!x->is_lost && !x->is_unchecked && x->late.count + x->fresh.count == 8);
+    CHECK(run_index_take(x, now_ms));
+    CHECK(pthread_join(sweeper, NULL) == 0);
+    settle();
+    check_counts();
+    run_index_free(x);
+    subject_end();
+}
+
+static const check_case cases[] = {{"in memory", test_memory},
+                                   {"with RocksDB", test_rocks},
+                                   {"ends that find no room", test_ends_without_room},
+                                   {"retention leaves room", test_retention_waits}};
 
 int main(int argc, char **argv)
 {
