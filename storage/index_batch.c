@@ -111,13 +111,16 @@ bool index_batch_write_uncounted(run_index *x, const run_id *uncounted)
 {
     index_marks_raise(x);
     batch_put_cursor(x);
+    tally open = index_open_sum(x);
     bool ok = batch_commit(x);
     batch_empty(&x->batch);
     if (!ok) {
+        tally_free(&open);
         index_batch_drop(x);
         return false;
     }
     (void)pthread_mutex_lock(&x->lock);
+    index_open_publish(x, &open);
     index_feed_raise(x, &x->next_floor, uncounted);
     x->marks.below = x->next_floor;
     x->marks.is_blind = false;
@@ -136,6 +139,7 @@ void index_batch_drop(run_index *x)
     x->has_begun = false;
     x->floor = (run_id){{0}};
     x->marks.is_blind = true;
+    tally_free(&x->open_sum);
     x->marks.taken_count = 0; /* they are in the table, and obeyed when the index begins */
     x->generation++;
     index_feed_restore(x);

@@ -11,6 +11,9 @@
 enum {
     INDEX_EVENTS_MAX = 65536, /* told and not yet taken; of each of the two buffers */
     TALLY_RUNS = 1000,
+    TALLY_SLOT_MS =
+        600000, /* all runs of a tally began in one such slot of time, so that those of an hour can be told */
+    TALLY_RECENT_SLOTS = 12,   /* unless it is older than so many */
     INDEX_ROWS_AT_ONCE = 4096, /* of one write, about */
     INDEX_MARKS_OF_BATCH = 8,
     INDEX_MARKS_MAX = 1024 /* that the indexer has to delete */
@@ -90,6 +93,8 @@ typedef struct index_marks {
 struct run_index {
     backend *b;
     size_t tally_runs; /* of a tally when it is made: TALLY_RUNS, less in tests */
+    int64_t slot_ms;   /* TALLY_SLOT_MS, less in tests */
+    int64_t now_ms;    /* the indexer's: of the last take */
     size_t events_max; /* INDEX_EVENTS_MAX, less in tests */
     pthread_mutex_t lock;
     pthread_cond_t room; /* `late` has room again */
@@ -105,7 +110,7 @@ struct run_index {
     index_events fresh;  /* of runs from the floor on */
     index_events late;   /* of runs below it */
     index_events busy;   /* of runs below it, which the indexer is writing */
-    tally open_sum;      /* of the open runs */
+    tally open_sum;      /* of the open runs, from the floor on */
     index_marks marks;
 
     /* The indexer's. */
@@ -122,6 +127,7 @@ struct run_index {
     run_id count_below; /* the ranges from here on are counted */
     bool has_checked;   /* every row was held against the live table since the begin */
     run_id check_below; /* those from here on were */
+    bool wants_merge;   /* small tallies were made */
     bool is_broken;     /* a row of the table is damaged: it is made anew */
     unsigned unread;    /* scans that failed since all was well: damage, or the database is not open at the moment */
 };
@@ -196,9 +202,16 @@ bool index_find_tally(run_index *x, const run_id *before, tally *out, bool *ok);
 /* ---- index_open.c ---- */
 
 bool index_open_take(run_index *x, const index_events *e);
-/* Makes tallies of open runs that began before that moment. */
+/* Makes tallies of open runs that began before that moment: of as many as a tally has, or of all of a slot that is
+ * over.
+ */
 bool index_open_close(run_index *x, int64_t before_ms);
-void index_open_sum(run_index *x);
+/* Finds out what is not known of the runs that stay open. */
+void index_open_resolve(run_index *x);
+/* Counts the open runs from next_floor on. The caller frees it. */
+tally index_open_sum(const run_index *x);
+/* Under the lock: makes `sum`, which it takes, what readers count. */
+void index_open_publish(run_index *x, const tally *sum);
 
 /* ---- index_count.c ---- */
 
@@ -206,6 +219,8 @@ void index_open_sum(run_index *x);
 bool index_forget(run_index *x, const run_id *from);
 /* Counts a part of what is not counted. */
 bool index_count_some(run_index *x);
+/* Makes one tally of two that are small, and of slots that nobody asks for any more. */
+bool index_merge_some(run_index *x);
 /* Looks whether runs have ended, or were reopened, without a notice. */
 bool index_check_some(run_index *x);
 

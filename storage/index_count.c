@@ -8,7 +8,7 @@
 #include "storage/index_core.h"
 #include "storage/live_filter.h"
 
-enum { TALLIES_AT_ONCE = 256, ROWS_AT_ONCE = 512 };
+enum { TALLIES_AT_ONCE = 256, ROWS_AT_ONCE = 512, MERGED_AMONG = 8 };
 
 /* ---- Forgetting ---- */
 
@@ -72,8 +72,8 @@ bool index_forget(run_index *x, const run_id *from)
     const tally all = {.first = first, .end = top};
     if (run_id_compare(&first, &top) < 0) index_batch_put_tally(x, &all);
     x->next_floor = top;
-    if (!index_batch_write_uncounted(x, run_id_compare(&first, &top) < 0 ? &first : &top)) return false;
     x->open_count = 0;
+    if (!index_batch_write_uncounted(x, run_id_compare(&first, &top) < 0 ? &first : &top)) return false;
     x->has_counted = false;
     x->count_below = top;
     (void)pthread_mutex_lock(&x->lock);
@@ -114,21 +114,55 @@ static bool count_run(run_index *x, tally *t, const run_id *id)
     return ok;
 }
 
-/* Counts the newest runs of the range, as many as a tally has. */
-static bool count_newest(run_index *x, const tally *all)
-{
+/* The newest runs of a range. */
+typedef struct newest_runs {
     run_id ids[TALLY_RUNS];
+    size_t count;
+    run_id first; /* of their tally */
+    bool is_all;  /* no older ones are in the range */
+} newest_runs;
+
+/* How many of the runs go into one tally: those of a slot, as long as anybody asks which runs are recent. */
+static size_t count_of_slot(const run_index *x, const run_id *ids, size_t count)
+{
+    const int64_t newest_ms = run_id_time_ms(&ids[0]), slot = newest_ms / x->slot_ms;
+    size_t n = 0;
+    if (newest_ms < x->now_ms - TALLY_RECENT_SLOTS * x->slot_ms) return count;
+    while (n < count && run_id_time_ms(&ids[n]) / x->slot_ms == slot) n++;
+    return n;
+}
+
+/* Finds as many as a tally has. */
+static bool find_newest(run_index *x, const tally *all, newest_runs *out)
+{
     const char *error = NULL;
-    long most = (long)x->tally_runs, n = x->b->ops->list(x->b, &all->end, x->tally_runs, ids, &error);
+    long n = x->b->ops->list(x->b, &all->end, x->tally_runs, out->ids, &error);
     assert(x->tally_runs <= TALLY_RUNS);
     if (n < 0) return false;
-    tally t = {.first = n == most ? ids[n - 1] : all->first, .end = all->end, .is_counted = true};
-    while (n > 0 && run_id_compare(&ids[n - 1], &all->first) < 0) n--;
-    if (run_id_compare(&t.first, &all->first) < 0) t.first = all->first;
-    bool ok = index_batch_delete_runs(x, &t.first, &t.end), whole = run_id_equal(&t.first, &all->first);
-    for (long i = 0; ok && i < n; i++) ok = count_run(x, &t, &ids[i]);
-    if (!whole) index_batch_put_tally(x, &(tally){.first = all->first, .end = t.first});
-    if (n > 0)
+    while (n > 0 && run_id_compare(&out->ids[n - 1], &all->first) < 0) n--;
+    out->first = all->first;
+    out->is_all = (size_t)n < x->tally_runs;
+    if (n == 0) return true;
+    out->count = count_of_slot(x, out->ids, (size_t)n);
+    out->is_all = out->is_all && out->count == (size_t)n;
+    if (out->count < (size_t)n)
+        out->first = run_id_behind(&out->ids[out->count]);
+    else if (!out->is_all)
+        out->first = out->ids[out->count - 1];
+    out->is_all = run_id_equal(&out->first, &all->first);
+    return true;
+}
+
+/* Counts the newest runs of the range. */
+static bool count_newest(run_index *x, const tally *all)
+{
+    newest_runs runs = {.count = 0};
+    if (!find_newest(x, all, &runs)) return false;
+    tally t = {.first = runs.first, .end = all->end, .is_counted = true};
+    bool ok = index_batch_delete_runs(x, &t.first, &t.end);
+    for (size_t i = 0; ok && i < runs.count; i++) ok = count_run(x, &t, &runs.ids[i]);
+    if (!runs.is_all) index_batch_put_tally(x, &(tally){.first = all->first, .end = t.first});
+    if (runs.count > 0)
         index_batch_put_tally(x, &t);
     else
         index_batch_delete(x, INDEX_TALLY, &t.first); /* no runs are there any more: nothing has to cover that */
@@ -145,6 +179,63 @@ bool index_count_some(run_index *x)
     ok = count_newest(x, &all);
     tally_free(&all);
     return ok && index_batch_write(x);
+}
+
+/* ---- Merging ---- */
+
+static uint64_t tally_sum(const tally *t)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < t->count; i++) sum += t->classes[i].runs;
+    return sum;
+}
+
+static bool tallies_can_merge(const run_index *x, const tally *older, const tally *newer)
+{
+    if (!older->is_counted || !newer->is_counted || !run_id_equal(&older->end, &newer->first)) return false;
+    return tally_sum(older) + tally_sum(newer) <= x->tally_runs;
+}
+
+static bool merge_write(run_index *x, tally *older, const tally *newer)
+{
+    for (size_t i = 0; i < newer->count; i++)
+        if (!tally_add(older, &newer->classes[i], (int)newer->classes[i].runs)) x->batch.lacks_memory = true;
+    older->end = newer->end;
+    x->next_floor = x->floor;
+    index_batch_delete(x, INDEX_TALLY, &newer->first);
+    index_batch_put_tally(x, older);
+    return index_batch_write(x);
+}
+
+/* Looks at the tally that begins before that id, and the one before that. *at becomes where the former begins;
+ * *is_over: there are no two. */
+static bool merge_two(run_index *x, run_id *at, bool *merged, bool *is_over)
+{
+    tally newer = {.count = 0}, older = {.count = 0};
+    bool ok;
+    *merged = false;
+    *is_over = !index_find_tally(x, at, &newer, &ok);
+    if (*is_over) return ok;
+    *at = newer.first;
+    *is_over = !index_find_tally(x, at, &older, &ok);
+    if (!*is_over && tallies_can_merge(x, &older, &newer)) {
+        *merged = true;
+        ok = merge_write(x, &older, &newer);
+    }
+    tally_free(&newer);
+    tally_free(&older);
+    return ok;
+}
+
+bool index_merge_some(run_index *x)
+{
+    static const uint8_t zeros[10];
+    int64_t ms = x->now_ms - TALLY_RECENT_SLOTS * x->slot_ms;
+    bool merged = false, is_over = ms < 0, ok = true;
+    run_id at = run_id_make(is_over ? 0 : ms, zeros, 0, 1);
+    for (int i = 0; i < MERGED_AMONG && ok && !merged && !is_over; i++) ok = merge_two(x, &at, &merged, &is_over);
+    x->wants_merge = merged;
+    return ok;
 }
 
 /* ---- Live runs ---- */

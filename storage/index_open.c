@@ -61,19 +61,30 @@ static bool open_run_resolve(run_index *x, open_run *r)
     return ok;
 }
 
-void index_open_sum(run_index *x)
+void index_open_resolve(run_index *x)
 {
-    tally sum = {.count = 0};
     for (size_t i = 0; i < x->open_count; i++) {
         open_run *r = &x->open[i];
         if (r->fate == 0 || !r->function) (void)open_run_resolve(x, r);
-        const tally_class of = {.function = r->function, .version = r->version, .fate = r->fate};
-        if (r->fate != 0 && r->function) (void)tally_add(&sum, &of, 1);
     }
-    (void)pthread_mutex_lock(&x->lock);
+}
+
+tally index_open_sum(const run_index *x)
+{
+    tally sum = {.count = 0};
+    for (size_t i = 0; i < x->open_count; i++) {
+        const open_run *r = &x->open[i];
+        const tally_class of = {.function = r->function, .version = r->version, .fate = r->fate};
+        if (r->fate == 0 || !r->function || run_id_compare(&r->run, &x->next_floor) < 0) continue;
+        (void)tally_add(&sum, &of, 1);
+    }
+    return sum;
+}
+
+void index_open_publish(run_index *x, const tally *sum)
+{
     tally_free(&x->open_sum);
-    x->open_sum = sum;
-    (void)pthread_mutex_unlock(&x->lock);
+    x->open_sum = *sum;
 }
 
 /* ---- Tallies of them ---- */
@@ -120,14 +131,26 @@ static size_t count_before(const run_index *x, int64_t ms)
     return lo;
 }
 
+/* How many of the open runs with from <= number < end become the next tally; 0: more may come to them. */
+static size_t count_to_close(const run_index *x, size_t from, size_t end, int64_t before_ms)
+{
+    size_t n = 0;
+    if (from == end) return 0;
+    const int64_t slot = run_id_time_ms(&x->open[from].run) / x->slot_ms;
+    while (from + n < end && n < x->tally_runs && run_id_time_ms(&x->open[from + n].run) / x->slot_ms == slot) n++;
+    bool is_over = (slot + 1) * x->slot_ms <= before_ms;
+    return n == x->tally_runs || is_over ? n : 0;
+}
+
 bool index_open_close(run_index *x, int64_t before_ms)
 {
     size_t old = count_before(x, before_ms), done = 0;
     bool ok = true;
     if (x->open_count > OPEN_MAX && old < x->open_count / 2) old = x->open_count / 2;
-    while (ok && old - done >= x->tally_runs) {
-        ok = open_close_range(x, done, x->tally_runs);
-        done += x->tally_runs;
+    for (size_t n; ok && (n = count_to_close(x, done, old, before_ms)) > 0;) {
+        x->wants_merge = x->wants_merge || n < x->tally_runs;
+        ok = open_close_range(x, done, n);
+        done += n;
         if (ok && x->batch.count >= INDEX_ROWS_AT_ONCE) ok = index_batch_write(x);
     }
     if (!ok) return false;

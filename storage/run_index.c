@@ -21,6 +21,7 @@ run_index *run_index_new(backend *b)
     }
     x->b = b;
     x->tally_runs = TALLY_RUNS;
+    x->slot_ms = TALLY_SLOT_MS;
     x->events_max = INDEX_EVENTS_MAX;
     x->marks.is_blind = true;
     msgpack_sbuffer_init(&x->batch.bytes);
@@ -104,6 +105,7 @@ static bool take_all(run_index *x, int64_t now_ms, bool lost, const run_id *lost
     x->next_floor = x->floor;
     if (!index_apply(x, &x->late_taken)) return false;
     if (!lost && (!index_open_take(x, &x->taken) || !index_open_close(x, now_ms - CLOSE_AFTER_MS))) return false;
+    index_open_resolve(x);
     index_marks_delete(x);
     return x->batch.count == 0 || index_batch_write(x);
 }
@@ -111,6 +113,7 @@ static bool take_all(run_index *x, int64_t now_ms, bool lost, const run_id *lost
 bool run_index_take(run_index *x, int64_t now_ms)
 {
     run_id lost_from;
+    x->now_ms = now_ms;
     if (!x->has_begun && !begin(x)) {
         index_batch_drop(x);
         return false;
@@ -120,17 +123,30 @@ bool run_index_take(run_index *x, int64_t now_ms)
         index_batch_drop(x);
         return false;
     }
+    const tally sum = index_open_sum(x);
+    (void)pthread_mutex_lock(&x->lock);
+    index_open_publish(x, &sum);
+    (void)pthread_mutex_unlock(&x->lock);
     index_feed_done(x);
-    index_open_sum(x);
     return true;
 }
 
-bool run_index_has_more(const run_index *x) { return x->has_begun && (!x->has_counted || !x->has_checked); }
+bool run_index_has_more(const run_index *x)
+{
+    return x->has_begun && (!x->has_counted || !x->has_checked || x->wants_merge);
+}
+
+static bool go_on(run_index *x)
+{
+    if (!x->has_counted) return index_count_some(x);
+    if (!x->has_checked) return index_check_some(x);
+    return !x->wants_merge || index_merge_some(x);
+}
 
 bool run_index_go_on(run_index *x)
 {
     assert(x->has_begun);
-    bool ok = x->has_counted ? x->has_checked || index_check_some(x) : index_count_some(x);
+    bool ok = go_on(x);
     if (!ok) index_batch_drop(x);
     if (ok && !run_index_has_more(x)) x->unread = 0;
     return ok;
@@ -159,7 +175,7 @@ static store_class *sum_new_class(index_sum *s)
     return &s->classes[s->count++];
 }
 
-static void sum_add(index_sum *s, const tally_class *of, bool is_recent)
+static void sum_add(index_sum *s, const tally_class *of, uint64_t recent)
 {
     const char *function = text_pool_keep(&s->names, of->function, strlen(of->function));
     const char *version = text_pool_keep(&s->names, of->version, strlen(of->version));
@@ -172,13 +188,25 @@ static void sum_add(index_sum *s, const tally_class *of, bool is_recent)
         return;
     }
     c->runs += of->runs;
-    if (is_recent) c->recent += of->runs;
+    c->recent += recent;
 }
 
 typedef struct summing {
     index_sum *sum;
     run_id last;
 } summing;
+
+/* How many of `runs` runs of the tally began since the moment asked for. They all began in the slot in which the tally
+ * ends, and count as if they had at even distances. */
+static uint64_t sum_recent(const index_sum *s, const tally *t, uint64_t runs)
+{
+    int64_t first_ms = run_id_time_ms(&t->first), end_ms = run_id_time_ms(&t->end) + 1;
+    int64_t slot_ms = (end_ms - 1) / TALLY_SLOT_MS * TALLY_SLOT_MS;
+    if (first_ms < slot_ms) first_ms = slot_ms;
+    if (first_ms >= s->recent_from_ms) return runs;
+    if (end_ms <= s->recent_from_ms) return 0;
+    return runs * (uint64_t)(end_ms - s->recent_from_ms) / (uint64_t)(end_ms - first_ms);
+}
 
 static void on_tally_to_sum(void *arg, store_bytes key, store_bytes value)
 {
@@ -188,17 +216,15 @@ static void on_tally_to_sum(void *arg, store_bytes key, store_bytes value)
     bool ok = tally_read(value, &s->last, &s->sum->names, &t);
     s->sum->whole = s->sum->whole && ok && t.is_counted;
     if (!ok) return;
-    bool is_recent = run_id_time_ms(&t.first) >= s->sum->recent_from_ms;
-    for (size_t i = 0; i < t.count; i++) sum_add(s->sum, &t.classes[i], is_recent);
+    for (size_t i = 0; i < t.count; i++) sum_add(s->sum, &t.classes[i], sum_recent(s->sum, &t, t.classes[i].runs));
     tally_free(&t);
 }
 
-static void sum_tallies(run_index *x, index_sum *out)
+static void sum_tallies(run_index *x, const run_id *below_all, index_sum *out)
 {
     static const run_id lowest;
     index_bounds bounds;
-    summing s = {.sum = out};
-    memset(s.last.bytes, 0xff, RUN_ID_BYTES);
+    summing s = {.sum = out, .last = *below_all};
     for (backend_scan got = BACKEND_SCAN_MORE; got == BACKEND_SCAN_MORE && !out->error;) {
         const run_id below = s.last;
         const store_range range = index_range(&bounds, INDEX_TALLY, &lowest, &below, SUMMED_AT_ONCE);
@@ -206,15 +232,18 @@ static void sum_tallies(run_index *x, index_sum *out)
     }
 }
 
+/* The floor is taken with the sum of what is open: tallies that come meanwhile are of runs in that sum. */
 void run_index_sum(run_index *x, index_sum *out)
 {
-    index_view view;
-    out->whole = run_index_view(x, &view);
-    sum_tallies(x, out);
+    run_id floor;
     (void)pthread_mutex_lock(&x->lock);
-    /* The runs that lie in memory are the newest: they count as recent also where few began lately. */
-    for (size_t i = 0; i < x->open_sum.count; i++) sum_add(out, &x->open_sum.classes[i], true);
+    floor = x->floor;
+    out->whole = x->is_ready && !x->is_lost;
+    if (x->marks.is_blind) memset(floor.bytes, 0xff, RUN_ID_BYTES);
+    for (size_t i = 0; i < x->open_sum.count; i++) /* open runs began some minutes ago at most */
+        sum_add(out, &x->open_sum.classes[i], x->open_sum.classes[i].runs);
     (void)pthread_mutex_unlock(&x->lock);
+    sum_tallies(x, &floor, out);
 }
 
 void index_sum_free(index_sum *s)

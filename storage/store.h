@@ -245,7 +245,8 @@ STORE_ASKS store_find(store_port *p, const run_query *q, void (*on_found)(void *
 typedef struct store_class {
     const char *function, *version;
     run_fate fate;
-    uint64_t runs, recent; /* recent: of those that began since the moment asked for, about */
+    uint64_t runs, recent; /* recent: of those that began since the moment asked for, at most two hours ago;
+                              about */
 } store_class;
 
 typedef struct store_counts {

@@ -307,6 +307,7 @@ static void index_open(void)
     x = run_index_new(subject.b);
     CHECK(x);
     x->tally_runs = 10;
+    x->slot_ms = roll(2) ? TALLY_SLOT_MS : 1 + roll(5000);
     x->events_max = roll(2) ? INDEX_EVENTS_MAX : 3 + roll(20);
 }
 
@@ -542,13 +543,21 @@ static void begin_many(void)
     x->events_max = 8;
 }
 
+/* The indexer takes nothing meanwhile. */
+static void end_many(int count)
+{
+    is_working = true;
+    for (int i = 0; i < count; i++) end_one(true);
+    tell();
+    is_working = false;
+}
+
 /* Of ends that find no room nothing is counted anew: their runs have rows. */
 static void test_ends_without_room(void)
 {
     index_sum sum = {.recent_from_ms = 0};
     begin_many();
-    for (int i = 0; i < 30; i++) end_one(true);
-    tell();
+    end_many(30);
     CHECK(x->late.count == 8 && !x->is_lost && x->is_unchecked);
     for (int i = 0; i < 10; i++) ask();
     CHECK(run_index_take(x, now_ms));
@@ -583,8 +592,7 @@ static void test_retention_waits(void)
         (void)pthread_mutex_unlock(&x->lock);
         CHECK(late <= 4);
     }
-    for (int i = 0; i < 4; i++) end_one(true);
-    tell();
+    end_many(4);
     CHECK(!x->is_lost && !x->is_unchecked && x->late.count + x->fresh.count == 8);
     CHECK(run_index_take(x, now_ms));
     CHECK(pthread_join(sweeper, NULL) == 0);
