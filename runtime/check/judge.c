@@ -142,7 +142,8 @@ static bool record_is_sleep(const record *r) { return r->last->kind == ENTRY_SLE
 static check_verdict judge_input(const trial *t, const fact *f, const record *r)
 {
     const entry *e = r->last;
-    bool is_other = e->input_hash != 0 && f->hash != 0 && e->input_hash != f->hash;
+    bool goes_on = e->kind == ENTRY_STEP_FAILED && e->due_ms > 0; /* with an attempt of the new input */
+    bool is_other = !goes_on && e->input_hash != 0 && f->hash != 0 && e->input_hash != f->hash;
     if (!is_other) return ok;
     const char *path = fact_path(t, f);
     if (e->kind != ENTRY_STEP_DONE || (e->input.len == 0 && e->input_bytes > 0))

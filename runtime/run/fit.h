@@ -21,10 +21,9 @@ bool fit_is_step(run *r, const replay_record *rec, const struct step_spec *spec)
  * fatal one. */
 failure fit_misfit(run *r, const replay_record *rec, const char *what, const char *id);
 
-/* Compares the input that the step's record was made from with the one that the code now passes. True: the record is to
- * be used; another input is
- * reported once for each version of the endpoint. False: the run has been stopped, since its endpoint
- * has on_difference SW_STOP, and the caller raises an unwind. */
+/* Compares the input that the step's result, or its last failure, was made from with the one that the code now passes.
+ * True: the record is to be used; another input is reported once for each version of the endpoint. False: the run has
+ * been stopped, since its endpoint has on_difference SW_STOP, and the caller raises an unwind. */
 bool fit_check_input(run *r, const struct step_spec *spec, replay_record *rec);
 
 /* The handler has returned: reports what the journal has and the handler did not ask for, in the log once for all runs

@@ -55,6 +55,22 @@ static void on_try(sw_ctx *c)
     finish(c, out);
 }
 
+/* Fails until the program has changed, which passes another input then. */
+static sw_value call_late(sw_ctx *c, sw_value input)
+{
+    count_up(sw_as_int(input, 0) < 100 ? &seen->calls : &seen->others);
+    if (!changed()) sw_fail(c, "not with this input");
+    return input;
+}
+
+static void on_late(sw_ctx *c)
+{
+    sw_group *g = sw_group_new(c);
+    sw_group_step_with(g, "call", call_late, input_of(1), &(sw_step_options){.backoff_ms = 50, .backoff_max_ms = 50});
+    sw_group_step(g, "hold", hold, sw_nil());
+    sw_reply_json(c, 200, sw_at(sw_group_wait(g), 0));
+}
+
 static void on_each(sw_ctx *c)
 {
     sw_value inputs = sw_array(c, 3, sw_int(1), input_of(2), sw_int(3));
@@ -99,6 +115,7 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "GET /step", on_step, &stops);
     sw_endpoint(app, "GET /try", on_try, &stops);
     sw_endpoint(app, "GET /each", on_each, &stops);
+    sw_endpoint(app, "GET /late", on_late, &stops);
     sw_endpoint(app, "GET /group", on_group, &stops);
     sw_endpoint(app, "GET /kinds", on_kinds, &stops);
     sw_endpoint(app, "GET /sleep", on_sleep, &stops);
@@ -269,6 +286,26 @@ static void test_default(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+/* A step without a result has none that another input could not fit: its next attempt is made with that. */
+static void test_no_result(void)
+{
+    char run[128], output[1024];
+    memset(seen, 0, sizeof *seen);
+    snprintf(data, sizeof data, "%s/late", root);
+    start(1);
+    begin("/late", run, output);
+    wait_page(run, "\"kind\":\"step failed\"");
+    die();
+    start(2);
+    set(&seen->open, 1);
+    wait_page(run, "\"state\":\"succeeded\"");
+    CHECK(!strstr(a.body, "\"kind\":\"stopped\"") && !strstr(a.body, "inputsDiffered"));
+    ask(NULL, output, "");
+    CHECK_STR(a.body, "101");
+    CHECK(seen->calls > 0 && seen->others == 1);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
 /* A run that is stopped can also be cancelled. */
 static void test_cancel(void)
 {
@@ -291,6 +328,7 @@ static const check_case cases[] = {{"another input stops the run", test_inputs},
                                    {"so does a journal that does not fit", test_kinds},
                                    {"an attempt under way ends and counts", test_under_way},
                                    {"by default it is only reported", test_default},
+                                   {"an attempt that failed is no result", test_no_result},
                                    {"a run that stopped is cancelled", test_cancel}};
 
 SERVED_MAIN_NOTES(serve, seen, cases)
