@@ -100,7 +100,7 @@ static void trace_settle(task *t, task_trace *trace)
     if (t->run && t->run->replay && replay_reopened(t->run->replay))
         trace->generation = replay_reopened(t->run->replay)->attempt;
     trace->span = out ? trace_request_span(trace) : trace->caller.span;
-    const uint64_t draw = has_caller ? sampler_draw(trace->caller.trace) : trace->span;
+    const uint64_t draw = out && sampler_draws(&out->env.sampler) ? sampler_draw(task_trace_id(trace)) : 0;
     trace->is_sampled =
         out ? sampler_takes(&out->env.sampler, draw, trusted) : trusted && trusted->flags & TRACE_FLAG_SAMPLED;
     assert(trace->span != 0);

@@ -31,6 +31,8 @@ bool sampler_read(const char *name, const char *argument, sampler *out)
     return known;
 }
 
+bool sampler_draws(const sampler *s) { return s->share > 0 && s->share < 1; }
+
 uint64_t sampler_draw(const uint8_t trace[TRACE_ID_BYTES])
 {
     uint64_t bits = 0;

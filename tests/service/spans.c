@@ -273,6 +273,33 @@ static void test_plain(void)
     wire_shut();
 }
 
+/* ---- Samplers ---- */
+
+/* A trace is drawn by its id alone: a service behind this one, with the same share, comes to the same. */
+static void test_drawn(void)
+{
+    enum { RUNS = 24 };
+    static spans all;
+    CHECK(setenv("OTEL_TRACES_SAMPLER", "traceidratio", 1) == 0 && setenv("OTEL_TRACES_SAMPLER_ARG", "0.5", 1) == 0);
+    wire_listen(answer_ok);
+    start("5");
+    for (int i = 0; i < RUNS; i++) call("POST", server_url("/one"), NULL, "", 0, &a);
+    for (int i = 0; i < RUNS; i++) call(NULL, server_url("/nothing"), NULL, NULL, 0, &a);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    static const char *const names[] = {"POST /one", "GET /nothing"};
+    for (int n = 0; n < 2; n++) {
+        spans_of(&all, names[n]);
+        CHECK(all.count > 0 && all.count < RUNS);
+        for (size_t i = 0; i < all.count; i++) {
+            const char *id = strstr(all.text[i], "\"traceId\":\"");
+            CHECK(id);
+            CHECK(id[strlen("\"traceId\":\"") + 16] < '8'); /* the first digit of the last 8 bytes */
+        }
+    }
+    wire_shut();
+    CHECK(unsetenv("OTEL_TRACES_SAMPLER") == 0 && unsetenv("OTEL_TRACES_SAMPLER_ARG") == 0);
+}
+
 /* ---- Each span is exported, or counted ---- */
 
 static unsigned metric(const char *name)
@@ -317,6 +344,7 @@ static void test_counted(void)
 static const check_case cases[] = {{"a run that was never on disk has not succeeded", test_never_on_disk},
                                    {"one that was on disk has", test_perhaps_on_disk},
                                    {"a plain request is told of as its client saw it", test_plain},
+                                   {"a trace is drawn by its id", test_drawn},
                                    {"spans that find no room are counted", test_counted}};
 
 SERVED_MAIN_NOTES(serve, seen, cases)
