@@ -115,6 +115,27 @@ void entry_json_used(json_writer *w, const int64_t used[ENTRY_USED])
     json_put_int(w, "units", used[ENTRY_UNITS]);
 }
 
+msgpack_object entry_json_text(entry_text t)
+{
+    sw_value v = {.type = MSGPACK_OBJECT_STR};
+    v.via.str.ptr = t.data;
+    v.via.str.size = (uint32_t)t.len;
+    return v;
+}
+
+/* The text of a label, hidden as it is among all labels of the run. */
+static void put_label(json_writer *w, const entry *e)
+{
+    msgpack_object_kv pair = {entry_json_text(e->id), entry_json_text(e->value)};
+    sw_value labels = {.type = MSGPACK_OBJECT_MAP};
+    labels.via.map.ptr = &pair;
+    labels.via.map.size = 1;
+    if (redact_value(w->hides, &w->arena, &labels))
+        json_put_value(w, "value", labels.via.map.ptr[0].val);
+    else
+        w->is_short = true;
+}
+
 void entry_json_put(json_writer *w, const entry *e)
 {
     json_open_map(w, NULL);
@@ -131,7 +152,7 @@ void entry_json_put(json_writer *w, const entry *e)
     entry_json_packed(w, "input", e->input);
     if (e->input_bytes) json_put_int(w, "inputLeftOut", (int64_t)e->input_bytes);
     if (e->kind == ENTRY_LABEL)
-        put_bytes(w, "value", e->value);
+        put_label(w, e);
     else
         entry_json_packed(w, "value", e->value);
     if (e->kind == ENTRY_USAGE) entry_json_used(w, e->used);

@@ -10,6 +10,8 @@
 void entry_json_put(json_writer *w, const entry *e);
 /* A msgpack value as the member `name`; nothing if it is empty or damaged. */
 void entry_json_packed(json_writer *w, const char *name, entry_text packed);
+/* A text as a value, which borrows it. */
+msgpack_object entry_json_text(entry_text t);
 /* What a run has used, as members. */
 void entry_json_used(json_writer *w, const int64_t used[ENTRY_USED]);
 /* The target of a request as the member "target". */

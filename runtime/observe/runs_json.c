@@ -10,20 +10,12 @@
 
 static void put_bytes(json_writer *w, const char *name, entry_text s) { json_put_bytes(w, name, s.data, s.len); }
 
-static sw_value text_value(entry_text t)
-{
-    sw_value v = {.type = MSGPACK_OBJECT_STR};
-    v.via.str.ptr = t.data;
-    v.via.str.size = (uint32_t)t.len;
-    return v;
-}
-
 static void put_labels(json_writer *w, const run_remarks *r)
 {
     msgpack_object_kv pairs[REMARKS_LABELS_MAX];
     sw_value labels = {.type = MSGPACK_OBJECT_MAP};
     for (uint32_t i = 0; i < r->label_count; i++)
-        pairs[i] = (msgpack_object_kv){text_value(r->labels[i].key), text_value(r->labels[i].value)};
+        pairs[i] = (msgpack_object_kv){entry_json_text(r->labels[i].key), entry_json_text(r->labels[i].value)};
     labels.via.map.ptr = pairs;
     labels.via.map.size = r->label_count;
     if (r->label_count > 0) json_put_value(w, "labels", labels);

@@ -79,6 +79,8 @@ static sw_value branch(sw_ctx *c, sw_value input) { return sw_step(c, "deep", pr
 
 static void on_order(sw_ctx *c)
 {
+    sw_label(c, "what", "a present");
+    sw_label(c, "shop", "the corner");
     (void)sw_step(c, "price", price, sw_map(c, "what", sw_str(c, "tea"), NULL));
     (void)sw_step_with(c, "charge", charge, sw_nil(), &(sw_step_options){.backoff_ms = 1, .backoff_max_ms = 1});
     sw_group *g = sw_group_new(c);
@@ -445,6 +447,8 @@ static void test_redacted(void)
     CHECK_STR(text_at(json_object_get(step_at(0), "input"), "what"), "[redacted]");
     CHECK_STR(text_at(json_object_get(step_at(0), "value"), "cents"), "[redacted]");
     CHECK(strstr(a.body, "{\"name\":\"X-Order\",\"value\":\"[redacted]\"}"));
+    CHECK_STR(text_at(json_object_get(page, "labels"), "what"), "[redacted]");
+    CHECK(!strstr(a.body, "a present") && strstr(a.body, "\"id\":\"shop\",\"value\":\"the corner\""));
     CHECK(!strstr(a.body, "pin\\\":1234") && !strstr(a.body, "\"cents\":1200"));
     snprintf(list, sizeof list, "/_sw/runs?limit=1");
     call(NULL, server_url(list), NULL, NULL, 0, &a);
