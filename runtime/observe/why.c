@@ -75,14 +75,14 @@ static void why_name(why *out, entry_text id, uint64_t path)
 
 /* ---- What an attempt failed for ---- */
 
-/* The call that was answered with this status, or the last one; nil: there was none. */
+/* The last call that was answered with this status: one before it was tolerated. Nil: it is not among the calls that
+ * the entry has. */
 static sw_value cause_call(sw_value calls, int status)
 {
     sw_value call = sw_nil();
     for (size_t i = 0; i < sw_len(calls); i++) {
-        if (sw_type(sw_at(calls, i)) != SW_ARRAY) continue;
-        call = sw_at(calls, i);
-        if (sw_as_int(sw_at(call, 2), 0) == status) return call;
+        sw_value one = sw_at(calls, i);
+        if (sw_type(one) == SW_ARRAY && sw_as_int(sw_at(one, 2), 0) == status) call = one;
     }
     return call;
 }
@@ -244,7 +244,9 @@ static void why_running(const why_case *c, why *out)
     const survey *now = c->now;
     unsigned attempts = 0;
     const survey_strand *s = strand_attempt(now, &attempts);
-    if (s) {
+    if (s && (s->wait == SURVEY_CLOSED || s->wait == SURVEY_FULL)) {
+        why_journal(out, s);
+    } else if (s) {
         why_attempt(c, out, s, attempts);
     } else if ((s = strand_first_of(now, 1U << SURVEY_TURN | 1U << SURVEY_WORK)) || !now->strands) {
         out->kind = "computing";

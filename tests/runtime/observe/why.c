@@ -205,6 +205,60 @@ static void test_leaving(void)
     check_told("leaving", "", 0, "leaves memory for the next process");
 }
 
+/* An attempt that waits for the journal waits for nothing else, whichever call of it is open. */
+static void test_attempt_at_gate(void)
+{
+    static const char *const texts[] = {"waits until the journal takes writes again, before it goes on with write",
+                                        "waits for room in the journal's queue (--journal-queue-max), before it goes "
+                                        "on with write"};
+    for (int full = 0; full < 2; full++) {
+        begin();
+        survey_strand *s = has_strand(0, full ? SURVEY_FULL : SURVEY_CLOSED, "write", 7);
+        s->since_ms = NOW - 40000;
+        calls[0] = (survey_call){
+            .method = entry_text_of("POST"), .host = entry_text_of("api.x"), .since_ms = NOW - 39000, .answered = true};
+        s->calls = &calls[0];
+        check_told("journal", "write", 0, texts[full]);
+    }
+}
+
+/* [[GET, hosts[i], statuses[i], "", 80, 512]..., -status] */
+static entry_text calls_to(const char *const hosts[], const int statuses[], size_t count, int status)
+{
+    static msgpack_sbuffer packed;
+    msgpack_packer pk;
+    packed.size = 0;
+    msgpack_packer_init(&pk, &packed, msgpack_sbuffer_write);
+    CHECK_INT(msgpack_pack_array(&pk, count + 1), 0);
+    CHECK_INT(msgpack_pack_int(&pk, -status), 0);
+    for (size_t i = 0; i < count; i++) {
+        CHECK_INT(msgpack_pack_array(&pk, 6), 0);
+        CHECK_INT(msgpack_pack_str_with_body(&pk, "GET", 3), 0);
+        CHECK_INT(msgpack_pack_str_with_body(&pk, hosts[i], strlen(hosts[i])), 0);
+        CHECK_INT(msgpack_pack_int(&pk, statuses[i]), 0);
+        CHECK_INT(msgpack_pack_str_with_body(&pk, "", 0), 0);
+        CHECK_INT(msgpack_pack_int(&pk, 80), 0);
+        CHECK_INT(msgpack_pack_int(&pk, 512), 0);
+    }
+    return (entry_text){packed.data, packed.size};
+}
+
+/* The host that is named is the one that answered so last; if no call that is noted did, none is. */
+static void test_causes(void)
+{
+    static const char *const hosts[] = {"cache.example", "api.example", "log.example"};
+    static const int tolerated[] = {404, 404, 200}, others[] = {200, 503, 200};
+    begin();
+    now.slot = SLOT_PARKED;
+    now.due_ms = NOW + 60000;
+    now.awaits = slot_awaits_path(8);
+    has_failed(8, "fetch", NOW + 60000, calls_to(hosts, tolerated, 3, 404));
+    check_told("retry", "fetch", NOW + 60000, "waits 60 s for attempt 3 of fetch (404 from api.example)");
+    journal.size = 0;
+    has_failed(8, "fetch", NOW + 60000, calls_to(hosts, others, 3, 404));
+    check_told("retry", "fetch", NOW + 60000, "waits 60 s for attempt 3 of fetch (connect to 10.0.0.1:80: refused)");
+}
+
 /* ---- Outside memory ---- */
 
 /* The slot of a run that recovery has found has the time alone. */
@@ -378,6 +432,8 @@ static const check_case cases[] = {{"an attempt under way is named, with its cal
                                    {"of many the oldest attempt is named", test_many},
                                    {"waits for a time are named, with what failed", test_waits_in_memory},
                                    {"waits for the journal are named", test_journal},
+                                   {"so are those of attempts", test_attempt_at_gate},
+                                   {"the host that refused is named, or none", test_causes},
                                    {"code at work is named", test_code},
                                    {"a run on its way out says whereto", test_leaving},
                                    {"a parked run says what its timer is for", test_parked},
