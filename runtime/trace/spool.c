@@ -11,9 +11,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "runtime/base/clock.h"
+
 typedef enum slot_state { SLOT_FREE, SLOT_OPEN, SLOT_HELD, SLOT_READY, SLOT_SENDING } slot_state;
 
-enum { PATH_BYTES = 4096, READY_MOST = 1 << 20, TOUCH_BYTES = 4096 };
+enum { PATH_BYTES = 4096, READY_MOST = 1 << 20, TOUCH_EACH_MS = 1000, TOUCH_LEAST = 64 };
 
 /* The file begins with it; records follow. In the machine's order: the file is of one machine. */
 typedef struct spool_head {
@@ -45,6 +47,8 @@ struct spool {
     size_t sending; /* records that the exporter has */
     size_t batch_at;
     uint64_t dropped;
+    size_t taken;           /* records, since the last touch */
+    int64_t touched_ms;     /* steady; the exporter's */
     former_request *former; /* in the order of the runs' ids */
     size_t former_count;
     uint64_t former_alive_ns;
@@ -312,6 +316,7 @@ static span *spool_take_free(spool *s)
 {
     assert(s->free_count <= s->count);
     if (s->free_count == 0) return NULL;
+    s->taken++;
     span *p = &s->records[s->free_list[--s->free_count]];
     assert(span_state(p) == SLOT_FREE);
     return p;
@@ -426,11 +431,34 @@ void spool_free(spool *s, span *const *spans, size_t count)
     (void)pthread_mutex_unlock(&s->lock);
 }
 
+/* Returns the number-th record that will be taken from now on; NULL: there are not so many free. */
+static span *spool_next_free(spool *s, size_t number)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    span *p = number < s->free_count ? &s->records[s->free_list[s->free_count - 1 - number]] : NULL;
+    (void)pthread_mutex_unlock(&s->lock);
+    return p;
+}
+
+/* As many as were taken in the time before, and a few. A record, which lies in one page, may be taken meanwhile. */
+static void spool_touch(spool *s)
+{
+    (void)pthread_mutex_lock(&s->lock);
+    const size_t most = s->taken + TOUCH_LEAST;
+    s->taken = 0;
+    (void)pthread_mutex_unlock(&s->lock);
+    span *p;
+    for (size_t i = 0; i < most && (p = spool_next_free(s, i)); i++)
+        (void)__atomic_fetch_add(&p->state, 0, __ATOMIC_RELAXED);
+}
+
 void spool_tend(spool *s)
 {
+    const int64_t now_ms = clock_steady_ms();
     spool_set_alive(s, span_now_ns());
-    for (size_t at = 0; at < spool_bytes(s); at += TOUCH_BYTES)
-        (void)__atomic_fetch_add((uint32_t *)(void *)((char *)s->head + at), 0, __ATOMIC_RELAXED);
+    if (s->touched_ms && now_ms - s->touched_ms < TOUCH_EACH_MS) return;
+    s->touched_ms = now_ms;
+    spool_touch(s);
 }
 
 spool_figures spool_figures_of(spool *s)

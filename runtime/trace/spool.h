@@ -66,8 +66,9 @@ void spool_batch_at(spool *s, size_t spans); /* before others use it */
 /* Takes up to `max` spans that wait, the oldest first. */
 size_t spool_take(spool *s, span **out, size_t max);
 void spool_free(spool *s, span *const *spans, size_t count); /* they are exported, or given up */
-/* Writes that the process lives, and touches what others will write to: it is this thread that waits then, when the
- * kernel has to make a page of the file writable. */
+/* Writes that the process lives; and once a second touches the records that others will take next: it is this thread
+ * that waits then, when the kernel has to make a page of the file writable. No others: the kernel writes each page that
+ * was touched back to the disk, again and again. */
 void spool_tend(spool *s);
 
 typedef struct spool_figures {

@@ -235,6 +235,36 @@ static void test_files(void)
     end();
 }
 
+/* KiB of the spool's file that this process has touched. */
+static long touched_kib(void)
+{
+    char line[512];
+    long kib = -1;
+    bool is_ours = false;
+    FILE *f = fopen("/proc/self/smaps", "r");
+    CHECK(f);
+    while (fgets(line, sizeof line, f)) {
+        if (strchr(line, '-') < strchr(line, ' ') && strchr(line, '-')) is_ours = strstr(line, path) != NULL;
+        if (is_ours && strncmp(line, "Rss:", 4) == 0) kib = strtol(line + 4, NULL, 10);
+    }
+    fclose(f);
+    CHECK(kib >= 0);
+    return kib;
+}
+
+/* What nobody uses stays clean: the kernel would write it to the disk again and again. */
+static void test_idle(void)
+{
+    begin();
+    spool *s = open_spool(8192); /* 16 MiB */
+    for (int i = 0; i < 3; i++) spool_tend(s);
+    CHECK(touched_kib() > 16 && touched_kib() < 1024);
+    for (uint64_t i = 1; i <= 4000; i++) make_ready(s, i, "busy");
+    CHECK(touched_kib() > 4000);
+    spool_close(s);
+    end();
+}
+
 enum { THREADS = 3, SPANS_EACH = 5000 };
 static spool *shared;
 
@@ -308,6 +338,7 @@ static const check_case cases[] = {{"what a span says", test_items},
                                    {"a process that is killed", test_killed},
                                    {"what was said of an end", test_held},
                                    {"no room", test_full},
+                                   {"an idle spool leaves the disk alone", test_idle},
                                    {"files", test_files},
                                    {"many threads", test_threads}};
 
