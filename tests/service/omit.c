@@ -103,6 +103,31 @@ static void test_left_out(void)
     CHECK(!folder_has_hidden(data));
 }
 
+/* Asks for a fork that has another body, as JSON text. */
+static void fork_with(const char *id, const char *body)
+{
+    char path[128], wish[256];
+    snprintf(path, sizeof path, "/_sw/runs/%s/fork", id);
+    snprintf(wish, sizeof wish, "{\"body\":%s}", body);
+    call("POST", server_url(path), (const char *const[]){"Content-Type: application/json", NULL}, wish, 0, &a);
+}
+
+static void test_fork(void)
+{
+    char id[64];
+    start();
+    post(NULL, "{}");
+    answer_header(&a, "X-Run-Id", id, sizeof id);
+    fork_with(id, "\"pin=" HIDDEN "\"");
+    CHECK_INT(a.status, 400);
+    CHECK(strstr(a.body, "nothing was done"));
+    fork_with(id, "{\"pin\":\"" HIDDEN "\",\"n\":7}");
+    CHECK_INT(a.status, 202);
+    while (server_metric("runs_succeeded_total") < 2) usleep(2000);
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    CHECK(!folder_has_hidden(data));
+}
+
 static void test_no_json(void)
 {
     static const char *const bodies[] = {"pin=" HIDDEN, "{\"pin\":\"" HIDDEN "\"", "{\"pin\":\"" HIDDEN "\"} x"};
@@ -187,6 +212,7 @@ static void test_wrong_key(void)
 }
 
 static const check_case cases[] = {{"no handler and no file has what is left out", test_left_out},
+                                   {"a fork's body lacks it too", test_fork},
                                    {"a body that is not JSON is refused", test_no_json},
                                    {"an Idempotency-Key does not depend on it", test_key},
                                    {"an operator's body neither", test_operators},
