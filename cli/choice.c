@@ -7,9 +7,16 @@
 static const struct {
     cli_option option;
     const char *name;
-} parameters[] = {
-    {OPTION_STATE, "state"}, {OPTION_ENDPOINT, "endpoint"}, {OPTION_RUN_VERSION, "version"}, {OPTION_LABEL, "label"},
-    {OPTION_ID, "id"},       {OPTION_ERROR, "error"},       {OPTION_FROM, "from"},           {OPTION_TO, "to"}};
+} parameters[] = {{OPTION_STATE, "state"},
+                  {OPTION_ENDPOINT, "endpoint"},
+                  {OPTION_RUN_VERSION, "version"},
+                  {OPTION_LABEL, "label"},
+                  {OPTION_ID, "id"},
+                  {OPTION_ERROR, "error"},
+                  {OPTION_FAILED_STEP, "step"},
+                  {OPTION_KIND, "kind"},
+                  {OPTION_FROM, "from"},
+                  {OPTION_TO, "to"}};
 enum { PARAMETERS = sizeof parameters / sizeof *parameters };
 
 const char *choice_query(cli *c)

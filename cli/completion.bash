@@ -16,7 +16,7 @@ _stepwell() {
         return ;;
     esac
     local general="--url --token-file --data --json --help --version"
-    local filters="--state --endpoint --run-version --label --id --error --from --to"
+    local filters="--state --endpoint --run-version --label --id --error --step --kind --from --to"
     local words=
     if [ -z "$noun" ]; then
         words="runs bulk stats settings journal backup restore doctor $general"

@@ -5,8 +5,8 @@
 
 #define FILTERS                                                                                                        \
     (OPTION_BIT(OPTION_STATE) | OPTION_BIT(OPTION_ENDPOINT) | OPTION_BIT(OPTION_RUN_VERSION) |                         \
-     OPTION_BIT(OPTION_LABEL) | OPTION_BIT(OPTION_ID) | OPTION_BIT(OPTION_ERROR) | OPTION_BIT(OPTION_FROM) |           \
-     OPTION_BIT(OPTION_TO))
+     OPTION_BIT(OPTION_LABEL) | OPTION_BIT(OPTION_ID) | OPTION_BIT(OPTION_ERROR) | OPTION_BIT(OPTION_FAILED_STEP) |    \
+     OPTION_BIT(OPTION_KIND) | OPTION_BIT(OPTION_FROM) | OPTION_BIT(OPTION_TO))
 
 enum { MANY = 60 };
 
@@ -20,7 +20,7 @@ const command commands[] = {
     {"runs", "release", "RUN...", 1, MANY, 0, runs_release, "lets stopped runs go on"},
     {"runs", "resume", "RUN...", 1, MANY, OPTION_BIT(OPTION_TIMEOUT), runs_resume,
      "lets failed or cancelled runs go on"},
-    {"runs", "fork", "RUN", 1, 1, OPTION_BIT(OPTION_STEP) | OPTION_BIT(OPTION_BODY) | OPTION_BIT(OPTION_DRY_RUN),
+    {"runs", "fork", "RUN", 1, 1, OPTION_BIT(OPTION_FROM_STEP) | OPTION_BIT(OPTION_BODY) | OPTION_BIT(OPTION_DRY_RUN),
      runs_fork, "a new run that has what this one has done"},
     {"runs", "export", "RUN", 1, 1, OPTION_BIT(OPTION_OUTPUT), runs_export, "a run with its journal, as JSON"},
     {"bulk", NULL, "ACTION", 1, 1,

@@ -115,7 +115,8 @@ static void fork_print(cli *c, sw_value plan)
 
 cli_end runs_fork(cli *c)
 {
-    const char *from = text_member(c, "from", c->values[OPTION_STEP]), *body = body_member(c, c->values[OPTION_BODY]);
+    const char *from = text_member(c, "from", c->values[OPTION_FROM_STEP]),
+               *body = body_member(c, c->values[OPTION_BODY]);
     cli_reply reply;
     if (!body) return CLI_USAGE;
     if (cli_has(c, OPTION_DATA)) return steer(c, NULL);

@@ -30,8 +30,8 @@ typedef struct run_filter {
 void run_filter_init(run_filter *f, const sw_app *app);
 /* Whether that is the name of something that can be set. */
 bool run_filter_knows(const char *name);
-/* Sets `endpoint`, `state`, `version`, `label`, `from`, `to`, `id`, `error`, `after` or `before`. Returns NULL, or what
- * is wrong with the value: a sentence, static. */
+/* Sets `endpoint`, `state`, `version`, `label`, `from`, `to`, `id`, `error`, `step`, `kind`, `after` or `before`.
+ * Returns NULL, or what is wrong with the value: a sentence, static. */
 const char *run_filter_set(run_filter *f, const char *name, const char *value);
 
 /* Means only runs with ids below this one, besides. */

@@ -315,7 +315,14 @@ def bulk():
         end, said = at_terminal(words, b"N\n", p.env)
         assert end == 1 and "cancel 3 runs? [y/N]" in said and "nothing was done" in said, (end, said)
         assert [p.state(run) for run in runs] == ["sleeping"] * 3
-        end, said = at_terminal(words, b"y\n", p.env)
+        late = []
+
+        def one_more():  # begins while somebody makes up their mind
+            time.sleep(0.1)
+            late.append(p.ask("/sleep", prefer=True))
+
+        end, said = at_terminal(words, b"y\n", p.env, one_more)
+        assert p.state(late[0]) in ("running", "sleeping"), said
         by = re.search(r"run (\w{26}) does it", said)
         assert end == 0 and by and f"{by[1]} succeeded" in said and "3 done, 0 pending, 0 skipped" in said, (end, said)
         assert [p.state(run) for run in runs] == ["cancelled"] * 3
@@ -439,6 +446,7 @@ def offline():
     assert rows[2]["labels"] == {"customer": "ann"} and rows[1]["state"] == "sleeping", rows
     for filter, ids in ((["--state", "failed"], [failed]), (["--label", "customer:ann"], [works]),
                         (["--endpoint", "GET /sleep"], [asleep]), (["--error", "BROKEN"], [failed]),
+                        (["--step", "fail", "--kind", "broken"], [failed]), (["--step", ""], []), (["--kind", "x"], []),
                         (["--id", works[:26]], [works]), (["--before", failed], [asleep, works]),
                         (["--from", "2100-01-01T00:00:00Z"], []), (["--to", "4102444800000"], [failed, asleep, works])):
         out = expect(0, "runs", "list", "--json", *filter, *data)[0]
