@@ -10,6 +10,7 @@
 
 #include "http/client/client.h"
 #include "runtime/base/log.h"
+#include "runtime/base/utf8.h"
 
 enum {
     NAME_BYTES = 96,
@@ -17,7 +18,8 @@ enum {
     DELAY_MS = 5000,
     QUEUE_MAX = 2048,
     BATCH_MAX = 512,
-    QUEUE_MOST = 1 << 18 /* 512 MiB of records */
+    QUEUE_MOST = 1 << 18, /* 512 MiB of records */
+    BATCH_MOST = 8192     /* some 20 MiB of a body, which is more than collectors take */
 };
 
 static const char default_url[] = "http://localhost:4318/v1/traces";
@@ -86,8 +88,17 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-/* Decodes in place. False: a '%' is not followed by two digits, or by those of a control character. */
-static bool percent_decode(char *text)
+static bool text_is_utf8(const char *text)
+{
+    size_t len = strlen(text), bytes;
+    for (size_t at = 0; at < len; at += bytes)
+        if ((bytes = utf8_length((const uint8_t *)text + at, len - at)) == 0) return false;
+    return true;
+}
+
+/* Decodes in place. False: a '%' is not followed by two digits, or by those of a control character; or the text is no
+ * UTF-8, for which collectors would refuse each batch. */
+static bool percent_decode(char *const text)
 {
     char *to = text;
     for (const char *at = text; *at; at++) {
@@ -102,7 +113,7 @@ static bool percent_decode(char *text)
         *to++ = (char)byte;
     }
     *to = 0;
-    return true;
+    return text_is_utf8(text);
 }
 
 static char *text_trim(char *text)
@@ -164,7 +175,7 @@ static bool pairs_read(trace_pairs *p, const char *name, const char *list)
         *value++ = 0;
         member = text_trim(member);
         value = text_trim(value);
-        good = *member && percent_decode(value);
+        good = *member && text_is_utf8(member) && percent_decode(value);
         if (good) ok = pairs_set(&read, member, value);
     }
     if (!good) log_line(LOG_WARN, NULL, "%s is no list of name=value, and is not taken", name);
@@ -223,8 +234,9 @@ static void env_read_sizes(trace_env *e)
     e->queue_max = (size_t)env_number("OTEL_BSP_MAX_QUEUE_SIZE", env_get("OTEL_BSP_MAX_QUEUE_SIZE"),
                                       (env_range){1, QUEUE_MOST, QUEUE_MAX});
     const int64_t batch = BATCH_MAX < e->queue_max ? BATCH_MAX : (int64_t)e->queue_max;
+    const int64_t batch_most = BATCH_MOST < e->queue_max ? BATCH_MOST : (int64_t)e->queue_max;
     e->batch_max = (size_t)env_number("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", env_get("OTEL_BSP_MAX_EXPORT_BATCH_SIZE"),
-                                      (env_range){1, (int64_t)e->queue_max, batch});
+                                      (env_range){1, batch_most, batch});
     const int64_t whole_ms =
         env_number("OTEL_BSP_EXPORT_TIMEOUT", env_get("OTEL_BSP_EXPORT_TIMEOUT"), (env_range){1, 3600000, 30000});
     if (whole_ms < e->timeout_ms) e->timeout_ms = whole_ms;
@@ -261,6 +273,10 @@ bool trace_env_read(trace_env *out, const char *service)
     env_read_sizes(out);
     env_read_sampler(out);
     const char *headers = env_get_otlp("HEADERS", name), *own = env_get("OTEL_SERVICE_NAME");
+    if (own && !text_is_utf8(own)) {
+        log_line(LOG_WARN, NULL, "OTEL_SERVICE_NAME is no UTF-8, and is not taken");
+        own = NULL;
+    }
     return env_read_files(out) && pairs_read(&out->headers, name, headers) &&
            pairs_set(&out->resource, "service.name", service) &&
            pairs_read(&out->resource, "OTEL_RESOURCE_ATTRIBUTES", env_get("OTEL_RESOURCE_ATTRIBUTES")) &&

@@ -91,13 +91,17 @@ static void test_lists(void)
     CHECK(trace_env_add(&e, "k", "not taken") && trace_env_add(&e, "process.pid", "1"));
     CHECK_STR(pair(&e.resource, "k"), "v");
     trace_env_free(&e);
+    set("OTEL_SERVICE_NAME", "no \xff utf-8");
+    e = read_env();
+    CHECK_STR(pair(&e.resource, "service.name"), "from-attributes");
+    trace_env_free(&e);
     set("OTEL_SERVICE_NAME", "own");
     set("OTEL_EXPORTER_OTLP_TRACES_HEADERS", "only=this");
     e = read_env();
     CHECK_STR(pair(&e.resource, "service.name"), "own");
     CHECK_INT(e.headers.count, 1);
     trace_env_free(&e);
-    static const char *const bad[] = {"a", "=b", "a=%0d%0aX: y", "a=%4", "a=b,c", "a=%zz"};
+    static const char *const bad[] = {"a", "=b", "a=%0d%0aX: y", "a=%4", "a=b,c", "a=%zz", "a=%ff", "a=%c3", "a\xff=b"};
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
         set("OTEL_EXPORTER_OTLP_TRACES_HEADERS", bad[i]);
         e = read_env();
@@ -126,6 +130,22 @@ static void test_numbers(void)
     trace_env_free(&e);
 }
 
+/* A batch is never larger than what its message can say of its length, however large the queue. */
+static void test_batches(void)
+{
+    static const char *const batches[][2] = {{"8192", "8192"}, {"8193", "512"}, {"262144", "512"}, {"1", "1"}};
+    clear();
+    set("OTEL_EXPORTER_OTLP_ENDPOINT", "http://c");
+    set("OTEL_BSP_MAX_QUEUE_SIZE", "262144");
+    for (size_t i = 0; i < sizeof batches / sizeof *batches; i++) {
+        set("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", batches[i][0]);
+        trace_env e = read_env();
+        CHECK_INT(e.queue_max, 262144);
+        CHECK_INT(e.batch_max, strtol(batches[i][1], NULL, 10));
+        trace_env_free(&e);
+    }
+}
+
 static void test_samplers(void)
 {
     sampler s;
@@ -150,10 +170,8 @@ static void test_samplers(void)
     }
 }
 
-static const check_case cases[] = {{"whether traces are exported", test_on},
-                                   {"where they go", test_urls},
-                                   {"lists of pairs", test_lists},
-                                   {"numbers", test_numbers},
-                                   {"samplers", test_samplers}};
+static const check_case cases[] = {{"whether traces are exported", test_on}, {"where they go", test_urls},
+                                   {"lists of pairs", test_lists},           {"numbers", test_numbers},
+                                   {"batches have a bound", test_batches},   {"samplers", test_samplers}};
 
 int main(int argc, char **argv) { return check_run(cases, sizeof cases / sizeof *cases, argc, argv); }
