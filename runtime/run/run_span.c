@@ -146,8 +146,8 @@ static void span_end_by_wall(span *p)
 
 static void request_span_say_end(span *p, const run *r)
 {
+    span_put_text(p, SPAN_RUN_OUTCOME, run_outcome_name(r)); /* before the message, which may be long */
     request_span_answered(p, r->task.response.status ? r->task.response.status : 204, r->outcome_error);
-    span_put_text(p, SPAN_RUN_OUTCOME, run_outcome_name(r));
     span_end_by_wall(p);
 }
 

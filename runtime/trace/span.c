@@ -51,6 +51,20 @@ uint32_t span_flags(const span *s)
 /* ---- Items: a key, a type, and 8 bytes of a number, or the length of a text (2 bytes, in the machine's order) and the
  * text ---- */
 
+/* What a span says of its end has room left: a caller decides how long the target and the tracestate are. */
+enum { END_BYTES = 128 };
+
+static bool key_is_of_end(span_key key)
+{
+    return key == SPAN_HTTP_STATUS || key == SPAN_ERROR_TYPE || key == SPAN_MESSAGE || key == SPAN_RUN_OUTCOME;
+}
+
+static size_t span_room(const span *s, span_key key)
+{
+    const size_t left = sizeof s->items - s->len, kept = key_is_of_end(key) ? 0 : END_BYTES;
+    return left > kept ? left - kept : 0;
+}
+
 enum { ITEM_NUMBER = 1, ITEM_TEXT = 2, HEAD_BYTES = 2, LENGTH_BYTES = 2, NUMBER_BYTES = 8 };
 
 /* Sets the length last, so that of a process that ends in between the item is whole or not there. */
@@ -77,8 +91,9 @@ static void text_copy(char *to, const char *text, size_t len)
 void span_put_bytes(span *s, span_key key, const char *text, size_t len)
 {
     if (!text || len == 0) return;
-    size_t room = sizeof s->items - s->len, head = HEAD_BYTES + LENGTH_BYTES;
+    size_t room = span_room(s, key), head = HEAD_BYTES + LENGTH_BYTES;
     if (len > SPAN_TEXT_MAX && key != SPAN_STATE) len = utf8_whole(text, SPAN_TEXT_MAX);
+    if (key == SPAN_MESSAGE && room > head && len > room - head) len = utf8_whole(text, room - head);
     if (head + len > room) {
         s->left_out++;
         return;
@@ -99,7 +114,7 @@ void span_put_text(span *s, span_key key, const char *text)
 
 void span_put_number(span *s, span_key key, int64_t n)
 {
-    if (HEAD_BYTES + NUMBER_BYTES > sizeof s->items - s->len) {
+    if (HEAD_BYTES + NUMBER_BYTES > span_room(s, key)) {
         s->left_out++;
         return;
     }
@@ -115,11 +130,6 @@ void span_fail(span *s, const char *type, const char *message)
     s->status = SPAN_ERROR;
     span_put_text(s, SPAN_ERROR_TYPE, type);
     span_put_text(s, SPAN_MESSAGE, message);
-}
-
-static bool key_is_of_end(span_key key)
-{
-    return key == SPAN_HTTP_STATUS || key == SPAN_ERROR_TYPE || key == SPAN_MESSAGE || key == SPAN_RUN_OUTCOME;
 }
 
 void span_forget_end(span *s)

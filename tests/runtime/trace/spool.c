@@ -334,7 +334,37 @@ static void test_items(void)
     for (at = 0; span_next(&p, &at, &item);) CHECK(item.key < SPAN_KEYS);
 }
 
+/* However long what a caller has chosen, the span says how the request ended. */
+static void test_end_has_room(void)
+{
+    static const span_key long_ones[] = {SPAN_NAME, SPAN_HTTP_ROUTE, SPAN_URL_PATH, SPAN_STATE};
+    char text[900];
+    memset(text, 'x', sizeof text);
+    for (size_t most = 1; most < 600; most += 7) {
+        span p, began;
+        memset(&p, 0, sizeof p);
+        for (size_t i = 0; i < sizeof long_ones / sizeof *long_ones; i++)
+            span_put_bytes(&p, long_ones[i], text, most < 512 ? most : 512);
+        began = p;
+        span_put_text(&p, SPAN_RUN_OUTCOME, "cancelled");
+        span_put_number(&p, SPAN_HTTP_STATUS, 500);
+        char message[300];
+        memset(message, 'm', sizeof message);
+        message[most < 299 ? most : 299] = 0;
+        span_fail(&p, "500", message);
+        CHECK(says(&p, SPAN_RUN_OUTCOME, "cancelled") && says(&p, SPAN_ERROR_TYPE, "500"));
+        CHECK_INT(p.left_out, began.left_out);
+        span_item item, last = {.len = 0};
+        for (size_t at = 0; span_next(&p, &at, &item);) last = item;
+        CHECK(last.key == SPAN_MESSAGE && last.len > 0);
+        CHECK(last.len == strlen(message) || last.len >= 80);
+        span_forget_end(&p);
+        CHECK_INT(p.len, began.len);
+    }
+}
+
 static const check_case cases[] = {{"what a span says", test_items},
+                                   {"its end has room", test_end_has_room},
                                    {"a process that is killed", test_killed},
                                    {"what was said of an end", test_held},
                                    {"no room", test_full},
