@@ -21,19 +21,9 @@ typedef struct fork_request {
     run_id run;
 } fork_request;
 
-enum { PATH_DIGITS = 16 };
+enum { PATH_DIGITS = 16, BODY_BYTES = RUN_URL_MAX + 128 };
 
 static void request_on_gone(http_exchange *x) { (void)x; /* the answer comes soon; then the exchange is ended */ }
-
-static void request_reply(const fork_request *q, const fork_result *result, json_writer *w)
-{
-    const http_reply_header headers[] = {{"Content-Type", "application/json"}, {"Idempotency-Replayed", "true"}};
-    json_put_newline(w);
-    if (w->is_short)
-        problem_reply(q->x, 503, "out of memory", "5");
-    else
-        http_reply(q->x, result->status, headers, result->is_replayed ? 2 : 1, (http_text){w->out.data, w->out.size});
-}
 
 /* ---- What a fork would do ---- */
 
@@ -94,35 +84,47 @@ static void put_plan(json_writer *w, const fork_request *q, const fork_result *r
     json_close_map(w);
 }
 
+static void request_reply_plan(const fork_request *q, const fork_result *r)
+{
+    const http_reply_header type = {"Content-Type", "application/json"};
+    json_writer w;
+    json_writer_init(&w, q->home->arenas);
+    put_plan(&w, q, r);
+    json_put_newline(&w);
+    if (w.is_short)
+        problem_reply(q->x, 503, "out of memory", "5");
+    else
+        http_reply(q->x, 200, &type, 1, (http_text){w.out.data, w.out.size});
+    json_writer_free(&w);
+}
+
 /* ---- What has begun ---- */
 
-static void put_fork(json_writer *w, const fork_request *q, const run_id *fork)
+/* In memory that is there: a refusal for want of memory would say that nothing has begun. */
+static void request_reply_begun(const fork_request *q, const fork_result *result)
 {
-    char id[RUN_ID_TEXT + 1], source[RUN_ID_TEXT + 1], url[RUN_URL_MAX];
-    run_id_format(fork, id);
+    char id[RUN_ID_TEXT + 1], source[RUN_ID_TEXT + 1], url[RUN_URL_MAX], body[BODY_BYTES];
+    const http_reply_header headers[] = {{"Content-Type", "application/json"}, {"Idempotency-Replayed", "true"}};
+    run_id_format(result->fork, id);
     run_id_format(&q->run, source);
-    run_url(q->home, &(run_link){.run = fork, .what = "output", .scope = RUN_TOKEN_READ}, url);
-    json_open_map(w, NULL);
-    json_put_text(w, "runId", id);
-    json_put_text(w, "forkedFrom", source);
-    json_put_text(w, "outputUrl", url);
-    json_close_map(w);
+    run_url(q->home, &(run_link){.run = result->fork, .what = "output", .scope = RUN_TOKEN_READ}, url);
+    int len =
+        snprintf(body, sizeof body, "{\"runId\":\"%s\",\"forkedFrom\":\"%s\",\"outputUrl\":\"%s\"}\n", id, source, url);
+    assert(len > 0 && (size_t)len < sizeof body);
+    http_reply(q->x, 202, headers, result->is_replayed ? 2 : 1, (http_text){body, (size_t)len});
 }
 
 static void request_on_done(void *arg, const fork_result *result)
 {
     fork_request *q = arg;
-    json_writer w;
-    json_writer_init(&w, q->home->arenas);
-    if (result->status == 200) put_plan(&w, q, result);
-    if (result->status == 202) put_fork(&w, q, result->fork);
-    if (result->status < 400)
-        request_reply(q, result, &w);
+    if (result->status == 202)
+        request_reply_begun(q, result);
+    else if (result->status == 200)
+        request_reply_plan(q, result);
     else if (result->is_other)
         idempotency_refuse_other(q->x);
     else
         problem_reply(q->x, result->status, result->detail, result->retry_after);
-    json_writer_free(&w);
     free(q);
 }
 

@@ -84,7 +84,12 @@ static void setting_on_done(void *arg, setting_result result, const setting *now
     }
     json_writer_init(&w, NULL);
     put_setting(&w, now, false);
-    settings_reply(x, &w);
+    if (!w.is_short) {
+        settings_reply(x, &w);
+        return;
+    }
+    json_writer_free(&w);
+    http_reply_abort(x); /* for want of memory; it is set, and 503 would say the contrary */
 }
 
 /* Takes x. */
