@@ -8,6 +8,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/base/digest.h"
 #include "runtime/base/log.h"
 #include "runtime/base/value.h"
@@ -163,7 +164,7 @@ static bool fork_encode_copies(forking *q, const fork_choice *c, entry_text jour
     for (uint32_t i = 0; i < c->count; i++) {
         const fork_entry *of = &c->entries[i];
         const char *ignored = NULL;
-        if (of->fate != FORK_COPIED) continue;
+        if (of->fate != FORK_COPIED || (BUG(FORK_DROPS) && of->kind == ENTRY_STEP_DONE)) continue;
         size_t n = entry_decode(journal.data + of->at, of->len, &e, &ignored);
         assert(n == of->len);
         (void)n;

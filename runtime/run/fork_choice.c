@@ -4,6 +4,7 @@
 #include <endian.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/base/value.h"
 
 /* What is known of a path, from the end of the journal backwards. */
@@ -116,7 +117,7 @@ static fork_fate fate_of_attempt(chooser *c, const fork_entry *e)
     path_note *n = note_of(c, e->path);
     n->takes_chunks = false;
     if (n->is_known) return FORK_PASSED;
-    return fate_of_end(c, n, e, e->is_final && !n->is_void);
+    return fate_of_end(c, n, e, e->is_final && (!n->is_void || BUG(FORK_KEEPS)));
 }
 
 static fork_fate fate_of_chunk(chooser *c, const fork_entry *e)

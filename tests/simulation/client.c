@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tests/simulation/forked.h"
 #include "tests/simulation/operator.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promises.h"
@@ -112,6 +113,16 @@ static void make_resume(client *c)
                 w->runs[c->run].id, strlen(body), body);
 }
 
+static void make_fork(client *c)
+{
+    char body[FORKED_BODY_MAX];
+    forked_body(c->fork_ask, c->target == TARGET_FORK_DRY, body);
+    set_request(c,
+                "POST /_sw/runs/%s/fork HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN
+                "\r\nContent-Length: %zu\r\n\r\n%s",
+                w->runs[c->run].id, strlen(body), body);
+}
+
 /* The URL of the run itself is its output's without that word. */
 static void make_steer(client *c, const char *method, const char *what)
 {
@@ -151,6 +162,10 @@ static void make_request(client *c)
         break;
     case TARGET_RESUME:
         make_resume(c);
+        break;
+    case TARGET_FORK_DRY:
+    case TARGET_FORK:
+        make_fork(c);
         break;
     case TARGET_PAGE:
         make_steer(c, "GET", "");

@@ -23,6 +23,7 @@ static run_record *run_of(client *c)
 {
     run_record *r = c->run_id[0] ? world_run(c->run_id) : NULL;
     if (r) c->run = (int16_t)(r - w->runs);
+    promise_sense(c, !r || !r->is_fork, "a client of the original is sent to a fork");
     return c->run >= 0 ? &w->runs[c->run] : NULL;
 }
 

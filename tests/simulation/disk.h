@@ -10,6 +10,8 @@
 backend *disk_open(void);
 /* Of a named table, when no process has the disk open. */
 size_t disk_rows(const char *table);
+/* Reads a run's whole journal, whatever fails. The caller frees out->data. */
+void disk_journal(const run_record *r, store_journal *out);
 /* Does what is due. False: nothing was. */
 bool disk_turn(store *s);
 /* When the next write or read is, on the steady clock; INT64_MAX: there is none. */

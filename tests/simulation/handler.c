@@ -328,13 +328,14 @@ static void execution_over(void *arg) { promise_execution_ends(arg); }
 static void handle(sw_ctx *c)
 {
     char reply[PROGRAM_REPLY_MAX];
-    int64_t at = sw_as_int(sw_get(sw_body_json(c), "job"), -1);
+    sw_value body = sw_body_json(c);
+    int64_t at = sw_as_int(sw_get(body, "job"), -1), salt = sw_as_int(sw_get(body, "salt"), 0);
     run_record *r = world_run_make(sw_run_id(c), (int)at);
     place p = {.c = c, .run = r, .job = &w->jobs[at], .result = program_first((unsigned)at)};
     promise_execution_begins(r);
     sw_defer(c, execution_over, r);
     run_list(&p, p.job->first);
-    program_reply(reply, (unsigned)at, p.result);
+    program_reply(reply, (unsigned)at, (unsigned)salt, p.result);
     sw_reply(c, 200 + (int)(p.result & 1), "application/json", reply, strlen(reply));
 }
 

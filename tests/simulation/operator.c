@@ -1,6 +1,7 @@
 #include "tests/simulation/operator.h"
 
 #include "tests/simulation/client_core.h"
+#include "tests/simulation/forked.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/reasons.h"
 #include "tests/simulation/standing.h"
@@ -33,11 +34,12 @@ static bool has_work(void)
 }
 
 /* What it is asked for that nobody needs: pages, stops, releases of runs that do not stand, resumes of runs that have
- * not ended. One that has failed is resumed more often than not. */
+ * not ended, forks. One that has failed is resumed more often than not. */
 static client_target wish_for(const run_record *r)
 {
     bool may_resume = r->reopened < REOPENS_MAX;
     bool has_failed = r->ended && r->outcome != ENTRY_SUCCEEDED;
+    if (forked_may_ask(r) && world_chance(RANDOM_LIVE, 30)) return TARGET_FORK_DRY;
     if (may_resume && world_chance(RANDOM_LIVE, has_failed ? 70 : 15)) return TARGET_RESUME;
     if (world_chance(RANDOM_LIVE, 50)) return TARGET_STOP;
     return world_chance(RANDOM_LIVE, 50) ? TARGET_PAGE : TARGET_RELEASE;
@@ -88,6 +90,7 @@ bool operator_turn(void)
     if (target == TARGET_RUN) r->asked_to_cancel = true;
     if (target == TARGET_STOP) r->asked_to_stop++;
     if (target == TARGET_RESUME) r->asked_to_reopen = true;
+    if (target == TARGET_FORK_DRY) c->fork_ask = forked_ask(r);
     client_ask_again(c, target, 0);
     return true;
 }
@@ -106,6 +109,16 @@ static void page_told(const client *c, run_record *r)
     reasons_told(c, r, c->answer);
 }
 
+/* Who has heard what a fork would be may want it, and may not wait for the answer. */
+static bool goes_on_to_fork(client *c)
+{
+    bool was_told = c->target == TARGET_FORK_DRY && c->status == 200;
+    if (!was_told || !world_chance(RANDOM_LIVE, 85)) return false;
+    client_ask_again(c, TARGET_FORK, world_between(RANDOM_LIVE, 0, 200));
+    if (world_chance(RANDOM_LIVE, 20)) c->stays_ms = 1 + (int32_t)world_below(RANDOM_LIVE, 200);
+    return true;
+}
+
 void operator_answered(client *c)
 {
     run_record *r = &w->runs[c->run];
@@ -122,6 +135,11 @@ void operator_answered(client *c)
         promise_resume_told(c, r, c->status);
     else if (c->target == TARGET_PAGE && c->status == 200)
         page_told(c, r);
+    else if (c->target == TARGET_FORK || c->target == TARGET_FORK_DRY)
+        forked_told(c, r);
+    c->stays_ms = 0;
+    c->leaves_ns = 0;
+    if (goes_on_to_fork(c)) return;
     client_close(c);
     c->state = CLIENT_DONE;
     c->at_ns = w->steady_ns + (world_between(RANDOM_LIVE, 0, PAUSE_MS) + (int64_t)c->requests * TIRED_MS) * MS;

@@ -217,7 +217,8 @@ uint64_t program_mix(uint64_t before, uint64_t with)
 
 uint64_t program_first(unsigned at) { return program_mix(w->seed, at); }
 
-void program_reply(char out[PROGRAM_REPLY_MAX], unsigned at, uint64_t result)
+void program_reply(char out[PROGRAM_REPLY_MAX], unsigned at, unsigned salt, uint64_t result)
 {
-    (void)snprintf(out, PROGRAM_REPLY_MAX, "{\"job\":%u,\"result\":\"%016llx\"}\n", at, (unsigned long long)result);
+    (void)snprintf(out, PROGRAM_REPLY_MAX, "{\"job\":%u,\"salt\":%u,\"result\":\"%016llx\"}\n", at, salt,
+                   (unsigned long long)result);
 }

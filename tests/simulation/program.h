@@ -29,7 +29,7 @@ static const uint64_t PROGRAM_FAILED = 0xfa11;
 
 /* A handler's answer, as text of JSON. */
 enum { PROGRAM_REPLY_MAX = 96 };
-void program_reply(char out[PROGRAM_REPLY_MAX], unsigned at, uint64_t result);
+void program_reply(char out[PROGRAM_REPLY_MAX], unsigned at, unsigned salt, uint64_t result);
 
 typedef enum verdict_kind {
     VERDICT_ANSWER, /* `result` */

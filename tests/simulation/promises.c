@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "runtime/loop/loop.h"
+#include "tests/simulation/forked.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/solos.h"
@@ -189,9 +190,11 @@ uint32_t promise_calls(void)
     return w->calls;
 }
 
-void promise_call(uint32_t call)
+void promise_call(uint32_t call, const char *key)
 {
     bool known = call > 0 && call <= w->calls;
+    PROMISE("nothing copied is paid again", !forked_has_copied(key), "call %u is of a step that a fork has copied",
+            call);
     PROMISE("one call an attempt", known && ++w->called[call] == 1, "call %u came a second time, or nobody made it",
             call);
 }
@@ -202,7 +205,8 @@ void promise_result(run_record *r, int at, uint64_t nonce)
 {
     const op_state *s = &r->ops[at];
     world_note("run %d op %d gave %llu", number(r), at, (unsigned long long)nonce);
-    bool its_own = nonce <= w->nonces && w->made[nonce].run == number(r) && w->made[nonce].op == at;
+    bool of_it = nonce <= w->nonces && w->made[nonce].op == at && w->made[nonce].run == number(r);
+    bool its_own = of_it || (s->copied && s->nonce == nonce);
     bool the_same = !s->done || s->nonce == nonce;
     bool written = !op_of(r, at)->sync || s->done;
     PROMISE("result", its_own && the_same && written, "run %d op %d gave %llu, the disk has %llu", number(r), at,
@@ -246,7 +250,7 @@ void promise_patch(run_record *r, int at, bool is_new)
 
 void promise_sleep_begins(run_record *r, int at)
 {
-    if (r->ops[at].slept_ns == 0) r->ops[at].slept_ns = w->steady_ns;
+    if (r->ops[at].slept_ns == 0) r->ops[at].slept_ns = forked_has_slept(r, at) ? -1 : w->steady_ns;
 }
 
 void promise_sleep_ends(run_record *r, int at, int64_t ms)

@@ -19,9 +19,9 @@ void promise_attempt_begins(run_record *r, int op, int attempt, const char *key)
 void promise_attempt_ends(run_record *r, int op);
 /* The result of an attempt: nobody else has it. */
 uint64_t promise_nonce(const run_record *r, int op);
-/* The number of a call that an attempt is about to make, and that it has come to the service. */
+/* The number of a call that an attempt is about to make; and that it has come to the service, with the step's key. */
 uint32_t promise_calls(void);
-void promise_call(uint32_t number);
+void promise_call(uint32_t number, const char *key);
 /* A branch runs, or runs again from the journal. */
 void promise_branch_begins(run_record *r, int op);
 void promise_branch_ends(run_record *r, int op);
@@ -34,12 +34,16 @@ void promise_sleep_ends(run_record *r, int op, int64_t ms);
 
 /* ---- What the disk has ---- */
 
+/* The operation whose step has this path; NO_OP: no attempt of such a step has begun. */
+int promise_op_at(const run_record *r, uint64_t path);
 /* A commit is on disk. */
 void promise_committed(const store_segment *list);
 /* Whether the run has ended with this response, when it had been reopened so often or more often. */
 bool promise_has_ended_with(const run_record *r, unsigned reopened_before, int status, const char *body, size_t len);
 /* The journal as a process finds it: `data` are all entries of the run. */
 void promise_found(const char *run, const char *data, size_t len);
+/* A journal that was just read has all that the ledger knows of the run. */
+void promise_kept(const run_record *r, const char *data, size_t len);
 
 /* ---- What clients are told ---- */
 

@@ -118,6 +118,10 @@ static bool is_state(const run_record *r, const char *page)
 void promise_page(const client *c, const run_record *r, const char *page, size_t len)
 {
     bool same = r->on_disk && r->entries == c->entries_before && !standing_is_named(r, r->job, "unreadable", 10);
+    const char *of = r->is_fork ? strstr(page, w->runs[r->origin].id) : NULL;
+    bool names = (strstr(page, "\"forkedFrom\":\"") != NULL) == r->is_fork && (!r->is_fork || of);
+    PROMISE("page", !same || names, "run %d is %sa fork; its page says %.*s", c->run, r->is_fork ? "" : "not ",
+            len > 600 ? 600 : (int)len, page);
     PROMISE("page", !same || is_state(r, page), "run %d has ended %d, outcome %d, stop %d; its page says %.*s", c->run,
             r->ended, r->outcome, r->stop, len > 600 ? 600 : (int)len, page);
 }

@@ -104,7 +104,11 @@ static void take_request(link_to *l)
     l->at_ns = w->steady_ns + world_between(RANDOM_LIVE, 0, 150) * MS;
     world_note("upstream has call %lu, the %u. of its connection, and is in mood %d",
                number_of(l->request, "\r\nX-Call: "), l->answered + 1, l->mood);
-    promise_call((uint32_t)number_of(l->request, "\r\nX-Call: "));
+    static const char name[] = "\r\nIdempotency-Key: ";
+    char key[KEY_TEXT] = "";
+    const char *at = strcasestr(l->request, name);
+    if (at) (void)snprintf(key, sizeof key, "%.26s", at + strlen(name));
+    promise_call((uint32_t)number_of(l->request, "\r\nX-Call: "), key);
 }
 
 static bool read_some(link_to *l)

@@ -16,6 +16,8 @@ enum {
     JOBS_MAX = 10,
     OPS_MAX = 64,
     REOPENS_MAX = 3,
+    FORK_ASKS_MAX = 8,
+    PATHS_MAX = 128,
     RUNS_MAX = 96,
     CLIENTS_MAX = 24,
     NONCES_MAX = 65536,
@@ -108,21 +110,23 @@ typedef struct run_end {
 
 /* What has become of one operation of a run. */
 typedef struct op_state {
-    char key[KEY_TEXT]; /* sw_step_key; "": no attempt has begun */
-    uint32_t open;      /* attempts under way in this process */
-    uint32_t begun;     /* attempts ever */
-    uint32_t failures;  /* on disk */
-    uint32_t chunks;    /* on disk, of an attempt that has not ended there */
-    bool done, failed;  /* its end is on disk */
-    bool fatal;         /* `failed`, and not since it had used its retries */
-    uint64_t nonce;     /* of the result that is on disk */
-    bool chosen;        /* the choice is on disk */
-    uint64_t choice;    /* as the handler saw it last */
-    unsigned drawn;     /* place of that telling among the run's, from 1 */
-    bool seen;          /* this execution has seen it */
-    unsigned before;    /* results that this execution had when it came to the step */
-    int64_t ended_ns;   /* when an attempt of it ended last; 0: never */
-    int64_t slept_ns;   /* OP_SLEEP: when it began in this process; 0: not in this one */
+    char key[KEY_TEXT];  /* sw_step_key; "": no attempt has begun */
+    uint32_t open;       /* attempts under way in this process */
+    uint32_t begun;      /* attempts ever */
+    uint32_t failures;   /* on disk */
+    uint32_t chunks;     /* on disk, of an attempt that has not ended there */
+    bool done, failed;   /* its end is on disk */
+    bool fatal;          /* `failed`, and not since it had used its retries */
+    uint64_t nonce;      /* of the result that is on disk */
+    bool chosen;         /* the choice is on disk */
+    uint64_t choice;     /* as the handler saw it last */
+    unsigned drawn;      /* place of that telling among the run's, from 1 */
+    bool seen;           /* this execution has seen it */
+    uint64_t value_path; /* of the choice's entry; 0: not on disk */
+    bool copied;         /* a fork: what is on disk of it is the original's */
+    unsigned before;     /* results that this execution had when it came to the step */
+    int64_t ended_ns;    /* when an attempt of it ended last; 0: never */
+    int64_t slept_ns;    /* OP_SLEEP: when it began in this process; 0: not in this one */
     /* What it says of its run (remarked.h). */
     bool said;                           /* outside steps, all of it, in this execution */
     bool labelled, used, has_status;     /* outside steps, on disk */
@@ -131,7 +135,13 @@ typedef struct op_state {
 
 typedef struct run_record {
     char id[RUN_TEXT];
-    int16_t job;         /* -1: not known */
+    int16_t job;  /* -1: not known */
+    bool is_fork; /* of the run `origin`, asked for by `fork_ask` (forked.h) */
+    int16_t origin, fork_ask;
+    unsigned salt;             /* of its request's body; 0: none */
+    uint64_t paths[PATHS_MAX]; /* of its steps, sleeps and branches on disk */
+    unsigned path_count;
+    unsigned slept;      /* a fork: bits of the ids of sleeps that it has copied */
     bool alive;          /* an execution of its handler is under way in this process */
     uint32_t executions; /* ever */
     bool has_got_on;     /* the last of them has made a commit, or has not come from a journal */
@@ -181,6 +191,28 @@ typedef struct run_record {
     op_state ops[OPS_MAX];
 } run_record;
 
+/* ---- Forks (forked.h) ---- */
+
+/* Paths of steps, sleeps and values. */
+typedef struct path_list {
+    uint64_t paths[PATHS_MAX];
+    unsigned count;
+} path_list;
+
+/* One request for a fork, and the question before it. */
+typedef struct fork_ask {
+    int16_t source;
+    uint64_t from;   /* path; 0: the whole run */
+    unsigned salt;   /* of the body that the fork is to have; 0: the original's */
+    uint32_t known;  /* entries of the original on disk when the question was sent */
+    bool is_sent;    /* the request, not the question alone */
+    bool is_refused; /* it was, and nothing has begun */
+    bool is_told;    /* its fork was named */
+    /* What the question was told. */
+    unsigned entries;
+    path_list copied, again;
+} fork_ask;
+
 /* ---- Clients (client.h) ---- */
 
 typedef enum client_wish {
@@ -211,6 +243,8 @@ typedef enum client_target {
     TARGET_RELEASE,
     TARGET_STOP, /* the operator's */
     TARGET_RESUME,
+    TARGET_FORK_DRY,
+    TARGET_FORK,
     TARGET_PAGE
 } client_target;
 
@@ -232,6 +266,7 @@ typedef struct client {
     unsigned reopened_before;              /* how often its run had been reopened, then */
     bool ended_before;                     /* its run had failed or was cancelled, then */
     unsigned steers;                       /* how often it still wants to release its run */
+    int16_t fork_ask;                      /* TARGET_FORK, TARGET_FORK_DRY: which */
     bool reuses;                           /* asks again on the same connection */
     unsigned pace;                         /* bytes at a time; 0: all there is */
     int32_t rest_ms;                       /* between them */
@@ -334,6 +369,11 @@ typedef enum meeting {
     MET_WHY,            /* a run moved at the time that its page had named */
     MET_REOPENED,       /* a run that had ended goes on */
     MET_RESUMED,        /* such a run succeeded */
+    MET_FORKED,         /* a run has begun as a fork */
+    MET_FORK_LIVE,      /* its original had not ended */
+    MET_FORK_UNTOLD,    /* and nobody was told */
+    MET_FORK_DONE,      /* a fork succeeded */
+    MET_FORK_SAME,      /* with the answer of its original */
     MET_PATCH_OLD,      /* sw_patch sent a run the old way */
     MET_PATCH_NEW,      /* and one that had been loaded the new one */
     MEETINGS
@@ -368,6 +408,8 @@ typedef struct world {
     run_record runs[RUNS_MAX];
     unsigned run_count;
     client clients[CLIENTS_MAX + 1]; /* the last one is the operator */
+    fork_ask fork_asks[FORK_ASKS_MAX];
+    unsigned fork_ask_count;
     uint64_t nonces;
     uint32_t calls;            /* made by attempts */
     uint8_t called[CALLS_MAX]; /* how often each has come to the service */

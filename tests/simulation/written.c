@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/run/step_key.h"
+#include "tests/simulation/forked.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
@@ -21,8 +22,8 @@ static uint64_t hash_on(uint64_t hash, const char *data, size_t len)
 
 static int number(const run_record *r) { return (int)(r - w->runs); }
 
-/* By its key, which is made of the path. NO_OP: no attempt has begun. */
-static int op_at(const run_record *r, uint64_t path)
+/* By its key, which is made of the path. */
+int promise_op_at(const run_record *r, uint64_t path)
 {
     char key[STEP_KEY_TEXT + 1];
     run_id id;
@@ -46,8 +47,9 @@ static const char *take_started(run_record *r, const entry *e)
     r->job = (int16_t)job_of(e);
     r->on_disk = true;
     const job *j = &w->jobs[r->job];
+    if (forked_is(e)) return forked_begins(r, e);
     for (unsigned i = 0; i < w->run_count && j->key[0]; i++)
-        if (&w->runs[i] != r && w->runs[i].on_disk && w->runs[i].job == r->job)
+        if (&w->runs[i] != r && w->runs[i].on_disk && !w->runs[i].is_fork && w->runs[i].job == r->job)
             return "its Idempotency-Key has another run on disk";
     return r->entries == 0 ? NULL : "it began twice";
 }
@@ -70,7 +72,7 @@ static uint64_t nonce_of(const entry_text *value)
 
 static const char *take_step_done(run_record *r, const entry *e)
 {
-    int at = op_at(r, e->path);
+    int at = promise_op_at(r, e->path);
     uint64_t nonce = nonce_of(&e->value);
     if (at == NO_OP) return "a step is done of which no attempt began";
     if (nonce > w->nonces || w->made[nonce].run != number(r) || w->made[nonce].op != at)
@@ -85,7 +87,7 @@ static const char *take_step_done(run_record *r, const entry *e)
 
 static const char *take_step_failed(run_record *r, const entry *e)
 {
-    int at = op_at(r, e->path);
+    int at = promise_op_at(r, e->path);
     if (at == NO_OP) return "a step failed of which no attempt began";
     if (r->ops[at].done || r->ops[at].failed) return "a step failed after its end";
     if (remarked_lacks_usage(r, at, e)) return "an attempt failed before what it has used is on disk";
@@ -115,6 +117,7 @@ static const char *take_value(run_record *r, const entry *e)
         if (!s->chosen && s->choice == value && (!first || s->drawn < first->drawn)) first = s;
     if (!first) return "a choice is on disk that no handler has seen";
     first->chosen = true;
+    first->value_path = e->path;
     return NULL;
 }
 
@@ -134,7 +137,7 @@ static const char *take_patch(run_record *r, const entry *e)
 /* Of {"op": ..., "attempt": ..., "n": ...}: which of its attempt's chunks it is. */
 static const char *take_chunk(run_record *r, const entry *e)
 {
-    int at = e->id.len > 0 ? op_at(r, e->path) : NO_OP;
+    int at = e->id.len > 0 ? promise_op_at(r, e->path) : NO_OP;
     if (e->id.len == 0) return NULL; /* of the handler */
     if (at == NO_OP) return "a chunk of a step of which no attempt began";
     return nonce_of(&e->value) == r->ops[at].chunks++ ? NULL
@@ -143,7 +146,7 @@ static const char *take_chunk(run_record *r, const entry *e)
 
 static const char *take_rollback(run_record *r, const entry *e)
 {
-    int at = op_at(r, e->path);
+    int at = promise_op_at(r, e->path);
     if (at == NO_OP || r->ops[at].chunks == 0) return "a rollback of no chunks";
     r->ops[at].chunks = 0;
     return NULL;
@@ -181,7 +184,7 @@ static uint64_t causes_of(const run_record *r, const entry *e)
     uint64_t causes = 0, path;
     for (size_t at = 0; at + sizeof path <= e->causes.len; at += sizeof path) {
         memcpy(&path, e->causes.data + at, sizeof path);
-        int cause = op_at(r, be64toh(path));
+        int cause = promise_op_at(r, be64toh(path));
         if (cause != NO_OP) causes |= UINT64_C(1) << cause;
     }
     return causes;
@@ -220,15 +223,16 @@ static const char *take_entry(run_record *r, const entry *e)
         r->ends[r->reopened] = (run_end){r->status, body_hash(r->body, r->body_len)};
         w->met[MET_RESUMED] += r->outcome == ENTRY_SUCCEEDED && r->reopened > 0;
         w->met[MET_MENDED] += r->outcome == ENTRY_SUCCEEDED && (r->reasons & 1U << ENTRY_STOP_EXHAUSTED) != 0;
+        forked_ended(r);
         if (!ends_at_once(r)) return "it was cancelled, and went on";
         return remarked_ended(r, e);
     case ENTRY_LABEL:
     case ENTRY_STATUS:
     case ENTRY_USAGE:
-        return remarked_take(r, e, e->attempt > 0 ? op_at(r, e->path) : NO_OP);
+        return remarked_take(r, e, e->attempt > 0 ? promise_op_at(r, e->path) : NO_OP);
     case ENTRY_STOPPED:
         r->causes = r->stop_causes = causes_of(r, e);
-        return standing_stopped(r, e, op_at(r, e->path));
+        return standing_stopped(r, e, promise_op_at(r, e->path));
     case ENTRY_RELEASED:
         return standing_released(r, e);
     case ENTRY_REOPENED:
@@ -238,7 +242,7 @@ static const char *take_entry(run_record *r, const entry *e)
     case ENTRY_UNASKED:
         return "the handler did not ask for a result, and its program goes the way that the run has gone";
     case ENTRY_DIFFERS:
-        return standing_differs(r, op_at(r, e->path));
+        return standing_differs(r, promise_op_at(r, e->path));
     default:
         return NULL;
     }
@@ -255,7 +259,7 @@ static bool is_rightly_cancelled(const run_record *r)
     case ENTRY_CANCEL_STALE:
         return r->status == 500 && r->outcome == ENTRY_FAILED && standing_is_stale(r);
     case ENTRY_CANCEL_GONE:
-        return endpoint == ENDPOINT_TIED && r->status == 410 && r->outcome == ENTRY_CANCELLED;
+        return endpoint == ENDPOINT_TIED && !r->is_fork && r->status == 410 && r->outcome == ENTRY_CANCELLED;
     default:
         return r->asked_to_cancel && r->status == 410 && r->outcome == ENTRY_CANCELLED;
     }
@@ -273,7 +277,7 @@ static bool is_right(const run_record *r)
     bool stops = v.is_exhausted && w->jobs[r->job].endpoint == ENDPOINT_PATIENT && !r->cancelled;
     if (v.kind == VERDICT_FAILS)
         return r->status == 500 && r->outcome == ENTRY_FAILED && !stops && r->causes == v.causes;
-    program_reply(reply, (unsigned)r->job, v.result);
+    program_reply(reply, (unsigned)r->job, r->salt, v.result);
     return r->outcome == ENTRY_SUCCEEDED && r->status == 200 + (int)(v.result & 1) && r->body_len == strlen(reply) &&
            memcmp(r->body, reply, r->body_len) == 0;
 }
@@ -281,16 +285,20 @@ static bool is_right(const run_record *r)
 static void take_entries(run_record *r, const char *data, size_t len)
 {
     const char *wrong = NULL;
+    bool is_first = r->entries == 0;
     entry e;
     for (size_t at = 0, n; at < len; at += n) {
         n = entry_decode(data + at, len - at, &e, &wrong);
-        if (n > 0) wrong = take_entry(r, &e);
+        bool is_copied = is_first && r->is_fork;
+        if (n > 0) wrong = is_copied ? forked_take(r, &e) : take_entry(r, &e);
         PROMISE("journal", n > 0 && !wrong, "run %d entry %u (kind %d): %s", number(r), r->entries, e.kind, wrong);
         world_note("run %d entry %u: kind %d", number(r), r->entries, e.kind);
         standing_note(r, &e);
+        forked_note(r, &e);
         r->entries++;
     }
     r->entries_hash = hash_on(r->entries_hash, data, len);
+    if (is_first && r->is_fork) forked_compare(r, data, len);
     PROMISE("answer", !r->ended || is_right(r), "run %d ended with %d %.*s: verdict %d of op %d", number(r), r->status,
             (int)r->body_len, r->body, program_verdict(r).kind, program_verdict(r).op);
 }
@@ -327,6 +335,8 @@ static size_t known_bytes(const run_record *r, const char *data, size_t len)
             "run %d has %u of the %u entries that were on disk, or others", number(r), seen, r->entries);
     return at;
 }
+
+void promise_kept(const run_record *r, const char *data, size_t len) { (void)known_bytes(r, data, len); }
 
 /* Only what a commit of unknown outcome may have left is new. */
 void promise_found(const char *run, const char *data, size_t len)
