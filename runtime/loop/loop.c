@@ -26,7 +26,7 @@ enum {
     CLOSING_PARTS = 4,   /* server, client, threads of sw_blocking and of long work; admin API's server, port, if any */
     TURN_REQUESTS = 256, /* then what they have touched is dealt with before more are taken */
     TURN_EVENTS = 256,   /* of connections, likewise: clients that go away come without requests */
-    ADMIN_BODY_MAX = 65536, /* none of its routes has a use for more, and strangers may send it */
+    ADMIN_BODY_MAX = 65536, /* strangers may send it; also the most of a body with which an operator begins a run */
     TRIM_MS = 100,
     TRIM_BLOCKS_MS = 10 /* in small pieces: each holds up the loop */
 };
