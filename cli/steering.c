@@ -99,8 +99,11 @@ static void fork_add(table *t, sw_value operations, const char *what)
 {
     for (size_t i = 0; i < sw_len(operations); i++) {
         sw_value o = sw_at(operations, i);
-        table_add(t, (const char *const[]){what, view_text(t->c, sw_get(o, "kind"), 0),
-                                           view_text(t->c, sw_get(o, "id"), 0), view_text(t->c, sw_get(o, "path"), 0)});
+        const char *id = view_text(t->c, sw_get(o, "id"), 0);
+        long long occurrence = (long long)sw_as_int(sw_get(o, "occurrence"), 0);
+        if (occurrence > 0) id = cli_text(t->c, "%s:%lld", id, occurrence);
+        table_add(t, (const char *const[]){what, view_text(t->c, sw_get(o, "kind"), 0), id,
+                                           view_text(t->c, sw_get(o, "path"), 0)});
     }
 }
 
