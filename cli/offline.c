@@ -97,7 +97,8 @@ cli_end offline_load(backend *b, const char *id, store_journal *out)
     *out = (store_journal){.data = NULL};
     if (!run_id_parse(id, strlen(id), &out->run)) return cli_fail(CLI_USAGE, "\"%s\" is no run id", id);
     b->ops->load(b, out, 0);
-    if (out->error) return cli_fail(CLI_REFUSED, "run %s cannot be read: %s", id, out->error);
-    if (!out->found && !out->live) return cli_fail(CLI_REFUSED, "there is no run %s in this folder", id);
+    bool is_there = out->found || out->live;
+    if (out->error && !is_there) return cli_fail(CLI_REFUSED, "run %s cannot be read: %s", id, out->error);
+    if (!is_there) return cli_fail(CLI_REFUSED, "there is no run %s in this folder", id);
     return CLI_DONE;
 }

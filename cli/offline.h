@@ -14,7 +14,8 @@ void offline_close(backend *b);
  * CLI_DONE, or why not was said. */
 cli_end offline_walk(backend *b, const run_id *before, bool (*each)(void *arg, const run_id *id), void *arg);
 
-/* Loads a run's whole journal into *out; its data is malloc'd. CLI_DONE, or why not was said. */
+/* Loads a run's whole journal into *out; its data is malloc'd. CLI_DONE, with out->error when only a part of it can be
+ * read; or why not was said. */
 cli_end offline_load(backend *b, const char *id, store_journal *out);
 
 #endif

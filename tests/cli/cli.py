@@ -543,6 +543,28 @@ def refused():
     assert len(expect(0, "runs", "list", "--json", "--data", "backups/values")[0].splitlines()) == 2
 
 
+@case("of a journal that is damaged in its middle the part before is shown and dumped, and the damage is named")
+def damaged_later():
+    with Program("later") as p:
+        run = p.ask("/repeat", b"1" * 30000)
+        p.run("backup", "later")
+    data = ["--data", "backups/later"]
+    journal = f"{root}/backups/later/journal"
+    whole = expect(0, "journal", "dump", run, *data)[0].splitlines()
+    for name in os.listdir(journal):
+        with open(f"{journal}/{name}", "r+b") as file:
+            at = file.read().rfind(b"1" * 1000) if name.endswith(".blob") else -1
+            if at >= 0:
+                file.seek(at + 500)
+                file.write(b"?")
+    out, err = expect(4, "journal", "dump", run, *data)
+    lines = out.splitlines()
+    assert 0 < len(lines) < len(whole) and lines == whole[:len(lines)] and run in err, (out[:500], err)
+    for words in (["journal", "dump"], ["journal", "verify"]):
+        assert "cannot be read" in "".join(expect(4, *words, *data)), words
+    assert re.search(r"^damage +\S", expect(0, "runs", "show", run, *data)[0], re.M)
+
+
 @case("a backup is made and restored, and its live runs stand until they are released")
 def restore():
     with Program("first") as p:

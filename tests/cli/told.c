@@ -41,6 +41,15 @@ static void on_say(sw_ctx *c)
     sw_reply_json(c, 200, sw_step(c, "say", work, said));
 }
 
+/* What the client says comes into the journal a second time, in a later segment. */
+static void on_repeat(sw_ctx *c)
+{
+    sw_bytes body = sw_body(c);
+    sw_sleep(c, "pause", 1);
+    (void)sw_step(c, "repeat", work, sw_strn(c, body.data, body.len));
+    sw_reply_text(c, 200, "said twice");
+}
+
 int main(int argc, char **argv)
 {
     sw_app *app = sw_app_new("told");
@@ -48,5 +57,6 @@ int main(int argc, char **argv)
     sw_endpoint(app, "POST /fail", on_fail, NULL);
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);
     sw_endpoint(app, "POST /say", on_say, NULL);
+    sw_endpoint(app, "POST /repeat", on_repeat, NULL);
     return sw_main(app, argc, argv);
 }
