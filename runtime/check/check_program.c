@@ -29,8 +29,8 @@ static check_verdict run_execute(sw_app *app, const checked_run *r, arena *a)
                                    .journal_len = r->journal.size,
                                    .openings = 1,
                                    .is_quiet = strcmp(app->opt.log_level, "debug") != 0};
-    check_verdict v =
-        execution_make(app, &input, &x, error, sizeof error) ? judge_execution(r, &x, a) : run_is_unreadable(a, error);
+    check_verdict v = execution_make(app, &input, &x, error, sizeof error) ? judge_execution(r, &x, app->redact, a)
+                                                                           : run_is_unreadable(a, error);
     execution_free(&x);
     return v;
 }

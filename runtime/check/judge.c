@@ -22,7 +22,8 @@ typedef struct trial {
     const checked_run *run;
     const execution *x;
     arena *arena;
-    record *records; /* by path */
+    const redact *hides; /* NULL: nothing is hidden */
+    record *records;     /* by path */
     size_t count;
 } trial;
 
@@ -148,7 +149,7 @@ static check_verdict judge_input(const trial *t, const fact *f, const record *r)
     const char *path = fact_path(t, f);
     if (e->kind != ENTRY_STEP_DONE || (e->input.len == 0 && e->input_bytes > 0))
         return differs(arena_printf(t->arena, "%s, its input", path), "the input that was journaled", "another one");
-    difference d = difference_of_packed(t->arena, e->input, f->data);
+    difference d = difference_of_packed(t->arena, t->hides, e->input, f->data);
     return differs(arena_printf(t->arena, "%s, its input%s%s", path, *d.path ? " " : "", d.path), d.was, d.is);
 }
 
@@ -274,11 +275,11 @@ static check_verdict judge_answer(const trial *t)
     if (was->status != is->status)
         return differs("answer", answer_words(t, was, t->run->ended), answer_words(t, is, t->x->ended));
     if (!entry_text_equal(was->headers, is->headers)) {
-        difference d = difference_of_packed(t->arena, was->headers, is->headers);
+        difference d = difference_of_headers(t->arena, t->hides, was->headers, is->headers);
         return differs("answer, its headers", d.was, d.is);
     }
     if (entry_text_equal(was->body, is->body)) return ok;
-    difference d = difference_of_json(t->arena, was->body, is->body);
+    difference d = difference_of_json(t->arena, t->hides, was->body, is->body);
     return differs(arena_printf(t->arena, "answer, its body%s%s", *d.path ? " " : "", d.path), d.was, d.is);
 }
 
@@ -300,9 +301,9 @@ static const entry *stop_of_execution(const trial *t)
     return stopped && (size_t)(stopped - t->x->entries) >= t->run->kept ? stopped : NULL;
 }
 
-check_verdict judge_execution(const checked_run *r, const execution *x, arena *a)
+check_verdict judge_execution(const checked_run *r, const execution *x, const redact *hides, arena *a)
 {
-    trial t = {.run = r, .x = x, .arena = a};
+    trial t = {.run = r, .x = x, .arena = a, .hides = hides};
     if (!records_make(&t)) return (check_verdict){CHECK_UNREADABLE, "", "", "out of memory"};
     check_verdict v = judge_facts(&t);
     if (v.kind != CHECK_OK) return v;

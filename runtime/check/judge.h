@@ -3,6 +3,7 @@
 #ifndef RUNTIME_CHECK_JUDGE_H
 #define RUNTIME_CHECK_JUDGE_H
 
+#include "runtime/base/redact.h"
 #include "runtime/check/checked_run.h"
 #include "runtime/prove/execution.h"
 
@@ -20,7 +21,8 @@ typedef struct check_verdict {
     const char *got;      /* what the program does instead, or next */
 } check_verdict;
 
-/* Judges the execution `x`, which began with r->journal. A text for which memory was out is "". */
-check_verdict judge_execution(const checked_run *r, const execution *x, arena *a);
+/* Judges the execution `x`, which began with r->journal. Inputs and answers that differ are shown but for what `hides`
+ * names; NULL: nothing. A text for which memory was out is "". */
+check_verdict judge_execution(const checked_run *r, const execution *x, const redact *hides, arena *a);
 
 #endif

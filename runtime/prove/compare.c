@@ -39,7 +39,7 @@ static bool steps_are_same(verdict *v, const tape *t, const execution *x, const 
         return verdict_add_difference(
             v, f->label,
             arena_printf(a, "the input of step \"%.*s\"%s", len, f->id.data,
-                         text_in_parentheses(a, difference_of_packed(a, had->data, f->data).path)),
+                         text_in_parentheses(a, difference_of_packed(a, NULL, had->data, f->data).path)),
             p);
     }
     return true;
@@ -122,7 +122,7 @@ static bool answer_is_same(verdict *v, const execution *first, const execution *
         return verdict_add_difference(
             v, no_text(),
             arena_printf(m, "the answer's body%s",
-                         text_in_parentheses(m, difference_of_json(m, a->body, b->body).path)),
+                         text_in_parentheses(m, difference_of_json(m, NULL, a->body, b->body).path)),
             p);
     if (chunks_hash(first) != chunks_hash(x)) return verdict_add_difference(v, no_text(), "what it streams", p);
     if (remarks_hash(first) != remarks_hash(x))

@@ -4,9 +4,12 @@
 
 #include "runtime/base/json.h"
 #include "runtime/base/json_reader.h"
+#include "runtime/base/redact.h"
 #include "runtime/base/value.h"
 
 enum { SHOWN_BYTES = 100 };
+
+static const difference nothing = {"", "", ""}; /* there is no memory */
 
 /* Two values that differ, and the path to them; NULL: out of memory. */
 typedef struct place {
@@ -56,26 +59,72 @@ static const char *value_shown(arena *a, sw_value v)
     return json_write(a, v, &json) ? text_shown(a, json.data, json.len) : "";
 }
 
-static difference difference_of_values(arena *a, sw_value was, sw_value is)
+/* Shows where `was` and `is` differ: what is shown of each is in `shown`, if something is hidden. */
+static difference difference_shown(arena *a, const place *whole, const place *shown)
 {
-    place p = place_narrow(a, (place){was, is, ""});
-    return (difference){p.path ? p.path : "", value_shown(a, p.was), value_shown(a, p.is)};
+    bool is_hidden = shown && value_equal(shown->was, shown->is);
+    place p = place_narrow(a, shown && !is_hidden ? *shown : *whole);
+    const char *path = p.path ? p.path : "";
+    if (is_hidden) return (difference){path, REDACTED, REDACTED};
+    return (difference){path, value_shown(a, p.was), value_shown(a, p.is)};
 }
 
-difference difference_of_packed(arena *a, entry_text was, entry_text is)
+static difference difference_of_values(arena *a, const redact *hides, sw_value was, sw_value is)
 {
-    sw_value x = {.type = MSGPACK_OBJECT_NIL}, y = x;
+    const place whole = {was, is, ""};
+    place shown = whole;
+    if (!redact_value(hides, a, &shown.was) || !redact_value(hides, a, &shown.is)) return nothing;
+    return difference_shown(a, &whole, hides ? &shown : NULL);
+}
+
+static bool read_both(arena *a, entry_text was, entry_text is, place *out)
+{
     const char *error = NULL;
-    bool read = (was.len == 0 || value_unpack(a, was.data, was.len, &x, &error)) &&
-                (is.len == 0 || value_unpack(a, is.data, is.len, &y, &error));
-    return read ? difference_of_values(a, x, y) : (difference){"", "", ""};
+    const sw_value nil = {.type = MSGPACK_OBJECT_NIL};
+    *out = (place){nil, nil, ""};
+    return (was.len == 0 || value_unpack(a, was.data, was.len, &out->was, &error)) &&
+           (is.len == 0 || value_unpack(a, is.data, is.len, &out->is, &error));
 }
 
-difference difference_of_json(arena *a, entry_text was, entry_text is)
+difference difference_of_packed(arena *a, const redact *hides, entry_text was, entry_text is)
+{
+    place p;
+    return read_both(a, was, is, &p) ? difference_of_values(a, hides, p.was, p.is) : nothing;
+}
+
+difference difference_of_json(arena *a, const redact *hides, entry_text was, entry_text is)
 {
     sw_value x, y;
     const char *message = NULL;
     if (!json_read(a, was.data, was.len, &x, &message) || !json_read(a, is.data, is.len, &y, &message))
         return (difference){"", text_shown(a, was.data, was.len), text_shown(a, is.data, is.len)};
-    return difference_of_values(a, x, y);
+    return difference_of_values(a, hides, x, y);
+}
+
+/* ---- Headers: [name, value, name, value, ...] ---- */
+
+/* Hides values in a copy of the array. False: no memory. */
+static bool headers_hide(arena *a, const redact *hides, sw_value *v)
+{
+    if (!hides || v->type != MSGPACK_OBJECT_ARRAY || v->via.array.size == 0) return true;
+    const uint32_t count = v->via.array.size;
+    msgpack_object *all = arena_memdup(a, v->via.array.ptr, count * sizeof *all);
+    if (!all) return false;
+    for (uint32_t i = 0; i + 1 < count; i += 2) {
+        const msgpack_object_str *name = &all[i].via.str;
+        if (all[i].type != MSGPACK_OBJECT_STR || !redact_has_header(hides, name->ptr, name->size)) continue;
+        all[i + 1].type = MSGPACK_OBJECT_STR;
+        all[i + 1].via.str = (msgpack_object_str){.size = sizeof REDACTED - 1, .ptr = REDACTED};
+    }
+    v->via.array.ptr = all;
+    return true;
+}
+
+difference difference_of_headers(arena *a, const redact *hides, entry_text was, entry_text is)
+{
+    place whole;
+    if (!read_both(a, was, is, &whole)) return nothing;
+    place shown = whole;
+    if (!headers_hide(a, hides, &shown.was) || !headers_hide(a, hides, &shown.is)) return nothing;
+    return difference_shown(a, &whole, hides ? &shown : NULL);
 }

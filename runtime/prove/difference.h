@@ -10,8 +10,12 @@ typedef struct difference {
     const char *was, *is; /* JSON of what differs there, or the texts as they are; long ones are cut */
 } difference;
 
-/* Compare msgpack values, and JSON texts. Without memory the texts are "". */
-difference difference_of_packed(arena *a, entry_text was, entry_text is);
-difference difference_of_json(arena *a, entry_text was, entry_text is);
+struct redact;
+
+/* Compare msgpack values, JSON texts, and headers as entries have them. What `hides` names is not shown: where nothing
+ * else differs, the path tells where it does. NULL: it hides nothing. Without memory the texts are "". */
+difference difference_of_packed(arena *a, const struct redact *hides, entry_text was, entry_text is);
+difference difference_of_json(arena *a, const struct redact *hides, entry_text was, entry_text is);
+difference difference_of_headers(arena *a, const struct redact *hides, entry_text was, entry_text is);
 
 #endif

@@ -370,6 +370,28 @@ static void test_backup(void)
     CHECK_STR(after, before);
 }
 
+/* --redact holds for what a CI log gets to see, too: where it differs is told, and not by what. */
+static void test_redacted(void)
+{
+    static const char numbers[] = "\"expected\":\"5\",\"got\":\"6\"";
+    static const char *const hidden[][4] = {
+        {"other input", "json:amount", "\"at\":\"charge, its input .amount\"", numbers},
+        {"other answer", "json:/items/*/price", "\"at\":\"answer, its body .items[0].price\"", numbers},
+        {"other header", "header:x-shop", "\"at\":\"answer, its headers\"", "two"}};
+    char more[128];
+    if (!*data) make_runs();
+    for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++) {
+        for (int keys = 0; keys < 2; keys++) {
+            snprintf(more, sizeof more, "--check-json --redact '%s'", keys ? "json:none,header:none" : hidden[i][1]);
+            CHECK_INT(check_folder(hidden[i][0], data, more), 1);
+            const char *line = line_of(runs[HOLDS]);
+            const bool shows = strstr(line, hidden[i][3]) != NULL, hides = strstr(line, "[redacted]") != NULL;
+            if (shows != keys || hides == keys) printf("# %s: %s\n", more, line);
+            CHECK(strstr(line, hidden[i][2]) && shows == keys && hides != keys);
+        }
+    }
+}
+
 /* What keeps runs from going on where they are served does not keep them from being checked. */
 static void test_not_resumed(void)
 {
@@ -412,6 +434,7 @@ static const check_case cases[] = {{"changes that runs do not bear are found", t
                                    {"others give no false alarm", test_good},
                                    {"the page is for people", test_page},
                                    {"a backup is checked, and stays as it is", test_backup},
+                                   {"what --redact names is not shown", test_redacted},
                                    {"runs are checked that would not be resumed", test_not_resumed},
                                    {"what cannot be checked is said", test_refusals}};
 
