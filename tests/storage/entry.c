@@ -1,5 +1,6 @@
 /* Entries and run ids: what is written is read back; what is damaged or not ours is refused. */
 #include "storage/entry.h"
+#include "storage/entry_order.h"
 #include "storage/run_id.h"
 #include "tests/harness/check.h"
 
@@ -366,11 +367,44 @@ static void test_run_ids_spread(void)
     CHECK(memcmp(after.bytes, expected, RUN_ID_BYTES) == 0);
 }
 
+/* Whether the entry can follow the one before it; NULL: it is the first. */
+static bool may_follow(const entry_kind *before, entry_kind kind)
+{
+    if (!before || kind == ENTRY_STARTED) return !before && kind == ENTRY_STARTED;
+    return (*before == ENTRY_ENDED) == (kind == ENTRY_REOPENED);
+}
+
+/* Of random journals as many entries are taken as can come where they are. */
+static void test_order(void)
+{
+    static const entry_kind kinds[] = {ENTRY_STARTED, ENTRY_SLEEP, ENTRY_ENDED, ENTRY_REOPENED, ENTRY_CRASHED};
+    enum { JOURNALS = 20000, LONGEST = 12, KINDS = sizeof kinds / sizeof *kinds };
+    uint64_t seed = 1;
+    for (int n = 0; n < JOURNALS; n++) {
+        msgpack_sbuffer bytes;
+        entry_kind list[LONGEST];
+        entry_order order = {.count = 0};
+        uint32_t fine = 0, len = (uint32_t)(n % (LONGEST + 1));
+        msgpack_sbuffer_init(&bytes);
+        for (uint32_t i = 0; i < len; i++) {
+            seed = seed * 6364136223846793005ULL + 1442695040888963407ULL;
+            list[i] = i == 0 && n % 5 != 0 ? ENTRY_STARTED : kinds[(seed >> 33) % KINDS];
+            CHECK_INT(entry_encode(&bytes, &(entry){.kind = list[i]}), 0);
+        }
+        while (fine < len && may_follow(fine > 0 ? &list[fine - 1] : NULL, list[fine])) fine++;
+        CHECK((entry_order_read(&order, bytes.data, bytes.size) == NULL) == (fine == len));
+        CHECK_INT(order.count, fine);
+        CHECK_INT(order.has_ended, fine > 0 && list[fine - 1] == ENTRY_ENDED);
+        msgpack_sbuffer_destroy(&bytes);
+    }
+}
+
 static const check_case cases[] = {{"every kind comes back as it was", test_round_trips},
                                    {"no prefix of an entry is one", test_truncations},
                                    {"foreign bytes are refused", test_foreign_bytes},
                                    {"fields of other versions", test_later_fields},
                                    {"kinds of other versions", test_later_kinds},
+                                   {"entries in an order that there can be", test_order},
                                    {"run ids", test_run_ids},
                                    {"run ids of one loop ascend", test_run_ids_ascend},
                                    {"run ids have the number of their node", test_run_ids_have_one_node_number},
