@@ -235,6 +235,23 @@ static spool *spool_new(size_t ready_max)
     return NULL;
 }
 
+static void spool_warn(const char *path, int reason, char *warning, size_t size)
+{
+    (void)snprintf(warning, size, "%s: %s: spans that are not exported will be lost with the process", path,
+                   strerror(reason));
+}
+
+/* The file could not be put in its place, where the former one is, perhaps: the next process would export again what
+ * this one had taken from there. */
+static spool *spool_open_without(spool *s, const char *fresh)
+{
+    char none[1];
+    const size_t ready_max = s->ready_max;
+    (void)unlink(fresh);
+    spool_close(s);
+    return spool_open(NULL, ready_max, none, sizeof none);
+}
+
 spool *spool_open(const char *path, size_t ready_max, char *warning, size_t warning_size)
 {
     char fresh[PATH_BYTES];
@@ -246,8 +263,7 @@ spool *spool_open(const char *path, size_t ready_max, char *warning, size_t warn
     bool fits = path && (size_t)snprintf(fresh, sizeof fresh, "%s.new", path) < sizeof fresh;
     if (fits) s->head = spool_map_file(fresh, spool_bytes(s));
     if (path && !s->head) {
-        (void)snprintf(warning, warning_size, "%s: %s: spans that are not exported will be lost with the process", path,
-                       strerror(fits ? errno : ENAMETOOLONG));
+        spool_warn(path, fits ? errno : ENAMETOOLONG, warning, warning_size);
         left.count = 0; /* they stay in the file, for the next process */
     }
     if (!s->head && !spool_map_memory(s)) {
@@ -258,9 +274,9 @@ spool *spool_open(const char *path, size_t ready_max, char *warning, size_t warn
     spool_begin_head(s);
     spool_put_remains(s, &left);
     free(left.spans);
-    if (path && !*warning && rename(fresh, path) != 0)
-        (void)snprintf(warning, warning_size, "%s: %s", path, strerror(errno));
-    return s;
+    if (!path || *warning || rename(fresh, path) == 0) return s;
+    spool_warn(path, errno, warning, warning_size);
+    return spool_open_without(s, fresh);
 }
 
 void spool_close(spool *s)

@@ -224,6 +224,19 @@ static void test_files(void)
     close(fd);
     struct stat st;
     CHECK(stat(path, &st) == 0 && (st.st_mode & 0777) == 0600);
+    char inside[80];
+    CHECK(unlink(path) == 0 && mkdir(path, 0700) == 0); /* a file that cannot be put in its place */
+    snprintf(inside, sizeof inside, "%s/full", path);
+    CHECK(mkdir(inside, 0700) == 0);
+    s = spool_open(path, 8, warning, sizeof warning);
+    CHECK(s && strncmp(warning, path, strlen(path)) == 0 && strstr(warning, "lost with the process"));
+    snprintf(inside, sizeof inside, "%s.new", path);
+    CHECK(access(inside, F_OK) != 0);
+    make_ready(s, 1, "in memory");
+    CHECK_INT(spool_figures_of(s).waiting, 1);
+    spool_close(s);
+    snprintf(inside, sizeof inside, "%s/full", path);
+    CHECK(rmdir(inside) == 0 && rmdir(path) == 0);
     s = spool_open("/proc/none/spans", 8, warning, sizeof warning);
     CHECK(s && strstr(warning, "/proc/none/spans: "));
     make_ready(s, 1, "in memory");
