@@ -1,9 +1,11 @@
 /* The indexer: the thread that keeps the store's index, once a second, and between these times counts what is not
  * counted yet, for half of its time at most. */
+#include <assert.h>
 #include <errno.h>
 
 #include "storage/run_index.h"
 #include "storage/steady.h"
+#include "storage/store_by_hand.h"
 #include "storage/store_core.h"
 
 enum { TAKE_EVERY_MS = 1000, RETRY_MS = 5000, PAUSE_MS_MIN = 2 };
@@ -40,6 +42,13 @@ void *store_index_main(void *arg)
         pause_ms = more ? took_ms + PAUSE_MS_MIN : due_ms - now_ms;
     } while (!indexer_wait(s, pause_ms));
     return NULL;
+}
+
+void store_hand_index(store *s)
+{
+    assert(s->options.by_hand);
+    assert(s->index);
+    if (indexer_take(s) && run_index_has_more(s->index)) (void)run_index_go_on(s->index);
 }
 
 void store_index_finish(store *s)

@@ -8,8 +8,7 @@
 
 enum {
     CLOSE_AFTER_MS = 2000, /* a run that has its first commit later than that makes its range be counted again */
-    SUMMED_AT_ONCE = 1024,
-    UNREAD_MAX = 3 /* scans that fail, until the table is taken for damaged */
+    UNREAD_MAX = 3         /* scans that fail, until the table is taken for damaged */
 };
 
 run_index *run_index_new(backend *b)
@@ -191,11 +190,6 @@ static void sum_add(index_sum *s, const tally_class *of, uint64_t recent)
     c->recent += recent;
 }
 
-typedef struct summing {
-    index_sum *sum;
-    run_id last;
-} summing;
-
 /* How many of `runs` runs of the tally began since the moment asked for. They all began in the slot in which the tally
  * ends, and count as if they had at even distances. */
 static uint64_t sum_recent(const index_sum *s, const tally *t, uint64_t runs)
@@ -210,26 +204,25 @@ static uint64_t sum_recent(const index_sum *s, const tally *t, uint64_t runs)
 
 static void on_tally_to_sum(void *arg, store_bytes key, store_bytes value)
 {
-    summing *s = arg;
+    index_sum *sum = arg;
+    run_id first;
     tally t;
-    if (!index_key_read(key, INDEX_TALLY, &s->last)) return;
-    bool ok = tally_read(value, &s->last, &s->sum->names, &t);
-    s->sum->whole = s->sum->whole && ok && t.is_counted;
+    if (!index_key_read(key, INDEX_TALLY, &first)) return;
+    bool ok = tally_read(value, &first, &sum->names, &t);
+    sum->whole = sum->whole && ok && t.is_counted;
     if (!ok) return;
-    for (size_t i = 0; i < t.count; i++) sum_add(s->sum, &t.classes[i], sum_recent(s->sum, &t, t.classes[i].runs));
+    for (size_t i = 0; i < t.count; i++) sum_add(sum, &t.classes[i], sum_recent(sum, &t, t.classes[i].runs));
     tally_free(&t);
 }
 
-static void sum_tallies(run_index *x, const run_id *below_all, index_sum *out)
+/* In one scan, which sees the tallies of one moment: runs may move from one to another (merge_two). */
+static void sum_tallies(run_index *x, const run_id *below, index_sum *out)
 {
     static const run_id lowest;
+    const char *error = NULL;
     index_bounds bounds;
-    summing s = {.sum = out, .last = *below_all};
-    for (backend_scan got = BACKEND_SCAN_MORE; got == BACKEND_SCAN_MORE && !out->error;) {
-        const run_id below = s.last;
-        const store_range range = index_range(&bounds, INDEX_TALLY, &lowest, &below, SUMMED_AT_ONCE);
-        got = x->b->ops->scan(x->b, &range, on_tally_to_sum, &s, &out->error);
-    }
+    const store_range range = index_range(&bounds, INDEX_TALLY, &lowest, below, SIZE_MAX);
+    if (x->b->ops->scan(x->b, &range, on_tally_to_sum, out, &error) == BACKEND_SCAN_FAILED) out->whole = false;
 }
 
 /* The floor is taken with the sum of what is open: tallies that come meanwhile are of runs in that sum. */

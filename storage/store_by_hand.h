@@ -1,6 +1,6 @@
 /* store_by_hand: a store without threads (store_options.by_hand). Its owner does the work of the journal thread, the
- * readers and the sweeper, in the order it likes, on the one thread that all its loops share: so the order of events
- * can be repeated. */
+ * readers, the sweeper and the indexer, in the order it likes, on the one thread that all its loops share: so the order
+ * of events can be repeated. */
 #ifndef STORAGE_STORE_BY_HAND_H
 #define STORAGE_STORE_BY_HAND_H
 
@@ -22,5 +22,7 @@ void store_hand_read(store *s, size_t which);
 
 /* Does one round of retention. */
 void store_hand_sweep(store *s);
+/* Does one round of the indexer of a store that keeps an index, if the database takes writes. */
+void store_hand_index(store *s);
 
 #endif

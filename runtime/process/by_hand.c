@@ -15,10 +15,11 @@
 #include "runtime/run/suspects.h"
 #include "storage/backend.h"
 
-static bool by_hand_open_store(sw_app *app, backend *journal, char *error, size_t error_size)
+static bool by_hand_open_store(sw_app *app, const by_hand_options *options, char *error, size_t error_size)
 {
     const sw_options *o = &app->opt;
-    app->store = store_open(&(store_options){.backend = journal,
+    app->store = store_open(&(store_options){.backend = options->backend,
+                                             .index = options->has_index,
                                              .by_hand = true,
                                              .on_commit = app_count_commit,
                                              .on_commit_arg = app,
@@ -65,7 +66,7 @@ bool by_hand_open(sw_app *app, int argc, char **argv, const by_hand_options *opt
         return false;
     }
     presence own = {.unclean = false};
-    if (!by_hand_open_store(app, options->backend, error, error_size)) return false;
+    if (!by_hand_open_store(app, options, error, error_size)) return false;
     if (options->has_folder && !presence_open(&own, app)) {
         (void)snprintf(error, error_size, "out of memory");
         return false;

@@ -12,6 +12,7 @@ typedef struct by_hand_options {
     const int *listeners;    /* a listening socket for each loop; taken too */
     unsigned loops;
     unsigned aside_threads; /* 0: the loop does their work, in its next turn, so that it comes in a known order */
+    bool has_index;         /* the store keeps one; whoever turns the loops has to do the indexer's work too */
     bool has_folder;        /* --data is one: for everything but the journal */
     bool ended_well;        /* without a folder: the last process with this data had drained */
 } by_hand_options;

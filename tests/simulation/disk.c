@@ -3,8 +3,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/find.h"
+#include "storage/glance.h"
+#include "storage/index_core.h"
 #include "storage/memory/memory_core.h"
 #include "storage/store_by_hand.h"
+#include "storage/store_core.h"
 #include "tests/simulation/heap.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
@@ -35,25 +39,49 @@ static void compare_row(const store_segment *s)
 
 static void take_committed(const store_segment *list)
 {
+    if (list->rows && strcmp(list->rows->table, INDEX_TABLE) == 0) list = list->next; /* the index's own */
     promise_committed(list);
     for (const store_segment *s = list; s; s = s->next) compare_row(s);
 }
 
-static store_outcome write_list(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size)
+/* True: the process is to end with this write. */
+static bool write_begin(void)
 {
     const epoch_plan *e = now_planned();
     bool here = ++w->writes == e->at;
     if (here && e->end == END_BEFORE_WRITE) world_crash("before a write");
     if (here && e->end == END_POWER)
         memory_fail(w->disk, world_chance(RANDOM_LIVE, 50) ? MEMORY_POWER_LOST : MEMORY_POWER_LATE, 0, false);
-    store_outcome outcome = real->commit(b, list, now_ms, error, error_size);
-    world_note("write %llu: %d", (unsigned long long)w->writes, outcome);
+    return here && e->end == END_AFTER_WRITE;
+}
+
+static void write_seen(const char *what, bool is_done)
+{
+    world_note("write %llu, of %s: %s", (unsigned long long)w->writes, what, is_done ? "done" : "failed");
     if (!memory_powered(w->disk)) world_crash("the power is gone");
+    if (!is_done) w->journal_fails = true;
+    w->failed_writes += !is_done;
+}
+
+static store_outcome write_list(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size)
+{
+    bool is_last = write_begin();
+    store_outcome outcome = real->commit(b, list, now_ms, error, error_size);
+    write_seen("runs", outcome == STORE_DONE);
     if (outcome == STORE_DONE) take_committed(list);
-    if (outcome != STORE_DONE) w->journal_fails = true;
-    w->failed_writes += outcome != STORE_DONE;
-    if (here && e->end == END_AFTER_WRITE) world_crash("after a write");
+    if (is_last) world_crash("after a write");
     return outcome;
+}
+
+/* Whose rows they are nobody else asks: the index is held against the runs, see compare_lists. */
+static bool write_rows(backend *b, const store_row *rows, const char **error)
+{
+    bool was = heap_spare(), is_last = write_begin();
+    bool ok = real->write_rows(b, rows, error);
+    write_seen("the index", ok);
+    if (is_last) world_crash("after a write of the index");
+    heap_go_on(was);
+    return ok;
 }
 
 static store_outcome commit(backend *b, store_segment *list, int64_t now_ms, char *error, size_t error_size)
@@ -117,6 +145,7 @@ backend *disk_open(void)
     seen = *real;
     seen.commit = commit;
     seen.find_commit = find_commit;
+    seen.write_rows = write_rows;
     seen.try_write = try_write;
     b->ops = &seen;
     long n = real->list(b, NULL, RUNS_MAX, ids, &error);
@@ -137,6 +166,64 @@ size_t disk_rows(const char *table)
 {
     const memory_table *t = memory_table_of(w->disk, table);
     return t ? t->count : 0;
+}
+
+/* ---- The index ---- */
+
+enum { TALLY_OF = 2, SLOT_MS = 5000 };
+
+void disk_index_begin(store *s)
+{
+    s->index->tally_runs = TALLY_OF;
+    s->index->slot_ms = SLOT_MS;
+}
+
+/* What a list has, page by page, as text. False: something could not be read. */
+static bool list_take(store *s, struct run_index *index, run_query q, char *text, size_t size)
+{
+    store_summary runs[RUNS_MAX];
+    *text = 0;
+    for (bool more = true; more;) {
+        memset(runs, 0, sizeof runs);
+        find_result found = {.runs = runs};
+        find_runs(s->backend, index, &q, &found);
+        for (size_t i = 0; i < found.count; i++) {
+            char id[RUN_ID_TEXT + 1];
+            size_t len = strlen(text);
+            run_id_format(&runs[i].run, id);
+            (void)snprintf(text + len, size - len, "%s ", id);
+            glance_free(&runs[i]);
+        }
+        if (found.error) return false;
+        more = found.has_next;
+        q.has_before = true;
+        q.before = found.next;
+    }
+    return true;
+}
+
+/* A list by the index has what a look at every run finds. */
+static void compare_lists(store *s)
+{
+    static const unsigned fates[] = {FATE_LIVE, FATE_SUCCEEDED, FATE_FAILED, FATE_CANCELLED,
+                                     FATE_FAILED | FATE_CANCELLED};
+    static char by_index[RUNS_MAX * (RUN_ID_TEXT + 1) + 1], by_look[sizeof by_index];
+    const unsigned which = world_below(RANDOM_LIVE, sizeof fates / sizeof *fates);
+    const run_query q = {
+        .fates = fates[which], .limit = 1 + world_below(RANDOM_LIVE, RUNS_MAX - 1), .bytes_max = 65536};
+    if (!list_take(s, s->index, q, by_index, sizeof by_index)) return;
+    if (!list_take(s, NULL, q, by_look, sizeof by_look)) return;
+    PROMISE("lists", strcmp(by_index, by_look) == 0, "by the index the runs with fates %u are %s, by a look at each %s",
+            q.fates, by_index, by_look);
+}
+
+/* The indexer works now and then, when something was written: a time of its own would keep the clock from moving on. */
+static void index_turn(store *s)
+{
+    if (world_chance(RANDOM_LIVE, 40)) store_hand_index(s);
+    bool was = heap_spare();
+    if (world_chance(RANDOM_LIVE, 20)) compare_lists(s);
+    heap_go_on(was);
 }
 
 /* ---- Its speed ---- */
@@ -169,6 +256,7 @@ bool disk_turn(store *s)
     if (is_due(write_at_ns)) {
         write_at_ns = 0;
         store_hand_write(s);
+        index_turn(s);
         any = true;
     }
     if (is_due(read_at_ns)) {

@@ -12,6 +12,8 @@ backend *disk_open(void);
 size_t disk_rows(const char *table);
 /* Reads a run's whole journal, whatever fails. The caller frees out->data. */
 void disk_journal(const run_record *r, store_journal *out);
+/* Has the store's index make tallies of few runs. */
+void disk_index_begin(store *s);
 /* Does what is due. False: nothing was. */
 bool disk_turn(store *s);
 /* When the next write or read is, on the steady clock; INT64_MAX: there is none. */

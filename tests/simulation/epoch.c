@@ -116,11 +116,13 @@ static void begin(epoch *e)
     upstream_begin();
     sw_app *app = sw_app_new("simulation");
     program_endpoints(app);
-    by_hand_options o = {.backend = disk_open(), .listeners = fds, .loops = loops, .has_folder = true};
+    by_hand_options o = {
+        .backend = disk_open(), .listeners = fds, .loops = loops, .has_index = true, .has_folder = true};
     if (!by_hand_open(app, make_arguments(text, argv), argv, &o, error, sizeof error)) {
         fprintf(stderr, "simulation: %s\n", error);
         abort();
     }
+    disk_index_begin(app->store);
     solos_begin(app);
     *e = (epoch){.app = app, .began_ns = w->steady_ns};
     clients_begin();
