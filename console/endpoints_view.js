@@ -10,14 +10,7 @@ import { count, duration, plural } from "./words.js";
 const LOOK_MS = 3000;
 const settingOf = (endpoint) => `_sw/settings/${encodeURIComponent(`endpoint:${endpoint}`)}`;
 
-// The server's endpoints, with which of them operators have stopped: that is a setting.
-async function load(signal) {
-  const get = (path) => ask("GET", path, undefined, { signal });
-  const hasSettings = (await methodsAt("_sw/settings")).includes("GET");
-  const [value, { settings }] = await Promise.all([get("_sw/endpoints"), hasSettings ? get("_sw/settings") : { settings: [] }]);
-  const stopped = new Map(settings.filter((s) => s.value?.stopped).map((s) => [s.name, s]));
-  return { ...value, endpoints: value.endpoints.map((of) => ({ ...of, stopped: of.stopped ?? stopped.get(`endpoint:${of.endpoint}`) })) };
-}
+const load = (signal) => ask("GET", "_sw/endpoints", undefined, { signal });
 
 function useHas(path, method) {
   const [has, set] = useState(false);
@@ -57,7 +50,7 @@ function Row({ of, open, canStop, canStart, heads }) {
         ${of.stopped && html` <span class="state stopped">stopped</span> <span class="soft">by ${of.stopped.by} <${Time} at=${of.stopped.at} /></span>`}
         ${of.options && html`<details><summary>options</summary><${JsonView} title="options" value=${of.options} /></details>`}</th>
       ${heads.map(({ value, state }) => cell(value(of) == null || !state ? value(of) : html`<${Link} to=${to(state)}>${value(of)}<//>`))}
-      <td>${(of.versions ?? []).map((v) => (typeof v === "string" ? v : v.version)).filter(Boolean).join(", ")}</td>
+      <td>${(of.versions ?? []).join(", ")}</td>
       <td class="row-actions">${canStart && of.kind === "durable" && html`<button type="button" onClick=${() => open({ start: of })}>Start …</button>`}
         ${canStop && of.kind !== "gone" && html`<button type="button" class="stop-endpoint" onClick=${() => open({ stop: of })}>
           ${of.stopped ? "Take requests …" : "Stop …"}</button>`}</td></tr>`;
@@ -89,6 +82,8 @@ export function EndpointsView({ onRefusal, tell }) {
     <section class="endpoints-page"><h1 ref=${title} tabIndex=${-1}>Endpoints</h1>
       <${Trouble} error=${error} />
       ${value?.counted === false && html`<p class="soft">Runs of earlier processes are still being counted.</p>`}
+      ${value?.moreStopped && html`<p class="soft" id="more-stopped">More runs are stopped than were counted here: some of those at work
+        are.</p>`}
       ${value && html`<div class="wide-table card" tabIndex=${0} role="region" aria-label="endpoints"><table class="endpoints">
         <thead><tr><th scope="col">endpoint</th>${heads.map(({ title }) => html`<th scope="col" class="number">${title}</th>`)}
           <th scope="col">versions</th><th scope="col"><span class="unseen">actions</span></th></tr></thead>

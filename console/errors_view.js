@@ -5,7 +5,7 @@ import { BulkDialog, useAvailable } from "./bulk.js";
 import { Link, Time, Trouble, html, useAnswer, useFocus } from "./parts.js";
 import { count } from "./words.js";
 
-const LOOK_MS = 5000;
+const LOOK_MS = 5000, SHOWN = 200;
 
 // What finds the runs of a group, and no others: the server compares as it has grouped.
 export const filtersOf = ({ endpoint, step = "", error }) => ({ endpoint, state: "failed", step, kind: error });
@@ -21,7 +21,7 @@ function Group({ group, resume }) {
 }
 
 export function ErrorsView({ onRefusal }) {
-  const { value, error } = useAnswer((signal) => ask("GET", "_sw/errors", undefined, { signal }), LOOK_MS, []);
+  const { value, error } = useAnswer((signal) => ask("GET", `_sw/errors?limit=${SHOWN}`, undefined, { signal }), LOOK_MS, []);
   const title = useFocus(), has = useAvailable(), [open, setOpen] = useState(null);
   useEffect(() => { if (error) onRefusal(error); }, [error]);
   const groups = value?.errors ?? [];
@@ -29,6 +29,7 @@ export function ErrorsView({ onRefusal }) {
     <section class="errors-page"><h1 ref=${title} tabIndex=${-1}>Errors</h1>
       <${Trouble} error=${error} />
       ${value?.since && html`<p class="soft">Of the newest ${count(value.runs)} runs that have failed, since <${Time} at=${value.since} />.</p>`}
+      ${value?.more && html`<p class="soft">The ${count(SHOWN)} kinds that came last are shown; there are more.</p>`}
       ${value && groups.length === 0 && html`<p class="empty">No run has failed.</p>`}
       ${groups.length > 0 && html`<div class="wide-table card" tabIndex=${0} role="region" aria-label="errors"><table class="errors">
         <thead><tr><th scope="col">error</th><th scope="col">endpoint</th><th scope="col">step</th>

@@ -155,6 +155,7 @@ static void put_endpoint(json_writer *w, const endpoints_inquiry *q, const store
         if (strcmp(all->classes[i].function, route) == 0) counts_add(&n, &all->classes[i]);
     for (size_t i = 0; e && q->stopped && i < app->endpoint_count; i++)
         if (app->endpoints[i] == e) stopped = q->stopped[i];
+    if (!e) stopped = n.live; /* until a program has the endpoint again */
     json_open_map(w, NULL);
     json_put_text(w, "endpoint", route);
     json_put_text(w, "kind", !e ? "gone" : e->kind == ENDPOINT_DURABLE ? "durable" : "plain");
@@ -163,7 +164,7 @@ static void put_endpoint(json_writer *w, const endpoints_inquiry *q, const store
         put_counts(w, &n, stopped);
     }
     if (e) put_latencies(w, app, e);
-    if (e && e->kind == ENDPOINT_DURABLE && app->settings) put_stop(w, app, e);
+    if (e && app->settings) put_stop(w, app, e);
     if (e && e->kind == ENDPOINT_DURABLE) put_options(w, &e->options);
     json_close_map(w);
 }
@@ -225,6 +226,11 @@ static void endpoints_on_stopped(void *arg, const store_found *found)
 {
     endpoints_inquiry *q = arg;
     const sw_app *app = q->base.home->app;
+    if (found->error) {
+        free(q->stopped);
+        inquiry_refuse(&q->base, 503, found->error, "5");
+        return;
+    }
     q->has_more_stopped = found->next != NULL;
     for (size_t i = 0; i < found->count; i++) {
         const entry_text route = found->runs[i].of.started.function;

@@ -126,6 +126,7 @@ static void errors_on_found(void *arg, const store_found *found)
         put_group(&w, &q->groups[i]);
     }
     json_close_array(&w);
+    if (q->count > q->groups_max) json_put_bool(&w, "more", true);
     json_put_int(&w, "runs", (int64_t)found->count);
     if (found->next) json_put_int(&w, "since", run_id_time_ms(found->next)); /* older failed runs were not looked at */
     json_close_map(&w);
