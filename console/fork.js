@@ -42,6 +42,7 @@ export function ForkDialog({ run, from, close, tell }) {
     close();
     go({ run: made.runId });
   });
+  const { request } = run, isKnown = request?.body !== undefined && !request.bodyRedacted, whole = isKnown ? request.body : "";
   const steps = (run.steps ?? []).filter((step) => step.path);
   return html`
     <${Modal} title="Fork this run" close=${close} wide>
@@ -53,8 +54,11 @@ export function ForkDialog({ run, from, close, tell }) {
             ${steps.map((step) => html`<option value=${step.path}>${stepLabel(step)} (${step.state})</option>`)}
           </select></label>
         <label class="check"><input id="fork-change" type="checkbox" checked=${body !== null}
-          onChange=${(e) => setBody(e.currentTarget.checked ? (run.request?.body ?? "") : null)} />
+          onChange=${(e) => setBody(e.currentTarget.checked ? whole : null)} />
           with another request body</label>
+        ${body !== null && !isKnown && request?.bodyBytes > 0 && html`<p class="soft" id="fork-unknown">The whole of it has to be
+          written: ${request.bodyRedacted ? "parts of the present body are not shown here (--redact)" : "the present body is not shown here"},
+          and what is not written is not sent.</p>`}
         ${body !== null && html`<label class="field"><span>body</span>
           <textarea id="fork-body" rows="6" spellcheck=${false} value=${body}
             onInput=${(e) => setBody(e.currentTarget.value)}></textarea></label>`}

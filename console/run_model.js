@@ -6,37 +6,6 @@ const ROOT = "cbf29ce484222325"; // the path of the handler itself (docs/interna
 const GROUP_MIN = 12;            // so many steps with ids that differ in their digits alone are folded into one row
 const ROWS_OPEN = 400;           // a tree with more rows begins folded
 
-// ---- Steps ----
-
-// Of a server that tells entries alone. They name no paths: a step is its id and occurrence.
-function stepsOfEntries(entries, isEnded) {
-  const steps = new Map();
-  const stepOf = (e) => {
-    const key = `${e.id}:${e.occurrence ?? 0}`;
-    if (!steps.has(key)) steps.set(key, { path: key, id: e.id, occurrence: e.occurrence ?? 0, attempts: [], state: "waiting" });
-    return steps.get(key);
-  };
-  for (const e of entries) {
-    if (e.kind === "sleep") {
-      const state = isEnded || e.due <= Date.now() ? "done" : "sleeping";
-      Object.assign(stepOf(e), { sleep: true, begunAt: e.at, due: e.due, endedAt: e.due, state });
-    } else if (e.kind === "step done" || e.kind === "step failed") {
-      const step = stepOf(e), at = e.at - e.duration;
-      step.begunAt ??= at;
-      const attempt = { attempt: e.attempt, at, durationMs: e.duration, error: e.error, retryAt: e.due, calls: e.calls };
-      step.attempts.push(attempt);
-      Object.assign(step, { input: e.input, inputLeftOut: e.inputLeftOut, value: e.value, endedAt: e.at });
-      step.state = e.kind === "step done" ? "done" : e.due && !isEnded ? "retrying" : "failed";
-    } else if (e.kind === "chunk" && e.id) {
-      const step = [...steps.values()].findLast((s) => stepLabel(s) === e.id);
-      if (step) step.chunks = (step.chunks ?? 0) + 1;
-    }
-  }
-  return [...steps.values()];
-}
-
-export const stepsOf = (run) => run.steps ?? stepsOfEntries(run.entries ?? [], run.endedAt != null);
-
 // ---- Bars ----
 
 // What a step did when: [{kind, from, to, attempt}], by time. Kinds: queue, done, failed, backoff, sleep, running.
@@ -103,7 +72,7 @@ function groupAlike(nodes, key) {
 
 export function treeOf(run, now) {
   const inside = new Map(), branches = new Map((run.branches ?? []).map((b) => [b.path, b]));
-  for (const step of stepsOf(run)) push(inside, branches.has(step.branch) ? step.branch : ROOT, leaf(step, now));
+  for (const step of run.steps) push(inside, branches.has(step.branch) ? step.branch : ROOT, leaf(step, now));
   const held = new Map();
   for (const branch of branches.values()) push(held, branches.has(branch.parent) ? branch.parent : ROOT, branch);
   const build = (path, depth) => {
@@ -137,7 +106,7 @@ export function rowsOf(tree, toggled) {
 // From the run's beginning to its end, or to now and a quarter more if something is due later.
 export function rangeOf(run, tree, now) {
   const from = Math.min(run.startedAt, ...tree.map((node) => node.from));
-  const due = Math.max(0, ...stepsOf(run).map((step) => (step.state === "done" ? 0 : (step.due ?? step.attempts?.at(-1)?.retryAt ?? 0))));
+  const due = Math.max(0, ...run.steps.map((step) => (step.state === "done" ? 0 : (step.due ?? step.attempts?.at(-1)?.retryAt ?? 0))));
   const to = run.endedAt ?? Math.max(now, Math.min(due, now + (now - from) / 4));
   return { from, to: Math.max(to, ...tree.map((node) => node.to), from + 1) };
 }
@@ -158,19 +127,4 @@ export function ticksOf(from, to, most) {
   const step = steps.find((s) => (to - from) / s <= most) ?? (to - from) / most, ticks = [];
   for (let at = Math.ceil(from / step) * step; at <= to; at += step) ticks.push(at);
   return ticks;
-}
-
-// ---- Why it is not finished, in words, of a server that does not say ----
-
-export function whyOf(run, now, say) {
-  if (run.why) return run.why;
-  if (run.endedAt != null || run.state === "unreadable") return null;
-  if (run.state === "stopped") return { kind: "stopped", text: `stopped (${run.reason}): ${run.detail ?? ""}` };
-  const steps = stepsOf(run), retrying = steps.find((s) => s.state === "retrying"), asleep = steps.find((s) => s.state === "sleeping");
-  if (retrying) {
-    const last = retrying.attempts.at(-1), until = last.retryAt;
-    return { kind: "retry", until, text: `waits ${until > now ? say(until - now) : "a moment"} for attempt ${last.attempt + 1} of ${stepLabel(retrying)} (${last.error})` };
-  }
-  if (asleep) return { kind: "sleep", until: asleep.due, text: `sleeps in ${stepLabel(asleep)} for ${say(asleep.due - now)} more` };
-  return { kind: "attempt", text: "is at work; the journal has what has ended" };
 }

@@ -8,7 +8,7 @@ import { ForkDialog } from "./fork.js";
 import { JournalView } from "./journal_view.js";
 import { Link, State, Time, Trouble, copy, download, html, useAnswer, useClock, useFocus } from "./parts.js";
 import { go } from "./place.js";
-import { findNode, treeOf, whyOf } from "./run_model.js";
+import { findNode, treeOf } from "./run_model.js";
 import { STEERING } from "./steering.js";
 import { StepPanel } from "./step_panel.js";
 import { Waterfall } from "./waterfall.js";
@@ -46,7 +46,7 @@ const Damage = ({ run }) => (run.damage ? html`
   <p class="why failed" id="damage">Its journal cannot be read to its end: ${run.damage}</p>` : null);
 
 function Why({ run, now }) {
-  const why = whyOf(run, now, duration);
+  const why = run.why ?? (run.state === "stopped" && run.detail ? { kind: "stopped", text: run.detail } : null);
   if (!why) return run.error ? html`<p class="why failed" id="why">${run.error}</p>` : null;
   return html`
     <div class=${`why ${why.kind}`} id="why"><p><span class="unseen">Not finished: </span>${why.text}</p>

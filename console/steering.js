@@ -1,7 +1,6 @@
 // What an operator can do to a run: for which states, at which route, and in words what will happen. A button exists when
 // the server has its route. Draws nothing.
 import { ask, methodsAt } from "./api.js";
-import { stepsOf } from "./run_model.js";
 import { isOver, plural, stepLabel, time } from "./words.js";
 
 const pathOf = (id, what) => `_sw/runs/${encodeURIComponent(id)}${what}`;
@@ -9,7 +8,8 @@ const names = (steps) => {
   const shown = steps.slice(0, 8).map(stepLabel).join(", ");
   return steps.length > 8 ? `${shown} and ${steps.length - 8} more` : shown;
 };
-const inState = (run, ...states) => stepsOf(run).filter((step) => states.includes(step.state));
+const steps = (run) => run.steps ?? []; // none of what is done to many
+const inState = (run, ...states) => steps(run).filter((step) => states.includes(step.state));
 
 function cutOff(run) {
   const steps = inState(run, "running");
@@ -19,6 +19,13 @@ function cutOff(run) {
 function kept(run) {
   const done = inState(run, "done").length;
   return done > 0 ? `${plural(done, "step")} that ${done === 1 ? "is" : "are"} done stay${done === 1 ? "s" : ""} done.` : "";
+}
+
+// What the server says of each step: "anew" or "next"; a failure that the handler has dealt with is neither.
+function again(run) {
+  const anew = steps(run).filter((step) => step.again === "anew"), next = steps(run).filter((step) => step.again === "next");
+  return [anew.length > 0 ? `Begun anew, with all attempts: ${names(anew)}.` : "",
+    next.length > 0 ? `Tried once more, with the attempts that are left: ${names(next)}.` : ""];
 }
 
 export const STEERING = {
@@ -36,20 +43,13 @@ export const STEERING = {
   release: {
     label: "Release", method: "POST", path: (id) => pathOf(id, "/release"), when: (state) => state === "stopped",
     done: "was released",
-    says(run) {
-      const again = inState(run, "failed", "retrying", "running");
-      return ["The run goes on from its journal.",
-        again.length > 0 ? `Done again, with retries anew: ${names(again)}.` : "", kept(run)];
-    },
+    says: (run) => ["The run goes on from its journal.", ...again(run), kept(run)],
   },
   resume: {
     label: "Resume", method: "POST", path: (id) => pathOf(id, "/resume"),
     when: (state) => state === "failed" || state === "cancelled", done: "was reopened", asks: "timeout",
-    says(run) {
-      const again = inState(run, "failed", "retrying", "running");
-      return ["The run goes on under its own id, as its next generation; its former response is void.",
-        again.length > 0 ? `Done again, with attempts from 1: ${names(again)}.` : "", kept(run)];
-    },
+    says: (run) => ["The run goes on under its own id, as its next generation; its former response is void.",
+      ...again(run), kept(run)],
   },
 };
 

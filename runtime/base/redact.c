@@ -199,6 +199,7 @@ typedef struct place {
     const redact *keys;
     arena *arena;
     bool takes_out;
+    size_t *hidden; /* how many parts, so far */
     size_t depth;
     uint8_t lives[KEYS_MAX / 8];
 } place;
@@ -214,7 +215,11 @@ static bool step_is(const char *step, const char *name, size_t len)
 /* Goes one member or element down. True: that is hidden. */
 static bool place_enter(const place *from, const char *name, size_t len, place *to)
 {
-    *to = (place){.keys = from->keys, .arena = from->arena, .takes_out = from->takes_out, .depth = from->depth + 1};
+    *to = (place){.keys = from->keys,
+                  .arena = from->arena,
+                  .takes_out = from->takes_out,
+                  .hidden = from->hidden,
+                  .depth = from->depth + 1};
     for (size_t i = 0; i < from->keys->count; i++) {
         const key *k = &from->keys->keys[i];
         if (k->kind == KEY_NAME && strlen(k->name) == len && memcmp(k->name, name, len) == 0) return true;
@@ -228,16 +233,17 @@ static bool place_enter(const place *from, const char *name, size_t len, place *
 
 static bool place_redact(const place *p, msgpack_object *v);
 
-static void hide(msgpack_object *v)
+static void place_hide(const place *p, msgpack_object *v)
 {
+    (*p->hidden)++;
     *v = (msgpack_object){.type = MSGPACK_OBJECT_STR};
     v->via.str.ptr = REDACTED;
     v->via.str.size = sizeof REDACTED - 1;
 }
 
-static void hide_element(const place *p, msgpack_object *v)
+static void place_hide_element(const place *p, msgpack_object *v)
 {
-    hide(v);
+    place_hide(p, v);
     if (p->takes_out) v->type = MSGPACK_OBJECT_NIL;
 }
 
@@ -254,7 +260,7 @@ static bool place_redact_map(const place *p, msgpack_object *v)
         bool is_meant = place_enter(p, is_text ? name->via.str.ptr : "", is_text ? name->via.str.size : 0, &below);
         if (is_meant && p->takes_out) continue;
         if (is_meant)
-            hide(&pairs[i].val);
+            place_hide(p, &pairs[i].val);
         else if (!place_redact(&below, &pairs[i].val))
             return false;
         pairs[kept++] = pairs[i];
@@ -274,7 +280,7 @@ static bool place_redact_array(const place *p, msgpack_object *v)
         place below;
         int len = snprintf(number, sizeof number, "%zu", i);
         if (place_enter(p, number, (size_t)len, &below))
-            hide_element(p, &elements[i]);
+            place_hide_element(p, &elements[i]);
         else if (!place_redact(&below, &elements[i]))
             return false;
     }
@@ -290,14 +296,28 @@ static bool place_redact(const place *p, msgpack_object *v)
     return true;
 }
 
-static bool value_redact(const redact *r, arena *a, msgpack_object *v, bool takes_out)
+/* Adds how many parts are hidden to *hidden. */
+static bool value_redact(place *root, msgpack_object *v)
 {
     bool has_parts = v->type == MSGPACK_OBJECT_MAP || v->type == MSGPACK_OBJECT_ARRAY;
-    if (!has_parts || !redact_has_json(r)) return true;
-    place root = {.keys = r, .arena = a, .takes_out = takes_out};
-    memset(root.lives, 0xff, sizeof root.lives);
-    return place_redact(&root, v);
+    if (!has_parts || !redact_has_json(root->keys)) return true;
+    memset(root->lives, 0xff, sizeof root->lives);
+    return place_redact(root, v);
 }
 
-bool redact_value(const redact *r, arena *a, msgpack_object *v) { return value_redact(r, a, v, false); }
-bool redact_take_out(const redact *r, arena *a, msgpack_object *v) { return value_redact(r, a, v, true); }
+bool redact_value_counted(const redact *r, arena *a, msgpack_object *v, size_t *hidden)
+{
+    return value_redact(&(place){.keys = r, .arena = a, .hidden = hidden}, v);
+}
+
+bool redact_value(const redact *r, arena *a, msgpack_object *v)
+{
+    size_t ignored = 0;
+    return redact_value_counted(r, a, v, &ignored);
+}
+
+bool redact_take_out(const redact *r, arena *a, msgpack_object *v)
+{
+    size_t ignored = 0;
+    return value_redact(&(place){.keys = r, .arena = a, .takes_out = true, .hidden = &ignored}, v);
+}

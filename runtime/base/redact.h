@@ -31,6 +31,8 @@ bool redact_has_header(const redact *r, const char *name, size_t len);
 bool redact_has_json(const redact *r);
 /* Replaces what is to be hidden in *v by REDACTED; arrays and maps around it are copied to `a`. False: no memory. */
 bool redact_value(const redact *r, arena *a, msgpack_object *v);
+/* Like redact_value, and adds to *hidden how many parts were hidden. */
+bool redact_value_counted(const redact *r, arena *a, msgpack_object *v, size_t *hidden);
 /* Returns the target (path and query) with the values of hidden parameters replaced, in `a` if there are any. NULL: no
  * memory. */
 const char *redact_target(const redact *r, arena *a, const char *target, size_t *len);

@@ -70,20 +70,22 @@ static bool is_text(entry_text t)
     return true;
 }
 
-/* Hides what is to be hidden of a body that is JSON, which is written anew then. */
-static entry_text redact_body(json_writer *w, entry_text body)
+/* Hides what is to be hidden of a body that is JSON. True: there was something, and *body was written anew. */
+static bool redact_body(json_writer *w, entry_text *body)
 {
     const char *message = NULL;
     sw_value v;
     sw_bytes shown;
-    if (!redact_has_json(w->hides)) return body;
-    if (!json_read(&w->arena, body.data, body.len, &v, &message)) {
+    size_t hidden = 0;
+    if (!redact_has_json(w->hides)) return false;
+    if (!json_read(&w->arena, body->data, body->len, &v, &message)) {
         w->is_short = w->is_short || message == value_no_memory;
-        return body;
+        return false;
     }
-    bool written = redact_value(w->hides, &w->arena, &v) && json_write(&w->arena, v, &shown);
+    bool written = redact_value_counted(w->hides, &w->arena, &v, &hidden) && json_write(&w->arena, v, &shown);
     w->is_short = w->is_short || !written;
-    return written ? (entry_text){shown.data, shown.len} : entry_text_of("");
+    if (hidden > 0 || !written) *body = written ? (entry_text){shown.data, shown.len} : entry_text_of("");
+    return hidden > 0;
 }
 
 static void put_body(json_writer *w, entry_text body)
@@ -91,7 +93,7 @@ static void put_body(json_writer *w, entry_text body)
     msgpack_object bytes = {.type = MSGPACK_OBJECT_BIN};
     json_put_int(w, "bodyBytes", (int64_t)body.len);
     if (body.len == 0 || body.len > BODY_SHOWN_MAX) return;
-    body = redact_body(w, body);
+    if (redact_body(w, &body)) json_put_bool(w, "bodyRedacted", true);
     if (is_text(body)) {
         put_bytes(w, "body", body);
         return;
@@ -253,6 +255,15 @@ static void put_times(json_writer *w, const fold_step *s, const char *state)
     if (s->due_ms > 0) json_put_int(w, "due", s->due_ms);
 }
 
+/* What becomes of the step when the run, which stands still or has not succeeded, is released or resumed. */
+static void put_again(const page *p, const fold_step *s)
+{
+    bool stands = p->of->is_live && p->of->stop != STOP_NONE;
+    bool is_over = p->journal->ended.kind && p->journal->ended.status != ENTRY_SUCCEEDED;
+    fold_again again = stands || is_over ? fold_step_again(p->journal, s) : FOLD_STAYS;
+    if (again != FOLD_STAYS) json_put_text(p->w, "again", again == FOLD_ANEW ? "anew" : "next");
+}
+
 static void put_step(const page *p, const fold_step *s)
 {
     json_writer *w = p->w;
@@ -267,6 +278,7 @@ static void put_step(const page *p, const fold_step *s)
     if (s->crashes) json_put_int(w, "crashes", s->crashes);
     if (s->differs) json_put_int(w, "inputsDiffered", s->differs);
     if (now && now->since_ms > 0) put_now(w, now);
+    put_again(p, s);
     json_close_map(w);
 }
 

@@ -134,38 +134,52 @@ static void fold_take_crash(fold *f, const entry *e)
     s->crashes++;
 }
 
-static bool stop_names(const entry *stopped, uint64_t path)
+static bool entry_names(const entry *e, uint64_t path)
 {
     uint64_t cause = htobe64(path);
-    for (size_t at = 0; at + sizeof cause <= stopped->causes.len; at += sizeof cause)
-        if (memcmp(stopped->causes.data + at, &cause, sizeof cause) == 0) return true;
+    for (size_t at = 0; at + sizeof cause <= e->causes.len; at += sizeof cause)
+        if (memcmp(e->causes.data + at, &cause, sizeof cause) == 0) return true;
     return false;
+}
+
+fold_again fold_step_again(const fold *f, const fold_step *s)
+{
+    bool is_exhausted = f->stopped.kind && f->stopped.status == ENTRY_STOP_EXHAUSTED;
+    switch (s->state) {
+    case FOLD_DONE:
+    case FOLD_SLEEPING:
+        return FOLD_STAYS;
+    case FOLD_FAILED:
+        return entry_names(&f->ended, s->path) || entry_names(&f->stopped, s->path) ? FOLD_ANEW : FOLD_STAYS;
+    case FOLD_RETRYING:
+        return is_exhausted && !f->ended.kind ? FOLD_ANEW : FOLD_NEXT;
+    case FOLD_OPEN:
+        return FOLD_NEXT;
+    }
+    return FOLD_STAYS;
+}
+
+static void step_begin_anew(fold_step *s)
+{
+    s->state = FOLD_OPEN;
+    s->tried = 0;
+    s->due_ms = s->ended_ms = 0;
 }
 
 /* A release from a stop for used retries gives them anew to its causes, and to steps that waited for an attempt. */
 static void fold_take_release(fold *f)
 {
-    bool is_exhausted = f->stopped.kind && f->stopped.status == ENTRY_STOP_EXHAUSTED;
-    for (fold_step *s = f->steps; s && is_exhausted; s = s->next) {
-        bool again = s->state == FOLD_RETRYING || (s->state == FOLD_FAILED && stop_names(&f->stopped, s->path));
-        if (!again) continue;
-        s->state = FOLD_OPEN;
-        s->tried = 0;
-        s->due_ms = s->ended_ms = 0;
-    }
+    for (fold_step *s = f->steps; s; s = s->next)
+        if (fold_step_again(f, s) == FOLD_ANEW) step_begin_anew(s);
     f->stopped = (entry){.path = 0};
 }
 
 /* The run goes on after its end: the failures that caused the end count no more, nor does its response. */
 static void fold_take_reopened(fold *f, const entry *reopened)
 {
-    for (fold_step *s = f->steps; s; s = s->next) {
-        if (s->state != FOLD_FAILED || !stop_names(reopened, s->path)) continue;
-        s->state = FOLD_OPEN;
-        s->tried = 0;
-        s->due_ms = s->ended_ms = 0;
-    }
-    f->stopped = (entry){.path = 0};
+    for (fold_step *s = f->steps; s; s = s->next)
+        if (s->state == FOLD_FAILED && entry_names(reopened, s->path)) step_begin_anew(s);
+    f->stopped = f->ended = (entry){.path = 0};
     f->response_at = 0;
 }
 
@@ -206,9 +220,11 @@ static void fold_take(fold *f, const entry *e, size_t at)
     case ENTRY_REOPENED:
         fold_take_reopened(f, e);
         return;
+    case ENTRY_ENDED:
+        f->ended = *e;
+        return;
     case ENTRY_STARTED:
     case ENTRY_VALUE:
-    case ENTRY_ENDED:
     case ENTRY_CANCEL:
     case ENTRY_LABEL:
     case ENTRY_STATUS:

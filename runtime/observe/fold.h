@@ -61,6 +61,7 @@ typedef struct fold {
     uint32_t chunks;    /* streamed outside steps */
     size_t response_at; /* of the response's entry; 0: there is none */
     entry stopped;      /* of the last stop, to the release behind it; kind 0: none */
+    entry ended;        /* of the end, if the run was not reopened behind it; kind 0: none */
     bool is_short;      /* there was no memory for all of it */
 } fold;
 
@@ -68,6 +69,14 @@ typedef struct fold {
 void fold_read(fold *f, arena *a, const char *data, size_t len);
 /* The entry at `at`, which fold_read has read. */
 entry fold_entry(const fold *f, size_t at);
+/* What a release of the run, or a resume if it has ended, does with a step. */
+typedef enum fold_again {
+    FOLD_STAYS, /* as it is: done, asleep, or a failure that the handler has dealt with */
+    FOLD_NEXT,  /* its next attempt is made; attempts go on counting */
+    FOLD_ANEW   /* it begins anew, with all its attempts */
+} fold_again;
+
+fold_again fold_step_again(const fold *f, const fold_step *s);
 /* NULL: the journal has nothing of a step with this path. */
 fold_step *fold_find(const fold *f, uint64_t path);
 /* The next step or sleep with a time to wait for, which may be over: from `s` on, or behind it. NULL: there are no

@@ -432,6 +432,7 @@ test('a shell takes every text of the command as one word, and secrets are left 
       '!',
       '\x1b[2J',
       '\x03',
+      '\x9b31m',
       'é',
       '\r',
       '\t',
@@ -475,6 +476,19 @@ test('a shell takes every text of the command as one word, and secrets are left 
     '--data-raw',
     '@/etc/passwd',
   ]);
+});
+
+test('a command says what it lacks', () => {
+  const request = { method: 'POST', target: '/a', headers: [], bodyBytes: 9, body: '{"a":"b"}' };
+  assert.match(curlOf(request), /-H 'Content-Type:'/, 'it had none: curl sends that of a form');
+  assert.doesNotMatch(curlOf(request), /#/);
+  assert.match(curlOf({ ...request, body: undefined, bodyBytes: 2e6 }), /^# left out: the body, which is too long/);
+  assert.match(curlOf({ ...request, bodyRedacted: true }), /^# \[redacted\] is not what was sent: the body\n/);
+  const pin = curlOf({ ...request, target: '/a?pin=[redacted]' });
+  assert.match(pin, /^# \[redacted\] is not what was sent: the target\n/);
+  const hidden = curlOf({ ...request, headers: [{ name: 'X-Order', value: '[redacted]' }] });
+  assert.match(hidden, /^# left out: X-Order\n/);
+  assert.doesNotMatch(hidden, /\[redacted\]/);
 });
 
 // ---- Figures ----

@@ -61,7 +61,7 @@ test('a run that has failed is resumed, and what it had done is not done again',
   await page.waitForSelector('#why.failed');
   service.gate.open('charge');
   await page.click('#do-resume');
-  assert.match(await page.textContent('dialog'), /Done again, with attempts from 1: charge\./);
+  assert.match(await page.textContent('dialog'), /Begun anew, with all attempts: charge\./);
   assert.match(await page.textContent('dialog'), /1 step that is done stays done/);
   await shot(page, 'console-resume');
   await page.click('dialog button[type=submit]');
@@ -73,6 +73,48 @@ test('a run that has failed is resumed, and what it had done is not done again',
   assert.match(await page.textContent('.facts'), /reopened\s*1 time/);
 
   assert.equal(await page.$('#do-resume'), null, 'a run that has succeeded is not resumed');
+});
+
+test('before a resume the dialog names what is done again, and nothing else', async (t) => {
+  const service = await startOperated(t);
+  service.gate.fail('notify', 503);
+  service.gate.fail('parcel', 429);
+  const cut = await service.begin('/mixed');
+  await until('parcel has failed', async () => (await service.run(cut)).failedAttempts === 2);
+  assert.equal((await service.ask(`/_sw/runs/${cut}`, { method: 'DELETE' })).status, 200);
+  service.gate.open('parcel');
+  service.gate.fail('charge', 503);
+  const failed = await service.begin('/mixed');
+  await service.inState(failed, 'failed');
+  const page = await open(t, service, { path: `/?run=${cut}` });
+  await page.click('#do-resume');
+  const says = await page.textContent('dialog');
+  assert.match(says, /Tried once more, with the attempts that are left: parcel\./, 'the cancel has cut it');
+  assert.doesNotMatch(says, /Begun anew|notify/, 'that failure was dealt with');
+  await page.goto(`${service.admin}/?run=${failed}`);
+  await page.click('#do-resume');
+  assert.match(await page.textContent('dialog'), /Begun anew, with all attempts: charge\./);
+  assert.doesNotMatch(await page.textContent('dialog'), /Tried once more|notify/);
+  await shot(page, 'console-resume-mixed');
+  service.gate.open('charge', 'notify');
+  await page.click('dialog button[type=submit]');
+  await gone(page);
+  await runIs(page, 'succeeded');
+  assert.equal(service.gate.asked.filter((name) => name === 'notify').length, 2, 'once by each run');
+  assert.equal(service.gate.asked.filter((name) => name === 'charge').length, 2, 'twice by the second');
+});
+
+test('a body that is hidden in parts is not sent as it is shown', async (t) => {
+  const service = await startOperated(t, { flags: ['--dev', '--redact', 'json:card'] });
+  service.gate.open('charge');
+  const id = await service.begin('/orders/1', { method: 'POST', body: { item: 'lamp', card: '4711' } });
+  await service.inState(id, 'succeeded');
+  const page = await open(t, service, { path: `/?run=${id}` });
+  await page.click('#do-fork');
+  await page.check('#fork-change');
+  assert.equal(await page.inputValue('#fork-body'), '');
+  assert.match(await page.textContent('#fork-unknown'), /parts of the present body are not shown/);
+  await shot(page, 'console-fork-redacted');
 });
 
 test('an endpoint is stopped and serves again, and a run of it is started from a form', async (t) => {

@@ -90,6 +90,17 @@ static void on_alike(sw_ctx *c)
     sw_reply_json(c, 200, sw_step_with(c, step, ask_number, gate_input(c, step), &once));
 }
 
+/* Goes on when "notify" has failed; "parcel" waits long for its next attempt. */
+static void on_mixed(sw_ctx *c)
+{
+    sw_value out;
+    sw_error error;
+    (void)sw_try_with(c, "notify", ask_gate, gate_input(c, "notify"), &once, &out, &error);
+    sw_step_with(c, "parcel", ask_gate, gate_input(c, "parcel"), &patient);
+    sw_step_with(c, "charge", ask_gate, gate_input(c, "charge"), &once);
+    sw_reply_text(c, 200, "done");
+}
+
 static sw_value fail_twice(sw_ctx *c, sw_value input)
 {
     if (sw_attempt(c) < 3) sw_fail(c, "attempt %d fails", sw_attempt(c));
@@ -154,6 +165,7 @@ int main(int argc, char **argv)
     sw_endpoint(app, "GET /retry", on_retry, NULL);
     sw_endpoint(app, "GET /third", on_third, NULL);
     sw_endpoint(app, "GET /json", on_json, NULL);
+    sw_endpoint(app, "GET /mixed", on_mixed, NULL);
     sw_endpoint(app, "GET /alike/:step", on_alike, NULL);
     sw_endpoint(app, "GET /fan", on_fan, NULL);
     sw_endpoint(app, "GET /hostile", on_hostile, NULL);

@@ -442,6 +442,7 @@ static void test_redacted(void)
     begin("/orders/north", "{\"pin\":1234,\"tea\":true}", id);
     await_end(id);
     CHECK_STR(text_at(json_object_get(page, "request"), "body"), "{\"pin\":\"[redacted]\",\"tea\":true}");
+    CHECK(json_is_true(json_object_get(json_object_get(page, "request"), "bodyRedacted")));
     CHECK_STR(text_at(json_object_get(page, "request"), "target"), "/orders/north?at=[redacted]");
     CHECK_STR(text_at(page, "target"), "/orders/north?at=[redacted]");
     CHECK_STR(text_at(json_object_get(step_at(0), "input"), "what"), "[redacted]");

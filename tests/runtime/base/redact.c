@@ -16,6 +16,13 @@ static redact *make(const char *list)
     return r;
 }
 
+static size_t times(const char *text, const char *part)
+{
+    size_t n = 0;
+    while ((text = strstr(text, part))) text += strlen(part), n++;
+    return n;
+}
+
 /* The JSON text with what the keys name hidden. */
 static void check_hidden(const char *list, const char *text, const char *expected)
 {
@@ -25,7 +32,9 @@ static void check_hidden(const char *list, const char *text, const char *expecte
     sw_bytes shown, again;
     CHECK(json_read(&memory, text, strlen(text), &v, &message));
     before = v;
-    CHECK(redact_value(r, &memory, &v) && json_write(&memory, v, &shown));
+    size_t hidden = 0;
+    CHECK(redact_value_counted(r, &memory, &v, &hidden) && json_write(&memory, v, &shown));
+    CHECK_INT(hidden, times(expected, REDACTED));
     CHECK_STR(shown.data, expected);
     CHECK(json_write(&memory, before, &again)); /* a replay may read the same value */
     CHECK_STR(again.data, text);

@@ -216,11 +216,55 @@ static void test_damaged(void)
     }
 }
 
+static fold_again again(uint64_t path) { return fold_step_again(&f, found(path)); }
+
+/* Steps 1 and 2 fail for good, of which the end or the stop names the first; 3 waits for its second attempt, 4 has
+ * streamed a chunk, 5 is done. */
+static void has_all_kinds(entry end)
+{
+    uint64_t cause = htobe64(1);
+    begin();
+    has(failed(1, 1, T + 1, 0));
+    has(failed(2, 1, T + 2, 0));
+    has(failed(3, 1, T + 3, T + 99));
+    has_chunk(4, "ship");
+    has(step(ENTRY_STEP_DONE, 5, "reserve", 1, T + 4));
+    has((entry){.kind = ENTRY_SLEEP, .path = 6, .id = entry_text_of("night"), .due_ms = T + 500});
+    end.causes = (entry_text){(const char *)&cause, sizeof cause};
+    has(end);
+    read_all();
+    CHECK_INT(again(1), FOLD_ANEW);
+    CHECK_INT(again(2), FOLD_STAYS);
+    CHECK_INT(again(4), FOLD_NEXT);
+    CHECK_INT(again(5), FOLD_STAYS);
+    CHECK_INT(again(6), FOLD_STAYS);
+}
+
+static void test_again(void)
+{
+    const entry exhausted = {.kind = ENTRY_STOPPED, .status = ENTRY_STOP_EXHAUSTED};
+    has_all_kinds((entry){.kind = ENTRY_ENDED, .status = ENTRY_FAILED});
+    CHECK_INT(again(3), FOLD_NEXT); /* its attempts go on counting */
+    uint64_t cause = htobe64(1);
+    has((entry){.kind = ENTRY_REOPENED, .attempt = 1, .causes = {(const char *)&cause, sizeof cause}});
+    read_all();
+    CHECK_INT(again(1), FOLD_NEXT); /* it has begun anew */
+    CHECK_INT(found(3)->tried, 1);
+    has_all_kinds(exhausted);
+    CHECK_INT(again(3), FOLD_ANEW);
+    has((entry){.kind = ENTRY_CANCEL});
+    has((entry){.kind = ENTRY_ENDED, .status = ENTRY_CANCELLED}); /* while it stood still */
+    read_all();
+    CHECK_INT(again(1), FOLD_ANEW);
+    CHECK_INT(again(3), FOLD_NEXT);
+}
+
 static const check_case cases[] = {{"attempts are listed, and the last one decides", test_attempts},
                                    {"a failure for good ends a step", test_failure},
                                    {"what waits for a time is found", test_waiting},
                                    {"chunks count unless they are taken back", test_chunks},
                                    {"a release gives retries anew", test_release},
+                                   {"what a release or a resume does again", test_again},
                                    {"branches, crashes, differences and the response", test_rest},
                                    {"thousands of steps are found", test_many},
                                    {"a damaged journal is folded up to the damage", test_damaged}};
