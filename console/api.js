@@ -81,17 +81,6 @@ export async function ask(method, path, body, { signal, asText = false } = {}) {
   return isJson && !asText ? readJson(text) : text;
 }
 
-// Which methods the server has at a path, asked once: the page shows no button whose route does not exist.
-const known = new Map();
-export function methodsAt(path) {
-  if (!known.has(path)) {
-    const asked = fetch(path, { method: "OPTIONS", cache: "no-store" })
-      .then((r) => (r.ok ? (r.headers.get("Allow") ?? "").split(/,\s*/) : []));
-    known.set(path, asked.catch(() => (known.delete(path), [])));
-  }
-  return known.get(path);
-}
-
 // ---- Events ----
 
 // The events of a text/event-stream, of which only `event:` and `data:` count.

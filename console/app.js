@@ -1,7 +1,7 @@
 // The console: which view is shown, who has signed in, and the keys that work everywhere.
 import { render } from "preact";
 import { useEffect, useReducer, useRef, useState } from "preact/hooks";
-import { ask, methodsAt, session } from "./api.js";
+import { ask, session } from "./api.js";
 import { EndpointsView } from "./endpoints_view.js";
 import { ErrorsView } from "./errors_view.js";
 import { HelpDialog } from "./help.js";
@@ -12,28 +12,19 @@ import { RunView } from "./run_view.js";
 import { RunsView } from "./runs_view.js";
 import { SignIn } from "./sign_in.js";
 
-// A view whose route the server does not have is not shown.
 const VIEWS = {
-  runs: { label: "Runs", view: RunsView, route: "_sw/runs", key: "r" },
-  endpoints: { label: "Endpoints", view: EndpointsView, route: "_sw/endpoints", key: "e" },
-  errors: { label: "Errors", view: ErrorsView, route: "_sw/errors", key: "x" },
-  process: { label: "Process", view: ProcessView, route: "_sw/metrics", key: "p" },
+  runs: { label: "Runs", view: RunsView, key: "r" },
+  endpoints: { label: "Endpoints", view: EndpointsView, key: "e" },
+  errors: { label: "Errors", view: ErrorsView, key: "x" },
+  process: { label: "Process", view: ProcessView, key: "p" },
 };
+const NAMES = Object.keys(VIEWS);
 const SAID_MS = 6000;
 
-function useViews() {
-  const [names, set] = useState(["runs"]);
-  useEffect(() => {
-    Promise.all(Object.values(VIEWS).map(({ route }) => methodsAt(route))).then((all) =>
-      set(Object.keys(VIEWS).filter((_, i) => all[i].includes("GET"))));
-  }, []);
-  return names;
-}
-
-function Top({ view, views, leave }) {
+function Top({ view, leave }) {
   return html`
     <header class="top"><${Link} class="brand" to=${{}}><img src="icon.svg" alt="" width="24" height="24" /> Stepwell<//>
-      <nav aria-label="views">${views.map((name) => html`<${Link} to=${{ view: name }}
+      <nav aria-label="views">${NAMES.map((name) => html`<${Link} to=${{ view: name }}
         aria-current=${view === name || (view === "run" && name === "runs") ? "page" : undefined}>${VIEWS[name].label}<//>`)}</nav>
       ${session.token && html`<button type="button" class="plain" id="sign-out" onClick=${leave}>sign out</button>`}
     </header>`;
@@ -42,13 +33,13 @@ function Top({ view, views, leave }) {
 // ---- Keys ----
 
 // "g" and then a letter goes to a view, "/" to the filters, "?" says all keys.
-function useKeys(views, help) {
+function useKeys(help) {
   useEffect(() => {
     let gone = 0;
     const down = (e) => {
       const typing = e.target.closest?.("input, select, textarea, dialog");
       if (typing || e.ctrlKey || e.metaKey || e.altKey) return;
-      const isSecond = Date.now() - gone < 1500, view = views.find((name) => VIEWS[name].key === e.key);
+      const isSecond = Date.now() - gone < 1500, view = NAMES.find((name) => VIEWS[name].key === e.key);
       gone = e.key === "g" ? Date.now() : 0;
       if (isSecond && view) {
         e.stopPropagation(); // the list has keys of these letters
@@ -61,7 +52,7 @@ function useKeys(views, help) {
     };
     addEventListener("keydown", down, true);
     return () => removeEventListener("keydown", down, true);
-  }, [views]);
+  }, []);
 }
 
 function useSaid() {
@@ -109,10 +100,10 @@ function useCode(enter, refuse) {
 function App({ refused }) {
   const [place, setPlace] = useState(readPlace()), [refusal, setRefusal] = useState(null), [said, tell] = useSaid();
   const ofCode = useRef(null);
-  const [round, again] = useReducer((n) => n + 1, 0), [help, setHelp] = useState(false), views = useViews();
+  const [round, again] = useReducer((n) => n + 1, 0), [help, setHelp] = useState(false);
   const enter = () => { ofCode.current = null; setRefusal(null); again(); };
   useEffect(() => onMove(() => setPlace(readPlace())), []);
-  useKeys(views, () => setHelp(true));
+  useKeys(() => setHelp(true));
   const refuseCode = (error) => {
     ofCode.current = error;
     tell(error.message);
@@ -129,7 +120,7 @@ function App({ refused }) {
   const View = place.view === "run" ? RunView : (VIEWS[place.view] ?? VIEWS.runs).view;
   return html`
     <a class="skip" href="#main" onClick=${(e) => { e.preventDefault(); document.querySelector("main h1")?.focus(); }}>to the content</a>
-    <${Top} view=${place.view} views=${views} leave=${leave} />
+    <${Top} view=${place.view} leave=${leave} />
     <main id="main">${refusal ? html`<${SignIn} key=${refusal.message} refusal=${refusal} enter=${enter} />`
       : html`<${View} key=${`${place.view} ${place.run ?? ""} ${round}`} place=${place} onRefusal=${onRefusal} tell=${tell} />`}</main>
     <p class=${`said${said ? " shown" : ""}`} id="said" role="status">${said}</p>

@@ -1,20 +1,14 @@
 // Doing one thing to many runs: to those that are chosen, a few at a time from here, or to all that fit the filters, by a
 // durable run of the server's own (POST /_sw/bulk).
-import { useEffect, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { ask } from "./api.js";
 import { Buttons, Modal, Refused, useWork } from "./dialogs.js";
 import { Time, html } from "./parts.js";
 import { go } from "./place.js";
-import { STEERING, available, steer } from "./steering.js";
+import { STEERING, steer } from "./steering.js";
 import { count, plural } from "./words.js";
 
 const AT_ONCE = 4, REFUSALS_SHOWN = 20;
-
-export function useAvailable() {
-  const [has, set] = useState(new Set());
-  useEffect(() => { available().then(set); }, []);
-  return has;
-}
 
 // ---- The chosen ones ----
 
@@ -121,18 +115,18 @@ export function BulkDialog({ filters, close, action = "cancel", title = "All run
 // ---- The bar above the list ----
 
 export function BulkBar({ list, chosen, none, filters }) {
-  const has = useAvailable(), [open, setOpen] = useState(null);
+  const [open, setOpen] = useState(null);
   const runs = [...chosen].map((id) => list.byId.get(id)).filter(Boolean), close = () => setOpen(null);
   const isFiltered = Object.keys(filters).length > 0;
-  if (runs.length === 0 && !(isFiltered && has.has("bulk"))) return null;
-  const names = Object.keys(STEERING).filter((name) => has.has(name) && runs.some((run) => STEERING[name].when(run.state)));
+  if (runs.length === 0 && !isFiltered) return null;
+  const names = Object.keys(STEERING).filter((name) => runs.some((run) => STEERING[name].when(run.state)));
   return html`
     <div class="bulk" role="toolbar" aria-label="what to do with many runs">
       ${runs.length > 0 && html`<strong role="status">${plural(runs.length, "run")} chosen</strong>
         ${names.map((name) => html`<button type="button" class=${STEERING[name].isGrave ? "grave" : ""}
           onClick=${() => setOpen(name)}>${STEERING[name].label}</button>`)}
         <button type="button" class="plain" onClick=${none}>choose none</button>`}
-      ${isFiltered && has.has("bulk") && html`<button type="button" id="bulk-all" onClick=${() => setOpen("bulk")}>
+      ${isFiltered && html`<button type="button" id="bulk-all" onClick=${() => setOpen("bulk")}>
         all that fit the filters …</button>`}
     </div>
     ${open === "bulk" && html`<${BulkDialog} filters=${filters} close=${close} />`}

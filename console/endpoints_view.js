@@ -1,6 +1,6 @@
 // The endpoints: how often, how well and how fast they answer; and stopping one, which refuses its new requests.
 import { useEffect, useState } from "preact/hooks";
-import { ask, methodsAt } from "./api.js";
+import { ask } from "./api.js";
 import { Buttons, Modal, Refused, useWork } from "./dialogs.js";
 import { JsonView } from "./json_view.js";
 import { Link, Time, Trouble, html, useAnswer, useFocus } from "./parts.js";
@@ -11,12 +11,6 @@ const LOOK_MS = 3000;
 const settingOf = (endpoint) => `_sw/settings/${encodeURIComponent(`endpoint:${endpoint}`)}`;
 
 const load = (signal) => ask("GET", "_sw/endpoints", undefined, { signal });
-
-function useHas(path, method) {
-  const [has, set] = useState(false);
-  useEffect(() => { methodsAt(path).then((methods) => set(methods.includes(method))); }, [path]);
-  return has;
-}
 
 function StopDialog({ endpoint, close, changed, tell }) {
   const [seconds, set] = useState(60), isStopped = Boolean(endpoint.stopped);
@@ -42,7 +36,7 @@ function StopDialog({ endpoint, close, changed, tell }) {
 
 const cell = (value) => html`<td class="number">${value == null ? "" : value}</td>`;
 
-function Row({ of, open, canStop, canStart, heads }) {
+function Row({ of, open, heads }) {
   const to = (state) => ({ filters: { endpoint: of.endpoint, ...(state && { state }) } });
   return html`
     <tr><th scope="row"><${Link} to=${to()}>${of.endpoint}<//>
@@ -51,8 +45,8 @@ function Row({ of, open, canStop, canStart, heads }) {
         ${of.options && html`<details><summary>options</summary><${JsonView} title="options" value=${of.options} /></details>`}</th>
       ${heads.map(({ value, state }) => cell(value(of) == null || !state ? value(of) : html`<${Link} to=${to(state)}>${value(of)}<//>`))}
       <td>${(of.versions ?? []).join(", ")}</td>
-      <td class="row-actions">${canStart && of.kind === "durable" && html`<button type="button" onClick=${() => open({ start: of })}>Start …</button>`}
-        ${canStop && of.kind !== "gone" && html`<button type="button" class="stop-endpoint" onClick=${() => open({ stop: of })}>
+      <td class="row-actions">${of.kind === "durable" && html`<button type="button" onClick=${() => open({ start: of })}>Start …</button>`}
+        ${of.kind !== "gone" && html`<button type="button" class="stop-endpoint" onClick=${() => open({ stop: of })}>
           ${of.stopped ? "Take requests …" : "Stop …"}</button>`}</td></tr>`;
 }
 
@@ -75,7 +69,6 @@ const HEADS = [
 export function EndpointsView({ onRefusal, tell }) {
   const { value, error, again } = useAnswer(load, LOOK_MS, []);
   const title = useFocus(), [open, setOpen] = useState(null), close = () => setOpen(null);
-  const canStop = useHas("_sw/settings/x", "PUT"), canStart = useHas("_sw/runs", "POST");
   const heads = HEADS.filter(({ value: of }) => value?.endpoints.some((endpoint) => of(endpoint) != null));
   useEffect(() => { if (error) onRefusal(error); }, [error]);
   return html`
@@ -87,7 +80,7 @@ export function EndpointsView({ onRefusal, tell }) {
       ${value && html`<div class="wide-table card" tabIndex=${0} role="region" aria-label="endpoints"><table class="endpoints">
         <thead><tr><th scope="col">endpoint</th>${heads.map(({ title }) => html`<th scope="col" class="number">${title}</th>`)}
           <th scope="col">versions</th><th scope="col"><span class="unseen">actions</span></th></tr></thead>
-        <tbody>${value.endpoints.map((of) => html`<${Row} key=${of.endpoint} of=${of} open=${setOpen} canStop=${canStop} canStart=${canStart} heads=${heads} />`)}</tbody>
+        <tbody>${value.endpoints.map((of) => html`<${Row} key=${of.endpoint} of=${of} open=${setOpen} heads=${heads} />`)}</tbody>
       </table></div>`}
       ${open?.stop && html`<${StopDialog} endpoint=${open.stop} close=${close} changed=${again} tell=${tell} />`}
       ${open?.start && html`<${StartDialog} endpoint=${open.start.endpoint} close=${close} tell=${tell} />`}

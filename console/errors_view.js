@@ -1,7 +1,7 @@
 // What goes wrong, grouped: by endpoint, step and the beginning of the message, with digits masked. One button for all of a kind.
 import { useEffect, useState } from "preact/hooks";
 import { ask } from "./api.js";
-import { BulkDialog, useAvailable } from "./bulk.js";
+import { BulkDialog } from "./bulk.js";
 import { Link, Time, Trouble, html, useAnswer, useFocus } from "./parts.js";
 import { count } from "./words.js";
 
@@ -17,12 +17,12 @@ function Group({ group, resume }) {
       <td class="number"><${Link} to=${{ filters: filtersOf(group) }}>${count(group.runs)}<//></td>
       <td><${Time} at=${group.first} /></td><td><${Time} at=${group.last} /></td>
       <td class="row-actions"><${Link} to=${{ run: group.example }}>example<//>
-        ${resume && html`<button type="button" class="resume-all" onClick=${() => resume(group)}>Resume all …</button>`}</td></tr>`;
+        <button type="button" class="resume-all" onClick=${() => resume(group)}>Resume all …</button></td></tr>`;
 }
 
 export function ErrorsView({ onRefusal }) {
   const { value, error } = useAnswer((signal) => ask("GET", `_sw/errors?limit=${SHOWN}`, undefined, { signal }), LOOK_MS, []);
-  const title = useFocus(), has = useAvailable(), [open, setOpen] = useState(null);
+  const title = useFocus(), [open, setOpen] = useState(null);
   useEffect(() => { if (error) onRefusal(error); }, [error]);
   const groups = value?.errors ?? [];
   return html`
@@ -36,7 +36,7 @@ export function ErrorsView({ onRefusal }) {
           <th scope="col" class="number">runs</th><th scope="col">first</th><th scope="col">last</th>
           <th scope="col"><span class="unseen">actions</span></th></tr></thead>
         <tbody>${groups.map((group) => html`<${Group} key=${`${group.endpoint} ${group.step} ${group.error}`} group=${group}
-          resume=${has.has("bulk") && has.has("resume") && setOpen} />`)}</tbody></table></div>`}
+          resume=${setOpen} />`)}</tbody></table></div>`}
       ${open && html`<${BulkDialog} action="resume" title="All runs that failed alike" filters=${filtersOf(open)} close=${() => setOpen(null)} />`}
     </section>`;
 }

@@ -1,6 +1,6 @@
 // The process: what its loops, its journal and its memory are doing, now and since this tab was opened.
 import { useEffect, useReducer } from "preact/hooks";
-import { ask, methodsAt } from "./api.js";
+import { ask } from "./api.js";
 import { Chart } from "./chart.js";
 import { JsonView } from "./json_view.js";
 import { History, figure } from "./metrics.js";
@@ -38,10 +38,10 @@ const CHARTS = [
 ];
 
 async function look(signal) {
-  const [text, hasProcess] = await Promise.all([ask("GET", "_sw/metrics", undefined, { signal }),
-    methodsAt("_sw/process").then((methods) => methods.includes("GET"))]);
+  const get = (path) => ask("GET", path, undefined, { signal });
+  const [text, process] = await Promise.all([get("_sw/metrics"), get("_sw/process")]);
   history.add(text, Date.now());
-  return hasProcess ? ask("GET", "_sw/process", undefined, { signal }) : null;
+  return process;
 }
 
 function Facts({ all, process }) {

@@ -1,7 +1,6 @@
 // One run: on top why it is not finished, then what can be done to it, then when it did what.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
-import { ask, followWhileSeen, methodsAt } from "./api.js";
-import { useAvailable } from "./bulk.js";
+import { ask, followWhileSeen } from "./api.js";
 import { SteerDialog } from "./dialogs.js";
 import { ExchangeView } from "./exchange_view.js";
 import { ForkDialog } from "./fork.js";
@@ -30,10 +29,7 @@ function useRun(id) {
     const end = new AbortController();
     let due = null;
     const event = () => { due ??= setTimeout(() => { due = null; again.current(); }, SOON_MS); };
-    methodsAt("_sw/feed").then((methods) => {
-      const path = `_sw/feed?run=${encodeURIComponent(id)}`;
-      if (methods.includes("GET")) followWhileSeen(path, end.signal, { event, connected: setFed });
-    });
+    followWhileSeen(`_sw/feed?run=${encodeURIComponent(id)}`, end.signal, { event, connected: setFed });
     return () => { end.abort(); clearTimeout(due); };
   }, [id]);
   return answer;
@@ -83,13 +79,12 @@ const save = (id, tell) => ask("GET", `_sw/runs/${encodeURIComponent(id)}`, unde
   (text) => download(`${id}.json`, text), (error) => tell(error.message));
 
 function Actions({ run, open, tell }) {
-  const has = useAvailable();
-  const names = Object.keys(STEERING).filter((name) => has.has(name) && STEERING[name].when(run.state));
+  const names = Object.keys(STEERING).filter((name) => STEERING[name].when(run.state));
   return html`
     <div class="actions" role="toolbar" aria-label="what to do with this run">
       ${names.map((name) => html`<button type="button" id=${`do-${name}`} class=${STEERING[name].isGrave ? "grave" : ""}
         onClick=${() => open({ name })}>${STEERING[name].label} …</button>`)}
-      ${has.has("fork") && html`<button type="button" id="do-fork" onClick=${() => open({ name: "fork" })}>Fork …</button>`}
+      <button type="button" id="do-fork" onClick=${() => open({ name: "fork" })}>Fork …</button>
       <button type="button" id="copy-id" onClick=${() => copy(run.runId).then(() => tell("Copied the run's id."))}>copy id</button>
       <button type="button" id="download" onClick=${() => save(run.runId, tell)}>download</button>
     </div>`;
@@ -131,11 +126,11 @@ function Steps({ run, now, place, fork }) {
 
 export function RunView({ place, onRefusal, tell }) {
   const { value: run, error, again } = useRun(place.run), [tab, setTab] = useState("steps"), [open, setOpen] = useState(null);
-  const clock = useClock(run && isOver(run.state) ? 0 : 500), title = useFocus(), has = useAvailable();
+  const clock = useClock(run && isOver(run.state) ? 0 : 500), title = useFocus();
   useEffect(() => { if (error) onRefusal(error); }, [error]);
   if (!run) return html`<section class="run-page"><h1 ref=${title} tabIndex=${-1}>Run <code>${place.run}</code></h1>
     ${error ? html`<${Trouble} error=${error} />` : html`<p class="soft">loading</p>`}</section>`;
-  const now = run.endedAt ?? clock, close = () => setOpen(null), fork = has.has("fork") && ((from) => setOpen({ name: "fork", from }));
+  const now = run.endedAt ?? clock, close = () => setOpen(null), fork = (from) => setOpen({ name: "fork", from });
   return html`
     <section class="run-page">
       <div class="title"><h1 ref=${title} tabIndex=${-1}>${run.endpoint || "Run"} <span class="soft">${run.target}</span></h1>

@@ -1,6 +1,6 @@
 // The list of runs: filters in the URL, rows in sight alone, a selection for what is done with many.
 import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
-import { ask, followWhileSeen, methodsAt } from "./api.js";
+import { ask, followWhileSeen } from "./api.js";
 import { BulkBar } from "./bulk.js";
 import { Filters } from "./filters.js";
 import { Link, State, Time, Trouble, html, useClock, useRepeat } from "./parts.js";
@@ -55,9 +55,7 @@ function useFeed(list, setFed, again) {
     const event = (name, data) => {
       if (name === "lost" || !list.tell(data) || isOver(data.state)) lookSoon();
     };
-    methodsAt("_sw/feed").then((methods) => {
-      if (methods.includes("GET")) followWhileSeen("_sw/feed", over.signal, { event, connected: setFed });
-    });
+    followWhileSeen("_sw/feed", over.signal, { event, connected: setFed });
     return () => {
       over.abort();
       clearTimeout(due);

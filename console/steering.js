@@ -1,6 +1,5 @@
-// What an operator can do to a run: for which states, at which route, and in words what will happen. A button exists when
-// the server has its route. Draws nothing.
-import { ask, methodsAt } from "./api.js";
+// What an operator can do to a run: for which states, at which route, and in words what will happen. Draws nothing.
+import { ask } from "./api.js";
 import { isOver, plural, stepLabel, time } from "./words.js";
 
 const pathOf = (id, what) => `_sw/runs/${encodeURIComponent(id)}${what}`;
@@ -52,20 +51,6 @@ export const STEERING = {
       ...again(run), kept(run)],
   },
 };
-
-export const routeOf = { fork: "_sw/runs/x/fork", bulk: "_sw/bulk" };
-export async function has(name) {
-  const action = STEERING[name];
-  const methods = await methodsAt(action ? action.path("x") : routeOf[name]);
-  return methods.includes(action?.method ?? "POST");
-}
-
-// Which of all the actions the server has.
-export async function available() {
-  const all = [...Object.keys(STEERING), ...Object.keys(routeOf)];
-  const are = await Promise.all(all.map(has));
-  return new Set(all.filter((_, i) => are[i]));
-}
 
 // A resume says which generation it means: of two operators who saw the same end, the second does not have the run go on
 // once more when it has failed again meanwhile. Lists do not always know how often a run was reopened.
