@@ -36,8 +36,8 @@ bool redact_value_counted(const redact *r, arena *a, msgpack_object *v, size_t *
 /* Returns the target (path and query) with the values of hidden parameters replaced, in `a` if there are any. NULL: no
  * memory. */
 const char *redact_target(const redact *r, arena *a, const char *target, size_t *len);
-/* As the two above, but takes away what they hide: a member or parameter with its name. Of an array, whose elements are
- * told by their number, the element becomes nil. */
+/* Like redact_value and redact_target, but takes away what they hide: a member or parameter with its name. Of an array,
+ * whose elements are told by their number, the element becomes nil. */
 bool redact_take_out(const redact *r, arena *a, msgpack_object *v);
 const char *redact_target_take_out(const redact *r, arena *a, const char *target, size_t *len);
 
