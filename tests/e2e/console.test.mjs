@@ -109,7 +109,8 @@ test('a run says why it is not finished, what its steps did, and how its request
     item: 'lamp',
     nested: { deep: [1, 2, 3] },
   });
-  await page.waitForFunction(() => new URLSearchParams(location.search).get('step'));
+  const { path } = (await service.run(order)).steps.find((step) => step.id === 'reserve');
+  await page.waitForFunction((step) => new URLSearchParams(location.search).get('step') === step, path);
   await page.reload();
   await page.waitForSelector('#step-output >> text=lamp');
   await shot(page, 'console-run');
