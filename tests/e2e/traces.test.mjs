@@ -337,10 +337,12 @@ test('what a collector refuses for good is given up', async () => {
   const program = await start(collector);
   await post(program, '/one');
   while ((await metric(program, 'trace_spans_refused_total')) !== 2) await sleep(20);
+  const refused = collector.requests.length; // the two spans come in one batch, or each in its own
+  assert.ok(refused <= 2, `${refused} exports of two spans`);
   refuses = false;
   await post(program, '/one');
   await collector.until((spans) => spans.length === 2);
-  assert.equal(collector.requests.length, 2);
+  assert.ok(collector.requests.length - refused <= 2, `${collector.requests.length} exports`);
   await program.stop();
   collector.close();
 });
