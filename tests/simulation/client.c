@@ -13,6 +13,7 @@
 #include "tests/simulation/operator.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promises.h"
+#include "tests/simulation/shut.h"
 #include "tests/simulation/standing.h"
 
 enum { BACKLOG = 128, RECONNECT_MS = 200 };
@@ -113,6 +114,18 @@ static void make_resume(client *c)
                 w->runs[c->run].id, strlen(body), body);
 }
 
+static void make_setting(client *c)
+{
+    char body[64] = "";
+    if (c->target != TARGET_UNSHUT)
+        (void)snprintf(body, sizeof body, "{\"value\":{\"stopped\":%s}}", c->target == TARGET_SHUT ? "true" : "false");
+    set_request(
+        c,
+        "%s /_sw/settings/endpoint:POST%%20%%2F%s HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN
+        "\r\nContent-Length: %zu\r\n\r\n%s",
+        c->target == TARGET_UNSHUT ? "DELETE" : "PUT", program_paths[c->endpoint] + 1, strlen(body), body);
+}
+
 static void make_fork(client *c)
 {
     char body[FORKED_BODY_MAX];
@@ -163,6 +176,11 @@ static void make_request(client *c)
     case TARGET_RESUME:
         make_resume(c);
         break;
+    case TARGET_SHUT:
+    case TARGET_OPEN:
+    case TARGET_UNSHUT:
+        make_setting(c);
+        break;
     case TARGET_FORK_DRY:
     case TARGET_FORK:
         make_fork(c);
@@ -207,6 +225,7 @@ static bool begin(client *c)
     make_request(c);
     c->requests++;
     note_run(c);
+    shut_note(c);
     if (c->stays_ms > 0 && c->leaves_ns == 0) c->leaves_ns = w->steady_ns + c->stays_ms * MS;
     c->state = CLIENT_SENDS;
     world_note("client %d asks %.40s", client_number(c), c->request);

@@ -7,6 +7,7 @@
 #include "tests/simulation/client_core.h"
 #include "tests/simulation/operator.h"
 #include "tests/simulation/promises.h"
+#include "tests/simulation/shut.h"
 #include "tests/simulation/standing.h"
 
 enum { REFUSALS_MAX = 40 };
@@ -63,6 +64,7 @@ void client_cut(client *c)
         operator_answered(c);
         return;
     }
+    shut_cut(c);
     world_note("client %d lost its connection", client_number(c));
     client_close(c);
     if (c->wish == WISH_STREAM && c->stream[0])
@@ -128,6 +130,7 @@ static void answer_endpoint(client *c)
     case 503:
         if (is_stopped(c)) return;
         promise_refused(c, c->status);
+        shut_refused(c);
         if (c->refusals++ < REFUSALS_MAX)
             client_ask_again(c, c->target, world_between(RANDOM_LIVE, 1000, 5000));
         else

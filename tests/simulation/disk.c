@@ -12,6 +12,7 @@
 #include "tests/simulation/heap.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
+#include "tests/simulation/shut.h"
 
 static const int64_t MS = 1000000;
 
@@ -41,6 +42,7 @@ static void take_committed(const store_segment *list)
 {
     if (list->rows && strcmp(list->rows->table, INDEX_TABLE) == 0) list = list->next; /* the index's own */
     promise_committed(list);
+    shut_committed(list);
     for (const store_segment *s = list; s; s = s->next) compare_row(s);
 }
 
@@ -158,6 +160,7 @@ backend *disk_open(void)
         w->runs[i].is_former = w->runs[i].on_disk;
         w->runs[i].released_here = false; /* what a commit of unknown outcome has left was the last process's */
     }
+    shut_found(memory_table_of(w->disk, "settings"));
     world_note("the disk has %ld runs and %zu letters", n, disk_rows("inbox"));
     return b;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "coro/stack.h"
@@ -65,6 +66,7 @@ static void forget_process(void)
 {
     w->turns = w->writes = w->attempts = 0;
     w->journal_fails = false;
+    memset(w->cut_open, 0, sizeof w->cut_open);
     for (unsigned i = 0; i < w->run_count; i++) {
         run_record *r = &w->runs[i];
         r->alive = false;

@@ -4,6 +4,7 @@
 #include "tests/simulation/forked.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/reasons.h"
+#include "tests/simulation/shut.h"
 #include "tests/simulation/standing.h"
 
 enum { PAUSE_MS = 2000, TIRED_MS = 100, PATIENCE = 2, PATIENCE_LONG = 6 };
@@ -27,10 +28,10 @@ static run_record *next_in_need(void)
 
 static bool has_work(void)
 {
-    if (w->plan.epoch[w->epoch].operations > 0 && w->run_count > 0) return true;
+    if (w->plan.epoch[w->epoch].operations > 0) return true;
     for (unsigned i = 0; i < w->run_count; i++)
         if (needs_help(&w->runs[i])) return true;
-    return false;
+    return is_last() && shut_any();
 }
 
 /* What it is asked for that nobody needs: pages, stops, releases of runs that do not stand, resumes of runs that have
@@ -73,10 +74,25 @@ void operator_begin(void)
     c->at_ns = w->steady_ns + world_between(RANDOM_LIVE, 0, PAUSE_MS) * MS;
 }
 
+/* Stops an endpoint, or starts one: while there is no run nothing else can be done; and in the last process all of them
+ * are started. */
+static bool sets_endpoint(client *c)
+{
+    unsigned *left = &w->plan.epoch[w->epoch].operations;
+    bool needs = is_last() && shut_any();
+    if (!needs && *left == 0) return false;
+    if (!needs && w->run_count > 0 && !world_chance(RANDOM_LIVE, 10)) return false;
+    if (!needs) --*left;
+    c->run = c->job = -1;
+    client_ask_again(c, shut_wish(c, needs), 0);
+    return true;
+}
+
 bool operator_turn(void)
 {
     client *c = operator_of();
     if (c->state != CLIENT_DONE || c->at_ns > w->steady_ns || !has_work()) return false;
+    if (sets_endpoint(c)) return true;
     client_target target = TARGET_RELEASE;
     run_record *r = next_in_need();
     if (r)
@@ -119,10 +135,9 @@ static bool goes_on_to_fork(client *c)
     return true;
 }
 
-void operator_answered(client *c)
+/* About a run. */
+static void run_answered(const client *c, run_record *r)
 {
-    run_record *r = &w->runs[c->run];
-    world_note("the operator has %d, run %d", c->status, c->run);
     bool unknown = c->status == 404 && (!r->on_disk || client_may_be_forgotten(c));
     bool refused = c->status == 503 || c->status == 0;
     if (c->target == TARGET_RELEASE && !unknown && !refused)
@@ -137,6 +152,15 @@ void operator_answered(client *c)
         page_told(c, r);
     else if (c->target == TARGET_FORK || c->target == TARGET_FORK_DRY)
         forked_told(c, r);
+}
+
+void operator_answered(client *c)
+{
+    world_note("the operator has %d, run %d", c->status, c->run);
+    if (c->run >= 0)
+        run_answered(c, &w->runs[c->run]);
+    else
+        shut_told(c);
     c->stays_ms = 0;
     c->leaves_ns = 0;
     if (goes_on_to_fork(c)) return;

@@ -1,6 +1,6 @@
 /* operator: one who looks after stopped runs, as an administrator: reads their pages, releases them, repeats itself,
- * cancels what stops again and again, and stops others; resumes and forks runs. In the last process nothing stands
- * still for long. */
+ * cancels what stops again and again, and stops others; resumes and forks runs; stops endpoints, and starts them again.
+ * In the last process nothing stands still for long. */
 #ifndef TESTS_SIMULATION_OPERATOR_H
 #define TESTS_SIMULATION_OPERATOR_H
 

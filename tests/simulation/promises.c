@@ -11,6 +11,7 @@
 #include "tests/simulation/forked.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
+#include "tests/simulation/shut.h"
 #include "tests/simulation/solos.h"
 #include "tests/simulation/standing.h"
 
@@ -39,6 +40,7 @@ void promise_execution_begins(run_record *r)
     PROMISE("alone", !r->alive, "run %d has two executions at a time", number(r));
     PROMISE("stopped is stopped", !standing_is_held(r) || r->asked_to_release,
             "run %d begins, and stands (%d); nobody has released it", number(r), r->stop);
+    if (r->executions == 0 && !r->on_disk) shut_new_run(r);
     solos_execution(r);
     r->alive = true;
     r->executions++;

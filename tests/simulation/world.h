@@ -213,6 +213,15 @@ typedef struct fork_ask {
     path_list copied, again;
 } fork_ask;
 
+/* ---- Endpoints that the operator stops (shut.h) ---- */
+
+typedef struct shut_endpoint {
+    bool has_row, is_shut; /* on disk: a setting, and one that stops it */
+    bool is_told;          /* the operator was, and has not asked for the contrary since */
+    bool is_asked;         /* a change may be under way */
+    unsigned changes;      /* of its setting on disk */
+} shut_endpoint;
+
 /* ---- Clients (client.h) ---- */
 
 typedef enum client_wish {
@@ -243,6 +252,9 @@ typedef enum client_target {
     TARGET_RELEASE,
     TARGET_STOP, /* the operator's */
     TARGET_RESUME,
+    TARGET_SHUT,
+    TARGET_OPEN,   /* by a setting that says so */
+    TARGET_UNSHUT, /* by deleting it */
     TARGET_FORK_DRY,
     TARGET_FORK,
     TARGET_PAGE
@@ -258,14 +270,17 @@ typedef struct client {
     int32_t stays_ms;  /* how long, after it has sent its first request; 0: for good */
     int fd;            /* of this process; -1: none */
     unsigned requests, refusals, audits;
-    uint32_t begun_before;                 /* attempts of its job's runs when it sent its request */
-    unsigned stops_before;                 /* stops of its run when it sent its request; 0: it did not stand */
-    unsigned stops_seen, releases_before;  /* its stops, standing or not, and its releases, then */
-    int64_t asked_ns;                      /* when it sent its request */
-    uint32_t entries_before;               /* of its run on disk, then */
-    unsigned reopened_before;              /* how often its run had been reopened, then */
-    bool ended_before;                     /* its run had failed or was cancelled, then */
-    unsigned steers;                       /* how often it still wants to release its run */
+    uint32_t begun_before;                /* attempts of its job's runs when it sent its request */
+    unsigned stops_before;                /* stops of its run when it sent its request; 0: it did not stand */
+    unsigned stops_seen, releases_before; /* its stops, standing or not, and its releases, then */
+    int64_t asked_ns;                     /* when it sent its request */
+    uint32_t entries_before;              /* of its run on disk, then */
+    unsigned reopened_before;             /* how often its run had been reopened, then */
+    bool ended_before;                    /* its run had failed or was cancelled, then */
+    unsigned steers;                      /* how often it still wants to release its run */
+    int16_t endpoint;                     /* TARGET_SHUT and the next two: whose setting */
+    bool asked_shut, had_row, was_shut;   /* what that endpoint's setting was when it sent its request: see shut.h */
+    unsigned shut_changes;
     int16_t fork_ask;                      /* TARGET_FORK, TARGET_FORK_DRY: which */
     bool reuses;                           /* asks again on the same connection */
     unsigned pace;                         /* bytes at a time; 0: all there is */
@@ -374,6 +389,8 @@ typedef enum meeting {
     MET_FORK_UNTOLD,    /* and nobody was told */
     MET_FORK_DONE,      /* a fork succeeded */
     MET_FORK_SAME,      /* with the answer of its original */
+    MET_SHUT,           /* an endpoint was stopped */
+    MET_SHUT_REFUSED,   /* and a client was refused */
     MET_PATCH_OLD,      /* sw_patch sent a run the old way */
     MET_PATCH_NEW,      /* and one that had been loaded the new one */
     MEETINGS
@@ -408,6 +425,8 @@ typedef struct world {
     run_record runs[RUNS_MAX];
     unsigned run_count;
     client clients[CLIENTS_MAX + 1]; /* the last one is the operator */
+    shut_endpoint shut[ENDPOINTS];
+    bool cut_open[JOBS_MAX]; /* a request for it of this process broke off, sent when its endpoint was not stopped */
     fork_ask fork_asks[FORK_ASKS_MAX];
     unsigned fork_ask_count;
     uint64_t nonces;
