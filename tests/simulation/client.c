@@ -128,12 +128,14 @@ static void make_setting(client *c)
 
 static void make_fork(client *c)
 {
-    char body[FORKED_BODY_MAX];
+    char body[FORKED_BODY_MAX], key[16], header[40] = "";
+    if (c->target == TARGET_FORK && forked_key(c->fork_ask, key))
+        (void)snprintf(header, sizeof header, "Idempotency-Key: %s\r\n", key);
     forked_body(c->fork_ask, c->target == TARGET_FORK_DRY, body);
     set_request(c,
                 "POST /_sw/runs/%s/fork HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN
-                "\r\nContent-Length: %zu\r\n\r\n%s",
-                w->runs[c->run].id, strlen(body), body);
+                "\r\n%sContent-Length: %zu\r\n\r\n%s",
+                w->runs[c->run].id, header, strlen(body), body);
 }
 
 /* The URL of the run itself is its output's without that word. */

@@ -25,6 +25,7 @@ static const char *const meetings[MEETINGS] = {
     [MET_FORKED] = "forks",
     [MET_FORK_LIVE] = "forks of runs that had not ended",
     [MET_FORK_UNTOLD] = "forks of which nobody was told",
+    [MET_FORK_AGAIN] = "forks of requests that were sent again",
     [MET_FORK_DONE] = "forks that have succeeded",
     [MET_FORK_SAME] = "forks with the answer of their original",
     [MET_SHUT] = "stops of endpoints",

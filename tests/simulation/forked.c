@@ -46,7 +46,23 @@ int16_t forked_ask(const run_record *r)
     else if (world_chance(RANDOM_LIVE, 10))
         a->from = NO_PATH;
     if (world_chance(RANDOM_LIVE, 30)) a->salt = (unsigned)at + 1;
+    a->has_key = world_chance(RANDOM_LIVE, 50);
     return at;
+}
+
+int16_t forked_lost(void)
+{
+    for (unsigned i = 0; i < w->fork_ask_count; i++) {
+        const fork_ask *a = &w->fork_asks[i];
+        if (a->has_key && a->sent > 0 && !a->named && !a->is_refused) return (int16_t)i;
+    }
+    return -1;
+}
+
+bool forked_key(int16_t ask, char out[16])
+{
+    (void)snprintf(out, 16, "fork-%d", ask);
+    return w->fork_asks[ask].has_key;
 }
 
 void forked_body(int16_t ask, bool is_dry, char out[FORKED_BODY_MAX])
@@ -64,7 +80,7 @@ void forked_body(int16_t ask, bool is_dry, char out[FORKED_BODY_MAX])
     if (is_dry)
         a->known = source->entries;
     else
-        a->is_sent = true;
+        a->sent++;
 }
 
 /* ---- How many there may be ---- */
@@ -79,7 +95,7 @@ static void look_at_count(const fork_ask *a)
 {
     unsigned forks = 0, requests = 0;
     for (unsigned i = 0; i < w->fork_ask_count; i++)
-        requests += asks_same(a, &w->fork_asks[i]) && w->fork_asks[i].is_sent && !w->fork_asks[i].is_refused;
+        requests += asks_same(a, &w->fork_asks[i]) && w->fork_asks[i].sent > 0 && !w->fork_asks[i].is_refused;
     for (unsigned i = 0; i < w->run_count; i++)
         forks += w->runs[i].is_fork && asks_same(a, &w->fork_asks[w->runs[i].fork_ask]);
     PROMISE("forked once", forks <= requests, "run %d has %u forks from %016llx, and %u requests may have begun one",
@@ -145,10 +161,13 @@ static void fork_told(const client *c, const run_record *source, fork_ask *a)
     char id[RUN_TEXT] = "";
     const run_record *r = named_by(c->answer, "\"runId\":\"", id) ? world_run(id) : NULL;
     bool there = r && r->on_disk && r->is_fork && asks_same(a, &w->fork_asks[r->fork_ask]);
-    PROMISE("fork told", there && !w->fork_asks[r->fork_ask].is_told,
+    bool is_new = there && (a->named ? a->named == (unsigned)number(r) + 1 : !w->fork_asks[r->fork_ask].is_told);
+    PROMISE("fork told", is_new,
             "the operator was told of a fork of run %d, and the disk has none, or it was told before: %.200s",
             number(source), c->answer);
     w->fork_asks[r->fork_ask].is_told = true;
+    w->met[MET_FORK_AGAIN] += a->sent > 1;
+    a->named = (unsigned)number(r) + 1;
 }
 
 /* Nothing has begun, and the reason is one that there is. */
@@ -169,7 +188,7 @@ void forked_told(const client *c, const run_record *r)
     } else if (c->status != 0) {
         PROMISE("fork told", is_rightly_refused(c, r, a), "the operator was told %d by a fork of run %d: %.200s",
                 c->status, number(r), c->answer);
-        a->is_refused = !strstr(c->answer, "nobody knows yet");
+        a->is_refused = a->sent <= 1 && !strstr(c->answer, "nobody knows yet");
         look_at_count(a);
     }
 }
@@ -225,7 +244,7 @@ static unsigned salt_of(const entry *started)
 static int16_t ask_of(const fork_ask *wish)
 {
     for (unsigned i = 0; i < w->fork_ask_count; i++) {
-        bool is_free = w->fork_asks[i].is_sent && asks_same(wish, &w->fork_asks[i]);
+        bool is_free = w->fork_asks[i].sent > 0 && asks_same(wish, &w->fork_asks[i]);
         for (unsigned k = 0; k < w->run_count && is_free; k++)
             is_free = !w->runs[k].is_fork || w->runs[k].fork_ask != (int16_t)i;
         if (is_free) return (int16_t)i;

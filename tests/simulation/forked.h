@@ -14,6 +14,10 @@ enum { FORKED_BODY_MAX = 160 };
 bool forked_may_ask(const run_record *r);
 /* Draws what to ask for, of that run. Returns its number. */
 int16_t forked_ask(const run_record *r);
+/* A request whose answer was lost, and that may be sent again. -1: there is none. */
+int16_t forked_lost(void);
+/* Whether it comes with this Idempotency-Key. */
+bool forked_key(int16_t ask, char out[16]);
 /* Writes the body of the question, or of the request, which is noted. */
 void forked_body(int16_t ask, bool is_dry, char out[FORKED_BODY_MAX]);
 /* The operator has its answer, or lost it: c->status 0. */

@@ -88,11 +88,25 @@ static bool sets_endpoint(client *c)
     return true;
 }
 
+/* Sends a request for a fork again whose answer was lost. */
+static bool repeats_fork(client *c)
+{
+    unsigned *left = &w->plan.epoch[w->epoch].operations;
+    int16_t lost = forked_lost();
+    if (lost < 0 || *left == 0 || !world_chance(RANDOM_LIVE, 70)) return false;
+    --*left;
+    c->fork_ask = lost;
+    c->run = w->fork_asks[lost].source;
+    c->job = w->runs[c->run].job;
+    client_ask_again(c, TARGET_FORK, 0);
+    return true;
+}
+
 bool operator_turn(void)
 {
     client *c = operator_of();
     if (c->state != CLIENT_DONE || c->at_ns > w->steady_ns || !has_work()) return false;
-    if (sets_endpoint(c)) return true;
+    if (sets_endpoint(c) || repeats_fork(c)) return true;
     client_target target = TARGET_RELEASE;
     run_record *r = next_in_need();
     if (r)

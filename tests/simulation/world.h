@@ -205,9 +205,11 @@ typedef struct fork_ask {
     uint64_t from;   /* path; 0: the whole run */
     unsigned salt;   /* of the body that the fork is to have; 0: the original's */
     uint32_t known;  /* entries of the original on disk when the question was sent */
-    bool is_sent;    /* the request, not the question alone */
+    bool has_key;    /* and is sent again when its answer is lost */
+    unsigned sent;   /* how often the request was, beside the question */
     bool is_refused; /* it was, and nothing has begun */
     bool is_told;    /* its fork was named */
+    unsigned named;  /* the run that answers named, and 1; 0: none */
     /* What the question was told. */
     unsigned entries;
     path_list copied, again;
@@ -387,6 +389,7 @@ typedef enum meeting {
     MET_FORKED,         /* a run has begun as a fork */
     MET_FORK_LIVE,      /* its original had not ended */
     MET_FORK_UNTOLD,    /* and nobody was told */
+    MET_FORK_AGAIN,     /* a request with a key that was sent again named one */
     MET_FORK_DONE,      /* a fork succeeded */
     MET_FORK_SAME,      /* with the answer of its original */
     MET_SHUT,           /* an endpoint was stopped */
