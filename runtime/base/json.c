@@ -222,26 +222,24 @@ bool json_write_to(msgpack_sbuffer *to, sw_value v)
     return json_append_value(&text, &v, 0);
 }
 
-/* Writes into `a`; text->bytes is this function's. */
+/* Writes to text->bytes, which is empty, copies that into `a` and frees it. */
 static bool json_text_write(json_text *text, arena *a, sw_value v, sw_bytes *out)
 {
-    msgpack_sbuffer bytes;
-    msgpack_sbuffer_init(&bytes);
-    text->bytes = &bytes;
+    msgpack_sbuffer *bytes = text->bytes;
     char *copy = NULL;
     if (json_append_value(text, &v, 0)) {
-        assert(bytes.size > 0);
-        copy = arena_strndup(a, bytes.data, bytes.size);
+        assert(bytes->size > 0);
+        copy = arena_strndup(a, bytes->data, bytes->size);
     }
-    *out = copy ? (sw_bytes){copy, bytes.size} : (sw_bytes){"", 0};
-    msgpack_sbuffer_destroy(&bytes);
-    text->bytes = NULL;
+    *out = copy ? (sw_bytes){copy, bytes->size} : (sw_bytes){"", 0};
+    msgpack_sbuffer_destroy(bytes);
     return copy != NULL;
 }
 
 bool json_write_up_to(arena *a, sw_value v, size_t bytes_max, sw_bytes *out, bool *is_longer)
 {
-    json_text text = {.bytes_max = bytes_max, .depth_max = VALUE_DEPTH_MAX};
+    msgpack_sbuffer bytes = {0};
+    json_text text = {.bytes = &bytes, .bytes_max = bytes_max, .depth_max = VALUE_DEPTH_MAX};
     bool ok = json_text_write(&text, a, v, out);
     *is_longer = text.is_longer;
     return ok;
@@ -249,7 +247,8 @@ bool json_write_up_to(arena *a, sw_value v, size_t bytes_max, sw_bytes *out, boo
 
 bool json_write_document(arena *a, sw_value v, sw_bytes *out)
 {
-    json_text text = {.bytes_max = SIZE_MAX, .depth_max = JSON_DOCUMENT_DEPTH_MAX};
+    msgpack_sbuffer bytes = {0};
+    json_text text = {.bytes = &bytes, .bytes_max = SIZE_MAX, .depth_max = JSON_DOCUMENT_DEPTH_MAX};
     return json_text_write(&text, a, v, out);
 }
 

@@ -363,7 +363,7 @@ void idempotency_take(home *h, const endpoint *e, http_exchange *x, const reques
 
 void idempotency_take_admin(home *h, http_exchange *x, const keyed_work *work)
 {
-    store_key key;
+    store_key key = {.hash = {0}};
     keyed k = {.x = x,
                .wish = {.answer = {.kind = WAITER_ASYNC}, .scope = RUN_TOKEN_CONTROL, .key_count = 1},
                .begin = work->begin};

@@ -110,7 +110,8 @@ static void read_paths(const char *answer, const char *name, path_list *to)
     static const char path[] = "\"path\":\"";
     const char *at = strstr(answer, name), *end = at ? strchr(at, ']') : NULL;
     to->count = 0;
-    while (at && (at = strstr(at, path)) && at < end) {
+    if (!end) return;
+    while ((at = strstr(at, path)) && at < end) {
         at += strlen(path);
         list_add(to, strtoull(at, NULL, 16));
     }
