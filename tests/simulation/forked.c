@@ -132,14 +132,13 @@ static void look_at_order(const run_record *source, const fork_ask *a, const pat
     PROMISE("forked", a->from || copied->count == 0, "a fork of the whole of run %d would copy something", a->source);
     for (int at = 0; from != NO_OP && at < OPS_MAX; at++) {
         const op_state *s = &source->ops[at];
-        bool is_copied = false;
-        for (unsigned i = 0; i < copied->count && !is_copied; i++)
-            is_copied = promise_op_at(source, copied->paths[i]) == at;
+        bool has = false;
+        for (unsigned i = 0; i < copied->count && !has; i++) has = promise_op_at(source, copied->paths[i]) == at;
         forked_order order = forked_order_of(source->job, at, from);
         bool follows = at == from || order == FORKED_BEHIND;
-        PROMISE("forked", !is_copied || !follows, "run %d, forked from op %d: op %d is copied, and follows it",
+        PROMISE("forked", !has || !follows, "run %d, forked from op %d: op %d is copied, and follows it",
                 number(source), from, at);
-        bool missing = order == FORKED_BEFORE && s->done && !is_copied;
+        bool missing = order == FORKED_BEFORE && s->done && !has;
         PROMISE("forked", !is_whole || !missing, "run %d, forked from op %d: op %d came before, and is not copied",
                 number(source), from, at);
     }
@@ -394,11 +393,14 @@ const char *forked_take(run_record *r, const entry *e)
     }
 }
 
+/* A failure that it has copied may be what stops or ends the fork too: a release or resume has the step made again. */
+static bool holds_copy(const op_state *s) { return s->copied && (s->done || s->failed); }
+
 bool forked_has_copied(const char *key)
 {
     for (unsigned i = 0; i < w->run_count; i++)
         for (unsigned o = 0; w->runs[i].is_fork && o < OPS_MAX; o++)
-            if (w->runs[i].ops[o].copied && strcmp(w->runs[i].ops[o].key, key) == 0) return true;
+            if (holds_copy(&w->runs[i].ops[o]) && strcmp(w->runs[i].ops[o].key, key) == 0) return true;
     return false;
 }
 
