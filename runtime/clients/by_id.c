@@ -126,6 +126,12 @@ static bool by_id_refuse_client(const home *h, const slot *s, http_exchange *x)
     return true;
 }
 
+/* Whether nobody but the request at hand has asked for the slot: no client waits, no letter is on its way. */
+static bool slot_is_unused(const slot *s)
+{
+    return s->state == SLOT_UNKNOWN && !s->waiters && !s->letters && !s->letters_in_flight;
+}
+
 /* A run that is not known, or was stopped when it was looked at last, is loaded to see whether it is. */
 void by_id_release(home *h, http_exchange *x, const run_id *id, const char *by)
 {
@@ -138,7 +144,7 @@ void by_id_release(home *h, http_exchange *x, const run_id *id, const char *by)
     } else if (!by_id_may_release(s)) {
         problem_reply(x, 409, "the run is not stopped", NULL);
     } else if (!by && by_id_refuse_client(h, s, x)) {
-        if (s->state == SLOT_UNKNOWN)
+        if (slot_is_unused(s))
             slot_remove(h, s); /* a slot that stays would make the reading of the live table pass the run over */
     } else {
         waiter_attach(h, slot_waiters(s), &wish, x, id);
