@@ -24,8 +24,8 @@ static sem_t go_on;
 int getaddrinfo(const char *restrict name, const char *restrict service, const struct addrinfo *restrict hints,
                 struct addrinfo **restrict found)
 {
-    static int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
-    if (!real) *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
+    int (*real)(const char *, const char *, const struct addrinfo *, struct addrinfo **);
+    *(void **)&real = dlsym(RTLD_NEXT, "getaddrinfo");
     if (strcmp(name, "silent.test") != 0) return real(name, service, hints, found);
     atomic_fetch_add(&begun, 1);
     while (sem_wait(&go_on) != 0) {}
@@ -51,7 +51,7 @@ static struct {
     const reply *replies; /* in order; the last one again and again */
     size_t count;
     _Atomic size_t answered;
-    int64_t came_ms[REPLIES_MAX];
+    _Atomic int64_t came_ms[REPLIES_MAX];
 } collector;
 
 /* Reads a request with its body. False: the connection has ended. */
