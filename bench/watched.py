@@ -1,5 +1,6 @@
 """What it costs to be seen: one durable step while somebody watches, beside the same alone; what the index takes."""
 import contextlib
+import http.client
 import os
 import pathlib
 import threading
@@ -8,6 +9,7 @@ import urllib.request
 from measure import BENCH, PAIRS, cpu_seconds, folder, middle, pairs, program, report, service, wrk
 
 EVERY_S = 1  # lists and metrics are asked for so often
+ENDED = (OSError, http.client.HTTPException)  # the service is ended while somebody reads
 
 
 def traced(data, collector, share):
@@ -27,7 +29,7 @@ def traced(data, collector, share):
 
 def read_on(url, ended):
     """Reads the feed as it comes, as an open console does."""
-    with contextlib.suppress(OSError), urllib.request.urlopen(url + "/_sw/feed", timeout=60) as feed:
+    with contextlib.suppress(*ENDED), urllib.request.urlopen(url + "/_sw/feed", timeout=60) as feed:
         while not ended.is_set() and feed.read1(1 << 16):
             pass
 
@@ -36,7 +38,7 @@ def ask_on(url, ended):
     """Asks for a list and for the metrics, as an open console and Prometheus do."""
     while not ended.wait(EVERY_S):
         for path in ("/_sw/runs?limit=100", "/_sw/metrics"):
-            with urllib.request.urlopen(url + path, timeout=60) as answer:
+            with contextlib.suppress(*ENDED), urllib.request.urlopen(url + path, timeout=60) as answer:
                 answer.read()
 
 
