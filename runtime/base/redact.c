@@ -133,6 +133,7 @@ static bool redact_hides_parameter(const redact *r, http_text name)
     char decoded[QUERY_NAME_MAX];
     size_t len = 0;
     if (name.len >= sizeof decoded || !uri_decode_path(name.data, name.len, decoded, &len)) return true;
+    uri_decode_query(name.data, name.len, decoded, &len); /* as sw_query reads it: '+' is a space */
     return redact_has(r, KEY_QUERY, decoded, len);
 }
 
@@ -172,20 +173,17 @@ const char *redact_target_take_out(const redact *r, arena *a, const char *target
 {
     const char *mark = *len > 0 && redact_has_query(r) ? memchr(target, '?', *len) : NULL;
     if (!mark) return target;
-    const char *end = target + *len;
-    char *out = arena_alloc(a, *len + 1), *to = out;
+    const http_text query = {mark + 1, (size_t)(target + *len - mark - 1)};
+    char *out = arena_alloc(a, *len + 1), *to = out, separator = '?';
+    http_text name, value;
     if (!out) return NULL;
     to = (char *)memcpy(to, target, (size_t)(mark - target)) + (mark - target);
-    char separator = '?';
-    for (const char *at = mark + 1; at < end;) {
-        const char *next = memchr(at, '&', (size_t)(end - at)), *stop = next ? next : end;
-        const char *equals = memchr(at, '=', (size_t)(stop - at)), *name_end = equals ? equals : stop;
-        if (!redact_hides_parameter(r, (http_text){at, (size_t)(name_end - at)})) {
-            *to++ = separator;
-            to = (char *)memcpy(to, at, (size_t)(stop - at)) + (stop - at);
-            separator = '&';
-        }
-        at = next ? next + 1 : end;
+    for (size_t at = 0; uri_query_next(query, &at, &name, &value);) {
+        const size_t bytes = (size_t)(query.data + at - name.data);
+        if (redact_hides_parameter(r, name)) continue;
+        *to++ = separator;
+        to = (char *)memcpy(to, name.data, bytes) + bytes;
+        separator = '&';
     }
     *to = 0;
     *len = (size_t)(to - out);

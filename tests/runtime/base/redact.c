@@ -106,6 +106,8 @@ static void test_targets(void)
     check_target("query:key", "/orders?key=secret", "/orders?key=[redacted]");
     check_target("query:key", "/orders?key=&KEY=x&key&kk=y", "/orders?key=[redacted]&KEY=[redacted]&key&kk=y");
     check_target("query:key", "/orders?%6bey=secret&x%zz=1", "/orders?%6bey=[redacted]&x%zz=[redacted]");
+    check_target("query:a key", "/orders?a+key=secret&a%20key=secret&a%2bkey=b",
+                 "/orders?a+key=[redacted]&a%20key=[redacted]&a%2bkey=b");
     check_target("query:key", "/key=1", "/key=1");
     check_target("query:key", "/orders?", "/orders?");
     check_target("query:a", "/?a=1&a=2&a=3&a=4&&", "/?a=[redacted]&a=[redacted]&a=[redacted]&a=[redacted]&&");
@@ -131,6 +133,7 @@ static void test_targets_out(void)
     check_target_out("query:key", "/orders?key=secret&a=1", "/orders?a=1");
     check_target_out("query:key", "/orders?key=&KEY=x&key&kk=y", "/orders?kk=y");
     check_target_out("query:key", "/orders?%6bey=secret&x%zz=1", "/orders");
+    check_target_out("query:card number", "/orders?card+number=1&a=2&card%20number=3", "/orders?a=2");
     check_target_out("query:key", "/key=1", "/key=1");
     check_target_out("json:key", "/orders?key=secret", "/orders?key=secret");
 }
