@@ -92,12 +92,22 @@ difference difference_of_packed(arena *a, const redact *hides, entry_text was, e
     return read_both(a, was, is, &p) ? difference_of_values(a, hides, p.was, p.is) : nothing;
 }
 
+/* A body of which the other one is no JSON, or neither. */
+static const char *body_shown(arena *a, const redact *hides, entry_text body)
+{
+    sw_value v;
+    const char *message = NULL;
+    if (!json_read(a, body.data, body.len, &v, &message))
+        return message == value_no_memory ? "" : text_shown(a, body.data, body.len);
+    return redact_value(hides, a, &v) ? value_shown(a, v) : "";
+}
+
 difference difference_of_json(arena *a, const redact *hides, entry_text was, entry_text is)
 {
     sw_value x, y;
     const char *message = NULL;
     if (!json_read(a, was.data, was.len, &x, &message) || !json_read(a, is.data, is.len, &y, &message))
-        return (difference){"", text_shown(a, was.data, was.len), text_shown(a, is.data, is.len)};
+        return (difference){"", body_shown(a, hides, was), body_shown(a, hides, is)};
     return difference_of_values(a, hides, x, y);
 }
 

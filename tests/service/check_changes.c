@@ -94,6 +94,10 @@ static void ship(sw_ctx *c)
 static void reply(sw_ctx *c, int64_t now)
 {
     if (is("other header")) sw_reply_header(c, "X-Shop", "two");
+    if (is("other kind")) {
+        sw_reply(c, 200, "application/json", "sold out", 8);
+        return;
+    }
     sw_value lamp = sw_map(c, "item", sw_str(c, "lamp"), "price", sw_int(is("other answer") ? 6 : 5));
     sw_reply_json(c, is("other status") ? 201 : 200, sw_map(c, "at", sw_int(now), "items", sw_array(c, 1, lamp)));
 }
@@ -377,6 +381,7 @@ static void test_redacted(void)
     static const char *const hidden[][4] = {
         {"other input", "json:amount", "\"at\":\"charge, its input .amount\"", numbers},
         {"other answer", "json:/items/*/price", "\"at\":\"answer, its body .items[0].price\"", numbers},
+        {"other kind", "json:/items/*/price", "\"got\":\"sold out\"", "price\\\":5"},
         {"other header", "header:x-shop", "\"at\":\"answer, its headers\"", "two"}};
     char more[128];
     if (!*data) make_runs();
