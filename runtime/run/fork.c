@@ -26,6 +26,7 @@ typedef struct forking {
     run_id source, fork;
     uint64_t from;
     bool has_body, is_dry;
+    const endpoint *endpoint; /* of the run that was read; NULL: the program has none of that route */
     bool has_key;
     store_key key;     /* with `has_key`; its fingerprint is known when the run has been read */
     store_key_row had; /* with `was_had`: what the store has under the key */
@@ -41,6 +42,7 @@ typedef struct forking {
 } forking;
 
 static const char ASK_AGAIN[] = "1", JOURNAL_LATER[] = "5";
+static const char fork_is_deleted[] = "the fork of this Idempotency-Key is being deleted: ask again";
 
 /* Tells what has come of the wish, and frees it. */
 static void forking_end(forking *q, const fork_result *result)
@@ -95,11 +97,11 @@ static bool fork_pack_headers(arena *a, entry_text packed, msgpack_sbuffer *to)
 /* ---- The request ---- */
 
 /* Takes out of the other body what the endpoint leaves out of its requests. False: the wish is refused. */
-static bool fork_take_out(forking *q, arena *a, const endpoint *e)
+static bool fork_take_out(forking *q, arena *a)
 {
     run_input kept = {.target = {"", 0}, .body = {q->body, q->body_len}};
-    if (q->body_len == 0) return true;
-    omit_result result = omit_take_out(e, a, &kept);
+    if (q->body_len == 0 || !q->endpoint) return true;
+    omit_result result = omit_take_out(q->endpoint, a, &kept);
     char *body = result == OMIT_DONE ? malloc(kept.body.len + 1) : NULL;
     if (result == OMIT_NO_JSON)
         forking_refuse(q, 400, "the body is not JSON, and parts of it may not be kept: nothing was done");
@@ -135,8 +137,9 @@ static void forking_replay(forking *q)
 
 /* ---- The fork's first segment ---- */
 
-static bool fork_encode_start(forking *q, arena *a, const entry *started, const endpoint *e)
+static bool fork_encode_start(forking *q, arena *a, const entry *started)
 {
+    const endpoint *e = q->endpoint;
     msgpack_sbuffer more, headers;
     clock_instant now = clock_now(&q->home->clock);
     entry start = *started;
@@ -194,14 +197,13 @@ static void fork_write(forking *q)
 }
 
 /* Writes the fork of a run whose *started* is this. */
-static void fork_begin_run(forking *q, arena *a, const fork_choice *c, const entry *started, entry_text journal)
+static void fork_write_run(forking *q, arena *a, const fork_choice *c, const entry *started, entry_text journal)
 {
-    const endpoint *e = app_endpoint(q->home->app, started->function.data, started->function.len);
     if (!gate_writable(q->home))
         forking_refuse(q, 503, "the journal cannot be written: nothing was begun");
     else if (gate_full(q->home))
         forking_refuse(q, 503, "the journal's queue is full (--journal-queue-max): nothing was begun");
-    else if (!fork_encode_start(q, a, started, e) || !fork_encode_copies(q, c, journal))
+    else if (!fork_encode_start(q, a, started) || !fork_encode_copies(q, c, journal))
         forking_refuse(q, 503, store_no_memory);
     else if (q->entries.size > (size_t)q->home->opt->run_state_max)
         forking_refuse(q, 409, "what the fork would begin with is larger than --run-state-max");
@@ -209,51 +211,44 @@ static void fork_begin_run(forking *q, arena *a, const fork_choice *c, const ent
         fork_write(q);
 }
 
-static void fork_make(forking *q, arena *a, const fork_choice *c, entry_text journal)
-{
-    const char *ignored = NULL;
-    entry started;
-    size_t n = entry_decode(journal.data, journal.len, &started, &ignored);
-    const endpoint *e = n > 0 ? app_endpoint(q->home->app, started.function.data, started.function.len) : NULL;
-    if (n == 0 || started.kind != ENTRY_STARTED) {
-        forking_refuse(q, 409, "the run's journal does not begin with its start");
-    } else if (!e) {
-        forking_refuse(q, 409, "this program has no such endpoint: the fork would stand still");
-    } else if (fork_take_out(q, a, e)) {
-        if (q->has_key) fork_make_fingerprint(q);
-        if (q->was_had)
-            forking_replay(q);
-        else
-            fork_begin_run(q, a, c, &started, journal);
-    }
-}
-
 /* ---- The run that is forked ---- */
 
-/* Whether the run is of an endpoint of the library's. What such a run's body says was checked when the run began, and
- * says who asked: a fork with another body would be neither. */
-static bool fork_is_of_library(const forking *q, entry_text journal)
-{
-    const char *ignored = NULL;
-    entry started;
-    if (entry_decode(journal.data, journal.len, &started, &ignored) == 0 || started.kind != ENTRY_STARTED) return false;
-    const endpoint *e = app_endpoint(q->home->app, started.function.data, started.function.len);
-    return e && e->builtin;
-}
-
-static void fork_decide(forking *q, arena *a, entry_text journal)
+static void fork_make(forking *q, arena *a, const entry *started, entry_text journal)
 {
     fork_choice choice;
     fork_refusal refusal;
     const fork_point at = {.path = q->from, .now_ms = clock_wall_ms()};
-    if (fork_is_of_library(q, journal))
+    /* What the body of the library's own runs says was checked when they began, and says who asked. */
+    if (q->endpoint && q->endpoint->builtin) {
         forking_refuse(q, 409, "a bulk action has no forks: ask for another one (POST /_sw/bulk)");
-    else if (!fork_choose(a, journal, &at, &choice, &refusal))
+    } else if (!fork_choose(a, journal, &at, &choice, &refusal)) {
         forking_refuse(q, refusal.status, refusal.why);
-    else if (q->is_dry)
+    } else if (q->is_dry) {
         forking_end(q, &(fork_result){.status = 200, .choice = &choice, .journal = journal});
-    else
-        fork_make(q, a, &choice, journal);
+    } else if (!q->endpoint) {
+        forking_refuse(q, 409, "this program has no such endpoint: the fork would stand still");
+    } else if (fork_take_out(q, a)) {
+        if (q->has_key) fork_make_fingerprint(q);
+        fork_write_run(q, a, &choice, started, journal);
+    }
+}
+
+/* `journal` is that of the run to be forked, or of the fork that the key had. */
+static void fork_decide(forking *q, arena *a, entry_text journal)
+{
+    const char *ignored = NULL;
+    entry started;
+    if (entry_decode(journal.data, journal.len, &started, &ignored) == 0 || started.kind != ENTRY_STARTED) {
+        forking_refuse(q, 409, "the run's journal does not begin with its start");
+        return;
+    }
+    q->endpoint = app_endpoint(q->home->app, started.function.data, started.function.len);
+    if (!q->was_had) {
+        fork_make(q, a, &started, journal);
+    } else if (fork_take_out(q, a)) {
+        fork_make_fingerprint(q);
+        forking_replay(q);
+    }
 }
 
 static void forking_on_read(void *arg, store_journal *j, size_t count)
@@ -265,6 +260,8 @@ static void forking_on_read(void *arg, store_journal *j, size_t count)
         forking_refuse(q, 503, "the server is stopping: ask again");
     } else if (j->error) {
         forking_refuse(q, 503, j->error);
+    } else if (!j->found && q->was_had) {
+        forking_refuse(q, 503, fork_is_deleted);
     } else if (!j->found) {
         forking_refuse(q, 404, "no such run");
     } else {
@@ -277,9 +274,11 @@ static void forking_on_read(void *arg, store_journal *j, size_t count)
 
 /* ---- The key ---- */
 
-static void forking_read_source(forking *q)
+/* Reads the run that is to be forked; or the fork that the key had, since retention deletes the older run first. */
+static void forking_read(forking *q)
 {
-    if (!store_load(q->home->port, &q->source, 1, forking_on_read, q)) forking_refuse(q, 503, store_no_memory);
+    const run_id *run = q->was_had ? &q->had.run : &q->source;
+    if (!store_load(q->home->port, run, 1, forking_on_read, q)) forking_refuse(q, 503, store_no_memory);
 }
 
 static void forking_on_key(void *arg, const store_key_row *row, const char *error)
@@ -290,11 +289,11 @@ static void forking_on_key(void *arg, const store_key_row *row, const char *erro
     if (error)
         forking_refuse(q, 503, error);
     else if (!q->was_taken)
-        forking_read_source(q);
+        forking_read(q);
     else if (row)
         forking_replay(q);
     else
-        forking_refuse(q, 503, "the fork of this Idempotency-Key is being deleted: ask again");
+        forking_refuse(q, 503, fork_is_deleted);
 }
 
 static void forking_look_up(forking *q)
@@ -381,5 +380,5 @@ void fork_begin(home *h, const fork_wish *wish, fork_done_fn done, void *arg)
     else if (q->has_key)
         forking_look_up(q);
     else
-        forking_read_source(q);
+        forking_read(q);
 }

@@ -449,6 +449,31 @@ static void its_key_finds_it_again(void)
     stop();
 }
 
+/* Retention deletes the run that was forked before its fork. */
+static void its_key_outlives_the_other_run(void)
+{
+    char first[32], path[128];
+    in_folder("outlived");
+    start_with("2", "--retain", "1s");
+    run_to_end("/echo", "x", NULL);
+    seen->mended = true; /* the fork goes on for an hour */
+    key_header = "Idempotency-Key: one";
+    fork_with("{\"body\":\"y\"}", 202);
+    snprintf(first, sizeof first, "%s", made);
+    snprintf(path, sizeof path, "/_sw/runs/%s", id);
+    do {
+        usleep(10000);
+        call(NULL, server_url(path), NULL, NULL, 0, &a);
+    } while (a.status == 200);
+    fork_with("{\"body\":\"y\"}", 202);
+    check_replayed(true);
+    CHECK_STR(made, first);
+    fork_with("{\"body\":\"z\"}", 422);
+    key_header = NULL;
+    fork_with("{\"body\":\"y\"}", 404);
+    stop();
+}
+
 /* Several ask at the same moment. */
 static void its_key_is_for_one_of_many(void)
 {
@@ -487,6 +512,7 @@ static const check_case cases[] = {
     {"its body is another, and its key is not copied", its_body_is_another_and_its_key_is_not_copied},
     {"what its steps have said is said of it", what_its_steps_have_said_is_said_of_it},
     {"its key finds it again", its_key_finds_it_again},
+    {"its key outlives the run that was forked", its_key_outlives_the_other_run},
     {"its key is for one of many", its_key_is_for_one_of_many},
     {"refusals say why", refusals_say_why},
     {"it outlives a kill", it_outlives_a_kill},
