@@ -104,7 +104,7 @@ struct run_index {
     bool is_given_up; /* see run_index_give_up */
     bool is_lost;     /* events found no room: all runs from lost_from on may have changed */
     run_id lost_from;
-    bool is_unchecked;   /* so did those about runs that are live by their rows, which are to be checked again */
+    bool is_unchecked;   /* events of runs with a row found no room: all rows are to be checked again */
     run_id floor;        /* zeros: not known, and all events are `fresh` */
     uint64_t generation; /* see index_view */
     index_events fresh;  /* of runs from the floor on */
@@ -166,7 +166,7 @@ bool index_batch_delete_runs(run_index *x, const run_id *lo, const run_id *hi);
 /* Writes the batch, with the cursor at next_floor, and publishes that as the floor. False: nothing is written, and the
  * index has to begin again. */
 bool index_batch_write(run_index *x);
-/* The same after which nothing is known of the runs from `uncounted` on up to next_floor. */
+/* As index_batch_write; afterwards nothing is known of the runs from `uncounted` on up to next_floor. */
 bool index_batch_write_uncounted(run_index *x, const run_id *uncounted);
 /* Reads rows of the table. False: they cannot be read. */
 bool index_scan(run_index *x, const store_range *range, backend_on_row *on_row, void *arg);

@@ -75,15 +75,20 @@ static bool batch_write(rocks *r, const rocksdb_writeoptions_t *how, rocksdb_wri
     return false;
 }
 
+/* Ends with rocks_read_end; false with a message: the database is not open, or takes no writes. */
+static bool rocks_change_begin(rocks *r, const char **error)
+{
+    if (!rocks_read_begin(r, error)) return false;
+    if (!r->read_only) return true;
+    rocks_read_end(r);
+    *error = "the data folder takes no writes at present";
+    return false;
+}
+
 bool rocks_delete(backend *base, const run_id *id, const char **error)
 {
     rocks *r = rocks_of(base);
-    if (!rocks_read_begin(r, error)) return false;
-    if (r->read_only) {
-        rocks_read_end(r);
-        *error = "the data folder takes no writes at present";
-        return false;
-    }
+    if (!rocks_change_begin(r, error)) return false;
     rocksdb_writebatch_t *b = rocksdb_writebatch_create();
     bool ok = batch_delete_run(r, b, id);
     if (!ok) *error = "the journal could not be read (see the log)";
@@ -98,12 +103,7 @@ bool rocks_write_rows(backend *base, const store_row *rows, const char **error)
 {
     rocks *r = rocks_of(base);
     uint8_t key[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX];
-    if (!rocks_read_begin(r, error)) return false;
-    if (r->read_only) {
-        rocks_read_end(r);
-        *error = "the data folder takes no writes at present";
-        return false;
-    }
+    if (!rocks_change_begin(r, error)) return false;
     rocksdb_writebatch_t *b = rocksdb_writebatch_create();
     for (; rows; rows = rows->next) {
         const rocks_named p = rocks_named_find(r, rows->table);
@@ -124,7 +124,7 @@ bool rocks_write_rows(backend *base, const store_row *rows, const char **error)
 bool rocks_drop_index(backend *base, const char **error)
 {
     rocks *r = rocks_of(base);
-    if (!rocks_read_begin(r, error)) return false;
+    if (!rocks_change_begin(r, error)) return false;
     const rocks_named p = rocks_named_find(r, "index");
     char behind[ROCKS_PREFIX_MAX];
     assert(p.prefix_len > 0 && p.prefix[p.prefix_len - 1] == 0);
@@ -132,7 +132,7 @@ bool rocks_drop_index(backend *base, const char **error)
     behind[p.prefix_len - 1]++;
     rocksdb_writebatch_t *b = rocksdb_writebatch_create();
     rocksdb_writebatch_delete_range_cf(b, p.family, (const char *)p.prefix, p.prefix_len, behind, p.prefix_len);
-    bool ok = !r->read_only && batch_write(r, r->synced_writes, b, error);
+    bool ok = batch_write(r, r->synced_writes, b, error);
     rocksdb_writebatch_destroy(b);
     rocks_read_end(r);
     return ok;
