@@ -86,7 +86,7 @@ static bool door_take_out(home *h, http_exchange *x, const endpoint *e, arena *a
     }
 }
 
-/* Begins the run of a request from which nothing is left out any more. */
+/* Begins the run of a request from which what its endpoint leaves out has been taken. */
 static run *door_begin_run(home *h, http_exchange *x, const door_work *work, const request_wish *w)
 {
     const run_origin origin = {.key = work->key, .by = work->by};
@@ -105,6 +105,7 @@ static run *door_begin_run(home *h, http_exchange *x, const door_work *work, con
 
 run *door_begin_work(home *h, http_exchange *x, const door_work *work, const request_wish *w)
 {
+    if (!work->endpoint->omits) return door_begin_run(h, x, work, w);
     run *r = NULL;
     run_input input = *work->input;
     door_work kept = *work;

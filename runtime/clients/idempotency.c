@@ -324,14 +324,16 @@ static void claim_look_up(home *h, const keyed *k, const store_key *key)
     if (!store_find_key(h->port, key->hash, claim_on_found, c)) claim_on_found(c, NULL, store_no_memory);
 }
 
-/* Takes the request on the loop that answers for the key. */
-static void keyed_take(home *h, keyed *k, const store_key *key)
+/* Moves the request to the loop that answers for the key, unless this one does. */
+static bool keyed_move(home *h, http_exchange *x, const store_key *key)
 {
     unsigned owner = (unsigned)(key->hash[0] << 8 | key->hash[1]) % h->count;
-    if (owner != h->index) {
-        h->move(h, owner, k->x, NULL);
-        return;
-    }
+    if (owner != h->index) h->move(h, owner, x, NULL);
+    return owner != h->index;
+}
+
+static void keyed_take(home *h, keyed *k, const store_key *key)
+{
     memcpy(k->fingerprint, key->fingerprint, STORE_KEY_BYTES);
     claim *c = claim_find(h, key);
     if (!c)
@@ -353,6 +355,7 @@ void idempotency_take(home *h, const endpoint *e, http_exchange *x, const reques
         key_refuse(x, 400, "the header that names the caller is there more than 8 times");
         return;
     }
+    if (keyed_move(h, x, &key)) return;
     if (!key_make_fingerprint(h, e, q, key.fingerprint)) {
         problem_reply(x, 503, "out of memory", "5");
         return;
@@ -367,7 +370,7 @@ void idempotency_take_admin(home *h, http_exchange *x, const keyed_work *work)
     keyed k = {.x = x,
                .wish = {.answer = {.kind = WAITER_ASYNC}, .scope = RUN_TOKEN_CONTROL, .key_count = 1},
                .begin = work->begin};
-    if (!idempotency_read(x, work->route, work->by, key.hash)) return;
+    if (!idempotency_read(x, work->route, work->by, key.hash) || keyed_move(h, x, &key)) return;
     digest_texts(key.fingerprint, work->asked, 3, hashing);
     (void)snprintf(k.by, sizeof k.by, "%s", work->by);
     keyed_take(h, &k, &key);

@@ -369,15 +369,11 @@ static bool call_span_put_off(sw_ctx *c, struct call_span *open)
 
 void call_span_begin(sw_ctx *c, const http_call *call, const char *method, const char *url)
 {
-    const struct call_span it = {.next = c->call_spans,
-                                 .call = call,
-                                 .id = call_span_next(c),
-                                 .parent = c->span,
-                                 .began_us = clock_steady_us(),
-                                 .method = method,
-                                 .url = url};
+    struct call_span it = {
+        .next = c->call_spans, .call = call, .id = call_span_next(c), .parent = c->span, .method = method, .url = url};
     c->call_count++;
     if (!task_exports(c->task)) return;
+    it.began_us = clock_steady_us();
     spool *s = task_tracer(c->task)->spool;
     struct call_span *open = arena_memdup(c->arena, &it, sizeof it);
     span *p = open ? spool_begin(s) : NULL;
