@@ -10,8 +10,6 @@
 #include "storage/glance.h"
 #include "storage/rocks/rocks.h"
 
-enum { GLANCE_BYTES = 65536 };
-
 /* Takes over the text that the writer has made. */
 static sw_value read_back(cli *c, json_writer *w, cli_reply *out)
 {
@@ -38,8 +36,8 @@ static bool list_each(void *arg, const run_id *id)
     store_summary s = {.run = *id};
     json_writer w;
     cli_reply reply;
-    if (memcmp(id->bytes, q->from.bytes, RUN_ID_BYTES) < 0) return false;
-    glance_take(l->b, &s, GLANCE_BYTES);
+    if (run_id_compare(id, &q->from) < 0) return false;
+    glance_take(l->b, &s, q->bytes_max);
     if (query_takes(q, &s)) {
         cli one = cli_beside(l->c);
         json_writer_init(&w, NULL);

@@ -17,9 +17,8 @@
 enum {
     SAMPLE_RUNS = 10,
     FIND_RUNS = 500,
-    FIND_BYTES_MAX = 65536, /* read from each end of a journal */
-    FIND_MS = 200,          /* of one question to the store */
-    COUNT_MS = 20000        /* of a dry run: what is beyond is not counted */
+    FIND_MS = 200,   /* of one question to the store */
+    COUNT_MS = 20000 /* of a dry run: what is beyond is not counted */
 };
 
 /* ---- The dry run ---- */
@@ -110,7 +109,6 @@ static void bulk_count(home *h, http_exchange *x, const bulk_body *body)
     assert(!why);
     (void)why;
     n->plan.filter.query.limit = FIND_RUNS;
-    n->plan.filter.query.bytes_max = FIND_BYTES_MAX;
     n->plan.filter.query.ms_max = FIND_MS;
     n->began_ms = clock_steady_ms();
     counting_go_on(n);
@@ -143,9 +141,8 @@ static bool bulk_write_body(arena *a, const bulk_body *body, const bulk_plan *p,
 }
 
 /* Without `asOf` the wish is as of now. The clock of a loop, of which ids are made, may be CLOCK_SET_MS ahead, and no
- * run is left out that began before. A dry run says the moment, so that the wish that follows means no more than it
- * showed.
- */
+ * run is left out that began before. A dry run's answer has `asOf`: sent with
+ * the real wish, it keeps that wish to the runs that the dry run looked at. */
 static void bulk_set_as_of(bulk_body *body)
 {
     if (sw_is_nil(body->as_of)) body->as_of = sw_int(clock_wall_ms() + CLOCK_SET_MS);

@@ -15,9 +15,8 @@ enum {
     PAGE_RUNS = 100, /* letters of a step, at most */
     PAGE_RUNS_MIN = 10,
     COUNT_MAX = 1000000,
-    FIND_BYTES_MAX = 65536, /* read from each end of a journal */
-    FIND_MS = 500,          /* of one question to the store */
-    PAGE_MS = 5000,         /* how long a page is looked for that is not full */
+    FIND_MS = 500,  /* of one question to the store */
+    PAGE_MS = 5000, /* how long a page is looked for that is not full */
     MOMENT_MS = 2,
     TOLD_MS = 10000, /* how long a page waits to be told what became of letters that are on disk */
     AGAIN_MS = 1000  /* until a letter that could not be written is written again */
@@ -111,7 +110,6 @@ static void find_once(sw_ctx *c, finding *f, sw_value before)
     if (text && run_id_parse(text, strlen(text), &id)) run_filter_lower(&f->plan.filter, &id);
     if (f->plan.filter.is_empty) return;
     f->plan.filter.query.limit = PAGE_RUNS;
-    f->plan.filter.query.bytes_max = FIND_BYTES_MAX;
     f->plan.filter.query.ms_max = FIND_MS;
     f->is_told = false;
     if (!store_find(c->task->home->port, &f->plan.filter.query, finding_on_found, f)) {
