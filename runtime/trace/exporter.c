@@ -105,7 +105,6 @@ static CURLcode exporter_perform(exporter *e)
 
 static bool exporter_encode(exporter *e)
 {
-    e->retry_after_ms = -1;
     const otlp_batch batch = {
         .resource = &e->env->resource, .spans = (const span *const *)e->batch, .count = e->batch_count};
     return e->env->is_json ? otlp_write_json(&e->body, &batch) : otlp_write_protobuf(&e->body, &batch);
@@ -186,8 +185,11 @@ static size_t exporter_refused(exporter *e)
     if (spans == 0 && !*refusal.message) return 0;
     if (e->refusal_said_ms && now_ms - e->refusal_said_ms < SAY_AGAIN_MS) return spans;
     e->refusal_said_ms = now_ms;
-    log_line(LOG_WARN, NULL, "traces: %s refuses %zu of %zu spans: %s", e->env->shown_url, spans, e->batch_count,
-             refusal.message);
+    if (spans == 0)
+        log_line(LOG_WARN, NULL, "traces: %s has taken all spans, and warns: %s", e->env->shown_url, refusal.message);
+    else
+        log_line(LOG_WARN, NULL, "traces: %s refuses %zu of %zu spans: %s", e->env->shown_url, spans, e->batch_count,
+                 *refusal.message ? refusal.message : "it gives no reason");
     return spans;
 }
 
