@@ -15,8 +15,8 @@ enum { LOOK_US = 500000, PER_SECOND_MOST = 10000, RUNS_MOST = 100000000 };
 /* What is asked of the server, twice: how many runs there are, and to do it. */
 typedef struct wish {
     long long per_second, max; /* 0: not said */
-    long long as_of;           /* the moment of which the first answer was: runs that began since are left alone; 0: it
-                                  was not said */
+    long long as_of;           /* Unix ms of the dry run's count: runs that began later are left alone; 0: nothing was
+                                  counted yet */
 } wish;
 
 static const char *wish_number(cli *c, const char *name, long long n)
@@ -108,7 +108,9 @@ static cli_end watch(cli *c, const char *id)
 {
     cli_end end = CLI_DONE;
     bool goes_on = true;
-    fprintf(stderr, "run %s does it, also if this command ends (stepwell runs cancel %s)\n", id, id);
+    fprintf(stderr,
+            "run %s of the server does this, and goes on without this command (stepwell runs cancel %s ends it)\n", id,
+            id);
     while (goes_on) {
         cli one = cli_beside(c);
         goes_on = watch_once(&one, id, &end);

@@ -10,7 +10,7 @@
 /* The parameters, each with its "&": "&state=failed"; "" for none. In the arena. */
 const char *choice_query(cli *c);
 
-/* The same as an object of JSON. */
+/* The parameters as members of a JSON object, for the filter of a bulk action. In the arena. */
 sw_value choice_object(cli *c);
 
 /* Makes *f the filter for runs of a folder, with --before too. CLI_USAGE: a value is wrong, and that was said. */

@@ -16,7 +16,7 @@ enum {
     TOKEN_BYTES_MAX = 4096,
     CONNECT_MS = 10000,
     SHORT_MS = 120000,
-    FOLLOW_SILENCE_S = 60, /* most servers send a heartbeat more often */
+    FOLLOW_SILENCE_S = 60, /* a server sends a heartbeat every 15 s, unless --heartbeat says otherwise */
     PATIENCE_MS = 60000,
     LINE_BYTES_MAX = 1 << 20,
     DETAIL_COLUMNS = 500
@@ -31,7 +31,8 @@ typedef struct arriving {
     CURL *from;
     bool (*on_line)(void *arg, const char *line); /* NULL: the whole is wanted */
     void *arg;
-    bool stopped; /* on_line wants no more */
+    bool stopped;              /* on_line wants no more */
+    char why[CURL_ERROR_SIZE]; /* curl's reason */
 } arriving;
 
 static char token_header[64 + TOKEN_BYTES_MAX]; /* "": there is no token */
@@ -189,19 +190,18 @@ static CURL *make_handle(cli *c, const asking *q, arriving *into)
     return h;
 }
 
-/* Asks once. Returns why nothing was answered, in `why` or static; NULL: there is an answer, with *status. */
+/* Asks once. Returns why nothing was answered, a text of `into` or static; NULL: there is an answer, with *status. */
 static const char *ask_once(cli *c, const asking *q, arriving *into, long *status)
 {
-    static char why[CURL_ERROR_SIZE];
     cli one = cli_beside(c);
     CURL *h = make_handle(&one, q, into);
     struct curl_slist *headers = curl_slist_append(NULL, q->body ? "Content-Type: application/json" : "Content-Type:");
     if (into->on_line) headers = curl_slist_append(headers, "Accept: text/event-stream");
     if (*token_header) headers = curl_slist_append(headers, token_header);
     cli_must(headers);
-    *why = 0;
+    *into->why = 0;
     (void)curl_easy_setopt(h, CURLOPT_HTTPHEADER, headers);
-    (void)curl_easy_setopt(h, CURLOPT_ERRORBUFFER, why);
+    (void)curl_easy_setopt(h, CURLOPT_ERRORBUFFER, into->why);
     CURLcode rc = curl_easy_perform(h);
     *status = status_of(h);
     for (struct curl_slist *at = headers; at; at = at->next)
@@ -211,7 +211,7 @@ static const char *ask_once(cli *c, const asking *q, arriving *into, long *statu
     arena_free(&one.arena);
     bool is_followed = into->on_line && *status > 0 && *status < 300;
     if (rc == CURLE_OK || into->stopped || is_followed) return NULL;
-    return *why ? why : curl_easy_strerror(rc);
+    return *into->why ? into->why : curl_easy_strerror(rc);
 }
 
 /* Whether the server is away, or about to go, and may be there again in a moment. */

@@ -34,7 +34,7 @@ static void on_signal(int signal)
     is_cut = 1;
 }
 
-/* From now on these signals end the command by way of copying_drop. */
+/* From now on these signals end the command in copying_begin or copying_finish, which remove what was made. */
 static void catch_signals(void)
 {
     static const int signals[] = {SIGINT, SIGTERM, SIGHUP};
@@ -44,6 +44,8 @@ static void catch_signals(void)
 }
 
 bool copying_is_cut(void) { return is_cut; }
+
+static cli_end fail_cut(void) { return cli_fail(CLI_REFUSED, "a signal ended the command: nothing was made"); }
 
 /* ---- Files ---- */
 
@@ -119,6 +121,7 @@ static cli_end copying_fill(copying *k, const char *from)
     if (isatty(STDERR_FILENO)) fputs("\r\033[K", stderr);
     if (ok) return CLI_DONE;
     copying_drop(k);
+    if (is_cut) return fail_cut();
     return cli_fail(CLI_REFUSED, "%s cannot be copied to %s: %s", from, k->to, strerror(reason));
 }
 
@@ -140,6 +143,10 @@ cli_end copying_begin(copying *k, cli *c, const char *from, const char *to)
 
 cli_end copying_finish(copying *k)
 {
+    if (is_cut) {
+        copying_drop(k);
+        return fail_cut();
+    }
     if (rename(k->partial, k->to) == 0) {
         if (folder_sync_parent(k->to)) return CLI_DONE;
         return cli_fail(CLI_REFUSED, "%s is there, but may not be on disk: %s", k->to, strerror(errno));

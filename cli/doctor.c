@@ -115,8 +115,8 @@ static void look_at_files(cli *c, const char *folder)
     (void)snprintf(path, sizeof path, "%s/end", folder);
     folder_end end = folder_read_end(folder, &left);
     free(left);
-    if (stat(path, &st) != 0) /* so it is in a copy */
-        say(true, "no process has worked with it yet");
+    if (stat(path, &st) != 0)
+        say(true, "how its last process ended is not noted: a copy on which no program has started, or of version 0.1");
     else
         say(end == FOLDER_ENDED, "%s",
             end == FOLDER_ENDED ? "the last process ended as it should"

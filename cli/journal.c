@@ -130,6 +130,8 @@ static cli_end dump_from_server(walk *w)
     sw_value entries = sw_get(reply.json, "entries"), damage = sw_get(reply.json, "damage");
     const char *id = view_text(c, sw_get(reply.json, "runId"), 0);
     for (size_t i = 0; i < sw_len(entries); i++) {
+        if (sw_type(sw_at(entries, i)) != SW_MAP || sw_len(sw_at(entries, i)) == 0)
+            return cli_fail(CLI_REFUSED, "%s answers no journal: is it the admin API?", client_address(c));
         cli_must(json_write_document(&c->arena, sw_at(entries, i), &json) ? json.data : NULL);
         put_line(w->to, id, json);
     }

@@ -2,11 +2,9 @@
  * what nobody here knows: so each of them is stopped in the new folder, before any program starts on it, and goes on
  * when an operator releases it. */
 #include <assert.h>
-#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "cli/copying.h"

@@ -97,7 +97,9 @@ static cli_end list_page(cli *one, table *t, long long *wanted, char before[CURS
     if (end != CLI_DONE) return end;
     sw_value runs = sw_get(reply.json, "runs"), next = sw_get(reply.json, "next");
     for (size_t i = 0; i < sw_len(runs) && *wanted > 0; i++, --*wanted) list_take(t, one, sw_at(runs, i));
-    bool has_next = sw_type(next) == SW_STRING && sw_len(next) < CURSOR_BYTES;
+    bool has_next = sw_type(next) == SW_STRING;
+    if (has_next && sw_len(next) >= CURSOR_BYTES)
+        return cli_fail(CLI_REFUSED, "%s names a next page that is no run id", client_address(one));
     (void)snprintf(before, CURSOR_BYTES, "%.*s", has_next ? (int)sw_len(next) : 0, has_next ? next.via.str.ptr : "");
     return CLI_DONE;
 }

@@ -8,6 +8,7 @@
 #include "cli/offline_runs.h"
 #include "cli/table.h"
 #include "cli/view.h"
+#include "runtime/observe/runs_json.h"
 
 /* ---- Of a server ---- */
 
@@ -57,12 +58,8 @@ static cli_end stats_of_server(cli *c)
 
 /* ---- Of a folder ---- */
 
-static const char *const states[] = {"running", "sleeping",  "stopped",   "succeeded",
-                                     "failed",  "cancelled", "unreadable"};
-enum { STATES = sizeof states / sizeof *states };
-
 typedef struct tally {
-    long long runs, of_state[STATES], others;
+    long long runs, of_state[SHOWN_STATES];
 } tally;
 
 static void tally_add(void *arg, cli *one, sw_value line)
@@ -70,12 +67,11 @@ static void tally_add(void *arg, cli *one, sw_value line)
     tally *n = arg;
     (void)one;
     n->runs++;
-    for (size_t i = 0; i < STATES; i++) {
-        if (!sw_str_equal(sw_get(line, "state"), states[i])) continue;
+    for (size_t i = 0; i < SHOWN_STATES; i++) {
+        if (!sw_str_equal(sw_get(line, "state"), shown_state_name((shown_state)i))) continue;
         n->of_state[i]++;
         return;
     }
-    n->others++;
 }
 
 static cli_end stats_of_folder(cli *c)
@@ -88,9 +84,10 @@ static cli_end stats_of_folder(cli *c)
     table_begin(&t, c, 2, NULL);
     table_add(&t, (const char *const[]){"runs", cli_text(c, "%lld", n.runs)});
     if (cli_has(c, OPTION_JSON)) printf("{\"runs\":%lld", n.runs);
-    for (size_t i = 0; i < STATES; i++) {
-        if (cli_has(c, OPTION_JSON)) printf(",\"%s\":%lld", states[i], n.of_state[i]);
-        if (n.of_state[i] > 0) table_add(&t, (const char *const[]){states[i], cli_text(c, "%lld", n.of_state[i])});
+    for (size_t i = 0; i < SHOWN_STATES; i++) {
+        if (cli_has(c, OPTION_JSON)) printf(",\"%s\":%lld", shown_state_name((shown_state)i), n.of_state[i]);
+        if (n.of_state[i] > 0)
+            table_add(&t, (const char *const[]){shown_state_name((shown_state)i), cli_text(c, "%lld", n.of_state[i])});
     }
     if (all.gaps > 0) table_add(&t, (const char *const[]){"gaps", cli_text(c, "%lld", all.gaps)});
     if (cli_has(c, OPTION_JSON))

@@ -57,7 +57,7 @@ static void tail_take(tail *t, const char *json)
     if (is_run && state_is_end(sw_get(data, "state"))) tail_end(t, CLI_DONE);
 }
 
-/* Looks whether the run is over, of which the feed does not tell if it was when the feed was opened. */
+/* Ends the command if the run has ended: the feed says nothing of an end that came before the feed was opened. */
 static void tail_look(tail *t)
 {
     cli one = cli_beside(t->c);
