@@ -65,7 +65,7 @@ function ChosenDialog({ name, runs: chosen, close, changed }) {
 
 // ---- All that fit, by a run of the server's ----
 
-const SAID = { kind: "error" }; // as the view of errors names it
+const SAID = { kind: "error", error: "text in the error" }; // as the views of errors and of filters name them
 const sayFilter = ([name, value]) => `${SAID[name] ?? name}: ${value === "" ? "none" : value}`;
 
 function Found({ found, max }) {

@@ -43,7 +43,7 @@ export function ForkDialog({ run, from, close, tell }) {
     go({ run: made.runId });
   });
   const { request } = run, isKnown = request?.body !== undefined && !request.bodyRedacted, whole = isKnown ? request.body : "";
-  const steps = (run.steps ?? []).filter((step) => step.path);
+  const steps = run.steps.filter((step) => step.path);
   return html`
     <${Modal} title="Fork this run" close=${close} wide>
       <form onSubmit=${work.start}>

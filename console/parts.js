@@ -59,8 +59,8 @@ export function useRepeat(work, ms, keys) {
     };
     const seen = () => { if (!document.hidden) turn(); };
     document.addEventListener("visibilitychange", seen);
-    Object.assign(wake, { current: turn });
-    Object.assign(rest, { current: wait });
+    wake.current = turn;
+    rest.current = wait;
     turn();
     return () => {
       over.abort();

@@ -1,4 +1,4 @@
-// The process: what its loops, its journal and its memory are doing, now and since this tab was opened.
+// The process: what its loops, its journal and its memory are doing, now and in the last half hour for which this view was shown.
 import { useEffect, useReducer } from "preact/hooks";
 import { ask } from "./api.js";
 import { Chart } from "./chart.js";

@@ -37,7 +37,7 @@ function useRun(id) {
 
 // ---- The head ----
 
-// Also of a run that goes on, or has ended, without a word on it.
+// A run may go on, or have ended, although its journal is damaged: its state does not show that.
 const Damage = ({ run }) => (run.damage ? html`
   <p class="why failed" id="damage">Its journal cannot be read to its end: ${run.damage}</p>` : null);
 

@@ -93,6 +93,7 @@ export class RunsList {
     if (this.rows.length === 0 && !this.isWhole) return this.more();
     return this.only("refresh", async () => {
       if (this.rows.length === 0) return this.beginAnew(await this.page(null, FIRST));
+      if (this.isBehind && this.isHeld()) return undefined; // letting go of the rows, or the button, begins anew
       let { runs, next } = await this.page(null, FIRST);
       for (let n = 0; n < CATCH_UP && !this.meets(next); n++) {
         const page = await this.page(next, PAGE);

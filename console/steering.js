@@ -7,8 +7,8 @@ const names = (steps) => {
   const shown = steps.slice(0, 8).map(stepLabel).join(", ");
   return steps.length > 8 ? `${shown} and ${steps.length - 8} more` : shown;
 };
-const steps = (run) => run.steps ?? []; // none of what is done to many
-const inState = (run, ...states) => steps(run).filter((step) => states.includes(step.state));
+const stepsOf = (run) => run.steps ?? []; // a bulk action knows no single run: says({})
+const inState = (run, ...states) => stepsOf(run).filter((step) => states.includes(step.state));
 
 function cutOff(run) {
   const steps = inState(run, "running");
@@ -22,7 +22,7 @@ function kept(run) {
 
 // What the server says of each step: "anew" or "next"; a failure that the handler has dealt with is neither.
 function again(run) {
-  const anew = steps(run).filter((step) => step.again === "anew"), next = steps(run).filter((step) => step.again === "next");
+  const anew = stepsOf(run).filter((step) => step.again === "anew"), next = stepsOf(run).filter((step) => step.again === "next");
   return [anew.length > 0 ? `Begun anew, with all attempts: ${names(anew)}.` : "",
     next.length > 0 ? `Tried once more, with the attempts that are left: ${names(next)}.` : ""];
 }
