@@ -339,7 +339,7 @@ static void check_waits(bool parks)
     why = await_kind(id, "sleep");
     CHECK_STR(text_at(why, "step"), "night");
     CHECK(strstr(text_at(why, "text"), "sleeps for another "));
-    CHECK(llabs(int_at(why, "until") - int_at(step_at(0), "due")) < 1000);
+    CHECK(llabs(int_at(why, "until") - int_at(step_at(0), "due")) < 50);
     CHECK_STR(text_at(step_at(0), "state"), "sleeping");
     while (parks && strcmp(text_at(read_page(id), "state"), "sleeping") != 0) usleep(2000);
 }
@@ -418,6 +418,15 @@ static void test_place(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+/* What may be said of a run that computes or is about to; how far it has come depends on the machine. */
+static bool is_told_of_crunch(const char *kind)
+{
+    static const char *const kinds[] = {"computing", "attempt", "sleep", "commit", "journal", "ending"};
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++)
+        if (strcmp(kind, kinds[i]) == 0) return true;
+    return false;
+}
+
 /* A loop that is kept busy is not waited for: another one says what it sees. */
 static void test_held(void)
 {
@@ -428,6 +437,7 @@ static void test_held(void)
         usleep(400000);
         json_t *why = json_object_get(read_page(id), "why");
         snprintf(text, sizeof text, "%s", text_at(why, "text"));
+        CHECK(!*text || is_told_of_crunch(text_at(why, "kind")));
     }
     CHECK(strstr(text, " ms, in step crunch"));
     CHECK_INT(served_stop(&server, SIGTERM), 0);
