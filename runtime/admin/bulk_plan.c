@@ -26,7 +26,7 @@ static bool text_is(sw_value v, const char *text)
     return sw_type(v) == SW_STRING && sw_len(v) == strlen(text) && memcmp(v.via.str.ptr, text, sw_len(v)) == 0;
 }
 
-/* What is behind such a character would be lost. */
+/* Whether the text has U+0000: filters and letters hold C strings, which would end there. */
 static bool text_has_zero(sw_value v) { return sw_type(v) == SW_STRING && memchr(v.via.str.ptr, 0, sw_len(v)) != NULL; }
 
 static const char *plan_read_action(bulk_plan *p, sw_value action)
@@ -78,7 +78,7 @@ static bool plan_read_number(sw_value v, int64_t most, int64_t *to)
     return *to >= 1 && *to <= most;
 }
 
-/* False: it is longer than `max`, or would end before its end. */
+/* False: the text is longer than `max`, or has U+0000. */
 static bool plan_read_text(sw_value v, char *to, size_t max)
 {
     if (sw_len(v) > max || text_has_zero(v)) return false;

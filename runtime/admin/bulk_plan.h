@@ -48,7 +48,7 @@ typedef enum bulk_verdict {
     BULK_ENDED_LATER, /* than asOf */
     BULK_IS_BULK,
     BULK_CHANGED,    /* between the look and the letter: it led to nothing */
-    BULK_IS_REFUSED, /* it is resumed by nobody: version 0.1 wrote its journal, say */
+    BULK_IS_REFUSED, /* nobody can resume the run: version 0.1 wrote its journal, for example */
     BULK_VERDICTS
 } bulk_verdict;
 

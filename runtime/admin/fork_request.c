@@ -100,7 +100,7 @@ static void request_reply_plan(const fork_request *q, const fork_result *r)
 
 /* ---- What has begun ---- */
 
-/* In memory that is there: a refusal for want of memory would say that nothing has begun. */
+/* On the stack: a 503 for want of memory would say that nothing has begun. */
 static void request_reply_begun(const fork_request *q, const fork_result *result)
 {
     char id[RUN_ID_TEXT + 1], source[RUN_ID_TEXT + 1], url[RUN_URL_MAX], body[BODY_BYTES];

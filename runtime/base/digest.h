@@ -9,8 +9,8 @@
 
 enum { DIGEST_BYTES = 32 };
 
-/* The texts count with their lengths, so that no two lists of texts look alike. Ends the process when there is no
- * memory for it, with a message of `what`. */
+/* The texts count with their lengths, so that no two lists of texts look alike. Without memory the process ends
+ * (want_end), and `what` names in the log what was to be hashed. */
 void digest_texts(uint8_t out[DIGEST_BYTES], const http_text *texts, size_t count, const char *what);
 
 #endif

@@ -87,7 +87,7 @@ static __attribute__((noreturn)) void reader_main(const char *path, int64_t ende
 
 /* ---- The side of --check ---- */
 
-/* Reads one fact more. False: the reader has ended, or with a message: there is no memory. */
+/* Reads one fact more. False: the reader has ended; or, with a message in `error`, there is no memory for the fact. */
 static bool shelf_read(shelf *s, fact *out, char *error, size_t error_size)
 {
     size_t taken;

@@ -87,7 +87,7 @@ void by_id_cancel(home *h, http_exchange *x, const run_id *id, const char *by)
         return;
     }
     waiter_attach(h, &s->waiters, &wish, x, id);
-    if (s->has_live_row || by) { /* an operator's name is in the letter alone, whether there is such a run or not */
+    if (s->has_live_row || by) { /* only a letter keeps the operator's name */
         slot_send_letter(h, s, &(letter_wish){.kind = LETTER_CANCEL, .by = by});
         return;
     }

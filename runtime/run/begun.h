@@ -16,7 +16,7 @@ typedef struct begun {
     char forked_from[RUN_ID_TEXT + 1]; /* "": it is no fork */
 } begun;
 
-/* Reads it, with memory of `a`. What is not said, or cannot be read, is empty. False: no memory. */
+/* Reads how the run began, with memory of `a`. A part that is missing or unreadable becomes "". False: no memory. */
 bool begun_read(arena *a, const entry *started, begun *out);
 /* Whether a client's request began the run. */
 static inline bool begun_is_of_client(const begun *b) { return !*b->by && !*b->forked_from; }

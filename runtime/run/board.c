@@ -324,7 +324,7 @@ static void marks_on_rows(void *arg, const store_table_row *rows, size_t count, 
 board_marks *board_read_marks(home *h, const run_id *sender, const board_span *span)
 {
     uint8_t from[LETTER_MARK_BYTES], to[LETTER_MARK_BYTES + 1] = {0}; /* behind the last one: its key and a zero byte */
-    assert(memcmp(span->first.bytes, span->last.bytes, RUN_ID_BYTES) <= 0);
+    assert(run_id_compare(&span->first, &span->last) <= 0);
     board_marks *m = calloc(1, sizeof *m + span->room * sizeof(run_id));
     if (!m) return NULL;
     m->room = span->room;

@@ -9,7 +9,7 @@
 #include "runtime/run/letter.h"
 
 /* In place of a letter's kind: the run, which has ended, is to go on (runtime/run/reopen.h). The mark is inserted in
- * the commit of the entry by which it does. */
+ * the commit of the entry that reopens the run. */
 enum { BOARD_RESUME = LETTER_KINDS };
 
 typedef struct board board;
@@ -51,19 +51,19 @@ typedef struct board_span {
     size_t room;
 } board_span;
 board_marks *board_read_marks(home *h, const run_id *sender, const board_span *span);
-/* Whether that is over; *ok: they are read. */
+/* Whether the read of the marks is over; *ok: it succeeded. */
 bool board_marks_are_read(const board_marks *m, bool *ok);
-/* Whether the run has one. */
+/* Whether the run has a mark of the sender. */
 bool board_has_mark(const board_marks *m, const run_id *run);
-void board_marks_end(void *marks); /* lets go of it */
+void board_marks_end(void *marks); /* frees the marks when their read is over */
 
 /* Deletes the marks of the letters of `sender`, a run of this home, to the runs with these ids (16 bytes each), when it
  * is on disk what became of them. NULL: no memory. */
 typedef struct board_tidying board_tidying;
 board_tidying *board_forget(home *h, const run_id *sender, const uint8_t *ids, size_t bytes);
-/* Whether that is over; *ok: the marks are gone. */
+/* Whether the deletion is over; *ok: the marks are gone. */
 bool board_is_forgotten(const board_tidying *t, bool *ok);
-void board_forget_end(void *tidying); /* lets go of it */
+void board_forget_end(void *tidying); /* frees it when the deletion is over */
 
 /* The segment of a tidying (tag BOARD_TAG) has come back from the store. */
 enum { BOARD_TAG = 5 };

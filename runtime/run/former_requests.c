@@ -22,7 +22,8 @@ typedef enum former_fate {
     FORMER_IN_JOURNAL /* what the former process said of its end is true if the journal has it */
 } former_fate;
 
-/* A slot that somebody has made by asking for the run says nothing. Who made one that is being loaded, nobody knows. */
+/* A slot shows that the run goes on only if recovery made it, or the run has been loaded: a client that asks for an
+ * unknown run makes a slot too. */
 static former_fate former_fate_of(const home *h, const run_id *id, bool is_held)
 {
     const slot *s = slot_find(&h->slots, id);

@@ -6,8 +6,8 @@
 
 struct home;
 
-/* Settles those of the home's runs; it has read the live table to its end. What cannot be read waits for the next
- * process. */
+/* Settles the spans of this home's runs. The home has read the live table to its end. What cannot be read waits for the
+ * next process. */
 void former_requests_settle(struct home *h);
 
 #endif

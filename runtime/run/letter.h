@@ -38,7 +38,7 @@ typedef enum letter_fate {
     LETTER_KEPT,      /* it is on disk, or nobody knows, and this process or the next will see to it */
     /* Only of wishes that go the way of letters (BOARD_RESUME). Nothing of them is on disk, nor will be: */
     LETTER_UNREADABLE, /* the run's journal cannot be read */
-    LETTER_REFUSED     /* nor would it be done another time: the program or the run is not fit for it */
+    LETTER_REFUSED     /* asking again does not help: the program lacks the run's endpoint, for example */
 } letter_fate;
 
 enum { LETTER_MARK_BYTES = 2 * RUN_ID_BYTES, LETTER_NONCE_BYTES = 16 };

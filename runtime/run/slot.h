@@ -135,7 +135,7 @@ void slot_post(struct home *h, slot *s, slot_event event);
 
 /* Leaves a run that is not in memory there until `due`; then the slot wakes. */
 void slot_park(struct home *h, slot *s, clock_alarm due);
-/* Leaves it there as slot_park does; people are told what `due` is for. */
+/* As slot_park; `awaits` is what the run is said to wait for (runtime/observe/why.c). */
 void slot_park_for(struct home *h, slot *s, clock_alarm due, uint32_t awaits);
 /* Has all waits that the wall clock ends follow it; it has been set. */
 void slots_clock_set(struct home *h);

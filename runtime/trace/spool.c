@@ -241,8 +241,8 @@ static void spool_warn(const char *path, int reason, char *warning, size_t size)
                    strerror(reason));
 }
 
-/* The file could not be put in its place, where the former one is, perhaps: the next process would export again what
- * this one had taken from there. */
+/* rename() failed, so the former file is in its place yet, and the next process will export its spans. This process
+ * opens a spool in memory without them, or they would be exported twice. */
 static spool *spool_open_without(spool *s, const char *fresh)
 {
     char none[1];
@@ -456,7 +456,8 @@ static span *spool_next_free(spool *s, size_t number)
     return p;
 }
 
-/* As many as were taken in the time before, and a few. A record, which lies in one page, may be taken meanwhile. */
+/* Touches the records that will be taken next: as many as were taken since the last touch, and TOUCH_LEAST more. A loop
+ * may take one of them meanwhile: what is written here changes nothing in it. */
 static void spool_touch(spool *s)
 {
     (void)pthread_mutex_lock(&s->lock);

@@ -36,7 +36,7 @@ typedef struct spool_former {
 
 /* Takes that of the run, for spool_drop, spool_settle or spool_cut. NULL: there is none, or it has been taken. */
 span *spool_take_former(spool *s, const uint8_t run[16]);
-/* Tells of number `index`. False: there are no more. */
+/* Fills *out with the index-th request that a former process had under way. False: there are not so many. */
 bool spool_former_at(const spool *s, size_t index, spool_former *out);
 /* Makes one ready whose run has ended, and is on disk. */
 void spool_settle(spool *s, span *p);

@@ -29,7 +29,7 @@ void tracer_ready(tracer *t, span *p);
 
 /* ---- Requests of runs that a former process had under way. Each is for the loop that has the run ---- */
 
-/* Tells of number `index`. False: there are no more. */
+/* Fills *out with the index-th request that a former process had under way. False: there are not so many. */
 bool tracer_former_at(const tracer *t, size_t index, spool_former *out);
 /* The run goes on in this process, or has ended in it, which tells of its request. */
 void tracer_forget_former(tracer *t, const uint8_t run[16]);
