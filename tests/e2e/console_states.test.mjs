@@ -104,7 +104,7 @@ test('by keys alone: to a run, along its steps, cancelling it, and back', async 
   await page.keyboard.press('Escape');
   await page.waitForSelector('.run.chosen', { state: 'detached' });
   await page.keyboard.press('Enter');
-  await page.waitForSelector('.run-page');
+  await page.waitForSelector('.run-page .span-row:not(.heads)');
   for (let i = 0; i < 40 && (await focus()) !== 'treegrid'; i++) await page.keyboard.press('Tab');
   await page.keyboard.press('Home');
   await page.waitForSelector('#panel');
@@ -122,6 +122,7 @@ test('by keys alone: to a run, along its steps, cancelling it, and back', async 
     await page.keyboard.press('Tab');
   await page.keyboard.press('Enter');
   await page.waitForFunction(() => document.querySelector('.title .state')?.textContent === 'cancelled');
+  await page.waitForSelector('dialog', { state: 'detached' }); // the feed may be quicker; a dialog takes no keys
   await page.keyboard.press('g');
   await page.keyboard.press('r');
   await page.waitForSelector('.runs');

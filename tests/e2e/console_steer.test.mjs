@@ -161,9 +161,10 @@ test('an endpoint is stopped and serves again, and a run of it is started from a
 test('errors are grouped, and lead to their runs', async (t) => {
   const service = await startOperated(t);
   service.gate.fail('charge', 503);
+  const ids = [];
   for (let i = 0; i < 3; i++) {
-    const id = await service.begin(`/orders/${i}`, { method: 'POST', body: {} });
-    await service.inState(id, 'failed');
+    ids.push(await service.begin(`/orders/${i}`, { method: 'POST', body: {} }));
+    await service.inState(ids[i], 'failed');
   }
   await fetch(`${service.program.url}/hostile`);
   const page = await open(t, service, { path: '/?view=errors' });
@@ -179,7 +180,8 @@ test('errors are grouped, and lead to their runs', async (t) => {
   await page.click('dialog button[type=submit]');
   await gone(page);
   await page.waitForSelector('.run-page >> text=POST /_sw/bulk');
-  await runIs(page, 'succeeded');
+  await runIs(page, 'succeeded'); // it has resumed them, and does not wait for their ends
+  for (const id of ids) await service.inState(id, 'succeeded');
   assert.equal(service.gate.asked.filter((name) => name === 'charge').length, 6);
   await page.click('nav >> text=Errors');
   await page.waitForSelector('.errors tbody tr');
@@ -263,7 +265,10 @@ test('a fork by keys alone: a dry run says what is done again, and just that is 
   await page.click('#do-fork');
   await page.check('#fork-change');
   assert.equal(await page.inputValue('#fork-body'), '{"item":"lamp"}');
-  await page.fill('#fork-body', '{"item":"<b>chair</b>"}');
+  await Promise.all([ // the plan of the body before is there
+    page.waitForResponse((r) => r.url().endsWith('/fork') && r.request().postData().includes('chair')),
+    page.fill('#fork-body', '{"item":"<b>chair</b>"}'),
+  ]);
   await page.waitForSelector('#fork-again >> text=reserve');
   await page.click('dialog button[type=submit]');
   await gone(page);

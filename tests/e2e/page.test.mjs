@@ -56,7 +56,7 @@ test('a reload in the middle changes nothing', async (t) => {
   const page = await open(t, agent);
   await begin(page, 'Reloads');
   await page.waitForSelector('.query .found a');
-  const before = await page.textContent('.query h3');
+  const before = await page.$eval('.query h3', (e) => e.firstChild.textContent); // without what is going on with it
   await page.reload();
   await page.waitForSelector('.query .found a');
   assert.ok((await page.textContent('#levels')).includes(before));

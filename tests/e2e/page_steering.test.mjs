@@ -43,7 +43,8 @@ test('two tabs show each its own research, also after a reload', async (t) => {
   await a.click('#fresh'); // and this browser's history knows both
   await a.waitForSelector('#history a');
   assert.deepEqual(await a.$$eval('#history a', (all) => all.map((e) => e.textContent)), ['Tab B', 'Tab A']);
-  assert.deepEqual(await a.$$eval('#history .tag', (all) => all.map((e) => e.textContent)), ['done', 'done']);
+  await a.waitForFunction(() => // what the other tab has kept comes from another process
+    [...document.querySelectorAll('#history .tag')].map((e) => e.textContent).join() === 'done,done');
   await shot(a, '10-history');
   await a.click('#history a >> text=Tab B');
   await inState(a, 'Done');
@@ -96,6 +97,7 @@ test('the list asks about no more than three researches at once, and about each'
   const asked = new Set();
   await page.route('**/_sw/runs/*/output*', async (route) => {
     most = Math.max(most, ++asking);
+    for (let i = 0; i < 50 && most < 3; i++) await sleep(20); // they come one by one; the page gives up after 2 s
     await sleep(20);
     asked.add(new URL(route.request().url()).pathname);
     asking--;
@@ -293,8 +295,9 @@ test('a service that stays down pauses the research; the button lets it go on fr
   assert.equal(await theirs.$('#release'), null, 'who has only the link cannot');
   await page.reload();
   await inState(page, 'Paused');
+  const retries = await page.textContent('#fact-retries');
   await page.click('#release'); // too early
-  await page.waitForSelector('#log li.waiting');
+  await page.waitForFunction((n) => Number(document.querySelector('#fact-retries').textContent) > Number(n), retries);
   await inState(page, 'Paused');
   const before = [count(agent, 'search'), count(agent, 'learn'), count(agent, 'report')];
   gates.mend('report');
@@ -329,6 +332,7 @@ test('what a person has to mend, such as a key, pauses the research at once', as
   assert.equal(count(agent, 'learn'), 3 * 6);
   await shot(page, '14-key');
   await agent.kill('SIGTERM');
+  await page.waitForSelector('#connection:not([hidden])');
   gates.mend('learn');
   await agent.start();
   await page.waitForSelector('#connection', { state: 'hidden' });

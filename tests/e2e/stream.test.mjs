@@ -295,7 +295,10 @@ test('a last id that is none', async (t) => {
     if (last.length < 500) assert.equal((await openStream(`${url}&after=${encodeURIComponent(last)}`)).status, 400);
   }
   // In the future: the reader gets what comes from now on.
-  const future = readStream(url, { last: 1000 });
+  let joined;
+  const isJoined = new Promise((done) => { joined = done; });
+  const future = readStream(url, { last: 1000, enough: () => joined() });
+  await Promise.race([isJoined, future]); // who comes when the run is over is told to stop
   await gate.seen('s0-0');
   gate.openAll();
   const all = await readStream(url), tail = (await future).slice(1);
