@@ -68,15 +68,19 @@ export function AskView({ app, actions }) {
 
 function Question({ i, question, options, app, actions }) {
   const { chosen = {}, other = {} } = app.draft;
-  const choose = (answer) => actions.change({ chosen: { ...chosen, [i]: answer }, other: { ...other, [i]: "" } });
+  // From the draft as it is by then: another question may have been answered since this was drawn.
+  const set = (answer, otherwise) => {
+    const { draft } = app;
+    actions.change({ chosen: { ...draft.chosen, [i]: answer }, other: { ...draft.other, [i]: otherwise } });
+  };
   return html`
     <fieldset>
       <legend>${question}</legend>
       <div class="options">
-        ${options.map((option) => html`<label key=${option}><input type="radio" name="q${i}" value=${option} checked=${chosen[i] === option} onChange=${() => choose(option)} /><span>${option}</span></label>`)}
+        ${options.map((option) => html`<label key=${option}><input type="radio" name="q${i}" value=${option} checked=${chosen[i] === option} onChange=${() => set(option, "")} /><span>${option}</span></label>`)}
       </div>
       <input type="text" class="other" aria-label="Another answer: ${question}" placeholder="Another answer" value=${other[i] ?? ""} maxlength="500"
-        onInput=${(e) => actions.change({ other: { ...other, [i]: e.target.value }, chosen: { ...chosen, [i]: undefined } })} />
+        onInput=${(e) => set(undefined, e.target.value)} />
     </fieldset>`;
 }
 
@@ -111,8 +115,9 @@ function mostOf(depth, queries, levelMost) {
 
 export function PlanView({ app, actions }) {
   const { queries, depth } = app.draft, most = mostOf(depth, queries.length, app.about.levelQueriesMax);
-  const set = (i, query) => actions.change({ queries: queries.map((q, k) => (k === i ? { ...q, query } : q)) });
-  const remove = (i) => actions.change({ queries: queries.filter((_, k) => k !== i) });
+  const edit = (how) => actions.change({ queries: how(app.draft.queries) }); // as they are by then, not as drawn
+  const set = (i, query) => edit((all) => all.map((q, k) => (k === i ? { ...q, query } : q)));
+  const remove = (i) => edit((all) => (all.length > 1 ? all.filter((_, k) => k !== i) : all));
   return html`
     <section id="plan" class="narrow" aria-labelledby="plan-title">
       <h1 id="plan-title" tabindex="-1">The plan</h1>
@@ -127,7 +132,7 @@ export function PlanView({ app, actions }) {
             ${q.reasoning && html`<small class="soft">${q.reasoning}</small>`}
           </li>`)}
         </ol>
-        <button type="button" id="add-query" disabled=${queries.length >= app.about.queriesMax} onClick=${() => actions.change({ queries: [...queries, { query: "" }] })}>Add a query</button>
+        <button type="button" id="add-query" disabled=${queries.length >= app.about.queriesMax} onClick=${() => edit((all) => (all.length < app.about.queriesMax ? [...all, { query: "" }] : all))}>Add a query</button>
         <p class="soft" id="plan-most">With depth ${depth} it makes at most ${most.searches} searches and ${most.modelCalls} model calls.</p>
         <div class="row">
           <button type="submit" class="primary" id="start-button" aria-disabled=${app.busy ? "true" : "false"}>Start the research</button>
