@@ -74,7 +74,7 @@ test('overload and rate limits cost retries of single steps, never the answer', 
     '--latency-ms',
     '10',
     '--overload-rate',
-    '0.2',
+    '0.5', // which calls fail is drawn from what they ask, today's date too
     '--rate-limit',
     '2',
     '--malformed-rate',
