@@ -9,7 +9,10 @@ import { RunsList } from "./runs_list.js";
 import { Virtual } from "./virtual.js";
 import { count, duration, isOver, note, plural, runTime } from "./words.js";
 
-const HEAD = 30, NEAR_END = 40, REFRESH_MS = 2000, FED_MS = 10000, SOON_MS = 300;
+const HEAD = 30, NEAR_END = 40, REFRESH_MS = 2000, FED_MS = 10000;
+const SOON_MS = 300, LOOK_EVERY_MS = 1000; // when the feed says that more has changed than it tells
+// Events a second that the list wants of a feed: more than a page can show. Of others it looks now and then.
+const RATE = 200;
 
 const isNarrow = matchMedia("(max-width: 48rem)");
 function useNarrow() {
@@ -51,11 +54,13 @@ function useFeed(list, setFed, again) {
   useEffect(() => {
     const over = new AbortController();
     let due = null;
-    const lookSoon = () => { due ??= setTimeout(() => { due = null; again(); }, SOON_MS); };
+    let last = -Infinity;
+    const lookNow = () => { due = null; last = performance.now(); again(); };
+    const lookSoon = () => { due ??= setTimeout(lookNow, Math.max(SOON_MS, last + LOOK_EVERY_MS - performance.now())); };
     const event = (name, data) => {
       if (name === "lost" || !list.tell(data) || isOver(data.state)) lookSoon();
     };
-    followWhileSeen("_sw/feed", over.signal, { event, connected: setFed });
+    followWhileSeen(`_sw/feed?rate=${RATE}`, over.signal, { event, connected: setFed });
     return () => {
       over.abort();
       clearTimeout(due);

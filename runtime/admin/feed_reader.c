@@ -16,6 +16,7 @@ enum {
     LOOK_MS = 50,           /* between two looks at the ring */
     BATCH_EVENTS = 64,      /* copied at a time */
     LOOK_EVENTS_MAX = 2048, /* in one look; more wait for the next one, or are lost */
+    RATE_MAX = 1000000,
     QUERY_BYTES = 256,
     PATH_TEXT = 17
 };
@@ -25,6 +26,7 @@ typedef struct feed_wish {
     bool has_run;
     run_id run;      /* with has_run: of this run alone */
     bool with_steps; /* also what happens to steps */
+    uint32_t rate;   /* events a second that it wants at most; 0: all */
 } feed_wish;
 
 typedef struct feed_reader {
@@ -32,6 +34,7 @@ typedef struct feed_reader {
     http_exchange *x;
     feed_wish wish;
     uint64_t cursor, lost; /* lost: and not told yet */
+    size_t look_told;      /* events told in this look */
     uint64_t wrote_ms;     /* the uv loop's time */
     struct timer look;
 } feed_reader;
@@ -109,20 +112,35 @@ static bool reader_wants(const feed_reader *r, const feed_event *e)
     return r->wish.with_steps || e->step[0] == 0;
 }
 
+/* How many events the client wants to be told in one look. */
+static size_t reader_look_most(const feed_reader *r)
+{
+    if (r->wish.rate == 0) return LOOK_EVENTS_MAX;
+    size_t most = (size_t)r->wish.rate * LOOK_MS / 1000;
+    return most > 0 ? most : 1;
+}
+
 /* Copies a batch of events out of the ring as text. False: there are no more. */
 static bool reader_take_batch(feed_reader *r, json_writer *w)
 {
     feed_event events[BATCH_EVENTS];
-    uint64_t lost = 0;
-    size_t n = feed_read(&r->home->app->feed, &r->cursor, events, BATCH_EVENTS, &lost);
+    uint64_t lost = 0, passed_over = 0;
+    size_t n = feed_read(&r->home->app->feed, &r->cursor, events, BATCH_EVENTS, &lost), most = reader_look_most(r);
     r->lost += lost;
     if (r->lost > 0) reader_put_lost(w, r->lost);
-    for (size_t i = 0; i < n; i++)
-        if (reader_wants(r, &events[i])) reader_put_event(w, &events[i]);
+    for (size_t i = 0; i < n; i++) {
+        if (!reader_wants(r, &events[i])) continue;
+        if (r->look_told == most) {
+            passed_over++;
+        } else {
+            r->look_told++;
+            reader_put_event(w, &events[i]);
+        }
+    }
     if (w->is_short)
         r->lost += n; /* no memory for their text */
     else
-        r->lost = 0;
+        r->lost = passed_over;
     return n == BATCH_EVENTS;
 }
 
@@ -131,6 +149,7 @@ static bool reader_take_batch(feed_reader *r, json_writer *w)
 static void reader_write_news(feed_reader *r)
 {
     bool more = true;
+    r->look_told = 0;
     for (size_t seen = 0; more && seen < LOOK_EVENTS_MAX && http_exchange_writable(r->x); seen += BATCH_EVENTS) {
         json_writer w;
         json_writer_init(&w, r->home->arenas);
@@ -171,19 +190,30 @@ static bool name_is(http_text name, const char *is)
     return name.len == strlen(is) && memcmp(name.data, is, name.len) == 0;
 }
 
+/* False: the text is no number of events that the feed could tell in a second. */
+static bool reader_read_rate(const char *text, uint32_t *rate)
+{
+    char *end = NULL;
+    unsigned long n = *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
+    *rate = (uint32_t)n;
+    return n >= 1 && n <= RATE_MAX && *end == 0;
+}
+
 /* NULL, or what is wrong with the request. */
 static const char *reader_read_wish(const http_request *q, feed_wish *wish)
 {
     char value[QUERY_BYTES] = "";
     http_text name, text;
     *wish = (feed_wish){.has_run = false};
-    if (q->query.len >= sizeof value) return "the query is too long: the feed takes \"run\" and \"steps\"";
+    if (q->query.len >= sizeof value) return "the query is too long: the feed takes \"run\", \"steps\" and \"rate\"";
     for (size_t at = 0; uri_query_next(q->query, &at, &name, &text);)
-        if (!name_is(name, "run") && !name_is(name, "steps"))
-            return "the feed takes \"run\" and \"steps\" and no other parameter";
+        if (!name_is(name, "run") && !name_is(name, "steps") && !name_is(name, "rate"))
+            return "the feed takes \"run\", \"steps\" and \"rate\" and no other parameter";
     wish->has_run = uri_query(q->query.data, q->query.len, "run", value);
     if (wish->has_run && !run_id_parse(value, strlen(value), &wish->run)) return "\"run\" is not a run id";
     wish->with_steps = wish->has_run;
+    if (uri_query(q->query.data, q->query.len, "rate", value) && !reader_read_rate(value, &wish->rate))
+        return "\"rate\" is how many events a second are told at most: 1 to 1000000";
     if (!uri_query(q->query.data, q->query.len, "steps", value)) return NULL;
     if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0) return "\"steps\" is 0 or 1";
     wish->with_steps = value[0] == '1';

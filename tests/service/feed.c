@@ -278,6 +278,23 @@ static void test_slow(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+/* Told: one event for each 50 ms at most, since that is how often the feed looks. */
+static void test_rate(void)
+{
+    start("15s");
+    int64_t began_ms = now_ms();
+    listen_to(&first, "?steps=1&rate=20");
+    for (int i = 0; i < RUNS; i++) {
+        call(NULL, server_url("/many"), NULL, NULL, 0, &a);
+        CHECK_INT(a.status, 200);
+    }
+    hear_all(&first);
+    CHECK(first.lost > 0 && first.told > 0);
+    CHECK(first.told <= (size_t)(now_ms() - began_ms) / 50 + 1);
+    close(first.fd);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
 static void test_silence(void)
 {
     start("50ms");
@@ -294,14 +311,26 @@ static void test_silence(void)
 
 static void test_refusals(void)
 {
-    static const char *const wrong[] = {"?run=nothing", "?steps=2", "?after=1", "?run", "?run=x&steps=1"};
+    static const struct {
+        const char *query, *why;
+    } wrong[] = {{"?run=nothing", "is not a run id"},
+                 {"?run", "is not a run id"},
+                 {"?run=x&steps=1", "is not a run id"},
+                 {"?steps=2", "\\\"steps\\\" is 0 or 1"},
+                 {"?after=1", "no other parameter"},
+                 {"?rate=0", "1 to 1000000"},
+                 {"?rate=1000001", "1 to 1000000"},
+                 {"?rate=99999999999999999999", "1 to 1000000"},
+                 {"?rate=5x", "1 to 1000000"},
+                 {"?rate=-1", "1 to 1000000"},
+                 {"?rate", "1 to 1000000"}};
     start("15s");
     for (size_t i = 0; i < sizeof wrong / sizeof wrong[0]; i++) {
         char path[64];
-        snprintf(path, sizeof path, "/_sw/feed%s", wrong[i]);
+        snprintf(path, sizeof path, "/_sw/feed%s", wrong[i].query);
         call(NULL, server_url(path), NULL, NULL, 0, &a);
         CHECK_INT(a.status, 400);
-        CHECK(strstr(a.body, i == 1 ? "\\\"steps\\\" is 0 or 1" : i == 2 ? "no other parameter" : "is not a run id"));
+        CHECK(strstr(a.body, wrong[i].why));
     }
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
@@ -335,6 +364,7 @@ static void test_limit(void)
 static const check_case cases[] = {{"who listens hears of each run, in order", test_events},
                                    {"a run that stops is told once", test_stopped},
                                    {"who reads too slowly hears how much was lost", test_slow},
+                                   {"who wants few events a second hears how many there were", test_rate},
                                    {"silence has heartbeats, and a drain ends the stream", test_silence},
                                    {"what the feed does not take is refused", test_refusals},
                                    {"listeners count as connections", test_limit}};
