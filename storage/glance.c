@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "storage/entry_more.h"
+
 enum { MORE_STOPPED = 16 }; /* times bytes_max for the end of a stopped run */
 
 static const char cut_mark[] = "...";
@@ -34,6 +36,20 @@ static void copy_text(store_summary *out, entry_text *t, size_t bytes_max)
     if (len > 0) memcpy(copy, t->data, len);
     if (cut) memcpy(copy + len, cut_mark, sizeof cut_mark - 1);
     *t = (entry_text){copy, cut ? len + sizeof cut_mark - 1 : len};
+}
+
+/* As copy_text, of what is optional: without its large values, since half of one would say nothing. */
+static void copy_more(store_summary *out, entry_text *more)
+{
+    entry_text small = {NULL, more->len};
+    if (more->len > GLANCE_TEXT_MAX) small.len = entry_more_copy_small(*more, GLANCE_TEXT_MAX, NULL);
+    char *copy = small.len > 0 ? malloc(small.len) : NULL;
+    if (small.len > 0 && !copy) out->error = store_no_memory;
+    if (copy && more->len > GLANCE_TEXT_MAX)
+        (void)entry_more_copy_small(*more, GLANCE_TEXT_MAX, copy);
+    else if (copy)
+        memcpy(copy, more->data, small.len);
+    *more = (entry_text){copy, copy ? small.len : 0};
 }
 
 static void free_text(const entry_text *t) { free((void *)(uintptr_t)t->data); }
@@ -100,7 +116,7 @@ static void copy_entry(store_summary *out, entry *to, const entry *from)
     copy_text(out, &to->target, GLANCE_TEXT_MAX);
     copy_text(out, &to->error, GLANCE_TEXT_MAX);
     copy_text(out, &to->by, GLANCE_TEXT_MAX);
-    copy_text(out, &to->more, SIZE_MAX); /* bytes, which would say nothing when they are cut */
+    copy_more(out, &to->more);
 }
 
 /* Takes the run's state from `part`, which is newer than what was read so far. */

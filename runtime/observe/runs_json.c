@@ -125,7 +125,7 @@ static void put_detail(json_writer *w, const store_summary *s, stop_reason stop,
 static void put_begun(json_writer *w, const entry *started)
 {
     begun how;
-    if (!begun_read(&w->arena, started, &how)) w->is_short = true;
+    begun_read(started, &how);
     if (*how.by) json_put_text(w, "begunBy", how.by);
     if (*how.forked_from) json_put_text(w, "forkedFrom", how.forked_from);
 }

@@ -3,29 +3,22 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "runtime/base/value.h"
-#include "runtime/stepwell.h"
+#include "storage/entry_more.h"
 
 /* On disk: docs/internals/journal.md. */
 static const char BEGUN_BY[] = "begun_by", FORKED_FROM[] = "forked_from", FORKED_AT[] = "forked_at";
 
 /* Copies a text that fits; else leaves `to` empty. */
-static void begun_copy(char *to, size_t room, sw_value v)
+static void begun_copy(char *to, size_t room, entry_text t)
 {
-    bool fits = sw_type(v) == SW_STRING && sw_len(v) < room;
-    (void)snprintf(to, room, "%.*s", fits ? (int)sw_len(v) : 0, fits ? v.via.str.ptr : "");
+    bool fits = t.data && t.len < room;
+    (void)snprintf(to, room, "%.*s", fits ? (int)t.len : 0, fits ? t.data : "");
 }
 
-bool begun_read(arena *a, const entry *started, begun *out)
+void begun_read(const entry *started, begun *out)
 {
-    sw_value more;
-    const char *error = NULL;
-    *out = (begun){.by = ""};
-    if (started->more.len == 0) return true;
-    if (!value_unpack(a, started->more.data, started->more.len, &more, &error)) return error != value_no_memory;
-    begun_copy(out->by, sizeof out->by, sw_get(more, BEGUN_BY));
-    begun_copy(out->forked_from, sizeof out->forked_from, sw_get(more, FORKED_FROM));
-    return true;
+    begun_copy(out->by, sizeof out->by, entry_more_find(started->more, BEGUN_BY));
+    begun_copy(out->forked_from, sizeof out->forked_from, entry_more_find(started->more, FORKED_FROM));
 }
 
 static bool pack_text(msgpack_packer *pk, const char *text)

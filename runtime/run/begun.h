@@ -6,7 +6,6 @@
 #include <msgpack.h>
 #include <stdbool.h>
 
-#include "runtime/base/arena.h"
 #include "runtime/run/letter.h"
 #include "storage/entry.h"
 #include "storage/run_id.h"
@@ -16,8 +15,8 @@ typedef struct begun {
     char forked_from[RUN_ID_TEXT + 1]; /* "": it is no fork */
 } begun;
 
-/* Reads how the run began, with memory of `a`. A part that is missing or unreadable becomes "". False: no memory. */
-bool begun_read(arena *a, const entry *started, begun *out);
+/* Reads how the run began. A part that is missing or unreadable becomes "". */
+void begun_read(const entry *started, begun *out);
 /* Whether a client's request began the run. */
 static inline bool begun_is_of_client(const begun *b) { return !*b->by && !*b->forked_from; }
 

@@ -151,12 +151,9 @@ static const char *resume_header(const run *r, const char *name)
 /* Whether an operator began the run, who was told 202 (runtime/run/begun.h). */
 static bool resume_is_of_operator(const run *r)
 {
-    arena a;
     begun how;
-    arena_init(&a, r->task.home->arenas);
-    bool is_read = begun_read(&a, replay_started(r->replay), &how);
-    arena_free(&a);
-    return !is_read || !begun_is_of_client(&how); /* without memory it is not known: nothing is ended for that */
+    begun_read(replay_started(r->replay), &how);
+    return !begun_is_of_client(&how);
 }
 
 /* Whether the run's clients may have been redirected, and so may come back although no connection waits: after a wait

@@ -6,7 +6,6 @@
 
 #include "http/client/client.h"
 #include "runtime/base/random.h"
-#include "runtime/base/value.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/home.h"
 #include "runtime/run/path.h"
@@ -16,6 +15,7 @@
 #include "runtime/trace/trace_hosts.h"
 #include "runtime/trace/trace_ids.h"
 #include "runtime/trace/tracer.h"
+#include "storage/entry_more.h"
 
 /* ---- What the request says ---- */
 
@@ -164,15 +164,12 @@ bool run_trace_pack(const task *t, msgpack_packer *pk)
            pack_pair(pk, "baggage", trace->baggage);
 }
 
-/* Returns the text of that name in a map, zero-terminated; NULL: there is none. */
-static const char *map_text(const sw_value *map, const char *name)
+/* Copies the text of that name, zero-terminated; NULL if there is none. False: no memory. */
+static bool kept_copy(run *r, const entry *started, const char *name, const char **out)
 {
-    for (uint32_t i = 0; map->type == MSGPACK_OBJECT_MAP && i < map->via.map.size; i++) {
-        const msgpack_object *key = &map->via.map.ptr[i].key, *value = &map->via.map.ptr[i].val;
-        if (key->type == MSGPACK_OBJECT_STR && value->type == MSGPACK_OBJECT_STR && strcmp(key->via.str.ptr, name) == 0)
-            return value->via.str.ptr;
-    }
-    return NULL;
+    entry_text text = entry_more_find(started->more, name);
+    *out = text.data ? arena_strndup(&r->journal, text.data, text.len) : NULL;
+    return !text.data || *out;
 }
 
 /* What `started` has of the trace. */
@@ -185,20 +182,13 @@ typedef struct kept_trace {
  * nobody. */
 static bool kept_read(kept_trace *out, run *r, const entry *started)
 {
-    sw_value more = {.type = MSGPACK_OBJECT_NIL};
-    const char *error = NULL;
     *out = (kept_trace){.state = NULL};
-    if (started->more.len == 0) return true;
-    if (!value_unpack(&r->journal, started->more.data, started->more.len, &more, &error))
-        return error != value_no_memory;
-    const char *parent = map_text(&more, "traceparent");
-    if (!parent || !trace_parent_read(parent, strlen(parent), &out->caller)) {
+    entry_text parent = entry_more_find(started->more, "traceparent");
+    if (!parent.data || !trace_parent_read(parent.data, parent.len, &out->caller)) {
         out->caller.span = 0;
         return true;
     }
-    out->state = map_text(&more, "tracestate");
-    out->baggage = map_text(&more, "baggage");
-    return true;
+    return kept_copy(r, started, "tracestate", &out->state) && kept_copy(r, started, "baggage", &out->baggage);
 }
 
 bool run_trace_restore(run *r, const entry *started)
