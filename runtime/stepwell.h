@@ -19,6 +19,20 @@
  * that names the handler and the run, if the code is compiled with the flags of `pkg-config --cflags stepwell`
  * (-fstack-clash-protection); without these flags a single frame of more than 128 KiB can overflow unseen.
  *
+ * Where what may be called ("no" is misuse; what is not named here may be called anywhere):
+ *
+ *                                         endpoint's handler   function   step       plain route
+ *     steps, groups, sw_patch             yes                  yes        no         no
+ *     sw_sleep, sw_now, sw_random         recorded             recorded   as it is   as it is
+ *     sw_push_chunk, sw_label and alike   yes                  yes        yes        no
+ *     sw_fetch and alike, sw_blocking     no                   no         yes        yes
+ *     sw_step_key                         no                   no         yes        no
+ *     sw_method to sw_header              yes                  empty      yes (1)    yes
+ *     sw_body, sw_body_json               yes                  no         yes (1)    yes
+ *     sw_reply and alike                  yes                  no         no         yes, sw_reply_open only here
+ *
+ * (1) In a step of a function as in the function. A branch is as the handler or function that it belongs to.
+ *
  * A context may be used in the function that received it, while that function runs: not in its steps (each attempt has
  * a context of its own), not on another thread, not afterwards. For a group or stream, its context decides.
  *
@@ -133,6 +147,27 @@ SW_API sw_app *sw_app_new_abi(const char *name, int abi);
  * more than 4,096 bytes: sw_main returns 2. */
 SW_API void sw_endpoint(sw_app *app, const char *route, sw_handler handler, const sw_endpoint_options *options);
 
+/* What a function has of sw_endpoint_options, under the same names. */
+typedef struct sw_function_options {
+    const char *version;
+    sw_retain retain;
+    int64_t retain_ms;
+    sw_trouble on_difference;
+    sw_trouble on_exhausted;
+    int64_t timeout_ms;
+    void *arg;
+    const char *const *omit; /* parts of inputs: "json:NAME" and "json:/a/b" alone */
+} sw_function_options;
+
+/* Adds a function: work that needs no request. POST /_sw/functions/NAME at the admin API begins a run of it and passes
+ * its JSON body as `input`, nil if there is none (docs/functions.md). What fn(c, input) returns is the run's response:
+ * 200, as JSON, for whoever asks its outputUrl. Else it is as the handler of an endpoint: steps, groups, sleeps and
+ * values are journaled, code between steps does the same thing each time, a failure fails the run. Nobody sends a
+ * request to it: see the headings The request and The reply. `name` is 1 to 128 bytes: segments of letters, digits,
+ * '_', '.' and '-', none of them "." or "..", with single slashes between them: "orders/ship". `options` are copied,
+ * and may be NULL. Another name, or one that is there twice: sw_main returns 2. */
+SW_API void sw_function(sw_app *app, const char *name, sw_step_fn fn, const sw_function_options *options);
+
 /* Adds a plain route: no run, no journal. Steps are refused in its handler; sw_fetch and sw_sleep work, unrecorded. */
 SW_API void sw_route(sw_app *app, const char *route, sw_handler handler);
 
@@ -164,6 +199,9 @@ SW_API int sw_main(sw_app *app, int argc, char **argv);
 
 /* ---- The request ---------------------------------------------------------------------------------------------- */
 
+/* The run of a function (sw_function) has no request: there sw_method and sw_path return "", sw_param, sw_query and
+ * sw_header NULL, and sw_body and sw_body_json are misuse: what they would be for is the function's input. */
+
 SW_API const char *sw_method(sw_ctx *c);
 SW_API const char *sw_path(sw_ctx *c);                     /* decoded, without the query */
 SW_API const char *sw_param(sw_ctx *c, const char *name);  /* ":name" of the route, decoded; NULL if the route has no
@@ -179,6 +217,8 @@ SW_API sw_value sw_body_json(sw_ctx *c);                   /* not JSON: the clie
 SW_API const char *sw_run_id(sw_ctx *c);                   /* 26 characters; "" in a plain route */
 
 /* ---- The reply ------------------------------------------------------------------------------------------------ */
+
+/* In a function all of these are misuse: it returns its result. */
 
 /* Sets the response, which the client gets when the handler has returned; the handler goes on. A second response fails
  * the run. An endpoint that returns without a response answers 204. `status` is 200 to 599; 204, 205 and 304 are sent

@@ -448,6 +448,12 @@ class app
         o.arg = detail::add_closure(closures_, std::move(handler));
         sw_endpoint(app_, route, detail::run_handler<F>, &o);
     }
+    /* f(context) or f(context, input), as a step's lambda. */
+    template <class F> void function(const char *name, F f, sw_function_options o = {})
+    {
+        o.arg = detail::add_closure(closures_, std::move(f));
+        sw_function(app_, name, detail::run_step<F>, &o);
+    }
     template <class F> void route(const char *route, F handler)
     {
         void *arg = detail::add_closure(closures_, std::move(handler));

@@ -72,15 +72,16 @@ static void put_latencies(json_writer *w, const sw_app *app, const endpoint *e)
     json_put_value(w, "p99Ms", sw_double((double)histogram_percentile(&sum, scale, 99) / 1000));
 }
 
-static void put_options(json_writer *w, const sw_endpoint_options *o)
+static void put_options(json_writer *w, const endpoint *e)
 {
+    const sw_endpoint_options *o = &e->options;
     static const char *const retain[] = {
         [SW_RETAIN_ALL] = "all", [SW_RETAIN_FAILED] = "failed", [SW_RETAIN_NONE] = "none"};
     json_open_map(w, "options");
-    json_put_text(w, "durability", o->durability == SW_RELAXED ? "relaxed" : "synced");
+    if (!e->function) json_put_text(w, "durability", o->durability == SW_RELAXED ? "relaxed" : "synced");
     json_put_text(w, "retain", o->retain <= SW_RETAIN_NONE ? retain[o->retain] : "all");
     if (o->retain_ms > 0) json_put_int(w, "retainMs", o->retain_ms);
-    json_put_text(w, "onDisconnect", o->on_disconnect == SW_CANCEL ? "cancel" : "goOn");
+    if (!e->function) json_put_text(w, "onDisconnect", o->on_disconnect == SW_CANCEL ? "cancel" : "goOn");
     json_put_text(w, "onDifference", o->on_difference == SW_STOP ? "stop" : "report");
     json_put_text(w, "onExhausted", o->on_exhausted == SW_STOP ? "stop" : "fail");
     if (o->timeout_ms > 0) json_put_int(w, "timeoutMs", o->timeout_ms);
@@ -144,6 +145,13 @@ static void put_counts(json_writer *w, const endpoint_counts *n, size_t stopped)
     json_close_map(w);
 }
 
+static const char *kind_text(const endpoint *e)
+{
+    if (!e) return "gone";
+    if (e->kind != ENDPOINT_DURABLE) return "plain";
+    return e->function ? "function" : "durable";
+}
+
 /* `e` NULL: the program has no such endpoint any more. */
 static void put_endpoint(json_writer *w, const endpoints_inquiry *q, const store_counts *all, const char *route,
                          const endpoint *e)
@@ -158,14 +166,14 @@ static void put_endpoint(json_writer *w, const endpoints_inquiry *q, const store
     if (!e) stopped = n.live; /* until a program has the endpoint again */
     json_open_map(w, NULL);
     json_put_text(w, "endpoint", route);
-    json_put_text(w, "kind", !e ? "gone" : e->kind == ENDPOINT_DURABLE ? "durable" : "plain");
+    json_put_text(w, "kind", kind_text(e));
     if (!e || e->kind == ENDPOINT_DURABLE) {
         put_versions(w, all, route, e ? e->options.version : NULL);
         put_counts(w, &n, stopped);
     }
     if (e) put_latencies(w, app, e);
     if (e && app->settings) put_stop(w, app, e);
-    if (e && e->kind == ENDPOINT_DURABLE) put_options(w, &e->options);
+    if (e && e->kind == ENDPOINT_DURABLE) put_options(w, e);
     json_close_map(w);
 }
 

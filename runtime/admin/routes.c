@@ -23,6 +23,7 @@
 #include "runtime/admin/runs_list.h"
 #include "runtime/admin/session.h"
 #include "runtime/admin/settings_routes.h"
+#include "runtime/admin/start_function.h"
 #include "runtime/admin/start_run.h"
 #include "runtime/base/log.h"
 #include "runtime/base/problem.h"
@@ -151,6 +152,13 @@ static void on_start(home *h, http_exchange *x, const endpoint *e, const http_pa
     (void)e, (void)params, (void)n;
     const operator_entry *who = auth_admits(h, x, OPERATOR_START, "starting a run");
     if (who) start_run_answer(h, x, who->name);
+}
+
+static void on_function(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)params, (void)n;
+    const operator_entry *who = auth_admits(h, x, OPERATOR_START, "starting a function");
+    if (who) start_function_answer(h, x, who->name);
 }
 
 static void on_endpoints(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
@@ -390,6 +398,7 @@ void admin_register_routes(sw_app *app)
                   {"GET /_sw/errors", on_errors, DOOR_ADMIN, false},
                   {"GET /_sw/process", on_process, DOOR_ADMIN, false},
                   {"POST /_sw/runs", on_start, DOOR_ADMIN, false},
+                  {"POST /_sw/functions/*name", on_function, DOOR_ADMIN, false},
                   {"GET /_sw/runs/:id", on_run, DOOR_ADMIN, false},
                   {"POST /_sw/runs/:id/release", on_release, DOOR_BOTH, true},
                   {"POST /_sw/runs/:id/stop", on_stop, DOOR_ADMIN, false},

@@ -77,7 +77,10 @@ static bool start_find(home *h, http_exchange *x, const start_wish *wish, http_m
     const char *space = memchr(wish->route.data, ' ', wish->route.len), *query;
     const endpoint *e = app_endpoint(h->app, wish->route.data, wish->route.len);
     if (!space || !e || e->door == DOOR_ADMIN) { /* the library's own say themselves who may begin them */
-        problem_reply(x, 404, "the program has no durable endpoint of this route", NULL);
+        problem_reply(x, 404,
+                      e && e->function ? "this is a function: POST /_sw/functions/NAME begins it"
+                                       : "the program has no durable endpoint of this route",
+                      NULL);
         return false;
     }
     query = memchr(wish->target.data, '?', wish->target.len);

@@ -5,6 +5,7 @@
 #include <strings.h>
 
 #include "http/uri.h"
+#include "runtime/api/function.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/run.h"
 #include "runtime/run/run_request.h"
@@ -28,6 +29,7 @@ const char *sw_run_id(sw_ctx *c)
 sw_bytes sw_body(sw_ctx *c)
 {
     run_request *q = ctx_request(c, "sw_body");
+    function_refuse(c, "sw_body", "its input is the function's second argument");
     if (!run_request_own_body(c->task)) ctx_fail_memory(c);
     return q->body;
 }
@@ -83,6 +85,7 @@ const char *sw_header(sw_ctx *c, const char *name)
 sw_value sw_body_json(sw_ctx *c)
 {
     ctx_check(c, "sw_body_json");
+    function_refuse(c, "sw_body_json", "its input is the function's second argument");
     sw_bytes body = sw_body(c);
     sw_value v;
     const char *message = NULL;

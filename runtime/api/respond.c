@@ -7,6 +7,8 @@
 #include <strings.h>
 
 #include "http/server/server.h"
+#include "runtime/api/function.h"
+#include "runtime/api/respond.h"
 #include "runtime/base/json.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/plain.h"
@@ -19,6 +21,7 @@ static void reply_check(sw_ctx *c, int status, const char *function)
 {
     ctx_check(c, function);
     const task *t = c->task;
+    function_refuse(c, function, "return the result");
     if (c->kind == CTX_STEP)
         ctx_fail_misuse(c, "a reply inside step \"%s\": reply in the handler, after the step", c->id);
     if (t->response.status) ctx_fail_misuse(c, "a second reply: the run has answered %d already", t->response.status);
@@ -115,6 +118,12 @@ void sw_reply_json(sw_ctx *c, int status, sw_value value)
     reply_check(c, status, "sw_reply_json");
     assert(c->arena == &c->task->arena); /* the text lives as long as the response */
     reply_set(c, status, "application/json", json);
+}
+
+void respond_result(sw_ctx *c, sw_value result)
+{
+    assert(c->kind == CTX_HANDLER);
+    reply_set(c, 200, "application/json", sw_json(c, result));
 }
 
 void sw_reply_text(sw_ctx *c, int status, const char *format, ...)

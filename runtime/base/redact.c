@@ -127,6 +127,13 @@ bool redact_has_json(const redact *r)
     return false;
 }
 
+bool redact_is_of_json(const redact *r)
+{
+    for (size_t i = 0; r && i < r->count; i++)
+        if (r->keys[i].kind != KEY_NAME && r->keys[i].kind != KEY_POINTER) return false;
+    return true;
+}
+
 /* Whether the parameter, whose name may be percent-encoded, is hidden. One that cannot be decoded is. */
 static bool redact_hides_parameter(const redact *r, http_text name)
 {

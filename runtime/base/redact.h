@@ -27,8 +27,9 @@ void redact_free(redact *r); /* NULL is allowed */
 /* In all of these NULL as `r` hides nothing. */
 
 bool redact_has_header(const redact *r, const char *name, size_t len);
-/* Whether any key is one of JSON. */
+/* Whether any key is one of JSON; and whether all are. */
 bool redact_has_json(const redact *r);
+bool redact_is_of_json(const redact *r);
 /* Replaces what is to be hidden in *v by REDACTED; arrays and maps around it are copied to `a`. False: no memory. */
 bool redact_value(const redact *r, arena *a, msgpack_object *v);
 /* Like redact_value, and adds to *hidden how many parts were hidden. */

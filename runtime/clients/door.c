@@ -29,7 +29,7 @@ static run_input door_input_of(const http_request *q, const http_match *m)
 static void door_refuse(home *h, http_exchange *x, const run_refusal *why)
 {
     counter_add(&h->counters.requests_refused, 1);
-    problem_reply(x, 503, why->text, why->retry_after_s);
+    problem_reply(x, why->retry_after_s ? 503 : 413, why->text, why->retry_after_s);
 }
 
 bool door_admits(home *h, http_exchange *x, const endpoint *e)

@@ -13,6 +13,7 @@
 #include "runtime/observe/entry_json.h"
 #include "runtime/observe/fold.h"
 #include "runtime/observe/why.h"
+#include "runtime/run/function_input.h"
 #include "runtime/stepwell.h"
 
 enum {
@@ -125,10 +126,33 @@ static void put_headers(json_writer *w, entry_text packed)
     json_close_array(w);
 }
 
+/* What a function was given, shown and hidden as the body of a request is. */
+static void put_input(json_writer *w, const entry *started)
+{
+    size_t bytes = function_input_find(started).len, hidden = 0;
+    const char *error = NULL;
+    sw_value v;
+    if (bytes > BODY_SHOWN_MAX) {
+        json_put_int(w, "inputLeftOut", (int64_t)bytes);
+        return;
+    }
+    bool is_read = function_input_read(&w->arena, started, &v, &error);
+    if (is_read && redact_value_counted(w->hides, &w->arena, &v, &hidden)) {
+        if (hidden > 0) json_put_bool(w, "inputRedacted", true);
+        json_put_value(w, "input", v);
+    } else {
+        w->is_short = w->is_short || is_read || error == value_no_memory; /* else it is damaged, which the run says */
+    }
+}
+
 static void put_request(const page *p)
 {
     const entry *e = p->of->started;
     if (!e->kind) return;
+    if (started_is_of_function(e)) {
+        put_input(p->w, e);
+        return;
+    }
     json_open_map(p->w, "request");
     put_bytes(p->w, "method", e->method);
     entry_json_target(p->w, e->target);

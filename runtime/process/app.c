@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "runtime/api/function.h"
 #include "runtime/base/log.h"
 #include "runtime/base/redact.h"
 #include "runtime/clients/operators.h"
@@ -15,7 +16,7 @@
 #include "runtime/clients/site.h"
 #include "runtime/survive/control.h"
 
-enum { ERROR_TEXT = 1024, SECRET_BYTES_MIN = 16, SECRET_BYTES_MAX = 4096 };
+enum { ERROR_TEXT = 1024, FUNCTION_NAME_MAX = 128, SECRET_BYTES_MIN = 16, SECRET_BYTES_MAX = 4096 };
 
 void *app_must(void *memory)
 {
@@ -54,8 +55,9 @@ void app_add(sw_app *app, const char *route, endpoint e)
     app->endpoints = all;
     all[app->endpoint_count++] = copy;
     bool is_public = e.door == DOOR_PUBLIC || e.door == DOOR_BOTH;
+    bool is_admin = e.door != DOOR_PUBLIC && e.door != DOOR_NONE;
     bool added = !is_public || http_router_add(app->router, copy->route, copy, why, sizeof why);
-    if (e.door != DOOR_PUBLIC) added = http_router_add(app->admin_router, copy->route, copy, why, sizeof why) && added;
+    if (is_admin) added = http_router_add(app->admin_router, copy->route, copy, why, sizeof why) && added;
     if (!added) app_mistake(app, why);
 }
 
@@ -85,8 +87,8 @@ static sw_endpoint_options endpoint_copy_options(const sw_endpoint_options *from
     return o;
 }
 
-/* Returns the keys of what is left out of requests, NULL: there are none. */
-static redact *endpoint_read_omit(sw_app *app, const char *const *keys)
+/* Returns the keys of what is left out of requests, NULL: there are none. `whose`: for the message of a mistake. */
+static redact *endpoint_read_omit(sw_app *app, const char *whose, const char *const *keys)
 {
     char why[ERROR_TEXT];
     size_t size = 1;
@@ -94,19 +96,28 @@ static redact *endpoint_read_omit(sw_app *app, const char *const *keys)
     if (size == 1) return NULL;
     char *list = app_must(calloc(1, size)), *to = list;
     for (size_t i = 0; keys[i]; i++) to += sprintf(to, "%s%s", i > 0 ? "," : "", keys[i]);
-    redact *omits = redact_new("sw_endpoint: .omit", list, why, sizeof why);
+    redact *omits = redact_new(whose, list, why, sizeof why);
     if (!omits) app_mistake(app, why);
     free(list);
     return omits;
+}
+
+/* What endpoints and functions have in common. `options` may be NULL; `whose`: for the message of a mistake. */
+static void endpoint_check_options(sw_app *app, const char *whose, const sw_endpoint_options *options)
+{
+    char why[ERROR_TEXT];
+    bool is_long = options && options->version && strlen(options->version) > STORE_NAME_MAX;
+    bool is_negative = options && options->timeout_ms < 0;
+    (void)snprintf(why, sizeof why, "%s: %s", whose,
+                   is_long ? ".version is longer than 4096 bytes" : ".timeout_ms is negative");
+    if (is_long || is_negative) app_mistake(app, why);
 }
 
 void sw_endpoint(sw_app *app, const char *route, sw_handler handler, const sw_endpoint_options *options)
 {
     if (!handler) app_mistake(app, "sw_endpoint: the handler is NULL");
     if (route && strlen(route) > STORE_NAME_MAX) app_mistake(app, "sw_endpoint: a route is longer than 4096 bytes");
-    if (options && options->version && strlen(options->version) > STORE_NAME_MAX)
-        app_mistake(app, "sw_endpoint: .version is longer than 4096 bytes");
-    if (options && options->timeout_ms < 0) app_mistake(app, "sw_endpoint: .timeout_ms is negative");
+    endpoint_check_options(app, "sw_endpoint", options);
     if (options && options->cors_origin && !http_header_valid("origin", options->cors_origin))
         app_mistake(app, "sw_endpoint: .cors_origin cannot be sent as a header");
     app->durable = true;
@@ -114,7 +125,67 @@ void sw_endpoint(sw_app *app, const char *route, sw_handler handler, const sw_en
             (endpoint){.kind = ENDPOINT_DURABLE,
                        .handler = handler,
                        .options = endpoint_copy_options(options),
-                       .omits = endpoint_read_omit(app, options ? options->omit : NULL)});
+                       .omits = endpoint_read_omit(app, "sw_endpoint: .omit", options ? options->omit : NULL)});
+}
+
+/* Whether the name is made of segments of letters, digits, '_', '.' and '-', none of them "." or "..", with a slash
+ * between two of them: it is a part of a URL, in which no proxy changes it. */
+static bool function_name_is_good(const char *name)
+{
+    static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
+    if (strlen(name) > FUNCTION_NAME_MAX) return false;
+    for (const char *at = name;;) {
+        size_t len = strspn(at, good);
+        bool is_dots = len <= 2 && strspn(at, ".") == len;
+        if (is_dots || (at[len] && at[len] != '/')) return false; /* no bytes at all are dots, too */
+        if (!at[len]) return true;
+        at += len + 1;
+    }
+}
+
+static void function_check(sw_app *app, const char *name, sw_step_fn fn)
+{
+    char why[ERROR_TEXT];
+    if (!fn) app_mistake(app, "sw_function: the function is NULL");
+    (void)snprintf(why, sizeof why,
+                   "sw_function: \"%.160s\" is no name: 1 to %d bytes, segments of A-Z, a-z, 0-9, '_', '.' and '-' "
+                   "between single slashes, none of them \".\" or \"..\"",
+                   name, FUNCTION_NAME_MAX);
+    if (!function_name_is_good(name)) app_mistake(app, why);
+    (void)snprintf(why, sizeof why, "sw_function: there are two functions \"%.160s\"", name);
+    if (app_endpoint(app, name, strlen(name))) app_mistake(app, why);
+}
+
+/* Reads .omit of a function. */
+static redact *function_read_omit(sw_app *app, const char *const *keys)
+{
+    redact *omits = endpoint_read_omit(app, "sw_function: .omit", keys);
+    if (!redact_is_of_json(omits))
+        app_mistake(app, "sw_function: .omit takes json:NAME and json:/a/b alone: a function has no request");
+    return omits;
+}
+
+void sw_function(sw_app *app, const char *name, sw_step_fn fn, const sw_function_options *options)
+{
+    const sw_function_options none = {.version = NULL}, *o = options ? options : &none;
+    const sw_endpoint_options as_endpoint = {.version = o->version,
+                                             .retain = o->retain,
+                                             .retain_ms = o->retain_ms,
+                                             .on_difference = o->on_difference,
+                                             .on_exhausted = o->on_exhausted,
+                                             .timeout_ms = o->timeout_ms,
+                                             .arg = o->arg};
+    if (!name) name = "";
+    function_check(app, name, fn);
+    endpoint_check_options(app, "sw_function", &as_endpoint);
+    app->durable = true;
+    app_add(app, name,
+            (endpoint){.kind = ENDPOINT_DURABLE,
+                       .door = DOOR_NONE,
+                       .handler = function_handler,
+                       .function = fn,
+                       .options = endpoint_copy_options(&as_endpoint),
+                       .omits = function_read_omit(app, o->omit)});
 }
 
 void sw_route(sw_app *app, const char *route, sw_handler handler) { sw_route_arg(app, route, handler, NULL); }

@@ -37,11 +37,13 @@ static bool ctx_settle_groups(sw_ctx *c)
     return c->groups == NULL;
 }
 
-/* The program's function that is called in `c`, for reports: of a handler it is not `fn`, which is ours. */
+/* The program's function that is called in `c`, for reports: outside branches and steps it is not `fn`, which is ours.
+ */
 static const void *ctx_code(const sw_ctx *c, sw_step_fn fn)
 {
-    if (c->kind == CTX_HANDLER) return (const void *)(uintptr_t)c->task->endpoint->handler;
-    return (const void *)(uintptr_t)fn;
+    const endpoint *e = c->task->endpoint;
+    if (c->kind != CTX_HANDLER) return (const void *)(uintptr_t)fn;
+    return e->function ? (const void *)(uintptr_t)e->function : (const void *)(uintptr_t)e->handler;
 }
 
 bool ctx_call(sw_ctx *c, sw_step_fn fn, sw_value input, sw_value *out)

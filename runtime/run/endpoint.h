@@ -1,5 +1,6 @@
 /* endpoint: what the program does at one route: calls a handler, durable or plain, serves files, or answers by a
- * built-in function. Owned by the app, which makes it before the loops start; read-only afterwards. */
+ * built-in function. A function (sw_function) is a durable endpoint without a route. Owned by the app, which makes it
+ * before the loops start; read-only afterwards. */
 #ifndef RUNTIME_RUN_ENDPOINT_H
 #define RUNTIME_RUN_ENDPOINT_H
 
@@ -17,7 +18,8 @@ typedef enum endpoint_door {
     DOOR_PUBLIC, /* --listen */
     DOOR_ADMIN,  /* --admin-listen; with --admin-on-public at --listen too */
     DOOR_BOTH,
-    DOOR_ADMIN_ALONE /* --admin-listen, and with --admin-on-public nowhere else: a page's origin is its own */
+    DOOR_ADMIN_ALONE, /* --admin-listen, and with --admin-on-public nowhere else: a page's origin is its own */
+    DOOR_NONE         /* nowhere: it has no route, but a name */
 } endpoint_door;
 
 enum { ENDPOINT_POLICY = 4 }; /* the most headers of a policy */
@@ -30,10 +32,11 @@ typedef void (*builtin_fn)(struct home *h, struct http_exchange *x, const struct
 typedef struct endpoint {
     endpoint_kind kind;
     endpoint_door door;
-    const char *route;  /* "GET /orders/:id" */
-    sw_handler handler; /* of ENDPOINT_DURABLE and ENDPOINT_PLAIN */
-    builtin_fn builtin; /* answers its requests; NULL: they go to the handler, or are for files */
-    bool any_page;      /* ENDPOINT_BUILTIN: pages of --cors-origin may call it */
+    const char *route;   /* "GET /orders/:id"; of a function its name, which has no space: "orders/ship" */
+    sw_handler handler;  /* of ENDPOINT_DURABLE and ENDPOINT_PLAIN */
+    sw_step_fn function; /* of a function, whose handler calls it with the run's input; NULL: it is none */
+    builtin_fn builtin;  /* answers its requests; NULL: they go to the handler, or are for files */
+    bool any_page;       /* ENDPOINT_BUILTIN: pages of --cors-origin may call it */
     http_reply_header policy[ENDPOINT_POLICY]; /* headers of every reply; see app_policy */
     size_t policy_count;
     char *files_dir;             /* ENDPOINT_FILES: the folder */

@@ -10,10 +10,14 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/base/digest.h"
+#include "runtime/base/json.h"
+#include "runtime/base/json_reader.h"
 #include "runtime/base/log.h"
+#include "runtime/base/redact.h"
 #include "runtime/base/value.h"
 #include "runtime/run/begun.h"
 #include "runtime/run/endpoint.h"
+#include "runtime/run/function_input.h"
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
 #include "runtime/run/omit.h"
@@ -62,12 +66,24 @@ static void forking_refuse(forking *q, int status, const char *why)
 
 /* ---- What *started* says of a fork ---- */
 
-static bool fork_pack_more(const forking *q, msgpack_sbuffer *to)
+/* `input`: of a function; nil: none. */
+static bool fork_pack_more(const forking *q, const sw_value *input, msgpack_sbuffer *to)
 {
     const begun_fork of = {&q->source, q->from};
     msgpack_packer pk;
     msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
-    return msgpack_pack_map(&pk, begun_pairs(q->by, &of)) == 0 && begun_pack(&pk, q->by, &of);
+    return msgpack_pack_map(&pk, begun_pairs(q->by, &of) + function_input_pairs(input)) == 0 &&
+           begun_pack(&pk, q->by, &of) && function_input_pack(&pk, input);
+}
+
+/* Reads what the fork of a function's run is given. False: no memory. */
+static bool fork_read_input(const forking *q, arena *a, const entry *started, sw_value *input)
+{
+    const char *ignored = NULL;
+    *input = (sw_value){.type = MSGPACK_OBJECT_NIL};
+    if (!q->endpoint->function) return true;
+    if (!q->has_body) return function_input_read(a, started, input, &ignored);
+    return q->body_len == 0 || json_read(a, q->body, q->body_len, input, &ignored);
 }
 
 static bool header_is_key(sw_value name)
@@ -96,15 +112,31 @@ static bool fork_pack_headers(arena *a, entry_text packed, msgpack_sbuffer *to)
 
 /* ---- The request ---- */
 
+/* Reads the other body as the input of a function, and writes that as JSON, without what the function leaves out. */
+static omit_result fork_take_input(const forking *q, arena *a, http_text *body)
+{
+    const char *message = NULL;
+    sw_value v;
+    sw_bytes text;
+    if (!json_read(a, body->data, body->len, &v, &message))
+        return message == value_no_memory ? OMIT_NO_MEMORY : OMIT_NO_JSON;
+    if (!redact_take_out(q->endpoint->omits, a, &v) || !json_write(a, v, &text)) return OMIT_NO_MEMORY;
+    *body = (http_text){text.data, text.len};
+    return OMIT_DONE;
+}
+
 /* Takes out of the other body what the endpoint leaves out of its requests. False: the wish is refused. */
 static bool fork_take_out(forking *q, arena *a)
 {
     run_input kept = {.target = {"", 0}, .body = {q->body, q->body_len}};
     if (q->body_len == 0 || !q->endpoint) return true;
-    omit_result result = omit_take_out(q->endpoint, a, &kept);
+    bool is_input = q->endpoint->function != NULL;
+    omit_result result = is_input ? fork_take_input(q, a, &kept.body) : omit_take_out(q->endpoint, a, &kept);
     char *body = result == OMIT_DONE ? malloc(kept.body.len + 1) : NULL;
     if (result == OMIT_NO_JSON)
-        forking_refuse(q, 400, "the body is not JSON, and parts of it may not be kept: nothing was done");
+        forking_refuse(q, 400,
+                       is_input ? "the body is not JSON, as the input of a function has to be: nothing was done"
+                                : "the body is not JSON, and parts of it may not be kept: nothing was done");
     else if (!body)
         forking_refuse(q, 503, store_no_memory);
     if (!body) return false;
@@ -141,11 +173,13 @@ static bool fork_encode_start(forking *q, arena *a, const entry *started)
 {
     const endpoint *e = q->endpoint;
     msgpack_sbuffer more, headers;
+    sw_value input;
     clock_instant now = clock_now(&q->home->clock);
     entry start = *started;
     msgpack_sbuffer_init(&more);
     msgpack_sbuffer_init(&headers);
-    bool ok = fork_pack_more(q, &more) && fork_pack_headers(a, started->headers, &headers);
+    bool ok = fork_read_input(q, a, started, &input) && fork_pack_more(q, &input, &more) &&
+              fork_pack_headers(a, started->headers, &headers);
     q->fork = home_next_run_id(q->home, now.wall_ms);
     start.at_ms = now.wall_ms;
     start.epoch = now.epoch;
@@ -154,7 +188,7 @@ static bool fork_encode_start(forking *q, arena *a, const entry *started)
     start.due_ms = e->options.timeout_ms > 0 ? clock_wait_for(&now, e->options.timeout_ms).due_ms : 0;
     start.more = (entry_text){more.data, more.size};
     start.headers = (entry_text){headers.data, headers.size};
-    if (q->has_body) start.body = (entry_text){q->body, q->body_len};
+    if (q->has_body && !e->function) start.body = (entry_text){q->body, q->body_len};
     ok = ok && entry_encode(&q->entries, &start) == 0;
     msgpack_sbuffer_destroy(&more);
     msgpack_sbuffer_destroy(&headers);

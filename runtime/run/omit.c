@@ -31,9 +31,19 @@ static omit_result omit_from_body(const redact *omits, arena *a, run_input *inpu
     return OMIT_DONE;
 }
 
+static omit_result omit_from_value(const redact *omits, arena *a, run_input *input)
+{
+    sw_value *kept = arena_alloc(a, sizeof *kept);
+    if (!kept) return OMIT_NO_MEMORY;
+    *kept = *input->value;
+    input->value = kept;
+    return redact_take_out(omits, a, kept) ? OMIT_DONE : OMIT_NO_MEMORY;
+}
+
 omit_result omit_take_out(const endpoint *e, arena *a, run_input *input)
 {
     if (!e->omits) return OMIT_DONE;
+    if (input->value) return omit_from_value(e->omits, a, input);
     input->target.data = redact_target_take_out(e->omits, a, input->target.data, &input->target.len);
     if (!input->target.data || !omit_from_headers(e->omits, a, input)) return OMIT_NO_MEMORY;
     return omit_from_body(e->omits, a, input);

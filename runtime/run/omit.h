@@ -15,7 +15,8 @@ typedef enum omit_result {
 } omit_result;
 
 /* Takes out of *input what the endpoint leaves out; what is changed lies in `a`. A body of which parts may be left out
- * is written anew as JSON; an empty one stays. */
+ * is written anew as JSON; an empty one stays. Of a function's input, which has no form but its own, parts go as they
+ * are. */
 omit_result omit_take_out(const struct endpoint *e, arena *a, run_input *input);
 
 #endif

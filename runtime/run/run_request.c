@@ -8,6 +8,7 @@
 #include "runtime/base/value.h"
 #include "runtime/run/begun.h"
 #include "runtime/run/endpoint.h"
+#include "runtime/run/function_input.h"
 #include "runtime/run/home.h"
 #include "runtime/run/plain.h"
 #include "runtime/run/record.h"
@@ -104,17 +105,26 @@ static bool request_split_target(task *t, const char *target, size_t len)
 /* Copies method, target and parameters. */
 static bool request_take_line(task *t, const run_input *input)
 {
+    assert(input->method.data && input->target.data);
     char *target = arena_strndup(&t->arena, input->target.data, input->target.len);
     t->request.method = arena_strndup(&t->arena, input->method.data, input->method.len);
     return target && t->request.method && request_split_target(t, target, input->target.len) &&
            request_copy_params(t, input->params, input->param_count);
 }
 
+static bool request_take_value(task *t, const sw_value *value)
+{
+    const char *ignored = NULL;
+    return !value || value_copy(&t->arena, *value, &t->request.input, &ignored);
+}
+
 bool run_request_take(task *t, const run_input *input)
 {
     assert(t->run);
     assert(!t->request.method); /* a task takes one request */
-    return request_take_line(t, input) && request_copy_headers(t, input->headers, input->header_count) &&
+    assert((input->value != NULL) == (t->endpoint->function != NULL));
+    return request_take_value(t, input->value) && request_take_line(t, input) &&
+           request_copy_headers(t, input->headers, input->header_count) &&
            request_copy_body(t, input->body.data, input->body.len);
 }
 
@@ -162,10 +172,12 @@ bool run_pack_headers(msgpack_sbuffer *to, const run_header *list) { return pair
 static bool request_pack_more(const run *r, const char *by, msgpack_sbuffer *to)
 {
     msgpack_packer pk;
-    uint32_t n = run_trace_pairs(&r->task) + begun_pairs(by, NULL);
+    const sw_value *input = &r->task.request.input;
+    uint32_t n = run_trace_pairs(&r->task) + begun_pairs(by, NULL) + function_input_pairs(input);
     if (n == 0) return true;
     msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
-    return msgpack_pack_map(&pk, n) == 0 && run_trace_pack(&r->task, &pk) && begun_pack(&pk, by, NULL);
+    return msgpack_pack_map(&pk, n) == 0 && run_trace_pack(&r->task, &pk) && begun_pack(&pk, by, NULL) &&
+           function_input_pack(&pk, input);
 }
 
 bool run_request_record(run *r, const char *by)
@@ -244,6 +256,14 @@ static bool pairs_unpack(run *r, const entry_text *packed, const run_header **ou
     return ok;
 }
 
+/* Of an endpoint's run there is none. */
+static bool request_restore_input(run *r, const entry *started)
+{
+    const char *error = NULL;
+    return !started_is_of_function(started) ||
+           function_input_read(&r->task.arena, started, &r->task.request.input, &error);
+}
+
 bool run_request_restore(run *r, const entry *started)
 {
     task *t = &r->task;
@@ -261,7 +281,7 @@ bool run_request_restore(run *r, const entry *started)
     const clock_entry deadline = {started->epoch, started->at_ms, started->due_ms, false};
     if (started->due_ms > 0) r->deadline_due = clock_wait_of(&r->task.home->clock, &deadline);
     bool ok = target && to->method && r->version && run_trace_restore(r, started) &&
-              request_copy_body(t, started->body.data, started->body.len) &&
+              request_restore_input(r, started) && request_copy_body(t, started->body.data, started->body.len) &&
               pairs_unpack(r, &started->headers, &to->headers) && pairs_unpack(r, &started->params, &to->params) &&
               request_split_target(t, target, started->target.len);
     r->lacks_memory = r->lacks_memory || t->arena.is_out;

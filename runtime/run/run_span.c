@@ -61,22 +61,28 @@ static uint64_t request_began_ns(const task *t)
     return (uint64_t)(reopened ? reopened->at_ms : r->started_ms) * NS_IN_MS;
 }
 
-/* Fills what a request says at its beginning. A run that was reopened hangs on what it was before. */
+static void span_put_request(span *p, const task *t)
+{
+    span_put_text(p, SPAN_HTTP_METHOD, t->request.method);
+    span_put_text(p, SPAN_HTTP_ROUTE, strchr(t->endpoint->route, '/'));
+    if (t->request.target) span_put_bytes(p, SPAN_URL_PATH, t->request.target, strcspn(t->request.target, "?"));
+}
+
+/* Fills what a request, or the run of a function, says at its beginning. A run that was reopened hangs on what it was
+ * before. */
 static void request_span_fill(span *p, const task *t)
 {
+    const bool has_request = !t->endpoint->function;
     const run *r = t->run;
     task_trace *trace = t->trace;
     if (trace->began_ns == 0) trace->began_ns = request_began_ns(t);
-    span_fill(p, t, &(span_place){SPAN_SERVER, trace->span, trace->began_ns});
+    span_fill(p, t, &(span_place){has_request ? SPAN_SERVER : SPAN_INTERNAL, trace->span, trace->began_ns});
     p->is_request = true;
     p->parent = trace->caller.span;
     if (trace->generation > 0) p->parent = trace_span_id(trace->subject, &(trace_place){.path = PATH_ROOT});
     if (r) memcpy(p->run, r->id.bytes, sizeof p->run);
     span_put_text(p, SPAN_NAME, t->endpoint->route);
-    span_put_text(p, SPAN_HTTP_METHOD, t->request.method);
-    const char *path = strchr(t->endpoint->route, '/');
-    span_put_text(p, SPAN_HTTP_ROUTE, path);
-    if (t->request.target) span_put_bytes(p, SPAN_URL_PATH, t->request.target, strcspn(t->request.target, "?"));
+    if (has_request) span_put_request(p, t);
     span_put_text(p, SPAN_STATE, trace->state);
 }
 
@@ -114,11 +120,10 @@ static void span_put_status(span *p, int status)
     if (status > 0) span_put_number(p, SPAN_HTTP_STATUS, status);
 }
 
-/* Says how a request was answered; only 5xx are the server's failure. */
-static void request_span_answered(span *p, int status, const char *message)
+/* Only 5xx are the server's failure. */
+static void request_span_fail(span *p, int status, const char *message)
 {
     char code[CODE_TEXT];
-    span_put_status(p, status);
     if (status < 500) return;
     (void)snprintf(code, sizeof code, "%d", status);
     span_fail(p, code, message);
@@ -147,7 +152,9 @@ static void span_end_by_wall(span *p)
 static void request_span_say_end(span *p, const run *r)
 {
     span_put_text(p, SPAN_RUN_OUTCOME, run_outcome_name(r)); /* before the message, which may be long */
-    request_span_answered(p, r->task.response.status ? r->task.response.status : 204, r->outcome_error);
+    int status = r->task.response.status ? r->task.response.status : 204;
+    if (!r->task.endpoint->function) span_put_status(p, status);
+    request_span_fail(p, status, r->outcome_error);
     span_end_by_wall(p);
 }
 
@@ -187,8 +194,9 @@ void plain_span_end(task *t, const plain_answered *is)
     t->trace->record = NULL;
     if (!p && (p = spool_begin_ended(task_tracer(t)->spool))) request_span_fill(p, t);
     if (!p) return;
+    span_put_status(p, is->status);
     if (is->status)
-        request_span_answered(p, is->status, is->problem);
+        request_span_fail(p, is->status, is->problem);
     else if (is->problem)
         span_fail(p, "cut", is->problem);
     else

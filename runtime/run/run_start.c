@@ -110,7 +110,7 @@ run *run_find_slotless(home *h, const run_id *id)
 const run_refusal run_no_room = {"too many requests are in flight (--runs-max)", "1"};
 const run_refusal run_no_memory = {"out of memory", "1"};
 const run_refusal run_no_stack = {"no room for another coroutine", "1"};
-const run_refusal run_too_large = {"the request is too large for the memory a run may have", "1"};
+const run_refusal run_too_large = {"this is too large for the memory that a run may have (--run-state-max)", NULL};
 static const run_refusal run_queue_full = {"the journal cannot keep up (--journal-queue-max)", "1"};
 static const run_refusal run_not_writable = {RUN_NOT_DONE, RUN_RETRY_AFTER_JOURNAL};
 

@@ -133,6 +133,7 @@ typedef struct run_request {
     bool owns_headers, owns_body; /* they lie in the task's arena */
     const run_header *params;
     sw_bytes body;
+    sw_value input; /* of a function's run, of which all the other members are empty */
 } run_request;
 
 typedef struct run_response {

@@ -88,7 +88,7 @@ def program_routes():
     text = open(ROUTES, encoding="utf-8").read()
     found = re.findall(r'\{"([A-Z]+) (/_sw/[^"]*)", \w+, (DOOR_\w+)', text)
     assert found, "routes.c has another form than this test knows"
-    return {(method, re.sub(r":(\w+)", r"{\1}", path)) for method, path, door in found if door != "DOOR_PUBLIC"}
+    return {(method, re.sub(r"[:*](\w+)", r"{\1}", path)) for method, path, door in found if door != "DOOR_PUBLIC"}
 
 
 def test_routes():
@@ -380,6 +380,22 @@ def ask_start(server):
     refusals(server, "POST", "/_sw/runs", body=begins)
 
 
+def ask_functions(server):
+    path = "/_sw/functions/{name}"
+    started = server.ask("POST", path, 202, name="shop/restock", body='{"tea":[1,null]}')
+    found = server.await_run(started["runId"], lambda found: found["state"] == "succeeded")
+    if found.get("input") != {"tea": [1, None]} or "request" in found:
+        server.faults.append("what a function was given is not shown")
+    kinds = {it["endpoint"]: it["kind"] for it in server.ask("GET", "/_sw/endpoints", 200)["endpoints"]}
+    if kinds.get("shop/restock") != "function":
+        server.faults.append("it is not listed as a function")
+    server.ask("POST", path, 400, name="shop/restock", body="{")
+    server.ask("POST", path, 404, name="POST /nap", body="{}")
+    server.ask("POST", path, 413, name="shop/restock", body=f'"{"x" * 65536}"')
+    server.ask("POST", path, 403, who="ann", name="shop/restock", body="{}")
+    refusals(server, "POST", path, name="shop/restock", body="{}")
+
+
 def ask_settings(server):
     path, name = "/_sw/settings/{name}", "endpoint:POST /nap"
     server.ask("PUT", path, 200, name=name, body='{"value":{"stopped":true,"retryAfter":30}}')
@@ -395,7 +411,7 @@ def ask_settings(server):
     refusals(server, "GET", "/_sw/settings")
 
 
-ASK = [ask_start, ask_settings,
+ASK = [ask_start, ask_functions, ask_settings,
        ask_health, ask_metrics, ask_backup, ask_session, ask_feed, ask_runs, ask_bulk, ask_steering, ask_views]
 
 

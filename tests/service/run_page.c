@@ -130,12 +130,15 @@ static void on_print(sw_ctx *c)
     (void)sw_step_with(c, "print", fail_now, sw_nil(), &(sw_step_options){.retries = -1});
 }
 
+static sw_value on_restock(sw_ctx *c, sw_value input) { return sw_array(c, 1, input); }
+
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("pages");
     sw_route(app, "GET /busy", on_busy);
     sw_route(app, "GET /well", on_well);
     sw_route(app, "GET /silent", on_silent);
+    sw_function(app, "shop/restock", on_restock, NULL);
     sw_endpoint(app, "POST /orders/:shop", on_order, NULL);
     sw_endpoint(app, "POST /call", on_call, NULL);
     sw_endpoint(app, "POST /hold", on_hold, NULL);

@@ -139,9 +139,13 @@ static void test_hostile(void)
 /* However deep a value is nested, going over it takes no stack. */
 static void test_deep(void)
 {
-    char more[DEEP + 8] = "\x82\xa1" "a";
+    char more[DEEP + 8] = "\x82\xa1"
+                          "a";
     memset(more + 3, (char)0x91, DEEP);
-    memcpy(more + 3 + DEEP, "\xc0\xa1" "b\x05", 4);
+    memcpy(more + 3 + DEEP,
+           "\xc0\xa1"
+           "b\x05",
+           4);
     CHECK(!entry_more_find((entry_text){more, DEEP + 7}, "b").data); /* a number */
     CHECK_INT(entry_more_copy_small((entry_text){more, DEEP + 7}, 10, NULL), 4);
 }

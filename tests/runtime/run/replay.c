@@ -156,6 +156,30 @@ static void changing(sw_ctx *c)
     sw_reply_text(c, 200, "%" PRId64, step(c, "k3", n));
 }
 
+/* A function, which has its input again after each cut. */
+static sw_value job(sw_ctx *c, sw_value input)
+{
+    int64_t n = step(c, "j1", sw_as_int(sw_get(input, "n"), 0)), now = sw_now(c);
+    sw_group *g = sw_group_new(c);
+    sw_group_branch(g, "left", outer, sw_int(n));
+    sw_group_step(g, "beside", count_up, input_for(c, "beside", n));
+    sw_value all = sw_group_wait(g);
+    sw_sleep(c, "long nap", 60);
+    bool same = step(c, "j2", now) == now + 1;
+    return sw_map(c, "all", all, "same", sw_bool(same), "input", input);
+}
+
+/* Returns an input of so many levels, with what `job` reads in the outermost one. */
+static const char *job_body(int levels)
+{
+    static char body[1024];
+    size_t len = (size_t)sprintf(body, "{\"n\":4,\"deep\":");
+    for (int i = 1; i < levels; i++) body[len++] = '[';
+    for (int i = 1; i < levels; i++) body[len++] = ']';
+    strcpy(body + len, "}");
+    return body;
+}
+
 static const struct {
     const char *name, *route;
     sw_handler handler;
@@ -174,6 +198,7 @@ static int serve(int argc, char **argv)
     seen = share_memory(getenv("TALLY"), sizeof *seen);
     for (size_t i = 0; i < sizeof handlers / sizeof handlers[0]; i++)
         sw_endpoint(app, handlers[i].route, handlers[i].handler, NULL);
+    sw_function(app, "job", job, NULL);
     return sw_main(app, argc, argv);
 }
 
@@ -259,7 +284,7 @@ static const char *const *flags(const char *data)
 {
     static const char *all[16];
     const char *const list[] = {"--data",           data,  "--secret-file", secret_file, "--loops", "1",
-                                "--redirect-after", "60s", "--park-after",  "20ms",      NULL};
+                                "--redirect-after", "60s", "--park-after",  "20ms",      "--dev",   NULL};
     memcpy(all, list, sizeof list);
     return all;
 }
@@ -351,20 +376,32 @@ static void cut_at(const char *name, const run_id *id, const loaded *journal, si
     remove_tree(data);
 }
 
+/* Has a run begun, and waits for its answer. */
+static void ask(const served *s, const char *name, answer *first, run_id *id)
+{
+    char url[512], id_text[64] = "";
+    bool is_job = strncmp(name, "/_sw/", 5) == 0;
+    snprintf(url, sizeof url, "%s%s", s->address, name);
+    call("POST", url, NULL, is_job ? job_body(15) : "body", 0, first);
+    if (is_job) CHECK(first->status == 202 && sscanf(first->body, "{\"runId\":\"%63[^\"]\"", id_text) == 1);
+    if (!is_job) answer_header(first, "X-Run-Id", id_text, sizeof id_text);
+    CHECK(run_id_parse(id_text, strlen(id_text), id));
+    if (!is_job) return;
+    output_url(s, id, url, sizeof url);
+    call(NULL, url, NULL, NULL, 0, first);
+}
+
 /* What the handler answers when nothing happens to it, and its journal. */
 static loaded run_once(const char *name, answer *first, run_id *id)
 {
-    char data[128], url[512], id_text[64];
+    char data[128];
     served s;
     memset(seen, 0, sizeof *seen);
     make_data_folder(data);
     served_start(&s, flags(data));
-    snprintf(url, sizeof url, "%s%s", s.address, name);
-    call("POST", url, NULL, "body", 0, first);
+    ask(&s, name, first, id);
     CHECK_INT(served_stop(&s, SIGTERM), 0);
     CHECK(first->status == 200 || first->status == 201 || (first->status == 500 && strstr(name, "failed")));
-    answer_header(first, "X-Run-Id", id_text, sizeof id_text);
-    CHECK(run_id_parse(id_text, strlen(id_text), id));
     loaded journal = read_journal(data, id);
     remove_tree(data);
     return journal;
@@ -451,6 +488,8 @@ static void test_sleeping(void) { check_handler(handlers[4].name); }
 static void test_values(void) { check_handler(handlers[5].name); }
 static void test_each(void) { check_handler(handlers[6].name); }
 
+static void test_job(void) { check_handler("/_sw/functions/job"); }
+
 static const check_case cases[] = {{"a sequence of steps", test_sequential},
                                    {"branches in branches", test_branches},
                                    {"steps that fail and are retried", test_failing},
@@ -458,6 +497,7 @@ static const check_case cases[] = {{"a sequence of steps", test_sequential},
                                    {"sleeps, short and parked", test_sleeping},
                                    {"recorded values and chunks", test_values},
                                    {"sw_each", test_each},
+                                   {"a function, which has its input again", test_job},
                                    {"code that has changed", test_changed_code}};
 
 static void make_files(void)
