@@ -137,9 +137,10 @@ const flag library_flags[] = {
      "the proxy of the environment refuses addresses that are not public: SW_PUBLIC calls may go through it",
      SWITCH_AT(proxy_guards), 0, 0},
     {"prove", FLAG_TEXT, "REQUEST", NULL,
-     "do not serve: make this request (\"POST /orders\"), crash it at every point, print what it does not survive",
+     "do not serve: make this request (\"POST /orders\"), or start this function (\"orders/ship\"), crash it at every "
+     "point, print what it does not survive",
      TEXT_AT(prove), 0, 0},
-    {"prove-body", FLAG_TEXT, "DATA|@FILE", NULL, "its body; also -d", TEXT_AT(prove_body), 0, 0},
+    {"prove-body", FLAG_TEXT, "DATA|@FILE", NULL, "its body, or input; also -d", TEXT_AT(prove_body), 0, 0},
     {"prove-header", FLAG_LIST, "HEADER", NULL, "a header of it, \"Name: value\"; as many as are given; also -H",
      LIST_AT(prove_headers), 0, 0},
     {"prove-repeatable", FLAG_TEXT, "STEPS", NULL,

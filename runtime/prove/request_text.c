@@ -10,6 +10,8 @@
 #include "http/rfc_token.h"
 #include "runtime/process/app.h"
 
+enum { FUNCTION_TARGET_MAX = 256 };
+
 /* ---- Which endpoint ---- */
 
 static bool request_check_endpoint(const sw_app *app, http_text method, http_text path, char *error, size_t error_size)
@@ -30,10 +32,23 @@ static bool request_check_endpoint(const sw_app *app, http_text method, http_tex
     return false;
 }
 
+bool request_is_of_function(const sw_app *app)
+{
+    const endpoint *e = app_endpoint(app, app->opt.prove, strlen(app->opt.prove));
+    return e && e->function;
+}
+
 /* Splits "METHOD /path?query" and checks that it names a durable endpoint. */
 static bool request_split(const sw_app *app, http_text *method, http_text *target, char *error, size_t error_size)
 {
     const char *text = app->opt.prove, *space = strchr(text, ' ');
+    if (!space && *text && *text != '/') {
+        (void)snprintf(error, error_size,
+                       "--prove \"%s\": the program has no such function; a request is a method and a path, as "
+                       "\"POST /orders?express=1\"",
+                       text);
+        return false;
+    }
     bool ok = space && space > text && space[1] == '/' && is_rfc_token(text, (size_t)(space - text));
     for (const char *p = ok ? space + 1 : ""; *p; p++) ok = ok && (unsigned char)*p > 0x20 && *p != 0x7f && *p != '#';
     if (!ok) {
@@ -116,19 +131,16 @@ static void request_print_head(FILE *to, const sw_options *o, http_text method, 
     (void)fprintf(to, "Connection: close\r\n\r\n");
 }
 
-char *request_text(const sw_app *app, size_t *len, char *error, size_t error_size)
+/* Writes a request with the body that is given: `line` is its method and target. NULL with a message: the body cannot
+ * be read, or there is no memory. */
+static char *request_write(const sw_options *o, const http_text line[2], size_t *len, char *error, size_t error_size)
 {
-    const sw_options *o = &app->opt;
-    http_text method, target;
-    assert(o->prove);
     size_t body_len = 0;
-    char *text = NULL;
-    if (!request_split(app, &method, &target, error, error_size) || !headers_check(o, error, error_size)) return NULL;
-    char *body = body_make(o, &body_len, error, error_size);
+    char *text = NULL, *body = body_make(o, &body_len, error, error_size);
     if (!body) return NULL;
     FILE *to = open_memstream(&text, len);
     if (to) {
-        request_print_head(to, o, method, target, body_len);
+        request_print_head(to, o, line[0], line[1], body_len);
         (void)fwrite(body, 1, body_len, to);
         bool ok = fclose(to) == 0;
         if (!ok) free(text);
@@ -137,4 +149,28 @@ char *request_text(const sw_app *app, size_t *len, char *error, size_t error_siz
     if (!text) (void)snprintf(error, error_size, "out of memory for the request");
     free(body);
     return text;
+}
+
+/* The request by which an operator begins a function. */
+static char *request_text_of_function(const sw_options *o, size_t *len, char *error, size_t error_size)
+{
+    char target[FUNCTION_TARGET_MAX];
+    if (o->prove_headers && *o->prove_headers) {
+        (void)snprintf(error, error_size, "--prove \"%s\": a function has no headers (--prove-header, -H)", o->prove);
+        return NULL;
+    }
+    int n = snprintf(target, sizeof target, "/_sw/functions/%s", o->prove);
+    assert(n > 0 && (size_t)n < sizeof target); /* a name that the program has */
+    const http_text line[2] = {{"POST", 4}, {target, (size_t)n}};
+    return request_write(o, line, len, error, error_size);
+}
+
+char *request_text(const sw_app *app, size_t *len, char *error, size_t error_size)
+{
+    const sw_options *o = &app->opt;
+    http_text line[2];
+    assert(o->prove);
+    if (request_is_of_function(app)) return request_text_of_function(o, len, error, error_size);
+    if (!request_split(app, &line[0], &line[1], error, error_size) || !headers_check(o, error, error_size)) return NULL;
+    return request_write(o, line, len, error, error_size);
 }

@@ -14,6 +14,7 @@
 #include "runtime/loop/loop.h"
 #include "runtime/process/app.h"
 #include "runtime/prove/execution.h"
+#include "runtime/prove/request_text.h"
 #include "runtime/recovery/crash.h"
 #include "storage/memory/memory.h"
 
@@ -179,6 +180,20 @@ static __attribute__((noreturn)) void client_wait_for_end(sw_app *app, client *c
 
 static void loop_main(void *arg) { loop_run(arg); }
 
+/* Has the only client, which is this process itself, be the operator who begins a function: at the only address that
+ * there is. */
+static void child_open_functions(sw_app *app)
+{
+    char why[ERROR_TEXT];
+    static const char route[] = "POST /_sw/functions/*name";
+    app->opt.dev = true;
+    if (app->opt.admin_on_public) return; /* it is there */
+    for (size_t i = 0; i < app->endpoint_count; i++) {
+        endpoint *e = app->endpoints[i];
+        if (strcmp(e->route, route) == 0 && !http_router_add(app->router, route, e, why, sizeof why)) child_broken(why);
+    }
+}
+
 static void child_prepare(sw_app *app)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
@@ -186,6 +201,7 @@ static void child_prepare(sw_app *app)
     overflow_install(crash_leave_record);
     const char *objection = app_begin(app);
     if (objection) child_broken(objection);
+    if (app->opt.prove && request_is_of_function(app)) child_open_functions(app);
     app->opt.no_resume = false; /* the environment's; the one run is there to go on */
     app->opt.heartbeat_ms = 0;  /* the only client needs none, and a month that passes at once would have many */
     app->control = -1;

@@ -182,6 +182,19 @@ def a_call_that_is_not_in_the_recording_is_named(upstream, temp):
 
 
 @test
+def a_function_is_proved_by_its_name(upstream, temp):
+    code, page, said = prove("good", "orders/deliver", "-d", '{"item":"lamp"}', upstream=upstream)
+    all_good(page[0] if page else said)
+    same(page[1:], ["mail      ok: key sent, not .sync"])
+    same(code, 0)
+    code, page, _ = prove("clock", "hourly", "-d", "{}")
+    same(code, 1)
+    said = [line for line in page if line.startswith("handler   differs at crash 1: the input of step")]
+    if not said or "time()" not in said[0]:
+        raise AssertionError(page)
+
+
+@test
 def the_clock_and_random_numbers_are_named(upstream, temp):
     code, page, _ = prove("clock", "POST /orders")
     same(
@@ -414,6 +427,19 @@ def wrong_input_is_refused(upstream, temp):
     same(
         refused("good", "POST /orders", "-d", "@" + temp + "/none"),
         f"good: --prove-body @{temp}/none: No such file or directory",
+    )
+    same(
+        refused("good", "orders/none"),
+        'good: --prove "orders/none": the program has no such function; a request is a method and a path, as '
+        '"POST /orders?express=1"',
+    )
+    same(
+        refused("good", "orders/deliver", "-H", "X-Tenant: 7"),
+        'good: --prove "orders/deliver": a function has no headers (--prove-header, -H)',
+    )
+    same(
+        refused("good", "orders/deliver", "-d", "{"),
+        'good: --prove "orders/deliver": the request began no run: HTTP/1.1 400 Bad Request',
     )
     same(refused("good", "POST /orders", "-H", "no header"), 'good: --prove-header "no header": must be "Name: value"')
     same(refused("good", "POST /orders", "-d"), "good: --prove-body needs a value: --prove-body DATA|@FILE")

@@ -50,6 +50,12 @@ static void on_daily(sw_ctx *c)
     sw_reply_json(c, 200, sw_step(c, id, save, sw_int(1)));
 }
 
+static sw_value by_the_hour(sw_ctx *c, sw_value input)
+{
+    sw_set(c, &input, "hour", sw_int((int64_t)time(NULL) / 3600 + (int64_t)time(NULL)));
+    return sw_step(c, "save", save, input);
+}
+
 int main(int argc, char **argv)
 {
     sw_app *app = sw_app_new("clock");
@@ -59,5 +65,6 @@ int main(int argc, char **argv)
     sw_endpoint(app, "POST /lottery", on_lottery, NULL);
     sw_endpoint(app, "POST /measured", on_measured, NULL);
     sw_endpoint(app, "POST /daily", on_daily, NULL);
+    sw_function(app, "hourly", by_the_hour, NULL);
     return sw_main(app, argc, argv);
 }

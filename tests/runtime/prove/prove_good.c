@@ -84,12 +84,23 @@ static void on_loan(sw_ctx *c)
     sw_reply_json(c, 200, sw_step_with(c, "lend", lend, n, &(sw_step_options){.retries = 2}));
 }
 
+/* A function: what is right in an endpoint is right in it. */
+static sw_value deliver(sw_ctx *c, sw_value order)
+{
+    int64_t at = sw_now(c);
+    sw_set(c, &order, "at", sw_int(at));
+    sw_value sent = sw_step(c, "mail", mail, order);
+    sw_sleep(c, "a day", 86400000);
+    return sw_map(c, "sent", sent, "number", sw_step(c, "number", number, sw_nil()));
+}
+
 int main(int argc, char **argv)
 {
     app = sw_app_new("good");
     sw_flag(app, "upstream", "URL", "http://127.0.0.1:1", "where it calls");
     sw_endpoint(app, "POST /orders", on_order, NULL);
     sw_endpoint(app, "POST /loans", on_loan, &(sw_endpoint_options){.on_exhausted = SW_STOP});
+    sw_function(app, "orders/deliver", deliver, NULL);
     sw_route(app, "GET /plain", on_plain);
     return sw_main(app, argc, argv);
 }
