@@ -1,5 +1,6 @@
 /* What the files of this backend share: the database as a whole (rocks.c), opening it (rocks_open.c), its tables
- * (rocks_tables.c), writing (rocks_write.c), reading (rocks_read.c, rocks_list.c), deleting (rocks_retention.c). */
+ * (rocks_tables.c), commits (rocks_write.c), other changes (rocks_change.c), reading (rocks_read.c, rocks_list.c),
+ * retention (rocks_retention.c). */
 #ifndef STORAGE_ROCKS_ROCKS_CORE_H
 #define STORAGE_ROCKS_ROCKS_CORE_H
 
@@ -117,6 +118,14 @@ void rocks_unlock_folder(rocks *r);
 bool rocks_put_meta(rocks *r, const char *name, store_bytes value, char *error, size_t error_size);
 /* Reads a row of `default`, cut to `size`. Returns its length; 0: there is none; -1, with a message: an error. */
 long rocks_get_meta(rocks *r, const char *name, void *value, size_t size, char *error, size_t error_size);
+
+/* ---- Changes that are no commits (rocks_change.c) ---- */
+
+/* Adds the deletion of what there is of the run, but its rows in `live` and `expiry`, to the batch. False: it could not
+ * be read. */
+bool rocks_batch_delete_run(rocks *r, rocksdb_writebatch_t *b, const run_id *id);
+/* Writes the batch, synced. False with a static message; the log has RocksDB's. */
+bool rocks_batch_write(rocks *r, rocksdb_writebatch_t *b, const char **error);
 
 /* ---- The database (rocks.c) ---- */
 

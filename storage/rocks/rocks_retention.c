@@ -1,142 +1,10 @@
-/* Deleting runs: one by its id, those whose time has come, the oldest when the store is too large. A round of retention
- * goes forward in each table and does not look back: deleted rows cost iterators time until they are compacted. */
+/* Deleting runs whose time has come, and the oldest when the store is too large. A round of retention goes forward in
+ * each table and does not look back: deleted rows cost iterators time until they are compacted. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "storage/rocks/rocks_core.h"
-
-/* ---- Batches ---- */
-
-/* Deletes the key of a run that is deleted, unless the key leads to another run by now. False: it cannot be read. */
-static bool batch_delete_key(rocks *r, rocksdb_writebatch_t *b, const run_id *id, const char *hash)
-{
-    char *why = NULL;
-    size_t len = 0;
-    char *row = rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_KEYS], hash, STORE_KEY_BYTES, &len, &why);
-    if (row && len == ROCKS_KEY_ROW_BYTES && memcmp(row, id->bytes, RUN_ID_BYTES) == 0)
-        rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_KEYS], hash, STORE_KEY_BYTES);
-    if (row) rocksdb_free(row);
-    if (!why) return true;
-    rocksdb_free(why);
-    return false;
-}
-
-/* Deletes a run of which a value is damaged: an iterator reads the values it passes, so this run's keys cannot be
- * listed, but it is known between which keys they lie. The range has to begin with the first one: see
- * storage/rocks/rocks_places.h. */
-static bool batch_delete_unread(rocks *r, rocksdb_writebatch_t *b, const run_id *id)
-{
-    uint8_t from[ROW_SEGMENT_KEY_BYTES], key[ROW_SEGMENT_KEY_BYTES], to[ROW_SEGMENT_KEY_BYTES + 1] = {0};
-    char *why = NULL;
-    size_t len = 0;
-    row_segment_key(from, id, 0);
-    row_segment_key(key, id, ROCKS_SEQ_KEY);
-    row_segment_key(to, id, UINT32_MAX); /* and a zero byte: behind the last key */
-    char *hash =
-        rocksdb_get_cf(r->db, r->reads, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)key, sizeof key, &len, &why);
-    bool ok = !why && (len != STORE_KEY_BYTES || batch_delete_key(r, b, id, hash));
-    if (hash) rocksdb_free(hash);
-    if (why) rocksdb_free(why);
-    rocksdb_writebatch_delete_range_cf(b, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)from, sizeof from,
-                                       (const char *)to, sizeof to);
-    return ok;
-}
-
-/* Adds the deletion of the run's segments and its key to the batch. False: they could not be read. */
-static bool batch_delete_run(rocks *r, rocksdb_writebatch_t *b, const run_id *id)
-{
-    uint8_t from[ROW_SEGMENT_KEY_BYTES];
-    const char *ignored = NULL;
-    bool ok = true;
-    row_segment_key(from, id, 0);
-    rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);
-    for (rocksdb_iter_seek(it, (const char *)from, sizeof from); ok && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
-        const uint8_t *at = rocks_key_of(it, ROW_SEGMENT_KEY_BYTES);
-        if (!at || memcmp(at, id->bytes, RUN_ID_BYTES) != 0) break;
-        rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)at, ROW_SEGMENT_KEY_BYTES);
-        if (row_segment_seq(at) != ROCKS_SEQ_KEY) continue;
-        size_t len = 0;
-        const char *hash = rocksdb_iter_value(it, &len);
-        ok = len == STORE_KEY_BYTES && batch_delete_key(r, b, id, hash);
-    }
-    return (rocks_iterated(it, &ignored) && ok) || batch_delete_unread(r, b, id);
-}
-
-static bool batch_write(rocks *r, const rocksdb_writeoptions_t *how, rocksdb_writebatch_t *b, const char **error)
-{
-    char *why = NULL;
-    rocksdb_write(r->db, how, b, &why);
-    if (!why) return true;
-    fprintf(stderr, "stepwell: journal: %s\n", why);
-    rocks_detect_damage(r, why);
-    rocksdb_free(why);
-    *error = "the journal could not be written (see the log)";
-    return false;
-}
-
-/* Ends with rocks_read_end; false with a message: the database is not open, or takes no writes. */
-static bool rocks_change_begin(rocks *r, const char **error)
-{
-    if (!rocks_read_begin(r, error)) return false;
-    if (!r->read_only) return true;
-    rocks_read_end(r);
-    *error = "the data folder takes no writes at present";
-    return false;
-}
-
-bool rocks_delete(backend *base, const run_id *id, const char **error)
-{
-    rocks *r = rocks_of(base);
-    if (!rocks_change_begin(r, error)) return false;
-    rocksdb_writebatch_t *b = rocksdb_writebatch_create();
-    bool ok = batch_delete_run(r, b, id);
-    if (!ok) *error = "the journal could not be read (see the log)";
-    rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_LIVE], (const char *)id->bytes, RUN_ID_BYTES);
-    ok = ok && batch_write(r, r->synced_writes, b, error);
-    rocksdb_writebatch_destroy(b);
-    rocks_read_end(r);
-    return ok;
-}
-
-bool rocks_write_rows(backend *base, const store_row *rows, const char **error)
-{
-    rocks *r = rocks_of(base);
-    uint8_t key[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX];
-    if (!rocks_change_begin(r, error)) return false;
-    rocksdb_writebatch_t *b = rocksdb_writebatch_create();
-    for (; rows; rows = rows->next) {
-        const rocks_named p = rocks_named_find(r, rows->table);
-        size_t len = rocks_named_key(&p, rows->key, key);
-        assert(p.family == r->tables[ROCKS_TABLE_META]); /* the journal thread alone makes families */
-        assert(rows->op != STORE_ROW_INSERT);
-        if (rows->op == STORE_ROW_DELETE)
-            rocksdb_writebatch_delete_cf(b, p.family, (const char *)key, len);
-        else
-            rocksdb_writebatch_put_cf(b, p.family, (const char *)key, len, rows->value.data, rows->value.len);
-    }
-    bool ok = batch_write(r, r->synced_writes, b, error);
-    rocksdb_writebatch_destroy(b);
-    rocks_read_end(r);
-    return ok;
-}
-
-bool rocks_drop_index(backend *base, const char **error)
-{
-    rocks *r = rocks_of(base);
-    if (!rocks_change_begin(r, error)) return false;
-    const rocks_named p = rocks_named_find(r, "index");
-    char behind[ROCKS_PREFIX_MAX];
-    assert(p.prefix_len > 0 && p.prefix[p.prefix_len - 1] == 0);
-    memcpy(behind, p.prefix, p.prefix_len);
-    behind[p.prefix_len - 1]++;
-    rocksdb_writebatch_t *b = rocksdb_writebatch_create();
-    rocksdb_writebatch_delete_range_cf(b, p.family, (const char *)p.prefix, p.prefix_len, behind, p.prefix_len);
-    bool ok = batch_write(r, r->synced_writes, b, error);
-    rocksdb_writebatch_destroy(b);
-    rocks_read_end(r);
-    return ok;
-}
 
 /* ---- By age ---- */
 
@@ -215,7 +83,7 @@ static long sweep_expired(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, b
             continue; /* it is being reopened: the next round sees whether it was */
         int before = rocksdb_writebatch_count(b);
         bool stays = run_is_live(r, r->reads, &id, &ok) || run_has_other_row(r, &id, at, &ok);
-        if (ok && !stays) ok = batch_delete_run(r, b, &id);
+        if (ok && !stays) ok = rocks_batch_delete_run(r, b, &id);
         bool deletes =
             rocksdb_writebatch_count(b) > before; /* else sweep_bytes has deleted the run, and left this row */
         if (deletes) backend_sweep_note(s, &id);
@@ -360,7 +228,7 @@ static long sweep_walk(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, size
         if (w.segments > 1 || (broken && !run_is_single(r, &m, &w.id)) || run_is_live(r, m.reads, &w.id, &ok) || !ok)
             continue;
         if (!run_is_doomed(r, &w.id, &ok) || run_has_other_row(r, &w.id, NULL, &ok) || !ok) continue;
-        ok = batch_delete_run(r, b, &w.id);
+        ok = rocks_batch_delete_run(r, b, &w.id);
         backend_sweep_note(s, &w.id);
         n++;
     }
@@ -384,7 +252,7 @@ long rocks_sweep_age(backend *base, backend_sweep *sweep, size_t limit)
     long own = sweep_expired(r, b, &next, BACKEND_EXPIRY_OWN, limit);
     long stores = own < 0 ? -1 : sweep_expired(r, b, &next, BACKEND_EXPIRY_STORE, limit);
     long single = stores < 0 ? -1 : sweep_walk(r, b, &next, limit);
-    bool ok = single >= 0 && (rocksdb_writebatch_count(b) == 0 || batch_write(r, r->synced_writes, b, &error));
+    bool ok = single >= 0 && (rocksdb_writebatch_count(b) == 0 || rocks_batch_write(r, b, &error));
     rocksdb_writebatch_destroy(b);
     rocks_claims_spare(&r->claims);
     rocks_read_end(r);
@@ -413,7 +281,7 @@ long rocks_sweep_bytes(backend *base, backend_sweep *sweep, uint64_t bytes, size
     for (; ok && *freed < bytes && seen < limit && walk_run(m.it, &w); seen++) {
         next.bytes_from = w.id;
         if (iterator_is_broken(m.it) || !run_is_doomed(r, &w.id, &ok)) continue;
-        ok = batch_delete_run(r, b, &w.id); /* the expiry row stays: it leads to nothing when its time comes */
+        ok = rocks_batch_delete_run(r, b, &w.id); /* the expiry row stays: it leads to nothing when its time comes */
         *freed += w.bytes;
         backend_sweep_note(&next, &w.id);
         n++;
@@ -422,7 +290,7 @@ long rocks_sweep_bytes(backend *base, backend_sweep *sweep, uint64_t bytes, size
     next.done = seen < limit && *freed < bytes;
     moment_end(r, &m);
     if (broken && step_over(r, &next.bytes_from, next.now_ms)) next.done = false;
-    ok = ok && (n == 0 || batch_write(r, r->synced_writes, b, &error));
+    ok = ok && (n == 0 || rocks_batch_write(r, b, &error));
     rocksdb_writebatch_destroy(b);
     rocks_claims_spare(&r->claims);
     rocks_read_end(r);
