@@ -107,8 +107,8 @@ typedef struct backend_ops {
     bool (*drop_index)(backend *b, const char **error);
     /* Writes some KiB, synced. False with a message. */
     bool (*try_write)(backend *b, char *error, size_t error_size);
-    /* Deletes the run with all of its rows but those of named tables; its key too, unless the key leads to another run.
-     * False with a message: nothing is deleted. */
+    /* Deletes the run with all of its rows; its key too, unless the key leads to another run. Of named tables only rows
+     * of KIN_TABLE go, its own and those that lead to it. False with a message: nothing is deleted. */
     bool (*delete_run)(backend *b, const run_id *id, const char **error);
 
     /* ---- Reading: what is committed ---- */

@@ -300,7 +300,8 @@ STORE_ASKS store_backup(store_port *p, const char *to,
                         void (*on_done)(void *arg, store_backup_result result, uint64_t bytes, const char *error),
                         void *arg);
 
-/* Deletes a run with all of its rows but those of named tables. Its row in the live table does not save it. */
+/* Deletes a run with all of its rows, of named tables only those of KIN_TABLE (storage/kin.h). Its row in the live
+ * table does not save it. */
 STORE_ASKS store_delete(store_port *p, const run_id *id, void (*on_deleted)(void *arg, const char *error), void *arg);
 
 /* ---- For metrics ---- */

@@ -2,6 +2,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "storage/kin.h"
 #include "storage/memory/memory_core.h"
 
 static bool row_is_of_run(const void *key, const run_id *id) { return memcmp(key, id->bytes, RUN_ID_BYTES) == 0; }
@@ -11,8 +12,22 @@ static bool run_is_live(const memory_disk *d, const run_id *id)
     return memory_get(&d->tables[MEMORY_LIVE], id->bytes, RUN_ID_BYTES) != NULL;
 }
 
+/* Adds the deletion of the rows by which the run and others lead to each other. */
+static void add_deletion_of_kin(memory_disk *d, memory_batch *b, const run_id *id)
+{
+    const memory_table *t = memory_table_of(d, KIN_TABLE);
+    uint8_t other[KIN_KEY_BYTES];
+    for (size_t i = t ? memory_seek(t, id->bytes, RUN_ID_BYTES) : 0;
+         t && i < t->count && row_is_of_run(t->rows[i].key, id); i++) {
+        const store_bytes key = {t->rows[i].key, t->rows[i].key_len};
+        unsigned number = (unsigned)(t - d->tables);
+        memory_batch_delete(b, number, key);
+        if (kin_key_turn(key, other)) memory_batch_delete(b, number, (store_bytes){other, sizeof other});
+    }
+}
+
 /* Adds the deletion of all of the run's rows to the batch. Returns how many bytes its segments have. */
-static size_t add_deletion(const memory_disk *d, memory_batch *b, const run_id *id)
+static size_t add_deletion(memory_disk *d, memory_batch *b, const run_id *id)
 {
     const memory_table *t = &d->tables[MEMORY_SEGMENTS], *keys = &d->tables[MEMORY_KEYS];
     size_t bytes = 0;
@@ -24,6 +39,7 @@ static size_t add_deletion(const memory_disk *d, memory_batch *b, const run_id *
         if (row_is_of_run(memory_value(&keys->rows[i]), id))
             memory_batch_delete(b, MEMORY_KEYS, (store_bytes){keys->rows[i].key, keys->rows[i].key_len});
     memory_batch_delete(b, MEMORY_LIVE, (store_bytes){id->bytes, RUN_ID_BYTES});
+    add_deletion_of_kin(d, b, id);
     return bytes;
 }
 
@@ -54,7 +70,7 @@ void memory_sweep_begin(backend_sweep *s, int64_t now_ms, int64_t store_ms)
 
 /* Deletes runs by their expiry rows of one kind. Does not store how far it has come: each row that it has looked at is
  * gone, or was not due. */
-static size_t sweep_kind(const memory_disk *d, memory_batch *b, backend_sweep *s, backend_expiry kind, size_t limit)
+static size_t sweep_kind(memory_disk *d, memory_batch *b, backend_sweep *s, backend_expiry kind, size_t limit)
 {
     const memory_table *t = &d->tables[MEMORY_EXPIRY];
     int64_t until_ms = kind == BACKEND_EXPIRY_OWN ? s->now_ms : s->older_than_ms;
