@@ -24,6 +24,7 @@ _stepwell() {
         case $noun:$verb in
         runs:) words="list show tail cancel stop release resume fork export $general" ;;
         runs:list) words="$filters --limit --before $general" ;;
+        runs:show) words="--before $general" ;;
         runs:stop) words="--text $general" ;;
         runs:resume) words="--timeout-ms $general" ;;
         runs:fork) words="--from-step --body --dry-run $general" ;;

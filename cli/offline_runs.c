@@ -6,8 +6,9 @@
 #include "cli/choice.h"
 #include "cli/offline.h"
 #include "runtime/base/json_reader.h"
-#include "runtime/observe/runs_json.h"
+#include "runtime/observe/forks_json.h"
 #include "storage/glance.h"
+#include "storage/kin.h"
 #include "storage/rocks/rocks.h"
 
 /* Takes over the text that the writer has made. */
@@ -73,17 +74,42 @@ cli_end offline_list(cli *c, offline_listing *asked)
     return end;
 }
 
+static void on_fork(void *arg, store_bytes key, store_bytes value)
+{
+    (void)value;
+    forks_take_row(arg, key);
+}
+
+/* Finds the run's forks, older than the run `before` unless that is NULL, and how they stand. */
+static void read_forks(backend *b, const run_id *run, const run_id *before, shown_forks *f)
+{
+    kin_bounds bounds;
+    const store_range range = kin_range(&bounds, run, KIN_FORK, before, FORKS_MAX);
+    f->has_older = b->ops->scan(b, &range, on_fork, f, &f->error) == BACKEND_SCAN_MORE;
+    for (size_t i = 0; i < f->count; i++) {
+        store_summary s = {.run = f->ids[i]};
+        glance_take(b, &s, FORKS_GLANCE_BYTES);
+        forks_take_run(f, i, NULL, &s);
+        glance_free(&s);
+    }
+}
+
 cli_end offline_run(cli *c, const char *id, cli_reply *out)
 {
     store_journal j;
     json_writer w;
     cli_end end;
+    run_id before;
+    shown_forks forks = {.count = 0};
+    const char *text = c->values[OPTION_BEFORE];
+    if (text && !run_id_parse(text, strlen(text), &before)) return cli_fail(CLI_USAGE, "--before is a run id");
     backend *b = offline_open(c->values[OPTION_DATA], &end);
     if (!b) return end;
     end = offline_load(b, id, &j);
     if (end == CLI_DONE) {
+        read_forks(b, &j.run, text ? &before : NULL, &forks);
         json_writer_init(&w, NULL);
-        runs_json_run(&w, NULL, &(run_page){.journal = &j});
+        runs_json_run(&w, NULL, &(run_page){.journal = &j, .forks = &forks});
         json_put_newline(&w);
         (void)read_back(c, &w, out);
     }

@@ -137,14 +137,30 @@ cli_end runs_list(cli *c)
 /* The document of a run, from the server or the folder. */
 static cli_end run_get(cli *c, const char *id, cli_reply *out)
 {
+    const char *before = c->values[OPTION_BEFORE];
     if (cli_has(c, OPTION_DATA)) return offline_run(c, id, out);
-    return client_get(c, cli_text(c, "/_sw/runs/%s", client_escape(c, id)), out);
+    const char *query = before ? cli_text(c, "?forks_before=%s", client_escape(c, before)) : "";
+    return client_get(c, cli_text(c, "/_sw/runs/%s%s", client_escape(c, id), query), out);
 }
 
 static void show_member(table *t, sw_value run, const char *name, const char *head)
 {
     const char *const cells[] = {head, view_text(t->c, sw_get(run, name), 0)};
     if (*cells[1]) table_add(t, cells);
+}
+
+/* The runs that were forked from it, the newest first. */
+static void show_forks(table *t, sw_value run)
+{
+    sw_value forks = sw_get(run, "forks");
+    for (size_t i = 0; i < sw_len(forks); i++) {
+        sw_value fork = sw_at(forks, i);
+        const char *id = view_text(t->c, sw_get(fork, "runId"), 0), *state = view_text(t->c, sw_get(fork, "state"), 0);
+        table_add(t, (const char *const[]){i == 0 ? "forks" : "", cli_text(t->c, "%s %s", id, state)});
+    }
+    const char *older = view_text(t->c, sw_get(run, "olderForks"), 0);
+    if (*older) table_add(t, (const char *const[]){"older forks", cli_text(t->c, "with --before %s", older)});
+    show_member(t, run, "forksUnread", "forks");
 }
 
 static void show_head(cli *c, sw_value run)
@@ -168,6 +184,7 @@ static void show_head(cli *c, sw_value run)
     table_add(&t, (const char *const[]){"state", state_of(c, run)});
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         show_member(&t, run, members[i].name, members[i].head);
+    show_forks(&t, run);
     const char *why = view_text(c, sw_get(sw_get(run, "why"), "text"), 0);
     if (*why) table_add(&t, (const char *const[]){"why", why});
     table_add(&t, (const char *const[]){"began", view_time(c, sw_get(run, "startedAt"))});

@@ -4,6 +4,7 @@
 
 #include "runtime/observe/detail_json.h"
 #include "runtime/observe/entry_json.h"
+#include "runtime/observe/forks_json.h"
 #include "runtime/run/begun.h"
 #include "runtime/run/stop.h"
 #include "runtime/stepwell.h"
@@ -154,6 +155,7 @@ static void put_run(json_writer *w, const sw_app *app, const store_summary *s, c
     if (of->ended.error.len) put_bytes(w, "error", of->ended.error);
     if (stop == STOP_NONE && !of->ended.kind && s->due_ms) json_put_int(w, "due", s->due_ms);
     put_begun(w, &of->started);
+    if (page) forks_json_put(w, page->forks);
     put_counts(w, s);
     put_remarks(w, &of->remarks);
     if (page) put_detail(w, s, stop, page);

@@ -28,8 +28,9 @@ shown_state runs_json_state(const sw_app *app, const store_summary *s);
 void runs_json_line(json_writer *w, const sw_app *app, const store_summary *s);
 /* What the page of a run is made of. */
 typedef struct run_page {
-    const store_journal *journal; /* whole */
-    const struct survey *now;     /* what the run is doing; NULL: its loop was not asked */
+    const store_journal *journal;    /* whole */
+    const struct survey *now;        /* what the run is doing; NULL: its loop was not asked */
+    const struct shown_forks *forks; /* see forks_json.h */
 } run_page;
 
 /* A run with its steps and entries, as the document. */

@@ -24,6 +24,7 @@
 #include "runtime/run/program.h"
 #include "runtime/run/reopen.h"
 #include "runtime/run/slot_core.h"
+#include "storage/kin.h"
 
 typedef struct forking {
     home *home;
@@ -41,7 +42,8 @@ typedef struct forking {
     void *arg;
     char *body; /* owned; NULL: none, or empty */
     size_t body_len;
-    msgpack_sbuffer entries; /* borrowed by the segment */
+    msgpack_sbuffer entries; /* borrowed by the segment, as `kin` */
+    kin_pair kin;
     store_segment segment;
 } forking;
 
@@ -220,12 +222,14 @@ static void fork_write(forking *q)
         return;
     }
     slot_post(h, s, SLOT_ON_REOPENING);
+    kin_pair_fill(&q->kin, &q->source, KIN_FORK, &q->fork);
     q->segment = (store_segment){.run = q->fork,
                                  .live = STORE_LIVE_SET,
                                  .retain_ms = -1,
                                  .data = q->entries.data,
                                  .len = q->entries.size,
                                  .key = q->has_key ? &q->key : NULL,
+                                 .rows = q->kin.rows,
                                  .tag = FORK_TAG};
     home_send(h, &q->segment);
 }

@@ -181,6 +181,28 @@ def lists():
             expect(1, "runs", "list", env=p.env, out=full)
 
 
+@case("a run names its forks, also in its folder")
+def forks():
+    def check(env, *where):
+        shown = expect(0, "runs", "show", run, *where, env=env)[0]
+        assert re.findall(r"([0-9A-Z]{26}) succeeded$", shown, re.M) == made[::-1], shown
+        older = expect(0, "runs", "show", run, "--before", made[1], *where, env=env)[0]
+        assert re.findall(r"^forks +([0-9A-Z]{26}) succeeded$", older, re.M) == made[:1], older
+        document = json.loads(expect(0, "runs", "show", run, "--json", *where, env=env)[0])
+        assert [fork["runId"] for fork in document["forks"]] == made[::-1], document
+
+    with Program("forks") as p:
+        run, other = p.ask("/work?customer=c"), p.ask("/work?customer=d")
+        made = [json.loads(p.run("runs", "fork", run, "--json"))["runId"] for _ in range(3)]
+        for fork in made:
+            p.until(fork, "succeeded")
+        assert "forks" not in p.run("runs", "show", other)
+        check(p.env)
+        assert "400" in expect(1, "runs", "show", run, "--before", "no", env=p.env)[1]
+    check({}, "--data", p.data)
+    assert "--before" in expect(2, "runs", "show", run, "--before", "no", "--data", p.data)[1]
+
+
 @case("no text of a run reaches the terminal as it is")
 def hostile():
     with Program("hostile") as p:

@@ -506,11 +506,108 @@ static void its_key_is_for_one_of_many(void)
     stop();
 }
 
+/* ---- How its run leads to it ---- */
+
+enum { FORKS = 53, PAGE_FORKS = 50 };
+
+/* Asks for the page of `id`, with a query. Returns how many forks it names, whose ids are in `to`. */
+static int forks_named(const char *query, char to[FORKS][32])
+{
+    char path[128];
+    int n = 0;
+    snprintf(path, sizeof path, "/_sw/runs/%s%s", id, query);
+    call(NULL, server_url(path), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 200);
+    const char *at = strstr(a.body, "\"forks\":["), *end = at ? strchr(at, ']') : NULL;
+    while (end && (at = strstr(at, "\"runId\":\"")) && at < end) {
+        CHECK(n < FORKS);
+        at += strlen("\"runId\":\"");
+        snprintf(to[n++], 32, "%.26s", at);
+    }
+    return n;
+}
+
+static void check_pages(char expected[FORKS][32])
+{
+    char named[FORKS][32], query[64];
+    CHECK_INT(forks_named("", named), PAGE_FORKS);
+    for (int i = 0; i < PAGE_FORKS; i++) CHECK_STR(named[i], expected[FORKS - 1 - i]); /* the newest first */
+    const char *older = strstr(a.body, "\"olderForks\":\"");
+    CHECK(older);
+    snprintf(query, sizeof query, "?forks_before=%.26s", older + strlen("\"olderForks\":\""));
+    CHECK_INT(forks_named(query, named), FORKS - PAGE_FORKS);
+    for (int i = 0; i < FORKS - PAGE_FORKS; i++) CHECK_STR(named[i], expected[FORKS - PAGE_FORKS - 1 - i]);
+    CHECK(!strstr(a.body, "\"olderForks\":"));
+}
+
+static void its_run_names_it(void)
+{
+    static char forks[FORKS][32], none[FORKS][32];
+    char path[128], of[32];
+    in_folder("named");
+    start();
+    run_to_end("/echo", "x", NULL);
+    CHECK_INT(forks_named("", none), 0);
+    for (int i = 0; i < FORKS; i++) {
+        fork_with("{}", 202);
+        snprintf(forks[i], sizeof forks[i], "%s", made);
+        check_output(200, "no key|x");
+    }
+    check_pages(forks);
+    check_says("\"state\":\"succeeded\"");
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    start_with("1", NULL, NULL);
+    check_pages(forks);
+    snprintf(path, sizeof path, "/_sw/runs/%s?forks_before=no", id);
+    call(NULL, server_url(path), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 400);
+    check_says("\\\"forks_before\\\" is a run id");
+    snprintf(of, sizeof of, "%s", id);
+    snprintf(id, sizeof id, "%s", forks[0]); /* a fork of a fork is the fork's alone */
+    fork_with("{}", 202);
+    CHECK_INT(forks_named("", none), 1);
+    CHECK_STR(none[0], made);
+    snprintf(id, sizeof id, "%s", of);
+    check_pages(forks);
+    stop();
+}
+
+/* Its run goes on for longer than the fork is kept. */
+static void its_run_forgets_it(void)
+{
+    static char none[FORKS][32];
+    char path[128];
+    in_folder("forgotten");
+    start_with("2", "--retain", "1s");
+    seen->mended = true;
+    server_begin("POST", "/echo", output, sizeof output);
+    snprintf(id, sizeof id, "%.26s", strstr(output, "/runs/") + 6);
+    snprintf(path, sizeof path, "/_sw/runs/%s", id);
+    do {
+        usleep(10000);
+        call(NULL, server_url(path), NULL, NULL, 0, &a);
+    } while (!strstr(a.body, "\"state\":\"sleeping\"")); /* it has asked how long */
+    seen->mended = false;
+    for (int i = 0; i < 2; i++) fork_with("{\"body\":\"soon over\"}", 202);
+    snprintf(path, sizeof path, "/_sw/runs/%s", made);
+    do {
+        usleep(10000);
+        call(NULL, server_url(path), NULL, NULL, 0, &a);
+    } while (a.status == 200);
+    while (forks_named("", none) > 0) usleep(10000); /* the one before */
+    CHECK(!strstr(a.body, "\"olderForks\":"));
+    snprintf(path, sizeof path, "/_sw/runs/%s", id);
+    call("DELETE", server_url(path), NULL, NULL, 0, &a);
+    stop();
+}
+
 static const check_case cases[] = {
     {"from each step exactly what the plan says", from_each_step_exactly_what_the_plan_says},
     {"a failed run is forked from where it failed", a_failed_run_is_forked_from_where_it_failed},
     {"its body is another, and its key is not copied", its_body_is_another_and_its_key_is_not_copied},
     {"what its steps have said is said of it", what_its_steps_have_said_is_said_of_it},
+    {"its run names it, page by page", its_run_names_it},
+    {"its run names it no more when retention has deleted it", its_run_forgets_it},
     {"its key finds it again", its_key_finds_it_again},
     {"its key outlives the run that was forked", its_key_outlives_the_other_run},
     {"its key is for one of many", its_key_is_for_one_of_many},

@@ -355,6 +355,8 @@ def ask_steering(server):
     server.ask("POST", "/_sw/runs/{id}/fork", 200, id=nap, body='{"dryRun":true}')
     server.ask("POST", "/_sw/runs/{id}/fork", 202, id=nap, body="{}")
     server.ask("POST", "/_sw/runs/{id}/fork", 400, id=nap, body='{"from":17}')
+    assert len(server.ask("GET", "/_sw/runs/{id}", 200, id=nap)["forks"]) == 1
+    server.ask("GET", "/_sw/runs/{id}", 400, id=nap, query="forks_before=17")
     server.ask("POST", "/_sw/runs/{id}/fork", 404, id=NEVER)
     server.ask("DELETE", "/_sw/runs/{id}", 200, id=nap)
     server.ask("POST", "/_sw/runs/{id}/resume", 202, id=nap)
