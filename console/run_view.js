@@ -4,6 +4,7 @@ import { ask, followWhileSeen } from "./api.js";
 import { SteerDialog } from "./dialogs.js";
 import { ExchangeView } from "./exchange_view.js";
 import { ForkDialog } from "./fork.js";
+import { Forks, hasForks } from "./forks.js";
 import { JournalView } from "./journal_view.js";
 import { Link, State, Time, Trouble, copy, download, html, useAnswer, useClock, useFocus } from "./parts.js";
 import { go } from "./place.js";
@@ -52,7 +53,7 @@ function Why({ run, now }) {
 const Fact = ({ name, children }) => (children == null || children === "" || children === false ? null
   : html`<div><dt>${name}</dt><dd>${children}</dd></div>`);
 
-function Facts({ run, now }) {
+function Facts({ run, now, tell }) {
   const labels = Object.entries(run.labels ?? {});
   return html`
     <dl class="facts">
@@ -68,6 +69,7 @@ function Facts({ run, now }) {
       <${Fact} name="version">${run.version}<//>
       <${Fact} name="reopened">${run.reopened ? plural(run.reopened, "time") : null}<//>
       <${Fact} name="forked from">${run.forkedFrom && html`<${Link} to=${{ run: run.forkedFrom }}><code>${run.forkedFrom}</code><//>`}<//>
+      <${Fact} name="forks">${hasForks(run) && html`<${Forks} run=${run} tell=${tell} />`}<//>
       <${Fact} name="status">${run.status != null && html`<span id="run-status">${inWords(run.status)}</span>`}<//>
       <${Fact} name="usage">${run.usage != null && html`<span id="run-usage">${inWords(run.usage)}</span>`}<//>
       <${Fact} name="labels">${labels.length > 0 && labels.map(([name, value]) => html`<span class="label">${name}: ${String(value)}</span> `)}<//>
@@ -140,7 +142,7 @@ export function RunView({ place, onRefusal, tell }) {
       <${Damage} run=${run} />
       <${Why} run=${run} now=${now} />
       <${Actions} run=${run} open=${setOpen} tell=${tell} />
-      <${Facts} run=${run} now=${now} />
+      <${Facts} run=${run} now=${now} tell=${tell} />
       <${Tabs} tab=${tab} set=${setTab} />
       <div id="tab-panel" role="tabpanel" aria-labelledby=${`tab-${tab}`}>
         ${tab === "steps" && html`<${Steps} run=${run} now=${now} place=${place} fork=${fork} />`}

@@ -261,6 +261,7 @@ test('a fork by keys alone: a dry run says what is done again, and just that is 
   await page.click('.facts a');
   await page.waitForFunction((old) => location.search.includes(old), id);
   assert.notEqual(fork, id);
+  await page.waitForSelector(`#forks a >> text=${fork}`);
 
   await page.click('#do-fork');
   await page.check('#fork-change');
