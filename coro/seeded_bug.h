@@ -68,6 +68,7 @@
     X(REOPEN_NONE, "a run that is reopened keeps the failures that ended it")                                          \
     X(FORK_DROPS, "a fork lacks the results of the steps that it says it has copied")                                  \
     X(FORK_KEEPS, "a fork keeps the failures that ended its original")                                                 \
+    X(FORK_UNLINKED, "a fork is written without the row by which its original leads to it")                            \
     X(EACH_GOES_ON, "an element of sw_each begins after another has failed for good")                                  \
     X(TOLERATE_NONE, "a group whose failures are to be tolerated fails")                                               \
     X(SHORT_FAILS, "a handler for which there is no memory fails for good")                                            \

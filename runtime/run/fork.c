@@ -229,7 +229,7 @@ static void fork_write(forking *q)
                                  .data = q->entries.data,
                                  .len = q->entries.size,
                                  .key = q->has_key ? &q->key : NULL,
-                                 .rows = q->kin.rows,
+                                 .rows = BUG(FORK_UNLINKED) ? NULL : q->kin.rows,
                                  .tag = FORK_TAG};
     home_send(h, &q->segment);
 }

@@ -212,6 +212,7 @@ static void note_run(client *c)
     c->stops_seen = r ? r->stops : 0;
     c->releases_before = r ? r->releases : 0;
     c->entries_before = r ? r->entries : 0;
+    c->forks_before = r ? forked_count(r) : 0;
     c->asked_ns = w->steady_ns;
     c->reopened_before = r ? r->reopened : 0;
     c->ended_before = r && r->ended && r->outcome != ENTRY_SUCCEEDED;

@@ -28,6 +28,7 @@ static const char *const meetings[MEETINGS] = {
     [MET_FORK_AGAIN] = "forks of requests that were sent again",
     [MET_FORK_DONE] = "forks that have succeeded",
     [MET_FORK_SAME] = "forks with the answer of their original",
+    [MET_FORK_NAMED] = "pages of runs that name their forks",
     [MET_SHUT] = "stops of endpoints",
     [MET_SHUT_REFUSED] = "requests that these have refused",
     [MET_PATCH_OLD] = "answers of sw_patch for the old way",

@@ -6,9 +6,11 @@
 #include "storage/find.h"
 #include "storage/glance.h"
 #include "storage/index_core.h"
+#include "storage/kin.h"
 #include "storage/memory/memory_core.h"
 #include "storage/store_by_hand.h"
 #include "storage/store_core.h"
+#include "tests/simulation/forked.h"
 #include "tests/simulation/heap.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
@@ -161,6 +163,7 @@ backend *disk_open(void)
         w->runs[i].released_here = false; /* what a commit of unknown outcome has left was the last process's */
     }
     shut_found(memory_table_of(w->disk, "settings"));
+    forked_found(memory_table_of(w->disk, KIN_TABLE));
     world_note("the disk has %ld runs and %zu letters", n, disk_rows("inbox"));
     return b;
 }

@@ -5,6 +5,8 @@
 #include <string.h>
 
 #include "runtime/run/step_key.h"
+#include "storage/kin.h"
+#include "storage/memory/memory_core.h"
 #include "tests/simulation/client_core.h"
 #include "tests/simulation/disk.h"
 #include "tests/simulation/forked_order.h"
@@ -529,6 +531,56 @@ void forked_compare(const run_record *r, const char *data, size_t len)
     if (is_calm) compare_told(&c, entries);
     look_at_order(c.source, a, &c.copied, is_calm);
     free(c.journal.data);
+}
+
+/* ---- How its original leads to it ---- */
+
+unsigned forked_count(const run_record *r)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < w->run_count; i++) n += w->runs[i].is_fork && w->runs[i].origin == number(r);
+    return n;
+}
+
+static void look_for_rows(const memory_table *kin, const run_record *r)
+{
+    run_id fork, source;
+    kin_pair pair;
+    if (!run_id_parse(r->id, RUN_ID_TEXT, &fork) || !run_id_parse(origin_of(r)->id, RUN_ID_TEXT, &source)) abort();
+    kin_pair_fill(&pair, &source, KIN_FORK, &fork);
+    bool leads = kin && memory_get(kin, pair.keys[0], KIN_KEY_BYTES),
+         back = kin && memory_get(kin, pair.keys[1], KIN_KEY_BYTES);
+    PROMISE("kin", leads && back, "run %d is a fork of run %d, and the disk has no row that leads %s", number(r),
+            r->origin, leads ? "back" : "to it");
+}
+
+void forked_found(const memory_table *kin)
+{
+    size_t forks = 0;
+    for (unsigned i = 0; i < w->run_count; i++) {
+        if (!w->runs[i].is_fork) continue;
+        look_for_rows(kin, &w->runs[i]);
+        forks++;
+    }
+    PROMISE("kin", (kin ? kin->count : 0) == 2 * forks, "there are %zu forks, and %zu rows of kin", forks,
+            kin ? kin->count : 0);
+}
+
+void forked_page_told(const client *c, const run_record *r)
+{
+    static const char run[] = "\"runId\":\"";
+    const char *at = strstr(c->answer, "\"forks\":["), *end = at ? strchr(at, ']') : NULL;
+    unsigned named = 0;
+    for (char id[RUN_TEXT]; end && (at = strstr(at, run)) && at < end; named++) {
+        at += strlen(run);
+        (void)snprintf(id, sizeof id, "%.26s", at);
+        const run_record *fork = world_run(id);
+        PROMISE("kin", fork && fork->is_fork && fork->origin == number(r), "the page of run %d names %s as a fork",
+                number(r), id);
+    }
+    PROMISE("kin", named >= c->forks_before || strstr(c->answer, "\"forksUnread\":"),
+            "run %d had %u forks, and its page names %u", number(r), c->forks_before, named);
+    w->met[MET_FORK_NAMED] += named > 0;
 }
 
 /* ---- The rest ---- */

@@ -6,6 +6,8 @@
 #include "storage/entry.h"
 #include "tests/simulation/world.h"
 
+struct memory_table;
+
 enum { FORKED_BODY_MAX = 160 };
 
 /* ---- Asking ---- */
@@ -37,6 +39,15 @@ void forked_compare(const run_record *r, const char *data, size_t len);
 void forked_note(run_record *r, const entry *e);
 /* The run has ended. */
 void forked_ended(const run_record *r);
+
+/* ---- How its original leads to it ---- */
+
+/* Forks of it on disk. */
+unsigned forked_count(const run_record *r);
+/* The rows of the table `kin` as a process finds them; NULL: there is no table. */
+void forked_found(const struct memory_table *kin);
+/* What the page of the run names as its forks. */
+void forked_page_told(const client *c, const run_record *r);
 
 /* ---- What a fork has copied ---- */
 

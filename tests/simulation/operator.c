@@ -137,6 +137,7 @@ static void page_told(const client *c, run_record *r)
 {
     promise_page(c, r, c->answer, c->answer_len);
     reasons_told(c, r, c->answer);
+    forked_page_told(c, r);
 }
 
 /* Who has heard what a fork would be may want it, and may not wait for the answer. */

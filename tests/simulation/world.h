@@ -277,6 +277,7 @@ typedef struct client {
     unsigned stops_seen, releases_before; /* its stops, standing or not, and its releases, then */
     int64_t asked_ns;                     /* when it sent its request */
     uint32_t entries_before;              /* of its run on disk, then */
+    unsigned forks_before;                /* of its run on disk, then */
     unsigned reopened_before;             /* how often its run had been reopened, then */
     bool ended_before;                    /* its run had failed or was cancelled, then */
     unsigned steers;                      /* how often it still wants to release its run */
@@ -392,6 +393,7 @@ typedef enum meeting {
     MET_FORK_AGAIN,     /* a request with a key that was sent again named one */
     MET_FORK_DONE,      /* a fork succeeded */
     MET_FORK_SAME,      /* with the answer of its original */
+    MET_FORK_NAMED,     /* the page of its original named one */
     MET_SHUT,           /* an endpoint was stopped */
     MET_SHUT_REFUSED,   /* and a client was refused */
     MET_PATCH_OLD,      /* sw_patch sent a run the old way */
