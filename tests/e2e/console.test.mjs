@@ -149,7 +149,7 @@ test('the feed tells a tab that is seen, and one that is not holds no connection
   const page = await open(t, service);
   const id = await service.begin('/sleep');
   await stateIn(page, id, 'sleeping');
-  const isFeed = (r) => r.url().endsWith('/_sw/feed');
+  const isFeed = (r) => r.url().includes('/_sw/feed?');
   const show = (hidden) =>
     page.evaluate((is) => {
       Object.defineProperty(document, 'hidden', { value: is, configurable: true });
