@@ -35,7 +35,8 @@ static const struct {
     [OPTION_PER_SECOND] = {"per-second", "N", "runs a second"},
     [OPTION_MAX] = {"max", "N", "at most so many runs"},
     [OPTION_YES] = {"yes", NULL, "do not ask"},
-    [OPTION_OUTPUT] = {"output", "FILE", "write to this file"}};
+    [OPTION_OUTPUT] = {"output", "FILE", "write to this file"},
+    [OPTION_KEY] = {"key", "TEXT", "Idempotency-Key: asked again, it is the same run"}};
 
 static const unsigned everywhere = OPTION_BIT(OPTION_URL) | OPTION_BIT(OPTION_TOKEN_FILE) | OPTION_BIT(OPTION_DATA) |
                                    OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_HELP) | OPTION_BIT(OPTION_VERSION);

@@ -47,6 +47,7 @@ typedef enum cli_option {
     OPTION_MAX,
     OPTION_YES,
     OPTION_OUTPUT,
+    OPTION_KEY,
     CLI_OPTIONS
 } cli_option;
 
@@ -107,6 +108,8 @@ cli_end runs_release(cli *c);
 cli_end runs_resume(cli *c);
 cli_end runs_fork(cli *c);
 cli_end bulk_start(cli *c);
+cli_end functions_list(cli *c);
+cli_end functions_start(cli *c);
 cli_end stats_show(cli *c);
 cli_end settings_list(cli *c);
 cli_end settings_set(cli *c);

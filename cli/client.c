@@ -166,6 +166,7 @@ static void set_address(CURL *h, cli *c, const char *path)
 
 typedef struct asking {
     const char *method, *path, *body;
+    const char *key; /* NULL: none */
     long timeout_ms; /* 0: none */
     bool is_patient;
 } asking;
@@ -197,6 +198,7 @@ static const char *ask_once(cli *c, const asking *q, arriving *into, long *statu
     CURL *h = make_handle(&one, q, into);
     struct curl_slist *headers = curl_slist_append(NULL, q->body ? "Content-Type: application/json" : "Content-Type:");
     if (into->on_line) headers = curl_slist_append(headers, "Accept: text/event-stream");
+    if (q->key) headers = curl_slist_append(headers, cli_text(&one, "Idempotency-Key: %s", q->key));
     if (*token_header) headers = curl_slist_append(headers, token_header);
     cli_must(headers);
     *into->why = 0;
@@ -258,6 +260,13 @@ static cli_end call(cli *c, const asking *q, cli_reply *out)
 cli_end client_call(cli *c, const char *method, const char *path, const char *body, cli_reply *out)
 {
     return call(c, &(asking){.method = method, .path = path, .body = body, .timeout_ms = SHORT_MS}, out);
+}
+
+cli_end client_ask(cli *c, const client_request *q, cli_reply *out)
+{
+    return call(c,
+                &(asking){.method = q->method, .path = q->path, .body = q->body, .key = q->key, .timeout_ms = SHORT_MS},
+                out);
 }
 
 cli_end client_call_long(cli *c, const char *method, const char *path, cli_reply *out)

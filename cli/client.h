@@ -14,6 +14,14 @@ typedef struct cli_reply {
     sw_value json; /* nil: it is none */
 } cli_reply;
 
+typedef struct client_request {
+    const char *method, *path;
+    const char *body; /* JSON; NULL: none */
+    const char *key;  /* its Idempotency-Key; NULL: none */
+} client_request;
+
+/* Makes a request. CLI_DONE: there is a response, whatever its status. Else that was said. */
+cli_end client_ask(cli *c, const client_request *q, cli_reply *out);
 /* Makes a request; `body` NULL: none. CLI_DONE: there is a response, whatever its status. Else that was said. */
 cli_end client_call(cli *c, const char *method, const char *path, const char *body, cli_reply *out);
 cli_end client_call_long(cli *c, const char *method, const char *path, cli_reply *out);

@@ -19,7 +19,7 @@ _stepwell() {
     local filters="--state --endpoint --run-version --label --id --error --step --kind --from --to"
     local words=
     if [ -z "$noun" ]; then
-        words="runs bulk stats settings journal backup restore doctor $general"
+        words="runs bulk functions stats settings journal backup restore doctor $general"
     else
         case $noun:$verb in
         runs:) words="list show tail cancel stop release resume fork export $general" ;;
@@ -31,6 +31,8 @@ _stepwell() {
         runs:export | journal:dump) words="--output $general" ;;
         bulk:) words="cancel stop release resume" ;;
         bulk:*) words="$filters --dry-run --per-second --max --yes $general" ;;
+        functions:) words="list start $general" ;;
+        functions:start) words="--key $general" ;;
         settings:) words="list set delete $general" ;;
         journal:) words="dump verify $general" ;;
         restore:* | backup:*) mapfile -t COMPREPLY < <(compgen -d -- "$word"); [[ $word == -* ]] || return ;;&

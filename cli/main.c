@@ -27,6 +27,9 @@ const command commands[] = {
      FILTERS | OPTION_BIT(OPTION_DRY_RUN) | OPTION_BIT(OPTION_PER_SECOND) | OPTION_BIT(OPTION_MAX) |
          OPTION_BIT(OPTION_YES),
      bulk_start, "cancel, stop, release or resume many"},
+    {"functions", "list", "", 0, 0, 0, functions_list, "what the program does without a request"},
+    {"functions", "start", "NAME [JSON]", 1, 2, OPTION_BIT(OPTION_KEY), functions_start,
+     "begins a run with this input"},
     {"stats", NULL, "", 0, 0, 0, stats_show, "how much there is"},
     {"settings", "list", "", 0, 0, 0, settings_list, "what was set at runtime"},
     {"settings", "set", "NAME JSON", 2, 2, 0, settings_set, "sets it until it is deleted"},

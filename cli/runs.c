@@ -184,6 +184,8 @@ static void show_head(cli *c, sw_value run)
     table_add(&t, (const char *const[]){"state", state_of(c, run)});
     for (size_t i = 0; i < sizeof members / sizeof *members; i++)
         show_member(&t, run, members[i].name, members[i].head);
+    sw_value input = sw_get(run, "input");
+    if (!sw_is_nil(input)) table_add(&t, (const char *const[]){"input", view_text(c, input, WHAT_COLUMNS)});
     show_forks(&t, run);
     const char *why = view_text(c, sw_get(sw_get(run, "why"), "text"), 0);
     if (*why) table_add(&t, (const char *const[]){"why", why});

@@ -399,6 +399,27 @@ def settings():
         assert status() == 500 and len(p.run("settings", "list").splitlines()) == 1
 
 
+@case("functions are listed and started, once for a key")
+def functions():
+    with Program("functions") as p:
+        run = p.run("functions", "start", "orders/pack", '{"item": "lamp\\u202e"}').strip()
+        p.until(run, "succeeded")
+        shown = p.run("runs", "show", run)
+        is_harmless(shown)
+        assert re.search(r"^endpoint +orders/pack$", shown, re.M) and re.search(r"^input .*lamp", shown, re.M), shown
+        wait_for(lambda: re.search(r"^orders/pack +0 +0 +1 +0 +0$", p.run("functions"), re.M))
+        assert json.loads(p.run("functions", "list", "--json"))["kind"] == "function"
+        keyed = [p.run("functions", "start", "orders/pack", "--key", "seven", "[7]").strip() for _ in range(3)]
+        assert len(set(keyed)) == 1 and keyed[0] != run
+        expect(1, "functions", "start", "orders/pack", "--key", "seven", "[8]", env=p.env)
+        expect(1, "functions", "start", "orders/none", env=p.env)
+        p.until(p.run("functions", "start", "orders/pack").strip(), "failed")  # nil has no item
+        expect(2, "functions", "start", "orders/pack", "{", env=p.env)
+        expect(2, "functions", "start", "orders/pack", "--key", "a\nX-Evil: 1", env=p.env)
+    expect(2, "functions", "list", "--data", p.data)
+    assert re.search(r"^input .*lamp", expect(0, "runs", "show", run, "--data", p.data)[0], re.M)
+
+
 @case("the address may be a socket's path")
 def by_socket():
     with Program("socket", "--admin-listen", f"{root}/admin.sock") as p:
@@ -669,7 +690,7 @@ def completion():
     helped = expect(0, "--help")[0]
     commands = [m.split() for m in re.findall(r"^  stepwell (\w+(?: [a-z]+)?)", helped, re.M)]
     assert {c[0] for c in commands} == {w for w in complete("") if not w.startswith("-")}
-    for noun in ("runs", "settings", "journal"):
+    for noun in ("runs", "functions", "settings", "journal"):
         verbs = {c[1] for c in commands if c[0] == noun and len(c) > 1}
         assert verbs and verbs == {w for w in complete(noun, "") if not w.startswith("-")}, noun
     for noun, verb in (c for c in commands if len(c) > 1):

@@ -50,9 +50,16 @@ static void on_repeat(sw_ctx *c)
     sw_reply_text(c, 200, "said twice");
 }
 
+static sw_value on_pack(sw_ctx *c, sw_value input)
+{
+    if (sw_is_nil(input)) sw_fail_fatal(c, "there is nothing to pack");
+    return sw_step(c, "pack", work, input);
+}
+
 int main(int argc, char **argv)
 {
     sw_app *app = sw_app_new("told");
+    sw_function(app, "orders/pack", on_pack, NULL);
     sw_endpoint(app, "GET /work", on_work, NULL);
     sw_endpoint(app, "POST /fail", on_fail, NULL);
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);

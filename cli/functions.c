@@ -1,0 +1,84 @@
+/* functions: what a program does without a request: which functions it has, and beginning a run of one. */
+#include <stdio.h>
+#include <string.h>
+
+#include "cli/client.h"
+#include "cli/safe.h"
+#include "cli/table.h"
+#include "cli/view.h"
+#include "runtime/base/json_reader.h"
+
+static bool is_offline(const cli *c)
+{
+    if (cli_has(c, OPTION_DATA)) (void)cli_fail(CLI_USAGE, "functions are the running program's: use --url");
+    return cli_has(c, OPTION_DATA);
+}
+
+static void add_function(table *t, sw_value f)
+{
+    static const char *const counts[] = {"running", "stoppedRuns", "succeeded", "failed", "cancelled"};
+    const char *cells[6] = {view_text(t->c, sw_get(f, "endpoint"), 0)};
+    for (size_t i = 0; i < sizeof counts / sizeof *counts; i++)
+        cells[i + 1] = cli_text(t->c, "%lld", (long long)sw_as_int(sw_get(f, counts[i]), 0));
+    table_add(t, cells);
+}
+
+cli_end functions_list(cli *c)
+{
+    static const char *const heads[] = {"FUNCTION", "AT WORK", "STOPPED", "SUCCEEDED", "FAILED", "CANCELLED", NULL};
+    cli_reply reply;
+    table t;
+    if (is_offline(c)) return CLI_USAGE;
+    cli_end end = client_get(c, "/_sw/endpoints", &reply);
+    if (end != CLI_DONE) return end;
+    sw_value all = sw_get(reply.json, "endpoints");
+    table_begin(&t, c, 6, heads);
+    for (size_t i = 0; i < sw_len(all); i++) {
+        sw_value f = sw_at(all, i);
+        if (!sw_str_equal(sw_get(f, "kind"), "function")) continue;
+        if (cli_has(c, OPTION_JSON))
+            view_print_json(c, f);
+        else
+            add_function(&t, f);
+    }
+    if (!cli_has(c, OPTION_JSON)) table_print(&t);
+    return CLI_DONE;
+}
+
+/* The name as a path: its slashes stay. */
+static const char *name_path(cli *c, const char *name)
+{
+    const char *path = "/_sw/functions";
+    for (const char *at = name, *end; at; at = *end ? end + 1 : NULL) {
+        end = at + strcspn(at, "/");
+        path = cli_text(c, "%s/%s", path, client_escape(c, cli_text(c, "%.*s", (int)(end - at), at)));
+    }
+    return path;
+}
+
+static cli_end key_check(const char *key)
+{
+    for (const char *at = key; at && *at; at++)
+        if ((unsigned char)*at < 0x20 || *at == 0x7f) return cli_fail(CLI_USAGE, "--key has a control character");
+    return CLI_DONE;
+}
+
+cli_end functions_start(cli *c)
+{
+    const char *json = c->word_count > 1 ? c->words[1] : NULL, *message = "", *key = c->values[OPTION_KEY];
+    cli_reply reply;
+    sw_value ignored;
+    if (is_offline(c) || key_check(key) != CLI_DONE) return CLI_USAGE;
+    if (json && !json_read(&c->arena, json, strlen(json), &ignored, &message))
+        return cli_fail(CLI_USAGE, "the input is no JSON: %s", safe_text(c, message, strlen(message), 0));
+    const client_request q = {
+        .method = "POST", .path = name_path(c, c->words[0]), .body = json ? json : "", .key = key};
+    cli_end end = client_ask(c, &q, &reply);
+    if (end != CLI_DONE) return end;
+    if (reply.status < 200 || reply.status >= 300) return client_refused(c, &reply);
+    if (cli_has(c, OPTION_JSON))
+        view_print_json(c, reply.json);
+    else
+        printf("%s\n", view_text(c, sw_get(reply.json, "runId"), 0));
+    return CLI_DONE;
+}
