@@ -524,7 +524,9 @@ def cut_short():
                                   and os.path.exists(f"{root}/{n}/journal/zz") is False
                                   and os.path.exists(f"{root}/{n}/journal")])
                 assert not os.path.exists(f"{root}/cut")
-                copying.send_signal(signal_number)
+                while copying.poll() is None:  # one that comes just before the file is opened breaks nothing off
+                    copying.send_signal(signal_number)
+                    time.sleep(0.02)
                 copying.communicate(timeout=WAIT_S)
                 assert copying.returncode == (-signal.SIGKILL if signal_number == signal.SIGKILL else 1)
             os.unlink(f"{root}/whole/journal/zz")
