@@ -34,6 +34,8 @@ function StopDialog({ endpoint, close, changed, tell }) {
       </form><//>`;
 }
 
+const STARTED = ["durable", "function"]; // kinds of which runs can be begun here
+
 const cell = (value) => html`<td class="number">${value == null ? "" : value}</td>`;
 
 function Row({ of, open, heads }) {
@@ -45,7 +47,7 @@ function Row({ of, open, heads }) {
         ${of.options && html`<details><summary>options</summary><${JsonView} title="options" value=${of.options} /></details>`}</th>
       ${heads.map(({ value, state }) => cell(value(of) == null || !state ? value(of) : html`<${Link} to=${to(state)}>${value(of)}<//>`))}
       <td>${(of.versions ?? []).join(", ")}</td>
-      <td class="row-actions">${of.kind === "durable" && html`<button type="button" onClick=${() => open({ start: of })}>Start …</button>`}
+      <td class="row-actions">${STARTED.includes(of.kind) && html`<button type="button" onClick=${() => open({ start: of })}>Start …</button>`}
         ${of.kind !== "gone" && html`<button type="button" class="stop-endpoint" onClick=${() => open({ stop: of })}>
           ${of.stopped ? "Take requests …" : "Stop …"}</button>`}</td></tr>`;
 }
@@ -83,6 +85,6 @@ export function EndpointsView({ onRefusal, tell }) {
         <tbody>${value.endpoints.map((of) => html`<${Row} key=${of.endpoint} of=${of} open=${setOpen} heads=${heads} />`)}</tbody>
       </table></div>`}
       ${open?.stop && html`<${StopDialog} endpoint=${open.stop} close=${close} changed=${again} tell=${tell} />`}
-      ${open?.start && html`<${StartDialog} endpoint=${open.start.endpoint} close=${close} tell=${tell} />`}
+      ${open?.start && html`<${StartDialog} of=${open.start} close=${close} tell=${tell} />`}
     </section>`;
 }

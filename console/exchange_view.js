@@ -1,8 +1,9 @@
-// A run's request and its response.
+// A run's request and its response; of a function its input and its result.
 import { curlOf } from "./curl.js";
 import { readJson } from "./json.js";
 import { JsonView } from "./json_view.js";
 import { copy, download, html } from "./parts.js";
+import { isOfFunction } from "./run_model.js";
 import { bytes } from "./words.js";
 
 const Headers = ({ headers, title }) => (headers?.length > 0 ? html`
@@ -30,17 +31,29 @@ function Body({ of, title, name }) {
     ${of.body !== undefined && html`<${JsonView} title=${title} value=${valueOf(of.body)} />`}`;
 }
 
+function Request({ run, tell }) {
+  const { request } = run;
+  return html`
+    <section class="card"><h2>Request</h2>
+      ${request ? html`<p class="line"><strong>${request.method}</strong> <code>${request.target}</code></p>
+        <button type="button" id="curl" onClick=${() => copy(curlOf(request)).then(() => tell("Copied, without secret headers."))}>
+          copy as curl</button>
+        <${Headers} headers=${request.headers} title="request headers" />
+        <${Body} of=${request} title="request body" name=${`${run.runId}-request`} />` : html`<p class="soft">not known</p>`}
+    </section>`;
+}
+
+const Input = ({ run }) => html`
+  <section class="card" id="input"><h2>Input</h2>
+    ${run.inputLeftOut ? html`<p class="soft">${bytes(run.inputLeftOut)}, too long to be shown</p>`
+      : html`<${JsonView} title="input" value=${run.input} />`}
+  </section>`;
+
 export function ExchangeView({ run, tell }) {
-  const { request, response } = run;
+  const { response } = run;
   return html`
     <div class="exchange">
-      <section class="card"><h2>Request</h2>
-        ${request ? html`<p class="line"><strong>${request.method}</strong> <code>${request.target}</code></p>
-          <button type="button" id="curl" onClick=${() => copy(curlOf(request)).then(() => tell("Copied, without secret headers."))}>
-            copy as curl</button>
-          <${Headers} headers=${request.headers} title="request headers" />
-          <${Body} of=${request} title="request body" name=${`${run.runId}-request`} />` : html`<p class="soft">not known</p>`}
-      </section>
+      ${isOfFunction(run) ? html`<${Input} run=${run} />` : html`<${Request} run=${run} tell=${tell} />`}
       <section class="card"><h2>Response</h2>
         ${response ? html`<p class="line"><strong>${response.status}</strong></p>
           <${Headers} headers=${response.headers} title="response headers" />

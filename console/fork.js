@@ -5,6 +5,7 @@ import { ask } from "./api.js";
 import { Buttons, Modal, Refused, useWork } from "./dialogs.js";
 import { html } from "./parts.js";
 import { go } from "./place.js";
+import { isOfFunction } from "./run_model.js";
 import { plural, stepLabel } from "./words.js";
 
 const REST_MS = 300; // after a key, before the server is asked
@@ -30,6 +31,16 @@ function usePlan(path, wish) {
   return answer;
 }
 
+// What the run was given: the whole of it as a text, if that is shown here.
+function givenTo(run) {
+  if (isOfFunction(run)) {
+    const isHidden = Boolean(run.inputRedacted), isKnown = "input" in run && !isHidden;
+    return { whole: isKnown ? JSON.stringify(run.input) : undefined, isHidden, isThere: true };
+  }
+  const { request } = run, isHidden = Boolean(request?.bodyRedacted);
+  return { whole: isHidden ? undefined : request?.body, isHidden, isThere: request?.bodyBytes > 0 };
+}
+
 export function ForkDialog({ run, from, close, tell }) {
   const [at, setAt] = useState(from ?? ""), [body, setBody] = useState(null);
   const path = `_sw/runs/${encodeURIComponent(run.runId)}/fork`;
@@ -42,7 +53,7 @@ export function ForkDialog({ run, from, close, tell }) {
     close();
     go({ run: made.runId });
   });
-  const { request } = run, isKnown = request?.body !== undefined && !request.bodyRedacted, whole = isKnown ? request.body : "";
+  const what = isOfFunction(run) ? "input" : "body", { whole, isHidden, isThere } = givenTo(run);
   const steps = run.steps.filter((step) => step.path);
   return html`
     <${Modal} title="Fork this run" close=${close} wide>
@@ -54,12 +65,12 @@ export function ForkDialog({ run, from, close, tell }) {
             ${steps.map((step) => html`<option value=${step.path}>${stepLabel(step)} (${step.state})</option>`)}
           </select></label>
         <label class="check"><input id="fork-change" type="checkbox" checked=${body !== null}
-          onChange=${(e) => setBody(e.currentTarget.checked ? whole : null)} />
-          with another request body</label>
-        ${body !== null && !isKnown && request?.bodyBytes > 0 && html`<p class="soft" id="fork-unknown">The whole of it has to be
-          written: ${request.bodyRedacted ? "parts of the present body are not shown here (--redact)" : "the present body is not shown here"},
+          onChange=${(e) => setBody(e.currentTarget.checked ? whole ?? "" : null)} />
+          with another ${isOfFunction(run) ? "input" : "request body"}</label>
+        ${body !== null && whole === undefined && isThere && html`<p class="soft" id="fork-unknown">The whole of it has to be
+          written: ${isHidden ? `parts of the present ${what} are not shown here (--redact)` : `the present ${what} is not shown here`},
           and what is not written is not sent.</p>`}
-        ${body !== null && html`<label class="field"><span>body</span>
+        ${body !== null && html`<label class="field"><span>${isOfFunction(run) ? "input (JSON)" : "body"}</span>
           <textarea id="fork-body" rows="6" spellcheck=${false} value=${body}
             onInput=${(e) => setBody(e.currentTarget.value)}></textarea></label>`}
         <div class="plan" aria-live="polite">

@@ -128,3 +128,6 @@ export function ticksOf(from, to, most) {
   for (let at = Math.ceil(from / step) * step; at <= to; at += step) ticks.push(at);
   return ticks;
 }
+
+// Whether the run is of a function, which has an input and no request.
+export const isOfFunction = (run) => "input" in run || "inputLeftOut" in run;

@@ -8,7 +8,7 @@ import { Forks, hasForks } from "./forks.js";
 import { JournalView } from "./journal_view.js";
 import { Link, State, Time, Trouble, copy, download, html, useAnswer, useClock, useFocus } from "./parts.js";
 import { go } from "./place.js";
-import { findNode, treeOf } from "./run_model.js";
+import { findNode, isOfFunction, treeOf } from "./run_model.js";
 import { STEERING } from "./steering.js";
 import { StepPanel } from "./step_panel.js";
 import { Waterfall } from "./waterfall.js";
@@ -94,10 +94,10 @@ function Actions({ run, open, tell }) {
 
 // ---- Tabs ----
 
-const TABS = { steps: "Steps", exchange: "Request and response", journal: "Journal" };
+const tabsOf = (run) => ({ steps: "Steps", exchange: isOfFunction(run) ? "Input and result" : "Request and response", journal: "Journal" });
 
-function Tabs({ tab, set }) {
-  const names = Object.keys(TABS);
+function Tabs({ run, tab, set }) {
+  const titles = tabsOf(run), names = Object.keys(titles);
   const key = (e) => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
     if (!by) return;
@@ -109,7 +109,7 @@ function Tabs({ tab, set }) {
   return html`
     <div class="tabs" role="tablist" aria-label="parts of the run" onKeyDown=${key}>
       ${names.map((name) => html`<button type="button" role="tab" id=${`tab-${name}`} aria-selected=${tab === name}
-        aria-controls="tab-panel" tabIndex=${tab === name ? 0 : -1} onClick=${() => set(name)}>${TABS[name]}</button>`)}
+        aria-controls="tab-panel" tabIndex=${tab === name ? 0 : -1} onClick=${() => set(name)}>${titles[name]}</button>`)}
     </div>`;
 }
 
@@ -143,7 +143,7 @@ export function RunView({ place, onRefusal, tell }) {
       <${Why} run=${run} now=${now} />
       <${Actions} run=${run} open=${setOpen} tell=${tell} />
       <${Facts} run=${run} now=${now} tell=${tell} />
-      <${Tabs} tab=${tab} set=${setTab} />
+      <${Tabs} run=${run} tab=${tab} set=${setTab} />
       <div id="tab-panel" role="tabpanel" aria-labelledby=${`tab-${tab}`}>
         ${tab === "steps" && html`<${Steps} run=${run} now=${now} place=${place} fork=${fork} />`}
         ${tab === "exchange" && html`<${ExchangeView} run=${run} tell=${tell} />`}

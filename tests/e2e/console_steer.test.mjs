@@ -158,6 +158,41 @@ test('an endpoint is stopped and serves again, and a run of it is started from a
   await page.waitForSelector('#step-input >> text=lamp');
 });
 
+test('a function is started with its input, and forked with another', async (t) => {
+  const service = await startOperated(t);
+  const page = await open(t, service, { path: '/?view=endpoints' });
+  await page.click('tr:has-text("orders/pack") >> text=Start …');
+  await page.fill('#start-input', '{"item":');
+  await page.click('dialog button[type=submit]');
+  await page.waitForSelector('dialog .trouble');
+  assert.match(await page.textContent('dialog .trouble'), /is not JSON: line 1/);
+  await page.fill('#start-input', '{"item":"lamp","n":12345678901234567890}');
+  await shot(page, 'console-start-function');
+  await page.click('dialog button[type=submit]');
+  await gone(page);
+  await page.waitForSelector('.run-page');
+  await runIs(page, 'succeeded');
+  assert.match(await page.textContent('h1'), /orders\/pack/);
+  await page.click('#tab-exchange');
+  assert.match(await page.textContent('#input'), /lamp.*12345678901234567890/s);
+  assert.match(await page.textContent('.exchange'), /200/);
+
+  await page.click('#do-fork');
+  await page.check('#fork-change');
+  assert.equal(await page.inputValue('#fork-body'), '{"item":"lamp","n":12345678901234567890}');
+  await page.fill('#fork-body', 'no JSON');
+  await page.waitForSelector('#fork-again');
+  await page.click('dialog button[type=submit]');
+  await page.waitForSelector('dialog .trouble');
+  await page.fill('#fork-body', '{"item":"chair"}');
+  await page.waitForSelector('dialog button[type=submit]:not([disabled])');
+  await page.click('dialog button[type=submit]');
+  await gone(page);
+  await runIs(page, 'succeeded');
+  await page.click('#tab-exchange');
+  await page.waitForSelector('#input >> text=chair');
+});
+
 test('errors are grouped, and lead to their runs', async (t) => {
   const service = await startOperated(t);
   service.gate.fail('charge', 503);

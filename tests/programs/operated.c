@@ -153,6 +153,14 @@ static void on_hostile(sw_ctx *c)
     sw_step(c, "fails", fail_hostile, sw_nil());
 }
 
+/* ---- Without a request ---- */
+
+static sw_value on_pack(sw_ctx *c, sw_value input)
+{
+    if (sw_is_nil(sw_get(input, "item"))) sw_fail_fatal(c, "there is nothing to pack");
+    return sw_step(c, "pack", echo, input);
+}
+
 int main(int argc, char **argv)
 {
     sw_app *app = sw_app_new("operated");
@@ -169,5 +177,6 @@ int main(int argc, char **argv)
     sw_endpoint(app, "GET /alike/:step", on_alike, NULL);
     sw_endpoint(app, "GET /fan", on_fan, NULL);
     sw_endpoint(app, "GET /hostile", on_hostile, NULL);
+    sw_function(app, "orders/pack", on_pack, NULL);
     return sw_main(app, argc, argv);
 }
