@@ -6,6 +6,7 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/base/json.h"
+#include "runtime/base/utf8.h"
 #include "runtime/base/value.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/gate.h"
@@ -63,14 +64,6 @@ static bool text_has_control(const char *text)
     return false;
 }
 
-static bool text_is_utf8(const char *text)
-{
-    sw_value v = {.type = MSGPACK_OBJECT_STR};
-    v.via.str.ptr = text;
-    v.via.str.size = (uint32_t)strlen(text);
-    return json_writes_whole(v);
-}
-
 /* `what`: "key" or "value". */
 static void label_check_text(sw_ctx *c, const char *what, const char *text)
 {
@@ -78,7 +71,7 @@ static void label_check_text(sw_ctx *c, const char *what, const char *text)
     if (strlen(text) > REMARK_LABEL_BYTES_MAX)
         ctx_fail_misuse(c, "a label's %s has %zu bytes: at most %d are allowed", what, strlen(text),
                         REMARK_LABEL_BYTES_MAX);
-    if (text_has_control(text) || !text_is_utf8(text))
+    if (text_has_control(text) || !utf8_is_valid(text, strlen(text)))
         ctx_fail_misuse(c, "a label's %s is UTF-8 text without control characters", what);
 }
 
@@ -156,7 +149,7 @@ static void usage_check_model(sw_ctx *c, const char *model)
 {
     if (strlen(model) > STEP_ID_MAX)
         ctx_fail_misuse(c, "a model's name has %zu bytes: at most %d are allowed", strlen(model), STEP_ID_MAX);
-    if (!text_is_utf8(model)) ctx_fail_misuse(c, "a model's name is UTF-8 text");
+    if (!utf8_is_valid(model, strlen(model))) ctx_fail_misuse(c, "a model's name is UTF-8 text");
 }
 
 void sw_usage(sw_ctx *c, const sw_usage_of *of)

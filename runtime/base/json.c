@@ -121,22 +121,11 @@ static bool json_append_signed(json_text *to, int64_t n)
     return json_append_integer(to, n < 0, n < 0 ? 0 - (uint64_t)n : (uint64_t)n);
 }
 
-/* Texts are ASCII for the most part: so as long as they are, eight bytes are looked at together. */
-static bool utf8_valid(const char *data, size_t len)
-{
-    const uint8_t *s = (const uint8_t *)data;
-    for (size_t i = 0, n; i < len; i += n) {
-        n = utf8_ascii(s + i, len - i);
-        if (n == 0 && (n = utf8_length(s + i, len - i)) == 0) return false;
-    }
-    return true;
-}
-
 bool json_writes_whole(sw_value v)
 {
     switch (v.type) {
     case MSGPACK_OBJECT_STR:
-        return utf8_valid(v.via.str.ptr, v.via.str.size);
+        return utf8_is_valid(v.via.str.ptr, v.via.str.size);
     case MSGPACK_OBJECT_ARRAY:
         for (uint32_t i = 0; i < v.via.array.size; i++)
             if (!json_writes_whole(v.via.array.ptr[i])) return false;

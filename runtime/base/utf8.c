@@ -1,7 +1,6 @@
 #include "runtime/base/utf8.h"
 
 #include <assert.h>
-#include <stdbool.h>
 #include <string.h>
 
 enum { UTF8_LENGTH_MAX = 4 };
@@ -41,6 +40,17 @@ size_t utf8_ascii(const uint8_t *s, size_t len)
     }
     assert(at <= len);
     return at;
+}
+
+/* Texts are ASCII for the most part: so as long as they are, eight bytes are looked at together. */
+bool utf8_is_valid(const char *text, size_t len)
+{
+    const uint8_t *s = (const uint8_t *)text;
+    for (size_t at = 0, n; at < len; at += n) {
+        n = utf8_ascii(s + at, len - at);
+        if (n == 0 && (n = utf8_length(s + at, len - at)) == 0) return false;
+    }
+    return true;
 }
 
 size_t utf8_whole(const char *text, size_t len)

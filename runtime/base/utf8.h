@@ -2,6 +2,7 @@
 #ifndef RUNTIME_BASE_UTF8_H
 #define RUNTIME_BASE_UTF8_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -16,6 +17,9 @@ size_t utf8_length(const uint8_t *s, size_t len);
 
 /* Returns how many of the first bytes are ASCII, counted in eights: 0 also if fewer than eight bytes are. */
 size_t utf8_ascii(const uint8_t *s, size_t len);
+
+/* Whether all of the text is UTF-8; also if it is empty, whatever `text` is then. */
+bool utf8_is_valid(const char *text, size_t len);
 
 /* Returns how many of the first `len` bytes of a longer text belong to whole characters: where the text can be cut. */
 size_t utf8_whole(const char *text, size_t len);

@@ -64,13 +64,6 @@ static void put_why(const page *p)
 
 /* ---- Request and response ---- */
 
-static bool is_text(entry_text t)
-{
-    for (size_t at = 0, n; at < t.len; at += n)
-        if ((n = utf8_length((const uint8_t *)t.data + at, t.len - at)) == 0) return false;
-    return true;
-}
-
 /* Hides what is to be hidden of a body that is JSON. True: there was something, and *body was written anew. */
 static bool redact_body(json_writer *w, entry_text *body)
 {
@@ -95,7 +88,7 @@ static void put_body(json_writer *w, entry_text body)
     json_put_int(w, "bodyBytes", (int64_t)body.len);
     if (body.len == 0 || body.len > BODY_SHOWN_MAX) return;
     if (redact_body(w, &body)) json_put_bool(w, "bodyRedacted", true);
-    if (is_text(body)) {
+    if (utf8_is_valid(body.data, body.len)) {
         put_bytes(w, "body", body);
         return;
     }

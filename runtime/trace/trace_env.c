@@ -88,14 +88,6 @@ static int hex_value(char c)
     return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
 }
 
-static bool text_is_utf8(const char *text)
-{
-    size_t len = strlen(text), bytes;
-    for (size_t at = 0; at < len; at += bytes)
-        if ((bytes = utf8_length((const uint8_t *)text + at, len - at)) == 0) return false;
-    return true;
-}
-
 /* Decodes in place. False: a '%' is not followed by two digits, or by those of a control character; or the text is no
  * UTF-8, for which collectors would refuse each batch. */
 static bool percent_decode(char *const text)
@@ -113,7 +105,7 @@ static bool percent_decode(char *const text)
         *to++ = (char)byte;
     }
     *to = 0;
-    return text_is_utf8(text);
+    return utf8_is_valid(text, strlen(text));
 }
 
 static char *text_trim(char *text)
@@ -175,7 +167,7 @@ static bool pairs_read(trace_pairs *p, const char *name, const char *list)
         *value++ = 0;
         member = text_trim(member);
         value = text_trim(value);
-        good = *member && text_is_utf8(member) && percent_decode(value);
+        good = *member && utf8_is_valid(member, strlen(member)) && percent_decode(value);
         if (good) ok = pairs_set(&read, member, value);
     }
     if (!good) log_line(LOG_WARN, NULL, "%s is no list of name=value, and is not taken", name);
@@ -273,7 +265,7 @@ bool trace_env_read(trace_env *out, const char *service)
     env_read_sizes(out);
     env_read_sampler(out);
     const char *headers = env_get_otlp("HEADERS", name), *own = env_get("OTEL_SERVICE_NAME");
-    if (own && !text_is_utf8(own)) {
+    if (own && !utf8_is_valid(own, strlen(own))) {
         log_line(LOG_WARN, NULL, "OTEL_SERVICE_NAME is no UTF-8, and is not taken");
         own = NULL;
     }

@@ -62,13 +62,6 @@ static void test_host(void)
     CHECK_STR(host(""), "");
 }
 
-static bool is_utf8(const char *text, size_t len)
-{
-    for (size_t at = 0, bytes; at < len; at += bytes)
-        if ((bytes = utf8_length((const uint8_t *)text + at, len - at)) == 0) return false;
-    return true;
-}
-
 /* Ids of any bytes. */
 static void test_any(void)
 {
@@ -83,11 +76,11 @@ static void test_any(void)
         }
         id[len] = 0;
         size_t step_len = series_name_of_step(name, id);
-        CHECK(step_len > 0 && step_len <= SERIES_NAME_BYTES_MAX && is_utf8(name, step_len));
+        CHECK(step_len > 0 && step_len <= SERIES_NAME_BYTES_MAX && utf8_is_valid(name, step_len));
         for (size_t k = 0; k < step_len; k++)
             CHECK((unsigned char)name[k] >= 0x20 && !(name[k] >= '0' && name[k] <= '9'));
         size_t host_len = series_name_of_host(name, id, len);
-        CHECK(host_len > 0 && host_len <= SERIES_NAME_BYTES_MAX && is_utf8(name, host_len));
+        CHECK(host_len > 0 && host_len <= SERIES_NAME_BYTES_MAX && utf8_is_valid(name, host_len));
     }
 }
 
