@@ -7,6 +7,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "runtime/base/arena.h"
 
@@ -22,6 +23,16 @@ bool value_copy(arena *a, msgpack_object v, msgpack_object *out, const char **er
 
 /* Appends v's msgpack bytes, at most bytes_max of them; false with a message and nothing appended. */
 bool value_pack(msgpack_sbuffer *to, msgpack_object v, size_t bytes_max, const char **error);
+
+/* Append a string. False: no memory. */
+static inline bool value_pack_str(msgpack_packer *pk, const char *text, size_t len)
+{
+    return msgpack_pack_str(pk, len) == 0 && (len == 0 || msgpack_pack_str_body(pk, text, len) == 0);
+}
+static inline bool value_pack_text(msgpack_packer *pk, const char *text)
+{
+    return value_pack_str(pk, text, strlen(text));
+}
 
 /* True if v is nested too deep to be packed or written as JSON. */
 bool value_is_too_deep(msgpack_object v);

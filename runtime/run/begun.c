@@ -1,8 +1,8 @@
 #include "runtime/run/begun.h"
 
 #include <stdio.h>
-#include <string.h>
 
+#include "runtime/base/value.h"
 #include "storage/entry_more.h"
 
 /* On disk: docs/internals/journal.md. */
@@ -21,18 +21,12 @@ void begun_read(const entry *started, begun *out)
     begun_copy(out->forked_from, sizeof out->forked_from, entry_more_find(started->more, FORKED_FROM));
 }
 
-static bool pack_text(msgpack_packer *pk, const char *text)
-{
-    size_t len = strlen(text);
-    return msgpack_pack_str(pk, len) == 0 && msgpack_pack_str_body(pk, text, len) == 0;
-}
-
 bool begun_pack(msgpack_packer *pk, const char *by, const begun_fork *fork)
 {
     char id[RUN_ID_TEXT + 1];
-    if (by && !(pack_text(pk, BEGUN_BY) && pack_text(pk, by))) return false;
+    if (by && !(value_pack_text(pk, BEGUN_BY) && value_pack_text(pk, by))) return false;
     if (!fork) return true;
     run_id_format(fork->from, id);
-    return pack_text(pk, FORKED_FROM) && pack_text(pk, id) && pack_text(pk, FORKED_AT) &&
+    return value_pack_text(pk, FORKED_FROM) && value_pack_text(pk, id) && value_pack_text(pk, FORKED_AT) &&
            msgpack_pack_uint64(pk, fork->at) == 0;
 }

@@ -7,6 +7,7 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/retry.h"
+#include "runtime/base/value.h"
 
 enum {
     METHOD_MAX = 16,   /* bytes of a method; longer ones are cut */
@@ -126,11 +127,6 @@ static int packed_write(void *to, const char *bytes, size_t len)
     return 0;
 }
 
-static bool packed_put_text(msgpack_packer *pk, const char *text, size_t len)
-{
-    return msgpack_pack_str(pk, len) == 0 && (len == 0 || msgpack_pack_str_body(pk, text, len) == 0);
-}
-
 /* Appends a note. False: there is no room, and nothing was appended. */
 static bool packed_put_note(packed *p, const call_note *n)
 {
@@ -139,9 +135,9 @@ static bool packed_put_note(packed *p, const call_note *n)
     assert(!n->call);
     msgpack_packer_init(&pk, p, packed_write);
     bool asks = n->retry_after_ms >= 0;
-    if (msgpack_pack_array(&pk, 6 + asks) == 0 && packed_put_text(&pk, n->method, n->method_len) &&
-        packed_put_text(&pk, n->host, n->host_len) && msgpack_pack_int(&pk, n->status) == 0 &&
-        packed_put_text(&pk, n->error, strlen(n->error)) && msgpack_pack_uint64(&pk, n->ms) == 0 &&
+    if (msgpack_pack_array(&pk, 6 + asks) == 0 && value_pack_str(&pk, n->method, n->method_len) &&
+        value_pack_str(&pk, n->host, n->host_len) && msgpack_pack_int(&pk, n->status) == 0 &&
+        value_pack_text(&pk, n->error) && msgpack_pack_uint64(&pk, n->ms) == 0 &&
         msgpack_pack_uint64(&pk, n->bytes) == 0 && (!asks || msgpack_pack_int64(&pk, n->retry_after_ms) == 0))
         return true;
     p->len = before;

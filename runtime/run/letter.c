@@ -65,12 +65,10 @@ static size_t letter_pack(letter *m)
     random_bytes(id, sizeof id);
     msgpack_sbuffer_init(&b);
     msgpack_packer_init(&pk, &b, msgpack_sbuffer_write);
-    size_t from_len = strlen(m->by);
     bool ok = msgpack_pack_array(&pk, LETTER_FIELDS) == 0 && msgpack_pack_bin(&pk, sizeof id) == 0 &&
               msgpack_pack_bin_body(&pk, id, sizeof id) == 0 && msgpack_pack_int(&pk, (int)m->kind) == 0 &&
-              msgpack_pack_str(&pk, 0) == 0 && msgpack_pack_bin(&pk, m->text_len) == 0 &&
-              msgpack_pack_bin_body(&pk, m->text, m->text_len) == 0 && msgpack_pack_str(&pk, from_len) == 0 &&
-              msgpack_pack_str_body(&pk, m->by, from_len) == 0;
+              value_pack_text(&pk, "") && msgpack_pack_bin(&pk, m->text_len) == 0 &&
+              msgpack_pack_bin_body(&pk, m->text, m->text_len) == 0 && value_pack_text(&pk, m->by);
     size_t len = ok ? b.size : 0;
     assert(len <= LETTER_VALUE_MAX + m->text_len);
     if (len > 0) memcpy(m->value, b.data, len);

@@ -158,11 +158,8 @@ static bool pairs_pack(msgpack_sbuffer *to, const run_header *list, bool as_map)
     msgpack_packer pk;
     msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
     bool ok = (as_map ? msgpack_pack_map(&pk, n) : msgpack_pack_array(&pk, (size_t)n * 2)) == 0;
-    for (const run_header *h = list; h && ok; h = h->next) {
-        size_t name = strlen(h->name), value = strlen(h->value);
-        ok = msgpack_pack_str(&pk, name) == 0 && msgpack_pack_str_body(&pk, h->name, name) == 0 &&
-             msgpack_pack_str(&pk, value) == 0 && msgpack_pack_str_body(&pk, h->value, value) == 0;
-    }
+    for (const run_header *h = list; h && ok; h = h->next)
+        ok = value_pack_text(&pk, h->name) && value_pack_text(&pk, h->value);
     return ok;
 }
 

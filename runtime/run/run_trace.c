@@ -6,6 +6,7 @@
 
 #include "http/client/client.h"
 #include "runtime/base/random.h"
+#include "runtime/base/value.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/home.h"
 #include "runtime/run/path.h"
@@ -136,15 +137,9 @@ bool run_trace_begin(task *t, const run_input *input)
 
 /* ---- In the journal ---- */
 
-static bool pack_text(msgpack_packer *pk, const char *text)
-{
-    size_t len = strlen(text);
-    return msgpack_pack_str(pk, len) == 0 && msgpack_pack_str_body(pk, text, len) == 0;
-}
-
 static bool pack_pair(msgpack_packer *pk, const char *name, const char *value)
 {
-    return !value || (pack_text(pk, name) && pack_text(pk, value));
+    return !value || (value_pack_text(pk, name) && value_pack_text(pk, value));
 }
 
 uint32_t run_trace_pairs(const task *t)

@@ -159,11 +159,10 @@ static bool settings_obey_row(const settings *s, const setting *one)
 static bool setting_pack_row(const setting *one, msgpack_sbuffer *to)
 {
     msgpack_packer pk;
-    size_t by_len = strlen(one->by);
     msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
     return msgpack_pack_array(&pk, ROW_FIELDS) == 0 && msgpack_pack_bin(&pk, one->value_len) == 0 &&
-           msgpack_pack_bin_body(&pk, one->value, one->value_len) == 0 && msgpack_pack_str(&pk, by_len) == 0 &&
-           msgpack_pack_str_body(&pk, one->by, by_len) == 0 && msgpack_pack_int64(&pk, one->at_ms) == 0;
+           msgpack_pack_bin_body(&pk, one->value, one->value_len) == 0 && value_pack_text(&pk, one->by) &&
+           msgpack_pack_int64(&pk, one->at_ms) == 0;
 }
 
 /* Makes the setting of a row that was read into `v`. NULL with *damaged: it is none; without: no memory. */
