@@ -1,9 +1,11 @@
 /* ExportTraceServiceResponse {partial_success = 1 {rejected_spans = 1, error_message = 2}}, in protobuf or in JSON, as
  * far as it has come: a collector may say anything. */
+#include <stdlib.h>
 #include <string.h>
 
 #include "runtime/base/json_reader.h"
 #include "runtime/base/utf8.h"
+#include "runtime/stepwell.h"
 #include "runtime/trace/otlp.h"
 
 static void refusal_say(otlp_refusal *out, const char *text, size_t len)
@@ -71,19 +73,9 @@ static void read_protobuf(otlp_refusal *out, proto_input in)
 
 /* ---- JSON, whose numbers of 64 bits are texts ---- */
 
-static const sw_value *member(const sw_value *map, const char *name)
+static uint64_t read_number(sw_value v)
 {
-    for (uint32_t i = 0; map && map->type == MSGPACK_OBJECT_MAP && i < map->via.map.size; i++) {
-        const msgpack_object_str *key = &map->via.map.ptr[i].key.via.str;
-        if (key->size == strlen(name) && memcmp(key->ptr, name, key->size) == 0) return &map->via.map.ptr[i].val;
-    }
-    return NULL;
-}
-
-static uint64_t number_of(const sw_value *v)
-{
-    if (v && v->type == MSGPACK_OBJECT_POSITIVE_INTEGER) return v->via.u64;
-    return v && v->type == MSGPACK_OBJECT_STR ? strtoull(v->via.str.ptr, NULL, 10) : 0;
+    return sw_type(v) == SW_STRING ? strtoull(v.via.str.ptr, NULL, 10) : (uint64_t)sw_as_int(v, 0);
 }
 
 static void read_json(otlp_refusal *out, const char *data, size_t len)
@@ -93,11 +85,9 @@ static void read_json(otlp_refusal *out, const char *data, size_t len)
     const char *ignored;
     arena_init(&a, NULL);
     if (json_read(&a, data, len, &answer, &ignored)) {
-        const sw_value *partial = member(&answer, "partialSuccess");
-        const sw_value *message = member(partial, "errorMessage");
-        out->spans = number_of(member(partial, "rejectedSpans"));
-        if (message && message->type == MSGPACK_OBJECT_STR)
-            refusal_say(out, message->via.str.ptr, message->via.str.size);
+        const sw_value partial = sw_get(answer, "partialSuccess"), message = sw_get(partial, "errorMessage");
+        out->spans = read_number(sw_get(partial, "rejectedSpans"));
+        if (sw_type(message) == SW_STRING) refusal_say(out, message.via.str.ptr, sw_len(message));
     }
     arena_free(&a);
 }
