@@ -1,6 +1,7 @@
 #include "runtime/run/letter.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <msgpack.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -25,18 +26,6 @@ static const char *const tables[LETTER_KINDS] = {[LETTER_TRIES] = "tries",
                                                  [LETTER_RELEASE] = letter_table,
                                                  [LETTER_STOP] = letter_table};
 const char letter_of_client[] = "client";
-
-static void letter_put_be64(uint8_t *to, uint64_t n)
-{
-    for (int i = 0; i < 8; i++) to[i] = (uint8_t)(n >> (8 * (7 - i)));
-}
-
-static uint64_t letter_get_be64(const uint8_t *from)
-{
-    uint64_t n = 0;
-    for (int i = 0; i < 8; i++) n = n << 8 | from[i];
-    return n;
-}
 
 static bool letter_is_wish(int64_t kind)
 {
@@ -160,7 +149,8 @@ bool letter_send(home *h, const run_id *to, const letter_wish *wish)
     if (!m) return false;
     m->run = *to;
     memcpy(m->key, to->bytes, RUN_ID_BYTES);
-    letter_put_be64(m->key + RUN_ID_BYTES, letter_next_arrival(h));
+    uint64_t arrival = htobe64(letter_next_arrival(h));
+    memcpy(m->key + RUN_ID_BYTES, &arrival, sizeof arrival);
     (void)snprintf(m->by, sizeof m->by, "%s", wish->by ? wish->by : letter_of_client);
     if (text_len > 0) memcpy(m->text, wish->text, text_len);
     size_t len = letter_pack(m);
@@ -184,7 +174,9 @@ letter *letter_read(home *h, const store_table_row *row, bool *is_short)
     *is_short = a.is_out || (known && !m);
     if (m) {
         memcpy(m->key, row->key.data, sizeof m->key);
-        uint64_t arrival = letter_get_be64(m->key + RUN_ID_BYTES);
+        uint64_t arrival;
+        memcpy(&arrival, m->key + RUN_ID_BYTES, sizeof arrival);
+        arrival = be64toh(arrival);
         if (arrival > h->last_letter && arrival < UINT64_MAX) h->last_letter = arrival;
         memcpy(m->by, c.by, sizeof m->by);
         memcpy(m->run.bytes, m->key, RUN_ID_BYTES);
