@@ -27,11 +27,17 @@ static void run_id_set_loop(run_id *id, unsigned loop, unsigned loops)
     assert(run_id_loop(id, loops) == loop);
 }
 
-run_id run_id_make(int64_t unix_ms, const uint8_t random[10], unsigned loop, unsigned loops)
+run_id run_id_lowest(int64_t unix_ms)
 {
-    run_id id;
+    run_id id = {{0}};
     assert(unix_ms >= 0 && unix_ms < INT64_C(1) << (8 * TIME_BYTES));
     for (int i = 0; i < TIME_BYTES; i++) id.bytes[i] = (uint8_t)(unix_ms >> (40 - 8 * i));
+    return id;
+}
+
+run_id run_id_make(int64_t unix_ms, const uint8_t random[10], unsigned loop, unsigned loops)
+{
+    run_id id = run_id_lowest(unix_ms);
     memcpy(id.bytes + TIME_BYTES, random, RUN_ID_BYTES - TIME_BYTES);
     id.bytes[NODE_BYTE] = RUN_ID_NODE_ALONE;
     run_id_set_loop(&id, loop, loops);

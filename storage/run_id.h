@@ -28,6 +28,7 @@ run_id run_id_next(const run_id *last, int64_t unix_ms, const uint8_t random[10]
 unsigned run_id_loop(const run_id *id, unsigned loops); /* which of so many loops owns the run */
 unsigned run_id_node_number(const run_id *id);
 int64_t run_id_time_ms(const run_id *id); /* Unix, when the id was made */
+run_id run_id_lowest(int64_t unix_ms);    /* the bound below all ids of that moment; of 0 to 2^48-1 */
 uint64_t run_id_hash(const run_id *id);   /* for hash tables in memory: not the same on every machine */
 bool run_id_equal(const run_id *a, const run_id *b);
 /* Moves *id to the id behind it. False: it was the highest, which no run has. */

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/base/moment.h"
 #include "runtime/observe/runs_json.h"
 #include "runtime/run/program.h"
 
@@ -90,10 +91,8 @@ static bool plan_read_text(sw_value v, char *to, size_t max)
 /* Leaves out runs that began later. */
 static void plan_bound(bulk_plan *p)
 {
-    run_id bound = {{0}};
-    uint64_t above_ms = (uint64_t)p->as_of_ms + 1;
-    if (p->as_of_ms == 0 || above_ms >> 48 != 0) return;
-    for (int i = 0; i < 6; i++) bound.bytes[i] = (uint8_t)(above_ms >> (40 - 8 * i));
+    if (p->as_of_ms == 0 || p->as_of_ms >= MOMENT_LAST_MS) return;
+    const run_id bound = run_id_lowest(p->as_of_ms + 1);
     run_filter_lower(&p->filter, &bound);
 }
 

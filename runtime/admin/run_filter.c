@@ -3,7 +3,6 @@
 #include <assert.h>
 #include <string.h>
 
-#include "runtime/base/moment.h"
 #include "runtime/base/moment_text.h"
 #include "runtime/observe/runs_json.h"
 
@@ -38,15 +37,6 @@ void run_filter_init(run_filter *f, const sw_app *app)
 }
 
 /* ---- Bounds ---- */
-
-/* The lowest id of that moment. */
-static run_id id_of_moment(int64_t ms)
-{
-    run_id id = {{0}};
-    assert(ms >= 0 && ms == moment_of(ms));
-    for (int i = 0; i < 6; i++) id.bytes[i] = (uint8_t)(ms >> (40 - 8 * i));
-    return id;
-}
 
 /* Only ids from `id` on; NULL: none is so high. */
 static void filter_raise(run_filter *f, const run_id *id)
@@ -167,7 +157,7 @@ static const char *set_from(run_filter *f, const char *value)
     int64_t ms;
     if (!moment_text_read(value, strlen(value), &ms))
         return "\"from\" is a time, in Unix milliseconds or as in 2026-11-27T15:42:53Z";
-    run_id id = id_of_moment(ms);
+    run_id id = run_id_lowest(ms);
     filter_raise(f, &id);
     return NULL;
 }
@@ -177,9 +167,8 @@ static const char *set_to(run_filter *f, const char *value)
     int64_t ms;
     if (!moment_text_read(value, strlen(value), &ms))
         return "\"to\" is a time, in Unix milliseconds or as in 2026-11-27T15:42:53Z";
-    run_id id = id_of_moment(ms);
-    for (int i = 6; i < RUN_ID_BYTES; i++) id.bytes[i] = 0xff; /* all runs of that millisecond are meant */
-    if (run_id_advance(&id)) run_filter_lower(f, &id);
+    run_id behind = run_id_lowest(ms + 1); /* all runs of that millisecond are meant */
+    run_filter_lower(f, &behind);
     return NULL;
 }
 
