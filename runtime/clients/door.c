@@ -78,7 +78,7 @@ static bool door_take_out(home *h, http_exchange *x, const endpoint *e, arena *a
     case OMIT_DONE:
         return true;
     case OMIT_NO_JSON:
-        problem_reply(x, 400, "the body is not JSON, and parts of it may not be kept: nothing was done", NULL);
+        problem_reply(x, 400, omit_no_json, NULL);
         return false;
     default:
         door_refuse(h, x, &(run_refusal){"out of memory", "5"});

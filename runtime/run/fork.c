@@ -78,25 +78,17 @@ static bool fork_pack_more(const forking *q, const sw_value *input, msgpack_sbuf
            begun_pack(&pk, q->by, &of) && function_input_pack(&pk, input);
 }
 
-/* Reads what the fork of a function's run is given. False: no memory. */
-static bool fork_read_input(const forking *q, arena *a, const entry *started, sw_value *input)
-{
-    const char *ignored = NULL;
-    *input = (sw_value){.type = MSGPACK_OBJECT_NIL};
-    if (!q->endpoint->function) return true;
-    if (!q->has_body) return function_input_read(a, started, input, &ignored);
-    return q->body_len == 0 || json_read(a, q->body, q->body_len, input, &ignored);
-}
-
-static bool header_is_key(sw_value name)
+/* Whether the fork has that header of the request: not its Idempotency-Key, which leads to the run that is forked, nor
+ * what its endpoint leaves out. */
+static bool fork_takes_header(const forking *q, sw_value name)
 {
     static const char key[] = "idempotency-key";
-    return name.type == MSGPACK_OBJECT_STR && name.via.str.size == sizeof key - 1 &&
-           strncasecmp(name.via.str.ptr, key, sizeof key - 1) == 0;
+    if (name.type != MSGPACK_OBJECT_STR) return true;
+    bool is_key = name.via.str.size == sizeof key - 1 && strncasecmp(name.via.str.ptr, key, sizeof key - 1) == 0;
+    return !is_key && !redact_has_header(q->endpoint->omits, name.via.str.ptr, name.via.str.size);
 }
 
-/* Packs the request's headers but its Idempotency-Key: that leads to the run that is forked. */
-static bool fork_pack_headers(arena *a, entry_text packed, msgpack_sbuffer *to)
+static bool fork_pack_headers(const forking *q, arena *a, entry_text packed, msgpack_sbuffer *to)
 {
     sw_value flat = {.type = MSGPACK_OBJECT_ARRAY};
     const char *ignored = NULL;
@@ -104,7 +96,7 @@ static bool fork_pack_headers(arena *a, entry_text packed, msgpack_sbuffer *to)
     if (flat.type != MSGPACK_OBJECT_ARRAY) return false;
     uint32_t kept = 0;
     for (uint32_t i = 0; i + 1 < flat.via.array.size; i += 2) {
-        if (header_is_key(flat.via.array.ptr[i])) continue;
+        if (!fork_takes_header(q, flat.via.array.ptr[i])) continue;
         flat.via.array.ptr[kept++] = flat.via.array.ptr[i];
         flat.via.array.ptr[kept++] = flat.via.array.ptr[i + 1];
     }
@@ -114,48 +106,80 @@ static bool fork_pack_headers(arena *a, entry_text packed, msgpack_sbuffer *to)
 
 /* ---- The request ---- */
 
-/* Reads the other body as the input of a function, and writes that as JSON, without what the function leaves out. */
-static omit_result fork_take_input(const forking *q, arena *a, http_text *body)
+/* What the fork begins with; the parts that differ from the journal's lie in an arena. */
+typedef struct fork_request {
+    entry started;  /* that of the run that is forked, with the fork's target and body */
+    sw_value input; /* of a function; nil: it is given nothing */
+    sw_bytes other; /* the other body, as far as it comes to disk; empty: there is none */
+} fork_request;
+
+/* Reads what a function is given: the other body as JSON, or what the run that is forked was given. */
+static omit_result request_read_input(const forking *q, arena *a, fork_request *r)
 {
     const char *message = NULL;
-    sw_value v;
-    sw_bytes text;
-    if (!json_read(a, body->data, body->len, &v, &message))
-        return message == value_no_memory ? OMIT_NO_MEMORY : OMIT_NO_JSON;
-    if (!redact_take_out(q->endpoint->omits, a, &v) || !json_write(a, v, &text)) return OMIT_NO_MEMORY;
-    *body = (http_text){text.data, text.len};
+    r->input = (sw_value){.type = MSGPACK_OBJECT_NIL};
+    if (!q->has_body) return function_input_read(a, &r->started, &r->input, &message) ? OMIT_DONE : OMIT_NO_MEMORY;
+    if (q->body_len == 0 || json_read(a, q->body, q->body_len, &r->input, &message)) return OMIT_DONE;
+    return message == value_no_memory ? OMIT_NO_MEMORY : OMIT_NO_JSON;
+}
+
+/* Takes out what the endpoint leaves out: perhaps it did not when the request came. */
+static omit_result request_take_out(const endpoint *e, arena *a, fork_request *r)
+{
+    const entry_text target = r->started.target, body = r->started.body;
+    run_input kept = {.value = e->function ? &r->input : NULL,
+                      .target = {target.len > 0 ? target.data : "", target.len},
+                      .body = {body.data, body.len}};
+    omit_result result = omit_take_out(e, a, &kept);
+    if (result != OMIT_DONE) return result;
+    if (kept.value) r->input = *kept.value;
+    r->started.target = (entry_text){kept.target.data, kept.target.len};
+    r->started.body = (entry_text){kept.body.data, kept.body.len};
     return OMIT_DONE;
 }
 
-/* Takes out of the other body what the endpoint leaves out of its requests. False: the wish is refused. */
-static bool fork_take_out(forking *q, arena *a)
+static omit_result request_make(const forking *q, arena *a, fork_request *r)
 {
-    run_input kept = {.target = {"", 0}, .body = {q->body, q->body_len}};
-    if (q->body_len == 0 || !q->endpoint) return true;
-    bool is_input = q->endpoint->function != NULL;
-    omit_result result = is_input ? fork_take_input(q, a, &kept.body) : omit_take_out(q->endpoint, a, &kept);
-    char *body = result == OMIT_DONE ? malloc(kept.body.len + 1) : NULL;
+    const endpoint *e = q->endpoint;
+    const bool is_function = e && e->function;
+    omit_result result = is_function ? request_read_input(q, a, r) : OMIT_DONE;
+    if (q->has_body && !is_function) r->started.body = (entry_text){q->body ? q->body : "", q->body_len};
+    if (result == OMIT_DONE && e) result = request_take_out(e, a, r);
+    if (result != OMIT_DONE || !q->has_body) return result;
+    r->other = (sw_bytes){r->started.body.data, r->started.body.len};
+    return is_function && !json_write(a, r->input, &r->other) ? OMIT_NO_MEMORY : OMIT_DONE;
+}
+
+/* Why the body, which is not JSON, is refused. */
+static void fork_refuse_body(forking *q)
+{
+    if (!q->has_body)
+        forking_refuse(
+            q, 409, "the run's body is not JSON, and its endpoint leaves parts out by now: give the fork another one");
+    else if (q->endpoint->function)
+        forking_refuse(q, 400, "the body is not JSON, as the input of a function has to be: nothing was done");
+    else
+        forking_refuse(q, 400, omit_no_json);
+}
+
+/* False: the wish is refused. */
+static bool fork_make_request(forking *q, arena *a, fork_request *r)
+{
+    omit_result result = request_make(q, a, r);
     if (result == OMIT_NO_JSON)
-        forking_refuse(q, 400,
-                       is_input ? "the body is not JSON, as the input of a function has to be: nothing was done"
-                                : "the body is not JSON, and parts of it may not be kept: nothing was done");
-    else if (!body)
+        fork_refuse_body(q);
+    else if (result == OMIT_NO_MEMORY)
         forking_refuse(q, 503, store_no_memory);
-    if (!body) return false;
-    if (kept.body.len > 0) memcpy(body, kept.body.data, kept.body.len);
-    free(q->body);
-    q->body = body;
-    q->body_len = kept.body.len;
-    return true;
+    return result == OMIT_DONE;
 }
 
 /* What the wish asks for, as far as it comes to disk. */
-static void fork_make_fingerprint(forking *q)
+static void fork_make_fingerprint(forking *q, const fork_request *r)
 {
     const http_text asked[] = {{(const char *)q->source.bytes, sizeof q->source.bytes},
                                {(const char *)&q->from, sizeof q->from},
                                {q->has_body ? "body" : "", q->has_body ? 4 : 0},
-                               {q->body ? q->body : "", q->body_len}};
+                               {r->other.len > 0 ? r->other.data : "", r->other.len}};
     _Static_assert((int)STORE_KEY_BYTES == (int)DIGEST_BYTES, "digest_texts writes a fingerprint");
     digest_texts(q->key.fingerprint, asked, sizeof asked / sizeof *asked, "the hash of an Idempotency-Key");
 }
@@ -171,17 +195,15 @@ static void forking_replay(forking *q)
 
 /* ---- The fork's first segment ---- */
 
-static bool fork_encode_start(forking *q, arena *a, const entry *started)
+static bool fork_encode_start(forking *q, arena *a, const fork_request *r)
 {
     const endpoint *e = q->endpoint;
     msgpack_sbuffer more, headers;
-    sw_value input;
     clock_instant now = clock_now(&q->home->clock);
-    entry start = *started;
+    entry start = r->started;
     msgpack_sbuffer_init(&more);
     msgpack_sbuffer_init(&headers);
-    bool ok = fork_read_input(q, a, started, &input) && fork_pack_more(q, &input, &more) &&
-              fork_pack_headers(a, started->headers, &headers);
+    bool ok = fork_pack_more(q, &r->input, &more) && fork_pack_headers(q, a, start.headers, &headers);
     q->fork = home_next_run_id(q->home, now.wall_ms);
     start.at_ms = now.wall_ms;
     start.epoch = now.epoch;
@@ -190,7 +212,6 @@ static bool fork_encode_start(forking *q, arena *a, const entry *started)
     start.due_ms = e->options.timeout_ms > 0 ? clock_wait_for(&now, e->options.timeout_ms).due_ms : 0;
     start.more = (entry_text){more.data, more.size};
     start.headers = (entry_text){headers.data, headers.size};
-    if (q->has_body && !e->function) start.body = (entry_text){q->body, q->body_len};
     ok = ok && entry_encode(&q->entries, &start) == 0;
     msgpack_sbuffer_destroy(&more);
     msgpack_sbuffer_destroy(&headers);
@@ -234,14 +255,13 @@ static void fork_write(forking *q)
     home_send(h, &q->segment);
 }
 
-/* Writes the fork of a run whose *started* is this. */
-static void fork_write_run(forking *q, arena *a, const fork_choice *c, const entry *started, entry_text journal)
+static void fork_write_run(forking *q, arena *a, const fork_choice *c, const fork_request *r, entry_text journal)
 {
     if (!gate_writable(q->home))
         forking_refuse(q, 503, "the journal cannot be written: nothing was begun");
     else if (gate_full(q->home))
         forking_refuse(q, 503, "the journal's queue is full (--journal-queue-max): nothing was begun");
-    else if (!fork_encode_start(q, a, started) || !fork_encode_copies(q, c, journal))
+    else if (!fork_encode_start(q, a, r) || !fork_encode_copies(q, c, journal))
         forking_refuse(q, 503, store_no_memory);
     else if (q->entries.size > (size_t)q->home->opt->run_state_max)
         forking_refuse(q, 409, "what the fork would begin with is larger than --run-state-max");
@@ -251,7 +271,7 @@ static void fork_write_run(forking *q, arena *a, const fork_choice *c, const ent
 
 /* ---- The run that is forked ---- */
 
-static void fork_make(forking *q, arena *a, const entry *started, entry_text journal)
+static void fork_make(forking *q, arena *a, fork_request *r, entry_text journal)
 {
     fork_choice choice;
     fork_refusal refusal;
@@ -265,9 +285,9 @@ static void fork_make(forking *q, arena *a, const entry *started, entry_text jou
         forking_end(q, &(fork_result){.status = 200, .choice = &choice, .journal = journal});
     } else if (!q->endpoint) {
         forking_refuse(q, 409, "this program has no such endpoint: the fork would stand still");
-    } else if (fork_take_out(q, a)) {
-        if (q->has_key) fork_make_fingerprint(q);
-        fork_write_run(q, a, &choice, started, journal);
+    } else if (fork_make_request(q, a, r)) {
+        if (q->has_key) fork_make_fingerprint(q, r);
+        fork_write_run(q, a, &choice, r, journal);
     }
 }
 
@@ -275,16 +295,17 @@ static void fork_make(forking *q, arena *a, const entry *started, entry_text jou
 static void fork_decide(forking *q, arena *a, entry_text journal)
 {
     const char *ignored = NULL;
-    entry started;
-    if (entry_decode(journal.data, journal.len, &started, &ignored) == 0 || started.kind != ENTRY_STARTED) {
+    fork_request r = {.input = {.type = MSGPACK_OBJECT_NIL}};
+    entry *started = &r.started;
+    if (entry_decode(journal.data, journal.len, started, &ignored) == 0 || started->kind != ENTRY_STARTED) {
         forking_refuse(q, 409, "the run's journal does not begin with its start");
         return;
     }
-    q->endpoint = app_endpoint(q->home->app, started.function.data, started.function.len);
+    q->endpoint = app_endpoint(q->home->app, started->function.data, started->function.len);
     if (!q->was_had) {
-        fork_make(q, a, &started, journal);
-    } else if (fork_take_out(q, a)) {
-        fork_make_fingerprint(q);
+        fork_make(q, a, &r, journal);
+    } else if (!q->has_body || fork_make_request(q, a, &r)) {
+        fork_make_fingerprint(q, &r);
         forking_replay(q);
     }
 }

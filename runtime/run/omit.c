@@ -6,6 +6,8 @@
 #include "runtime/base/value.h"
 #include "runtime/run/endpoint.h"
 
+const char omit_no_json[] = "the body is not JSON, and parts of it may not be kept: nothing was done";
+
 static bool omit_from_headers(const redact *omits, arena *a, run_input *input)
 {
     size_t kept = 0;

@@ -18,7 +18,8 @@ static int serve(int argc, char **argv)
 {
     static const char *const omit[] = {"json:pin", "json:/card/number", "query:token", "header:user-agent", NULL};
     sw_app *app = sw_app_new("omit");
-    sw_endpoint(app, "POST /orders", on_order, &(sw_endpoint_options){.omit = omit});
+    bool keeps_all = getenv("OMIT_NOTHING") != NULL; /* as a version did that had no .omit yet */
+    sw_endpoint(app, "POST /orders", on_order, &(sw_endpoint_options){.omit = keeps_all ? NULL : omit});
     return sw_main(app, argc, argv);
 }
 
@@ -41,11 +42,13 @@ static int serve_either(int argc, char **argv)
 static answer a;
 static char data[128];
 
-static void start(void)
+static void start_in(const char *folder)
 {
-    snprintf(data, sizeof data, "%s/data", root);
+    snprintf(data, sizeof data, "%s/%s", root, folder);
     served_start(&server, (const char *const[]){"--data", data, "--dev", "--loops", "2", NULL});
 }
+
+static void start(void) { start_in("data"); }
 
 static void post(const char *key, const char *body)
 {
@@ -126,6 +129,57 @@ static void test_fork(void)
     while (server_metric("runs_succeeded_total") < 2) usleep(2000);
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     CHECK(!folder_has_hidden(data));
+}
+
+/* Whether the page of the fork whose beginning was answered last has the bytes of HIDDEN. */
+static bool fork_has_hidden(void)
+{
+    char path[64];
+    const char *id = strstr(a.body, "\"runId\":\"");
+    CHECK(id);
+    snprintf(path, sizeof path, "/_sw/runs/%.26s", id + strlen("\"runId\":\""));
+    call(NULL, server_url(path), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 200);
+    CHECK(strstr(a.body, "\"request\":"));
+    return strstr(a.body, HIDDEN) != NULL;
+}
+
+static void start_keeping_all(char json[64], char text[64])
+{
+    setenv("OMIT_NOTHING", "1", 1);
+    start_in("older");
+    post(NULL, "{\"pin\":\"" HIDDEN "\",\"n\":1}");
+    CHECK(a.status == 201 && strstr(a.body, HIDDEN));
+    answer_header(&a, "X-Run-Id", json, 64);
+    post(NULL, "pin=" HIDDEN);
+    answer_header(&a, "X-Run-Id", text, 64);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    unsetenv("OMIT_NOTHING");
+}
+
+/* A fork copies the request of a run, which may be older than its endpoint's .omit. */
+static void test_older(void)
+{
+    static const char wish[] = "{}", other[] = "{\"body\":{\"n\":2}}";
+    char json[64], text[64], path[128];
+    start_keeping_all(json, text);
+    start_in("older");
+    snprintf(path, sizeof path, "/_sw/runs/%s/fork", json);
+    call("POST", server_url(path), NULL, wish, 0, &a);
+    CHECK_INT(a.status, 202);
+    CHECK(!fork_has_hidden());
+    CHECK(strstr(a.body, "{\\\"n\\\":1}") && strstr(a.body, "size=7")); /* what is not left out is copied */
+    call("POST", server_url(path), NULL, other, 0, &a);
+    CHECK_INT(a.status, 202);
+    CHECK(!fork_has_hidden());
+    snprintf(path, sizeof path, "/_sw/runs/%s/fork", text);
+    call("POST", server_url(path), NULL, wish, 0, &a);
+    CHECK_INT(a.status, 409);
+    CHECK(strstr(a.body, "give the fork another one"));
+    call("POST", server_url(path), NULL, other, 0, &a);
+    CHECK_INT(a.status, 202);
+    CHECK(!fork_has_hidden());
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
 static void test_no_json(void)
@@ -213,6 +267,7 @@ static void test_wrong_key(void)
 
 static const check_case cases[] = {{"no handler and no file has what is left out", test_left_out},
                                    {"a fork's body lacks it too", test_fork},
+                                   {"nor has a fork of a run that had it", test_older},
                                    {"a body that is not JSON is refused", test_no_json},
                                    {"an Idempotency-Key does not depend on it", test_key},
                                    {"an operator's body neither", test_operators},
