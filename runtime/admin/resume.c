@@ -36,10 +36,10 @@ static void request_reply(const resume_request *q, uint32_t generation)
 static void request_on_done(void *arg, const reopen_result *result)
 {
     resume_request *q = arg;
-    if (result->status == 202)
+    if (result->reason == REOPEN_DONE)
         request_reply(q, result->generation);
     else
-        problem_reply(q->x, result->status, result->detail, result->retry_after);
+        problem_reply(q->x, reopen_status(result->reason), result->detail, result->retry_after);
     free(q);
 }
 

@@ -69,19 +69,30 @@ static void reopening_end(reopening *q, const reopen_result *result)
     done(arg, result);
 }
 
-/* Whether the wish is refused for now, and asking again may help. */
-static bool reason_passes(reopen_reason reason) { return reason == REOPEN_LATER || reason == REOPEN_UNREAD; }
+int reopen_status(reopen_reason reason)
+{
+    switch (reason) {
+    case REOPEN_DONE:
+        return 202;
+    case REOPEN_MISSING:
+        return 404;
+    case REOPEN_UNREAD:
+    case REOPEN_LATER:
+        return 503;
+    case REOPEN_TAKEN:
+    case REOPEN_CHANGED:
+    case REOPEN_UNFIT:
+    case REOPEN_UNREADABLE:
+        break;
+    }
+    return 409;
+}
 
 static void reopening_refuse(reopening *q, reopen_reason reason, const char *why)
 {
     assert(reason > REOPEN_TAKEN && why);
-    bool passes = reason_passes(reason);
-    reopening_end(q, &(reopen_result){.status = passes                     ? 503
-                                                : reason == REOPEN_MISSING ? 404
-                                                                           : 409,
-                                      .reason = reason,
-                                      .detail = why,
-                                      .retry_after = passes ? ASK_AGAIN : NULL});
+    bool passes = reopen_status(reason) == 503; /* asking again may help */
+    reopening_end(q, &(reopen_result){.reason = reason, .detail = why, .retry_after = passes ? ASK_AGAIN : NULL});
 }
 
 /* NULL: no memory. */
@@ -124,7 +135,7 @@ static void reopening_judge_live(reopening *q, const store_journal *j)
         reopening_refuse(q, REOPEN_UNREAD,
                          j->error == store_no_memory ? store_no_memory : "the run cannot be read at present");
     else if (q->wanted > 0 && journal_generation(j) == q->wanted)
-        reopening_end(q, &(reopen_result){.status = 202, .generation = q->wanted});
+        reopening_end(q, &(reopen_result){.reason = REOPEN_DONE, .generation = q->wanted});
     else if (j->live)
         reopening_refuse(q, REOPEN_CHANGED, NOT_ENDED);
     else
@@ -268,7 +279,7 @@ static bool reopening_judge_ended(reopening *q, slot *s, arena *a, const store_j
     if (!p)
         reopening_refuse(q, error == replay_no_memory ? REOPEN_UNREAD : REOPEN_UNREADABLE, error);
     else if (reopened && q->wanted == reopened->attempt)
-        reopening_end(q, &(reopen_result){.status = 202, .generation = q->wanted});
+        reopening_end(q, &(reopen_result){.reason = REOPEN_DONE, .generation = q->wanted});
     else if (objection)
         reopening_refuse(q, reason, objection);
     else if (s->letters_in_flight) /* for the run as it was: they must not be obeyed when it goes on */
@@ -322,13 +333,12 @@ void slot_stay_ended(home *h, slot *s, bool is_known)
 /* What has come of a commit that failed. */
 static reopen_result segment_refusal(const store_segment *s)
 {
-    reopen_result later = {.status = 503, .reason = REOPEN_LATER, .retry_after = JOURNAL_LATER};
+    reopen_result later = {.reason = REOPEN_LATER, .retry_after = JOURNAL_LATER};
     switch (s->outcome) {
     case STORE_KEY_TAKEN:
-        return (reopen_result){
-            .status = 409, .reason = REOPEN_TAKEN, .detail = "the run was resumed by this wish before"};
+        return (reopen_result){.reason = REOPEN_TAKEN, .detail = "the run was resumed by this wish before"};
     case STORE_GONE:
-        return (reopen_result){.status = 409, .reason = REOPEN_CHANGED, .detail = "retention is deleting the run"};
+        return (reopen_result){.reason = REOPEN_CHANGED, .detail = "retention is deleting the run"};
     case STORE_UNKNOWN:
         later.detail = "the journal could not be written, and nobody knows yet whether the run goes on: ask again, for "
                        "the same generation";
@@ -344,7 +354,7 @@ void reopen_committed(store_segment *segment)
     reopening *q = (reopening *)((char *)segment - offsetof(reopening, segment));
     home *h = q->home;
     slot *s = slot_find(&h->slots, &q->run);
-    reopen_result result = {.status = 202, .generation = q->generation};
+    reopen_result result = {.reason = REOPEN_DONE, .generation = q->generation};
     assert(segment->tag == REOPEN_TAG && q->state == REOPENING_WRITTEN);
     assert(s && s->state == SLOT_REOPENING);
     home_segment_back(h);
@@ -395,13 +405,13 @@ void reopen_begin(home *h, const reopen_wish *wish, reopen_done_fn done, void *a
     assert(run_id_loop(&wish->run, h->count) == h->index);
     assert(wish->timeout_ms >= -1 && wish->by);
     reopen_result refusal = {
-        .status = 503, .reason = REOPEN_LATER, .detail = "the server is stopping: ask again", .retry_after = ASK_AGAIN};
+        .reason = REOPEN_LATER, .detail = "the server is stopping: ask again", .retry_after = ASK_AGAIN};
     bool is_asked = reopening_find(h, &wish->run) != NULL;
     if (!gate_writable(h))
         refusal.detail = "the journal cannot be written: the run was not resumed";
     else if (is_asked && wish->generation == 0 && !wish->mark)
-        refusal = (reopen_result){
-            .status = 409, .reason = REOPEN_CHANGED, .detail = "another request has the run resumed at this moment"};
+        refusal =
+            (reopen_result){.reason = REOPEN_CHANGED, .detail = "another request has the run resumed at this moment"};
     else if (is_asked)
         refusal.detail = "a request to resume the run is being looked at: ask again";
     if (h->draining || !gate_writable(h) || is_asked) {

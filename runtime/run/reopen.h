@@ -42,10 +42,12 @@ typedef enum reopen_reason {
     REOPEN_LATER       /* asking again helps: the journal cannot be written, the process drains */
 } reopen_reason;
 
+/* Returns the status of the answer to whoever wants the run to go on: 202, or that of a refusal. */
+int reopen_status(reopen_reason reason);
+
 typedef struct reopen_result {
-    int status; /* 202: the run goes on; else that of a refusal */
     reopen_reason reason;
-    uint32_t generation;     /* with 202 */
+    uint32_t generation;     /* with REOPEN_DONE */
     const char *detail;      /* why not; NULL: it does */
     const char *retry_after; /* seconds, when asking again may help; NULL: it does not */
 } reopen_result;
@@ -54,7 +56,7 @@ typedef struct reopen_result {
 typedef void (*reopen_done_fn)(void *arg, const reopen_result *result);
 
 /* Has the run go on. A wish that names its generation may be repeated: when that generation has begun, the answer is
- * 202 as before. */
+ * REOPEN_DONE as before. */
 void reopen_begin(struct home *h, const reopen_wish *wish, reopen_done_fn done, void *arg);
 
 /* Answers those who wait for their runs to be read: the home drains. */
