@@ -77,7 +77,7 @@ static void counting_on_found(void *arg, const store_found *found)
 {
     counting *n = arg;
     if (found->error) {
-        inquiry_refuse(&n->base, 503, found->error, "5");
+        inquiry_refuse_store(&n->base, found->error);
         return;
     }
     for (size_t i = 0; i < found->count && !n->has_more; i++) counting_take(n, &found->runs[i]);

@@ -216,7 +216,7 @@ static void endpoints_on_counted(void *arg, const store_counts *all)
     json_close_map(&w);
     free(q->stopped);
     if (all->error) {
-        inquiry_refuse(&q->base, 503, all->error, "5");
+        inquiry_refuse_store(&q->base, all->error);
         json_writer_free(&w);
     } else {
         inquiry_answer(&q->base, &w);
@@ -236,7 +236,7 @@ static void endpoints_on_stopped(void *arg, const store_found *found)
     const sw_app *app = q->base.home->app;
     if (found->error) {
         free(q->stopped);
-        inquiry_refuse(&q->base, 503, found->error, "5");
+        inquiry_refuse_store(&q->base, found->error);
         return;
     }
     q->has_more_stopped = found->next != NULL;

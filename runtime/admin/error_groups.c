@@ -112,7 +112,7 @@ static void errors_on_found(void *arg, const store_found *found)
 {
     errors_inquiry *q = arg;
     if (found->error) {
-        inquiry_refuse(&q->base, 503, found->error, "5");
+        inquiry_refuse_store(&q->base, found->error);
         return;
     }
     for (size_t i = 0; i < found->count; i++) group_add(q, &found->runs[i]);

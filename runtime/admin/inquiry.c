@@ -27,7 +27,9 @@ void inquiry_refuse(inquiry *q, int status, const char *detail, const char *retr
     free(q);
 }
 
-void inquiry_refuse_memory(inquiry *q) { inquiry_refuse(q, 503, store_no_memory, "5"); }
+void inquiry_refuse_store(inquiry *q, const char *error) { inquiry_refuse(q, 503, error, "5"); }
+
+void inquiry_refuse_memory(inquiry *q) { inquiry_refuse_store(q, store_no_memory); }
 
 void inquiry_answer(inquiry *q, json_writer *w)
 {

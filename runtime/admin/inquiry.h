@@ -19,6 +19,8 @@ typedef struct inquiry {
 void *inquiry_new(home *h, http_exchange *x, size_t size);
 /* Answers with a problem; `retry_after` in seconds, NULL: it is of no use. */
 void inquiry_refuse(inquiry *q, int status, const char *detail, const char *retry_after);
+/* Answers 503: the store has not read what was asked for, and says why. */
+void inquiry_refuse_store(inquiry *q, const char *error);
 /* Answers 503: there was no memory. */
 void inquiry_refuse_memory(inquiry *q);
 /* Answers with the document, which is complete, and frees the writer. */

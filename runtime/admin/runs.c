@@ -39,15 +39,13 @@ static void run_on_loaded(void *arg, store_journal *j, size_t count)
     inquiry *q = &r->base;
     assert(count == 1);
     (void)count;
-    if (j->error == store_no_memory) {
-        inquiry_refuse_memory(q);
+    bool has_page = j->found || j->live; /* of a run that cannot be read, too */
+    if (j->error && (!has_page || j->error == store_no_memory)) {
+        inquiry_refuse_store(q, j->error);
         return;
     }
-    if (!j->found && !j->live) {
-        if (j->error)
-            inquiry_refuse(q, 503, j->error, "5");
-        else
-            inquiry_refuse(q, 404, "no such run", NULL);
+    if (!has_page) {
+        inquiry_refuse(q, 404, "no such run", NULL);
         return;
     }
     json_writer w;

@@ -35,7 +35,7 @@ static void list_on_found(void *arg, const store_found *found)
     char next[RUN_ID_TEXT + 1];
     assert(found->count <= LIST_MAX);
     if (found->error) {
-        inquiry_refuse(&l->base, 503, found->error, "5");
+        inquiry_refuse_store(&l->base, found->error);
         return;
     }
     json_writer w;
