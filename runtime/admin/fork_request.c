@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "runtime/admin/body.h"
+#include "runtime/admin/inquiry.h"
 #include "runtime/base/json.h"
 #include "runtime/base/json_writer.h"
 #include "runtime/base/problem.h"
@@ -14,16 +15,13 @@
 #include "runtime/clients/run_url.h"
 #include "runtime/run/fork.h"
 
-/* A request whose run is being looked at. Ends its exchange and frees itself with the answer. */
+/* A request whose run is being looked at. */
 typedef struct fork_request {
-    home *home;
-    http_exchange *x;
+    inquiry base;
     run_id run;
 } fork_request;
 
 enum { PATH_DIGITS = 16, BODY_BYTES = RUN_URL_MAX + 128 };
-
-static void request_on_gone(http_exchange *x) { (void)x; /* the answer comes soon; then the exchange is ended */ }
 
 /* ---- What a fork would do ---- */
 
@@ -84,48 +82,48 @@ static void put_plan(json_writer *w, const fork_request *q, const fork_result *r
     json_close_map(w);
 }
 
-static void request_reply_plan(const fork_request *q, const fork_result *r)
+static void request_answer_plan(fork_request *q, const fork_result *r)
 {
-    const http_reply_header type = {"Content-Type", "application/json"};
     json_writer w;
-    json_writer_init(&w, q->home->arenas);
+    json_writer_init(&w, q->base.home->arenas);
     put_plan(&w, q, r);
-    json_put_newline(&w);
-    if (w.is_short)
-        problem_reply(q->x, 503, "out of memory", "5");
-    else
-        http_reply(q->x, 200, &type, 1, (http_text){w.out.data, w.out.size});
-    json_writer_free(&w);
+    inquiry_answer(&q->base, &w);
 }
 
 /* ---- What has begun ---- */
 
 /* On the stack: a 503 for want of memory would say that nothing has begun. */
-static void request_reply_begun(const fork_request *q, const fork_result *result)
+static void request_answer_begun(fork_request *q, const fork_result *result)
 {
     char id[RUN_ID_TEXT + 1], source[RUN_ID_TEXT + 1], url[RUN_URL_MAX], body[BODY_BYTES];
     const http_reply_header headers[] = {{"Content-Type", "application/json"}, {"Idempotency-Replayed", "true"}};
     run_id_format(result->fork, id);
     run_id_format(&q->run, source);
-    run_url(q->home, &(run_link){.run = result->fork, .what = "output", .scope = RUN_TOKEN_READ}, url);
+    run_url(q->base.home, &(run_link){.run = result->fork, .what = "output", .scope = RUN_TOKEN_READ}, url);
     int len =
         snprintf(body, sizeof body, "{\"runId\":\"%s\",\"forkedFrom\":\"%s\",\"outputUrl\":\"%s\"}\n", id, source, url);
     assert(len > 0 && (size_t)len < sizeof body);
-    http_reply(q->x, 202, headers, result->is_replayed ? 2 : 1, (http_text){body, (size_t)len});
+    http_reply(q->base.x, 202, headers, result->is_replayed ? 2 : 1, (http_text){body, (size_t)len});
+    free(q);
+}
+
+static void request_refuse_key(fork_request *q)
+{
+    idempotency_refuse_other(q->base.x);
+    free(q);
 }
 
 static void request_on_done(void *arg, const fork_result *result)
 {
     fork_request *q = arg;
     if (result->status == 202)
-        request_reply_begun(q, result);
+        request_answer_begun(q, result);
     else if (result->status == 200)
-        request_reply_plan(q, result);
+        request_answer_plan(q, result);
     else if (result->is_other)
-        idempotency_refuse_other(q->x);
+        request_refuse_key(q);
     else
-        problem_reply(q->x, result->status, result->detail, result->retry_after);
-    free(q);
+        inquiry_refuse(&q->base, result->status, result->detail, result->retry_after);
 }
 
 /* ---- The request ---- */
@@ -179,13 +177,9 @@ static bool fork_read_wish(http_exchange *x, arena *a, fork_wish *wish)
 /* Takes the exchange. */
 static void fork_request_begin(home *h, http_exchange *x, const fork_wish *wish)
 {
-    fork_request *q = malloc(sizeof *q);
-    if (!q) {
-        problem_reply(x, 503, "out of memory", "5");
-        return;
-    }
-    *q = (fork_request){h, x, wish->run};
-    http_exchange_on_gone(x, request_on_gone);
+    fork_request *q = inquiry_new(h, x, sizeof *q);
+    if (!q) return;
+    q->run = wish->run;
     fork_begin(h, wish, request_on_done, q);
 }
 

@@ -1,5 +1,5 @@
-/* inquiry: an operator's request that waits for the store or for a thread of the pool. Owns the exchange from its
- * beginning until the answer, and with the answer frees itself. A larger struct begins with it. */
+/* inquiry: an operator's request that waits for the store, for a thread of the pool, or for its run. Owns the exchange
+ * from its beginning until the answer, and with the answer frees itself. A larger struct begins with it. */
 #ifndef RUNTIME_ADMIN_INQUIRY_H
 #define RUNTIME_ADMIN_INQUIRY_H
 

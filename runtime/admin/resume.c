@@ -5,41 +5,40 @@
 #include <stdlib.h>
 
 #include "runtime/admin/body.h"
+#include "runtime/admin/inquiry.h"
 #include "runtime/base/moment.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/run_url.h"
 #include "runtime/run/reopen.h"
 
-/* A request whose run is being looked at. Ends its exchange and frees itself with the answer. */
+/* A request whose run is being looked at. */
 typedef struct resume_request {
-    home *home;
-    http_exchange *x;
+    inquiry base;
     run_id run;
 } resume_request;
 
 enum { BODY_BYTES = RUN_URL_MAX + 128 };
 
-static void request_on_gone(http_exchange *x) { (void)x; /* the answer comes soon; then the exchange is ended */ }
-
 static void request_reply(const resume_request *q, uint32_t generation)
 {
     char id[RUN_ID_TEXT + 1], url[RUN_URL_MAX], body[BODY_BYTES];
     run_id_format(&q->run, id);
-    run_url(q->home, &(run_link){.run = &q->run, .what = "output", .scope = RUN_TOKEN_READ}, url);
+    run_url(q->base.home, &(run_link){.run = &q->run, .what = "output", .scope = RUN_TOKEN_READ}, url);
     const http_reply_header headers[] = {{"Content-Type", "application/json"}, {"X-Run-Id", id}};
     int len =
         snprintf(body, sizeof body, "{\"runId\":\"%s\",\"generation\":%u,\"outputUrl\":\"%s\"}\n", id, generation, url);
     assert(len > 0 && (size_t)len < sizeof body);
-    http_reply(q->x, 202, headers, 2, (http_text){body, (size_t)len});
+    http_reply(q->base.x, 202, headers, 2, (http_text){body, (size_t)len});
 }
 
 static void request_on_done(void *arg, const reopen_result *result)
 {
     resume_request *q = arg;
-    if (result->reason == REOPEN_DONE)
-        request_reply(q, result->generation);
-    else
-        problem_reply(q->x, reopen_status(result->reason), result->detail, result->retry_after);
+    if (result->reason != REOPEN_DONE) {
+        inquiry_refuse(&q->base, reopen_status(result->reason), result->detail, result->retry_after);
+        return;
+    }
+    request_reply(q, result->generation);
     free(q);
 }
 
@@ -62,13 +61,9 @@ static bool resume_read_wish(http_exchange *x, arena *a, reopen_wish *wish)
 /* Takes the exchange. */
 static void resume_begin(home *h, http_exchange *x, const reopen_wish *wish)
 {
-    resume_request *q = malloc(sizeof *q);
-    if (!q) {
-        problem_reply(x, 503, "out of memory", "5");
-        return;
-    }
-    *q = (resume_request){h, x, wish->run};
-    http_exchange_on_gone(x, request_on_gone);
+    resume_request *q = inquiry_new(h, x, sizeof *q);
+    if (!q) return;
+    q->run = wish->run;
     reopen_begin(h, wish, request_on_done, q);
 }
 
