@@ -1,12 +1,15 @@
 #include "runtime/admin/body.h"
 
-#include <assert.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "runtime/base/json_reader.h"
 #include "runtime/base/problem.h"
 #include "runtime/base/value.h"
+#include "runtime/run/letter.h"
+
+const char body_no_letter_text[] = "\"text\" is at most 256 bytes long, without U+0000";
+_Static_assert(LETTER_TEXT_MAX == 256, "as the refusal says");
 
 static const char *body_kind_name(sw_kind kind)
 {
@@ -83,5 +86,15 @@ bool body_read(http_exchange *x, arena *a, const body_member *members, size_t co
         sw_value value, key = sw_key_at(v, i, &value);
         if (!body_take_member(x, members, count, key, value)) return false;
     }
+    return true;
+}
+
+bool body_copy_text(char *to, size_t bytes_max, sw_value text)
+{
+    size_t len = sw_len(text);
+    if (!sw_is_nil(text) && sw_type(text) != SW_STRING) return false;
+    if (len > bytes_max || (len > 0 && memchr(text.via.str.ptr, 0, len))) return false;
+    if (len > 0) memcpy(to, text.via.str.ptr, len);
+    to[len] = 0;
     return true;
 }

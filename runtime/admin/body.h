@@ -18,4 +18,10 @@ typedef struct body_member {
  * is wrong. */
 bool body_read(http_exchange *x, arena *a, const body_member *members, size_t count);
 
+/* Copies a string, or for nil the empty one, to `to`, which has room for `bytes_max` and a zero. False: it is longer,
+ * has U+0000, which would end it, or is no string. */
+bool body_copy_text(char *to, size_t bytes_max, sw_value text);
+/* What is said of a text that no letter takes (LETTER_TEXT_MAX). */
+extern const char body_no_letter_text[];
+
 #endif

@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/admin/body.h"
 #include "runtime/base/moment.h"
 #include "runtime/observe/runs_json.h"
 #include "runtime/run/program.h"
@@ -79,15 +80,6 @@ static bool plan_read_number(sw_value v, int64_t most, int64_t *to)
     return *to >= 1 && *to <= most;
 }
 
-/* False: the text is longer than `max`, or has U+0000. */
-static bool plan_read_text(sw_value v, char *to, size_t max)
-{
-    if (sw_len(v) > max || text_has_zero(v)) return false;
-    if (sw_len(v) > 0) memcpy(to, v.via.str.ptr, sw_len(v));
-    to[sw_len(v)] = 0;
-    return true;
-}
-
 /* Leaves out runs that began later. */
 static void plan_bound(bulk_plan *p)
 {
@@ -107,9 +99,8 @@ const char *bulk_plan_read(bulk_plan *p, const sw_app *app, const bulk_body *bod
     if (!plan_read_number(body->as_of, INT64_MAX / 2, &p->as_of_ms)) return "\"asOf\" is a time in Unix milliseconds";
     if (!plan_read_number(body->per_second, BULK_PER_SECOND_MAX, &p->per_second)) return "\"perSecond\" is 1 to 10000";
     if (!plan_read_number(body->max, INT64_MAX, &p->max)) return "\"max\" is a number from 1 on";
-    if (!plan_read_text(body->text, p->text, LETTER_TEXT_MAX))
-        return "\"text\" is at most 256 bytes long, without U+0000";
-    if (!plan_read_text(body->by, p->by, LETTER_BY_MAX)) return "\"by\" is too long";
+    if (!body_copy_text(p->text, LETTER_TEXT_MAX, body->text)) return body_no_letter_text;
+    if (!body_copy_text(p->by, LETTER_BY_MAX, body->by)) return "\"by\" is too long";
     p->dry_run = sw_as_bool(body->dry_run, false);
     plan_bound(p);
     return NULL;

@@ -254,20 +254,11 @@ static bool route_read_text(const home *h, http_exchange *x, char *text)
     sw_value said;
     const body_member members[] = {{"text", SW_STRING, &said}};
     arena_init(&a, h->arenas);
-    bool ok = body_read(x, &a, members, 1);
-    size_t len = ok ? sw_len(said) : 0;
-    bool fits = len <= LETTER_TEXT_MAX && (len == 0 || !memchr(said.via.str.ptr, 0, len));
-    if (!fits) {
-        problem_reply(x, 400, "\"text\" is at most 256 bytes long, without U+0000", NULL);
-        ok = false;
-        len = 0;
-    }
-    if (len > 0) memcpy(text, said.via.str.ptr, len);
-    text[len] = 0;
+    bool is_read = body_read(x, &a, members, 1), fits = is_read && body_copy_text(text, LETTER_TEXT_MAX, said);
+    if (is_read && !fits) problem_reply(x, 400, body_no_letter_text, NULL);
     arena_free(&a);
-    return ok;
+    return fits;
 }
-_Static_assert(LETTER_TEXT_MAX == 256, "as the refusal says");
 
 /* Only operators stop runs. */
 static void on_stop(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
