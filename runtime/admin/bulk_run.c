@@ -57,6 +57,7 @@ static size_t targets_count(sw_value targets) { return sw_len(targets) / RUN_ID_
 /* A question to the store. Outlives the attempt that asked, if that is cut. */
 typedef struct finding {
     bulk_plan plan; /* the store borrows its texts */
+    run_id asker;
     bool is_told, is_orphan;
     bool failed;
     bool has_next;
@@ -73,6 +74,12 @@ static void finding_let_go(void *arg)
     if (f->is_told) free(f);
 }
 
+/* A bulk action leaves itself alone, also where its filter names its own endpoint. */
+static bulk_verdict finding_judge(const finding *f, const store_summary *found)
+{
+    return run_id_equal(&found->run, &f->asker) ? BULK_IS_BULK : bulk_plan_judge(&f->plan, found);
+}
+
 static void finding_on_found(void *arg, const store_found *found)
 {
     finding *f = arg;
@@ -81,7 +88,7 @@ static void finding_on_found(void *arg, const store_found *found)
     f->failed = found->error != NULL;
     for (; !f->failed && f->count < found->count; f->count++) {
         f->runs[f->count] = found->runs[f->count].run;
-        f->verdicts[f->count] = bulk_plan_judge(&f->plan, &found->runs[f->count]);
+        f->verdicts[f->count] = finding_judge(f, &found->runs[f->count]);
     }
     f->has_next = found->next != NULL;
     if (found->next) f->next = *found->next;
@@ -93,6 +100,7 @@ static finding *finding_new(sw_ctx *c)
 {
     finding *f = calloc(1, sizeof *f);
     if (!f) sw_fail(c, "out of memory");
+    f->asker = c->run->id;
     f->is_told = true; /* nothing is under way */
     sw_defer(c, finding_let_go, f);
     plan_read(c, &f->plan);
@@ -146,12 +154,10 @@ static size_t page_take(sw_ctx *c, found_page *p, const finding *f)
 {
     size_t i = 0;
     for (; i < f->count && p->count < p->most; i++) {
-        bool is_itself = run_id_equal(&f->runs[i], &c->run->id);
-        bulk_verdict v = is_itself ? BULK_IS_BULK : f->verdicts[i];
-        if (v == BULK_ACTS)
+        if (f->verdicts[i] == BULK_ACTS)
             memcpy(p->targets + RUN_ID_BYTES * p->count++, f->runs[i].bytes, RUN_ID_BYTES);
         else
-            count_skipped(c, &p->skipped, bulk_verdict_name(v), 1);
+            count_skipped(c, &p->skipped, bulk_verdict_name(f->verdicts[i]), 1);
     }
     return i;
 }
@@ -339,8 +345,7 @@ static sw_value count_runs(sw_ctx *c, sw_value most)
     finding *f = finding_new(c);
     for (bool more = true; more && count < sw_as_int(most, 0);) {
         find_once(c, f, before);
-        for (size_t i = 0; i < f->count; i++)
-            count += f->verdicts[i] == BULK_ACTS && !run_id_equal(&f->runs[i], &c->run->id);
+        for (size_t i = 0; i < f->count; i++) count += f->verdicts[i] == BULK_ACTS;
         more = f->has_next;
         if (!more) break;
         run_id_format(&f->next, next);
