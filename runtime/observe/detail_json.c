@@ -49,6 +49,7 @@ static void put_why(const page *p)
     if (!d->is_live || !d->now) return;
     why_tell(&(why_case){.now = d->now,
                          .journal = p->journal,
+                         .parked = p->parked,
                          .stop = d->stop,
                          .stop_text = d->stop_text,
                          .has_deadline = d->started->kind && d->started->due_ms > 0},

@@ -394,7 +394,7 @@ static void why_time(const why_case *c, why *out)
 static void why_parked(const why_case *c, why *out)
 {
     const survey *now = c->now;
-    const fold_step *s = why_parked_step(now, c->journal);
+    const fold_step *s = c->parked;
     out->until_ms = now->due_ms > 0 ? now->due_ms : s ? s->due_ms : 0;
     if (s) why_name(out, s->id, s->path);
     if (now->awaits == SLOT_AWAITS_ROOM || now->awaits == SLOT_AWAITS_LOAD)

@@ -32,8 +32,9 @@ enum { WHY_TEXT_MAX = 768 };
 typedef struct why_case {
     const survey *now;
     const fold *journal;
-    stop_reason stop;     /* STOP_NONE: it is not stopped, by its journal and program */
-    entry_text stop_text; /* `stop` in words */
+    const fold_step *parked; /* as why_parked_step says */
+    stop_reason stop;        /* STOP_NONE: it is not stopped, by its journal and program */
+    entry_text stop_text;    /* `stop` in words */
     bool has_deadline;
 } why_case;
 

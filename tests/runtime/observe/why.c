@@ -84,7 +84,9 @@ static void tell(stop_reason stop, bool has_deadline)
     arena_free(&memory);
     fold_read(&f, &memory, journal.data, journal.size);
     CHECK(!f.is_short);
-    why_tell(&(why_case){.now = &now, .journal = &f, .stop = stop, .has_deadline = has_deadline}, &is);
+    const why_case c = {
+        .now = &now, .journal = &f, .parked = why_parked_step(&now, &f), .stop = stop, .has_deadline = has_deadline};
+    why_tell(&c, &is);
 }
 
 static void check_told(const char *kind, const char *step, int64_t until_ms, const char *text)
