@@ -266,13 +266,20 @@ def tail():
         assert "404" in expect(1, "runs", "tail", "0" * 26, env=p.env)[1]
         env = {**os.environ, **p.env}
         watch = subprocess.Popen([stepwell, "runs", "tail", "--json"], stdout=subprocess.PIPE, env=env)
-        time.sleep(1)
-        failed = p.ask("/fail", HOSTILE)
-        line = watch.stdout.readline().decode()
+        failed = []
+
+        def is_told():  # of the first run that fails when the feed is open
+            failed.append(p.ask("/fail", HOSTILE))
+            return select.select([watch.stdout], [], [], 0)[0]
+
+        try:
+            wait_for(is_told)
+            line = watch.stdout.readline().decode()
+        finally:
+            watch.kill()
+            watch.communicate()
         is_harmless(line)
-        assert json.loads(line)["runId"] == failed, line
-        watch.kill()
-        watch.communicate()
+        assert json.loads(line)["runId"] in failed, line
 
 
 @case("a run is followed over the end of the server that was asked")
@@ -283,11 +290,15 @@ def tail_goes_on():
         p.until(run, "sleeping")
         tails = [subprocess.Popen([stepwell, "runs", "tail", run, *more], env={**os.environ, **p.env}, cwd=root,
                                   stdout=subprocess.PIPE, stderr=subprocess.PIPE) for more in ([], ["--json"])]
-        while len(select.select([tail.stdout for tail in tails], [], [], 0)[0]) < len(tails):  # the feeds are not open
+
+        def are_told():  # their feeds are open
             p.run("runs", "stop", run)
             p.until(run, "stopped")
             p.run("runs", "release", run)
             p.until(run, "sleeping")
+            return len(select.select([tail.stdout for tail in tails], [], [], 0)[0]) == len(tails)
+
+        wait_for(are_told)
     assert all(tail.poll() is None for tail in tails), "the run goes on, and the command has ended"
     with Program("again", *socket) as p:
         p.run("runs", "cancel", run)
@@ -307,6 +318,7 @@ def at_terminal(words, answer, env, meanwhile=None):
     os.close(theirs)
     said = b""
     while True:
+        assert select.select([ours], [], [], WAIT_S)[0], f"neither an end nor a question: {said}"
         try:
             piece = os.read(ours, 4096)
         except OSError:
@@ -482,7 +494,7 @@ def offline():
         assert f"process {p.process.pid} works with" in expect(3, "restore", "offline", "copied")[1]
         assert not [name for name in os.listdir(root) if name.startswith("copied")]
         p.process.kill()
-        p.process.wait()
+        p.process.wait(WAIT_S)
     before = fingerprint(f"{root}/offline")
     rows = [json.loads(line) for line in expect(0, "runs", "list", "--json", *data)[0].splitlines()]
     assert [row["runId"] for row in rows] == [failed, asleep, works], rows
