@@ -59,6 +59,9 @@ static inline void turned_open(void (*routes)(sw_app *app), const char *const *f
 
 static inline home *turned_home(void) { return &turned_app->loops[0].home; }
 
+/* NULL: it has none. */
+static inline slot *turned_slot(const run_id *id) { return slot_find(&turned_home()->slots, id); }
+
 /* The slot of the only run that the process knows; NULL: it knows none. */
 static inline slot *turned_only_slot(void)
 {
@@ -152,28 +155,36 @@ static inline int turned_send_to(const char *method, const run_id *id, const cha
     return turned_send(method, target, "");
 }
 
-/* As administrator. */
-static inline int turned_send_release(const run_id *id)
+/* As administrator; like turned_send, with a body, which may be empty. */
+static inline int turned_ask(const char *method, const char *target, const char *body)
 {
-    char name[RUN_ID_TEXT + 1], target[128];
-    run_id_format(id, name);
-    (void)snprintf(target, sizeof target, "/_sw/runs/%s/release", name);
-    return turned_send("POST", target, "Authorization: Bearer " TURNED_ADMIN "\r\n");
-}
-
-/* As administrator, with a text. */
-static inline int turned_send_stop(const run_id *id, const char *text)
-{
-    char name[RUN_ID_TEXT + 1], request[1024];
+    char request[2048];
     int fd = turned_connect();
-    run_id_format(id, name);
     int len = snprintf(request, sizeof request,
-                       "POST /_sw/runs/%s/stop HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: "
-                       "%zu\r\nAuthorization: Bearer " TURNED_ADMIN "\r\n\r\n{\"text\":\"%s\"}",
-                       name, strlen(text) + strlen("{\"text\":\"\"}"), text);
+                       "%s %s HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: %zu\r\n"
+                       "Authorization: Bearer " TURNED_ADMIN "\r\n\r\n%s",
+                       method, target, strlen(body), body);
     CHECK(len < (int)sizeof request);
     CHECK_INT(write(fd, request, (size_t)len), len);
     return fd;
+}
+
+/* As administrator, of a run: what is "/stop", "/fork" or "", for example. */
+static inline int turned_ask_run(const char *method, const run_id *id, const char *what, const char *body)
+{
+    char name[RUN_ID_TEXT + 1], target[128];
+    run_id_format(id, name);
+    (void)snprintf(target, sizeof target, "/_sw/runs/%s%s", name, what);
+    return turned_ask(method, target, body);
+}
+
+static inline int turned_send_release(const run_id *id) { return turned_ask_run("POST", id, "/release", ""); }
+
+static inline int turned_send_stop(const run_id *id, const char *text)
+{
+    char body[512];
+    CHECK((size_t)snprintf(body, sizeof body, "{\"text\":\"%s\"}", text) < sizeof body);
+    return turned_ask_run("POST", id, "/stop", body);
 }
 
 /* What has come so far, behind what `text` holds; false: the server has closed. Does not wait. */
@@ -196,6 +207,16 @@ static inline int turned_reply(int fd, char text[TURNED_TEXT])
     while (turned_read(fd, text)) CHECK(turned_turn());
     close(fd);
     return sscanf(text, "HTTP/1.1 %d", &status) == 1 ? status : 0;
+}
+
+/* Checks the status of the reply, and that it has the part. */
+static inline void turned_check(int fd, int status, const char *part)
+{
+    char text[TURNED_TEXT];
+    int got = turned_reply(fd, text);
+    if (got != status || !strstr(text, part)) printf("# %s\n", text);
+    CHECK_INT(got, status);
+    CHECK(strstr(text, part));
 }
 
 /* ---- Looking ---- */

@@ -44,10 +44,7 @@ static void start(void)
     turned_open(routes, NULL);
 }
 
-static int send_scrape(void)
-{
-    return turned_send("GET", "/_sw/metrics", "Authorization: Bearer " TURNED_ADMIN "\r\n");
-}
+static int send_scrape(void) { return turned_ask("GET", "/_sw/metrics", ""); }
 
 /* ---- Tests ---- */
 

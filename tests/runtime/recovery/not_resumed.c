@@ -59,8 +59,6 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /spent", on_spent, &(sw_endpoint_options){.on_exhausted = SW_STOP});
 }
 
-static slot *slot_of(const run_id *id) { return slot_find(&turned_home()->slots, id); }
-
 /* In a process that has ended since; `key` is a header or "". */
 static run_id leave_run(const char *path, const char *key)
 {
@@ -82,8 +80,8 @@ static slot *reopen(const run_id *id)
 {
     turned_open(routes, holds);
     TURN_UNTIL(turned_home()->slots.recovered);
-    CHECK(slot_of(id) && slot_of(id)->stop == STOP_NOT_RESUMED);
-    return slot_of(id);
+    CHECK(turned_slot(id) && turned_slot(id)->stop == STOP_NOT_RESUMED);
+    return turned_slot(id);
 }
 
 /* Its key is found before its row of the live table is. */
@@ -96,10 +94,10 @@ static void test_asked_for(void)
     int fd = turned_send("POST", "/held", "Prefer: respond-async\r\nIdempotency-Key: \"one\"\r\n");
     while (store_hand_reads(turned_app->store) < 2) CHECK(turned_turn_unread()); /* letters, and the key */
     store_hand_read(turned_app->store, 1);
-    while (!slot_of(&id)) CHECK(turned_turn_unread());
+    while (!turned_slot(&id)) CHECK(turned_turn_unread());
     CHECK_INT(turned_reply(fd, text), 202);
     turned_often();
-    CHECK(slot_of(&id)->state == SLOT_STOPPED && slot_of(&id)->stop == STOP_NOT_RESUMED);
+    CHECK(turned_slot(&id)->state == SLOT_STOPPED && turned_slot(&id)->stop == STOP_NOT_RESUMED);
     CHECK_INT(called, 0);
     turned_close();
 }
@@ -182,16 +180,16 @@ static void test_short_again(void)
     char text[TURNED_TEXT];
     turned_open(routes, NULL);
     run_id id = turned_begin("POST /spent")->id;
-    TURN_UNTIL(slot_of(&id) && slot_of(&id)->state == SLOT_STOPPED);
+    TURN_UNTIL(turned_slot(&id) && turned_slot(&id)->state == SLOT_STOPPED);
     turned_end();
     turned_open(routes, NULL); /* it has no stack that was used before */
-    TURN_UNTIL(slot_of(&id) && slot_of(&id)->state == SLOT_STOPPED);
+    TURN_UNTIL(turned_slot(&id) && turned_slot(&id)->state == SLOT_STOPPED);
     no_stacks = true;
     close(turned_send_release(&id));
-    TURN_UNTIL(slot_of(&id)->state == SLOT_PARKED);
+    TURN_UNTIL(turned_slot(&id)->state == SLOT_PARKED);
     turned_end();
     turned_open(routes, NULL);
-    TURN_UNTIL(slot_of(&id) && slot_of(&id)->state == SLOT_PARKED);
+    TURN_UNTIL(turned_slot(&id) && turned_slot(&id)->state == SLOT_PARKED);
     int fd = turned_send_release(&id);
     turned_often();
     no_stacks = false;

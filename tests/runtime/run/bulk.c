@@ -44,26 +44,12 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /long", on_long, NULL);
 }
 
-static const slot *slot_of(const run_id *id) { return slot_find(&turned_home()->slots, id); }
-
 static void open_with_naps(void)
 {
     static const char *const flags[] = {"--park-after", "0", NULL};
     turned_open(routes, flags);
     for (int i = 0; i < NAPS; i++) naps[i] = turned_begin("POST /nap")->id;
-    for (int i = 0; i < NAPS; i++) TURN_UNTIL(slot_of(&naps[i]) && slot_of(&naps[i])->state == SLOT_PARKED);
-}
-
-static int send_bulk(const char *body)
-{
-    char request[1024];
-    int fd = turned_connect();
-    int len = snprintf(request, sizeof request,
-                       "POST /_sw/bulk HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: %zu\r\n"
-                       "Authorization: Bearer " TURNED_ADMIN "\r\n\r\n%s",
-                       strlen(body), body);
-    CHECK_INT(write(fd, request, (size_t)len), len);
-    return fd;
+    for (int i = 0; i < NAPS; i++) TURN_UNTIL(turned_slot(&naps[i]) && turned_slot(&naps[i])->state == SLOT_PARKED);
 }
 
 static bool begin_bulk_of(const char *route, const char *action, run_id *id)
@@ -71,7 +57,7 @@ static bool begin_bulk_of(const char *route, const char *action, run_id *id)
     char body[256];
     (void)snprintf(body, sizeof body, "{\"action\":\"%s\",\"filter\":{\"endpoint\":\"%s\"},\"perSecond\":10000}",
                    action, route);
-    int status = turned_reply(send_bulk(body), text);
+    int status = turned_reply(turned_ask("POST", "/_sw/bulk", body), text);
     const char *at = strstr(text, "\"runId\":\"");
     if (status != 202) return false;
     CHECK(at && run_id_parse(at + 9, RUN_ID_TEXT, id));
@@ -175,18 +161,11 @@ static void test_mixed(void)
 /* POST /_sw/runs would not ask what a bulk action may be asked. */
 static void test_begun_by_others(void)
 {
-    open_with_naps();
-    int fd = turned_connect();
     static const char body[] =
         "{\"endpoint\":\"POST /_sw/bulk\",\"target\":\"/_sw/bulk\",\"body\":{\"action\":\"cancel\","
         "\"filter\":{},\"by\":\"somebody else\"}}";
-    char request[1024];
-    int len = snprintf(request, sizeof request,
-                       "POST /_sw/runs HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: %zu\r\n"
-                       "Authorization: Bearer " TURNED_ADMIN "\r\n\r\n%s",
-                       strlen(body), body);
-    CHECK_INT(write(fd, request, (size_t)len), len);
-    CHECK_INT(turned_reply(fd, text), 404);
+    open_with_naps();
+    CHECK_INT(turned_reply(turned_ask("POST", "/_sw/runs", body), text), 404);
     check_naps("started; sleep nap");
     turned_close();
 }
@@ -304,9 +283,9 @@ static void test_unread(void)
     level = 1;
     turned_open(routes, NULL);
     run_id failed = begin_long();
-    TURN_UNTIL(!slot_of(&failed));
+    TURN_UNTIL(!turned_slot(&failed));
     CHECK(begin_bulk_of("POST /long", "resume", &id));
-    TURN_UNTIL(slot_of(&failed) && slot_is_loading(slot_of(&failed)));
+    TURN_UNTIL(turned_slot(&failed) && slot_is_loading(turned_slot(&failed)));
     memory_fail_reads(turned_disk, true);
     TURN_UNTIL(turned_home()->counters.runs_succeeded == 1);
     memory_fail_reads(turned_disk, false);
@@ -355,7 +334,8 @@ static void test_busy_loop(void)
 {
     turned_loops = 2;
     open_with_naps();
-    int fd = send_bulk("{\"action\":\"stop\",\"filter\":{\"endpoint\":\"POST /nap\"},\"perSecond\":10000}");
+    int fd = turned_ask("POST", "/_sw/bulk",
+                        "{\"action\":\"stop\",\"filter\":{\"endpoint\":\"POST /nap\"},\"perSecond\":10000}");
     text[0] = 0;
     while (turned_read(fd, text)) CHECK(turn_loop(1));
     close(fd);

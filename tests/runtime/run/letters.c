@@ -30,20 +30,10 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /nap", on_nap, NULL);
 }
 
-static const slot *slot_of(const run_id *id) { return slot_find(&turned_home()->slots, id); }
-
-static int send_as_admin(const char *method, const run_id *id, const char *what)
-{
-    char name[RUN_ID_TEXT + 1], target[128];
-    run_id_format(id, name);
-    (void)snprintf(target, sizeof target, "/_sw/runs/%s%s", name, what);
-    return turned_send(method, target, "Authorization: Bearer " TURNED_ADMIN "\r\n");
-}
-
 static run_id park_nap(void)
 {
     run_id id = turned_begin("POST /nap")->id;
-    TURN_UNTIL(slot_of(&id) && slot_of(&id)->state == SLOT_PARKED);
+    TURN_UNTIL(turned_slot(&id) && turned_slot(&id)->state == SLOT_PARKED);
     return id;
 }
 
@@ -75,9 +65,9 @@ static void test_named(void)
     run_id id = park_nap();
     turned_end();
     turned_open(routes, flags);
-    int fd = send_as_admin("DELETE", &id, "");
-    while (!slot_of(&id)) CHECK(turned_turn_unread());
-    CHECK_INT(slot_of(&id)->has_live_row, false);
+    int fd = turned_ask_run("DELETE", &id, "", "");
+    while (!turned_slot(&id)) CHECK(turned_turn_unread());
+    CHECK_INT(turned_slot(&id)->has_live_row, false);
     CHECK_INT(turned_reply(fd, text), 200);
     CHECK(store_load(turned_home()->port, &id, 1, on_journal, by));
     TURN_UNTIL(is_read);
@@ -96,7 +86,7 @@ static void test_clock_back(void)
     uint64_t ahead = (uint64_t)(clock_wall_ms() + 3600000) << 20;
     turned_home()->last_letter = ahead;
     int fd = turned_send_stop(&id, "ahead");
-    while (!slot_of(&id)->letters) CHECK(turned_turn_unread());
+    while (!turned_slot(&id)->letters) CHECK(turned_turn_unread());
     turned_drain(); /* nothing is read any more: the letter is left to the next process */
     while (turned_turn()) continue;
     by_hand_close(turned_app);
@@ -118,14 +108,14 @@ static void test_before_the_end(void)
     turned_open(routes, NULL);
     const counters *n = &turned_home()->counters;
     run_id id = turned_begin("POST /work")->id, sender = turned_begin("POST /work")->id;
-    TURN_UNTIL(n->runs_failed == 2 && !slot_of(&id));
+    TURN_UNTIL(n->runs_failed == 2 && !turned_slot(&id));
     level = 1;
     turned_writes = false;
     board_batch *t = board_begin(turned_app->board, &sender, &wish, 1);
     CHECK(t && board_send(t, &id) == 0);
     TURN_UNTIL(board_stage_of(t, 0, &fate) == BOARD_TAKEN);
-    int fd = send_as_admin("POST", &id, "/resume");
-    TURN_UNTIL(slot_of(&id)->state == SLOT_REOPENING);
+    int fd = turned_ask_run("POST", &id, "/resume", "");
+    TURN_UNTIL(turned_slot(&id)->state == SLOT_REOPENING);
     turned_writes = true;
     CHECK_INT(turned_reply(fd, text), 202);
     TURN_UNTIL(n->runs_succeeded + n->runs_cancelled == 1);

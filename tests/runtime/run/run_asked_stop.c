@@ -48,11 +48,9 @@ static void routes(sw_app *app)
 
 static void other_routes(sw_app *app) { sw_endpoint(app, "POST /work", on_work, NULL); }
 
-static const slot *slot_of(const run_id *id) { return slot_find(&turned_home()->slots, id); }
-
 static bool is_stopped(const run_id *id)
 {
-    const slot *s = slot_of(id);
+    const slot *s = turned_slot(id);
     return s && s->state == SLOT_STOPPED && !s->run;
 }
 
@@ -64,20 +62,9 @@ static void check_journal(const run_id *id, const char *expected)
     CHECK_STR(j.text, expected);
 }
 
-static void check_told(int fd, int status, const char *part)
-{
-    int got = turned_reply(fd, text);
-    if (got != status || !strstr(text, part)) printf("# %s\n", text);
-    CHECK_INT(got, status);
-    CHECK(strstr(text, part));
-}
-
 static void check_page(const run_id *id, const char *part)
 {
-    char name[RUN_ID_TEXT + 1], target[128];
-    run_id_format(id, name);
-    (void)snprintf(target, sizeof target, "/_sw/runs/%s", name);
-    check_told(turned_send("GET", target, "Authorization: Bearer " TURNED_ADMIN "\r\n"), 200, part);
+    turned_check(turned_ask_run("GET", id, "", ""), 200, part);
 }
 
 static void on_rows(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
@@ -113,17 +100,17 @@ static void test_at_work(void)
 {
     run_id id;
     run *r = begin("POST /work", &id);
-    check_told(turned_send_stop(&id, "wait for it"), 200, "\"status\":\"stopped\"");
+    turned_check(turned_send_stop(&id, "wait for it"), 200, "\"status\":\"stopped\"");
     CHECK_INT(r->state, RUN_STOPPING); /* its attempt has its time */
     check_journal(&id, "started; stopped");
-    check_told(turned_send_stop(&id, "once more"), 200, "\"status\":\"stopped\""); /* the answer had got lost, say */
+    turned_check(turned_send_stop(&id, "once more"), 200, "\"status\":\"stopped\""); /* the answer had got lost, say */
     seen.go = true;
     TURN_UNTIL(is_stopped(&id));
     CHECK_INT(seen.afters, 0);
     check_journal(&id, "started; stopped; step done long");
     check_page(&id, "\"state\":\"stopped\",\"reason\":\"operator\",\"detail\":\"wait for it\",\"stoppedBy\":\"admin\"");
-    check_told(turned_send_release(&id), 200, "released");
-    check_told(turned_send_to("GET", &id, "/output"), 200, "worked");
+    turned_check(turned_send_release(&id), 200, "released");
+    turned_check(turned_send_to("GET", &id, "/output"), 200, "worked");
     CHECK_INT(seen.longs, 1);
     check_no_letters();
     turned_close();
@@ -133,7 +120,7 @@ static void test_asleep(void)
 {
     run_id id;
     (void)begin("POST /nap", &id);
-    check_told(turned_send_stop(&id, ""), 200, "stopped");
+    turned_check(turned_send_stop(&id, ""), 200, "stopped");
     TURN_UNTIL(is_stopped(&id));
     CHECK_INT(seen.naps, 1); /* it was not loaded for that */
     check_journal(&id, "started; sleep nap; stopped");
@@ -148,11 +135,11 @@ static void test_second(void)
     run *r = begin("POST /work", &id);
     run_stop(r, STOP_DIFFERS, 0, "its input was another");
     TURN_UNTIL(run_stop_is_durable(r));
-    check_told(turned_send_stop(&id, ""), 409, "the run is stopped already (differs): its input was another");
+    turned_check(turned_send_stop(&id, ""), 409, "the run is stopped already (differs): its input was another");
     CHECK_INT(r->state, RUN_STOPPING);
     seen.go = true;
     TURN_UNTIL(is_stopped(&id));
-    check_told(turned_send_stop(&id, ""), 409, "the run is stopped already (differs): its input was another");
+    turned_check(turned_send_stop(&id, ""), 409, "the run is stopped already (differs): its input was another");
     check_journal(&id, "started; stopped; step done long");
     check_no_letters();
     turned_close();
@@ -171,7 +158,7 @@ static void test_overtaken(void)
     turned_writes = true;
     TURN_UNTIL(letter_stops(r->slot->letters));
     seen.go = true;
-    check_told(fd, 409, "differs");
+    turned_check(fd, 409, "differs");
     TURN_UNTIL(is_stopped(&id));
     check_no_letters();
     turned_close();
@@ -191,10 +178,10 @@ static void test_ending(void)
         if (lost) memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
         turned_writes = true;
         if (lost)
-            check_told(fd, 503, "cannot be written"); /* the letter was in the same batch */
+            turned_check(fd, 503, "cannot be written"); /* the letter was in the same batch */
         else
-            check_told(fd, 409, "it succeeded");
-        check_told(turned_send_to("GET", &id, "/output"), 200, "worked");
+            turned_check(fd, 409, "it succeeded");
+        turned_check(turned_send_to("GET", &id, "/output"), 200, "worked");
         check_no_letters();
         turned_close();
     }
@@ -208,7 +195,7 @@ static void test_lost(void)
     memory_fail(turned_disk, MEMORY_REFUSES, 1, false); /* the letter is written, the entry is not */
     int fd = turned_send_stop(&id, "stay");
     TURN_UNTIL(r->state == RUN_STOPPING);
-    check_told(fd, 200, "stopped");
+    turned_check(fd, 200, "stopped");
     TURN_UNTIL(is_stopped(&id));
     check_journal(&id, "started; stopped");
     check_page(&id, "\"detail\":\"stay\",\"stoppedBy\":\"admin\"");
@@ -224,14 +211,14 @@ static void test_parked(void)
     const char *const flags[] = {"--park-after", "0", NULL};
     turned_open(routes, flags);
     run_id id = turned_begin("POST /nap")->id;
-    TURN_UNTIL(slot_of(&id) && slot_of(&id)->state == SLOT_PARKED);
-    check_told(turned_send_stop(&id, "sleep on"), 200, "stopped");
+    TURN_UNTIL(turned_slot(&id) && turned_slot(&id)->state == SLOT_PARKED);
+    turned_check(turned_send_stop(&id, "sleep on"), 200, "stopped");
     TURN_UNTIL(is_stopped(&id));
     CHECK_INT(seen.naps, 1); /* its handler was not called */
     check_journal(&id, "started; sleep nap; stopped");
-    check_told(turned_send_stop(&id, ""), 202, "stopping"); /* the same operator */
-    check_told(turned_send_to("DELETE", &id, ""), 200, "cancelled");
-    check_told(turned_send_stop(&id, ""), 409, "it was cancelled");
+    turned_check(turned_send_stop(&id, ""), 202, "stopping"); /* the same operator */
+    turned_check(turned_send_to("DELETE", &id, ""), 200, "cancelled");
+    turned_check(turned_send_stop(&id, ""), 409, "it was cancelled");
     check_no_letters();
     turned_close();
 }
@@ -242,12 +229,12 @@ static void test_without_place(void)
     const char *const flags[] = {"--park-after", "0", "--runs-max", "1", NULL};
     turned_open(routes, flags);
     run_id id = turned_begin("POST /nap")->id;
-    TURN_UNTIL(slot_of(&id) && slot_of(&id)->state == SLOT_PARKED);
+    TURN_UNTIL(turned_slot(&id) && turned_slot(&id)->state == SLOT_PARKED);
     run *busy = turned_begin("POST /work");
     slot_wake(turned_home(), slot_find(&turned_home()->slots, &id));
     turned_often();
-    CHECK_INT(slot_of(&id)->state, SLOT_DUE);
-    check_told(turned_send_stop(&id, ""), 200, "stopped");
+    CHECK_INT(turned_slot(&id)->state, SLOT_DUE);
+    turned_check(turned_send_stop(&id, ""), 200, "stopped");
     TURN_UNTIL(is_stopped(&id));
     CHECK_INT(turned_home()->runs.count, 1);
     CHECK(busy->state == RUN_RUNNING);
@@ -269,18 +256,18 @@ static void test_contested(void)
     close(release);
     CHECK(strstr(text, " 503 ") && strstr(text, "about to be stopped") && strstr(text, "Retry-After: 1"));
     turned_writes = true;
-    check_told(stop, 200, "stopped");
+    turned_check(stop, 200, "stopped");
     TURN_UNTIL(is_stopped(&id));
     turned_writes = false;
     release = turned_send_release(&id);
-    TURN_UNTIL(slot_of(&id)->letters_in_flight != 0);
+    TURN_UNTIL(turned_slot(&id)->letters_in_flight != 0);
     stop = turned_send_stop(&id, "");
     text[0] = 0;
     while (turned_read(stop, text)) CHECK(turned_turn());
     close(stop);
     CHECK(strstr(text, " 503 ") && strstr(text, "about to be released"));
     turned_writes = true;
-    check_told(release, 200, "released");
+    turned_check(release, 200, "released");
     check_journal(&id, "started; sleep nap; stopped; released");
     check_no_letters();
     turned_close();
@@ -290,11 +277,11 @@ static void test_unknown(void)
 {
     run_id id = {{7}};
     turned_open(routes, NULL);
-    check_told(turned_send_stop(&id, ""), 404, "no such run");
+    turned_check(turned_send_stop(&id, ""), 404, "no such run");
     check_no_letters();
     memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
-    check_told(turned_send_stop(&id, ""), 503, "cannot be written");
-    TURN_UNTIL(!slot_of(&id)); /* nobody asks for it any more */
+    turned_check(turned_send_stop(&id, ""), 503, "cannot be written");
+    TURN_UNTIL(!turned_slot(&id)); /* nobody asks for it any more */
     turned_close();
 }
 
@@ -303,10 +290,10 @@ static void test_ended(void)
     run_id id;
     (void)begin("POST /work", &id);
     seen.go = true;
-    check_told(turned_send_to("GET", &id, "/output"), 200, "worked");
-    TURN_UNTIL(!slot_of(&id));
-    check_told(turned_send_stop(&id, ""), 409, "it succeeded");
-    CHECK(!slot_of(&id));
+    turned_check(turned_send_to("GET", &id, "/output"), 200, "worked");
+    TURN_UNTIL(!turned_slot(&id));
+    turned_check(turned_send_stop(&id, ""), 409, "it succeeded");
+    CHECK(!turned_slot(&id));
     check_no_letters();
     turned_close();
 }
@@ -319,10 +306,10 @@ static void leave_letter(run_id *id, bool *told)
     const char *const flags[] = {"--park-after", "0", NULL};
     turned_open(routes, flags);
     *id = turned_begin("POST /nap")->id;
-    TURN_UNTIL(slot_of(id) && slot_of(id)->state == SLOT_PARKED);
+    TURN_UNTIL(turned_slot(id) && turned_slot(id)->state == SLOT_PARKED);
     int fd = turned_send_stop(id, "by a former process");
     text[0] = 0;
-    while (!slot_of(id)->letters) CHECK(turned_turn_unread());
+    while (!turned_slot(id)->letters) CHECK(turned_turn_unread());
     *told = turned_read(fd, text) && strstr(text, "HTTP/1.1 2");
     turned_drain(); /* nothing is read any more */
     while (turned_turn()) continue;
@@ -345,7 +332,7 @@ static void test_next_process(void)
     turned_end();
     turned_open(routes, NULL); /* it stands on */
     TURN_UNTIL(is_stopped(&id));
-    check_told(turned_send_release(&id), 200, "released");
+    turned_check(turned_send_release(&id), 200, "released");
     check_journal(&id, "started; sleep nap; stopped; released");
     turned_close();
 }
@@ -360,12 +347,12 @@ static void test_other_reasons(void)
         leave_letter(&id, &told);
         turned_open(i ? routes : other_routes, i ? no_resume : NULL);
         TURN_UNTIL(is_stopped(&id));
-        CHECK_INT(slot_of(&id)->stop, STOP_OPERATOR);
+        CHECK_INT(turned_slot(&id)->stop, STOP_OPERATOR);
         check_journal(&id, "started; sleep nap; stopped");
         turned_end();
         turned_open(routes, NULL);
         TURN_UNTIL(is_stopped(&id));
-        check_told(turned_send_release(&id), 200, "released");
+        turned_check(turned_send_release(&id), 200, "released");
         turned_close();
     }
 }
@@ -377,13 +364,13 @@ static void test_unreadable(void)
     const char *const flags[] = {"--park-after", "0", NULL};
     turned_open(routes, flags);
     id = turned_begin("POST /nap")->id;
-    TURN_UNTIL(slot_of(&id) && slot_of(&id)->state == SLOT_PARKED);
+    TURN_UNTIL(turned_slot(&id) && turned_slot(&id)->state == SLOT_PARKED);
     memory_fail_reads(turned_disk, true);
-    check_told(turned_send_stop(&id, "when it can be"), 202, "stopping");
-    CHECK_INT(slot_of(&id)->stop, STOP_UNREADABLE);
-    CHECK(letter_stops(slot_of(&id)->letters));
+    turned_check(turned_send_stop(&id, "when it can be"), 202, "stopping");
+    CHECK_INT(turned_slot(&id)->stop, STOP_UNREADABLE);
+    CHECK(letter_stops(turned_slot(&id)->letters));
     memory_fail_reads(turned_disk, false);
-    check_told(turned_send_stop(&id, "again"), 200, "stopped");
+    turned_check(turned_send_stop(&id, "again"), 200, "stopped");
     TURN_UNTIL(is_stopped(&id));
     check_journal(&id, "started; sleep nap; stopped");
     check_page(&id, "\"detail\":\"when it can be\"");
@@ -393,39 +380,28 @@ static void test_unreadable(void)
 
 /* ---- Requests ---- */
 
-static int send_raw(const run_id *id, const char *body)
-{
-    char name[RUN_ID_TEXT + 1], request[2048];
-    int fd = turned_connect();
-    run_id_format(id, name);
-    int len = snprintf(request, sizeof request,
-                       "POST /_sw/runs/%s/stop HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: "
-                       "%zu\r\nAuthorization: Bearer " TURNED_ADMIN "\r\n\r\n%s",
-                       name, strlen(body), body);
-    CHECK_INT(write(fd, request, (size_t)len), len);
-    return fd;
-}
+static int send_raw(const run_id *id, const char *body) { return turned_ask_run("POST", id, "/stop", body); }
 
 static void test_requests(void)
 {
     run_id id;
     char longest[LETTER_TEXT_MAX + 1] = "", body[LETTER_TEXT_MAX + 32];
     run *r = begin("POST /nap", &id);
-    check_told(send_raw(&id, "no"), 400, "JSON");
-    check_told(send_raw(&id, "[]"), 400, "a JSON object");
-    check_told(send_raw(&id, "{\"text\":7}"), 400, "\\\"text\\\" has to be a string");
-    check_told(send_raw(&id, "{\"txet\":\"x\"}"), 400, "not known here: \\\"txet\\\"");
+    turned_check(send_raw(&id, "no"), 400, "JSON");
+    turned_check(send_raw(&id, "[]"), 400, "a JSON object");
+    turned_check(send_raw(&id, "{\"text\":7}"), 400, "\\\"text\\\" has to be a string");
+    turned_check(send_raw(&id, "{\"txet\":\"x\"}"), 400, "not known here: \\\"txet\\\"");
     memset(longest, 'x', LETTER_TEXT_MAX);
     (void)snprintf(body, sizeof body, "{\"text\":\"%sx\"}", longest);
-    check_told(send_raw(&id, body), 400, "at most 256 bytes");
-    check_told(turned_send_to("POST", &id, "/stop"), 401, "scope act"); /* the run's token is not enough */
+    turned_check(send_raw(&id, body), 400, "at most 256 bytes");
+    turned_check(turned_send_to("POST", &id, "/stop"), 401, "scope act"); /* the run's token is not enough */
     CHECK(r->state == RUN_RUNNING);
     (void)snprintf(body, sizeof body, "{\"text\":\"%s\"}", longest);
-    check_told(send_raw(&id, body), 200, "stopped");
+    turned_check(send_raw(&id, body), 200, "stopped");
     TURN_UNTIL(is_stopped(&id));
     check_page(&id, longest);
-    check_told(turned_send_release(&id), 200, "released");
-    check_told(send_raw(&id, ""), 200, "stopped"); /* nothing said */
+    turned_check(turned_send_release(&id), 200, "released");
+    turned_check(send_raw(&id, ""), 200, "stopped"); /* nothing said */
     TURN_UNTIL(is_stopped(&id));
     check_page(&id, "\"detail\":\"\",\"stoppedBy\":\"admin\"");
     turned_close();

@@ -16,14 +16,9 @@ static void routes(sw_app *app)
 /* `name`: empty, or a slash and the setting's name, percent-encoded. */
 static int send_to(const char *method, const char *name, const char *body)
 {
-    char request[1024];
-    int fd = turned_connect();
-    int len = snprintf(request, sizeof request,
-                       "%s /_sw/settings%s HTTP/1.1\r\nHost: here\r\nConnection: close\r\n"
-                       "Content-Length: %zu\r\nAuthorization: Bearer " TURNED_ADMIN "\r\n\r\n%s",
-                       method, name, strlen(body), body);
-    CHECK_INT(write(fd, request, (size_t)len), len);
-    return fd;
+    char target[128];
+    (void)snprintf(target, sizeof target, "/_sw/settings%s", name);
+    return turned_ask(method, target, body);
 }
 
 static int send_setting(const char *method, const char *body)
@@ -33,14 +28,6 @@ static int send_setting(const char *method, const char *body)
 
 static int stop_it(void) { return send_setting("PUT", "{\"value\":{\"stopped\":true}}"); }
 
-static void check_told(int fd, int status, const char *part)
-{
-    int got = turned_reply(fd, text);
-    if (got != status || !strstr(text, part)) printf("# %s\n", text);
-    CHECK_INT(got, status);
-    CHECK(strstr(text, part));
-}
-
 static int work(void) { return turned_reply(turned_send("POST", "/work", ""), text); }
 
 /* The write is refused, lost, or only seems to have failed. */
@@ -48,17 +35,17 @@ static void test_disk(void)
 {
     turned_open(routes, NULL);
     memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
-    check_told(stop_it(), 503, "Retry-After: 5");
+    turned_check(stop_it(), 503, "Retry-After: 5");
     CHECK(!app_endpoint(turned_app, "POST /work", 10)->stopped_s);
     TURN_UNTIL(gate_writable(turned_home()));
     CHECK_INT(work(), 200);
     memory_fail(turned_disk, MEMORY_APPEARS, 0, false);
-    check_told(stop_it(), 200, "\"stopped\":true");
+    turned_check(stop_it(), 200, "\"stopped\":true");
     CHECK_INT(work(), 503);
     turned_end();
     turned_open(routes, NULL);
     CHECK_INT(work(), 503);
-    check_told(send_setting("DELETE", ""), 204, "");
+    turned_check(send_setting("DELETE", ""), 204, "");
     CHECK_INT(work(), 200);
     turned_end();
     turned_open(routes, NULL);
@@ -73,7 +60,7 @@ static void test_outage(void)
     memory_fail(turned_disk, MEMORY_LOSES, 0, true);
     int fd = turned_send("POST", "/work", "");
     TURN_UNTIL(!gate_writable(turned_home()));
-    check_told(stop_it(), 503, "the journal cannot be written: nothing was set");
+    turned_check(stop_it(), 503, "the journal cannot be written: nothing was set");
     close(fd);
     CHECK(!app_endpoint(turned_app, "POST /work", 10)->stopped_s);
     turned_close();
@@ -92,8 +79,8 @@ static void test_two_at_once(void)
     CHECK(strstr(text, " 503 ") && strstr(text, "another setting is being written") && strstr(text, "Retry-After: 1"));
     CHECK(!app_endpoint(turned_app, "POST /work", 10)->stopped_s); /* the first is not on disk either */
     turned_writes = true;
-    check_told(first, 200, "\"stopped\":true");
-    check_told(send_setting("PUT", "{\"value\":{\"stopped\":false}}"), 200, "\"stopped\":false");
+    turned_check(first, 200, "\"stopped\":true");
+    turned_check(send_setting("PUT", "{\"value\":{\"stopped\":false}}"), 200, "\"stopped\":false");
     CHECK_INT(work(), 200);
     turned_close();
 }
@@ -118,7 +105,7 @@ static void test_gone(void)
 static void test_unread(void)
 {
     turned_open(routes, NULL);
-    check_told(stop_it(), 200, "");
+    turned_check(stop_it(), 200, "");
     turned_end();
     memory_fail_reads(turned_disk, true);
     turned_open(routes, NULL);
@@ -126,9 +113,9 @@ static void test_unread(void)
     CHECK(strstr(text, settings_unknown) && strstr(text, "Retry-After: 5"));
     CHECK_INT(turned_reply(turned_send("POST", "/plain", ""), text), 503);
     CHECK(strstr(text, settings_unknown));
-    check_told(stop_it(), 503, settings_unknown);
-    check_told(send_setting("DELETE", ""), 503, "Retry-After: 5");
-    check_told(send_to("GET", "", ""), 503, settings_unknown);
+    turned_check(stop_it(), 503, settings_unknown);
+    turned_check(send_setting("DELETE", ""), 503, "Retry-After: 5");
+    turned_check(send_to("GET", "", ""), 503, settings_unknown);
     CHECK_INT(turned_reply(turned_send("GET", "/_sw/readyz", ""), text), 503);
     CHECK(strstr(text, "recovering"));
     memory_fail_reads(turned_disk, false);
@@ -136,8 +123,8 @@ static void test_unread(void)
     CHECK_INT(work(), 503);
     CHECK(strstr(text, "an operator has stopped this endpoint") && strstr(text, "Retry-After: 60"));
     CHECK_INT(turned_reply(turned_send("POST", "/plain", ""), text), 200);
-    check_told(send_to("GET", "", ""), 200, "\"stopped\":true");
-    check_told(send_setting("DELETE", ""), 204, "");
+    turned_check(send_to("GET", "", ""), 200, "\"stopped\":true");
+    turned_check(send_setting("DELETE", ""), 204, "");
     CHECK_INT(work(), 200);
     TURN_UNTIL(turned_home()->slots.recovered);
     CHECK_INT(turned_reply(turned_send("GET", "/_sw/readyz", ""), text), 200);
@@ -172,7 +159,7 @@ static void test_unread_many(void)
     for (int i = 0; i < MANY; i++) {
         char name[64];
         (void)snprintf(name, sizeof name, "/endpoint:POST%%20%%2Fof%%2F%d", i);
-        check_told(send_to("PUT", name, "{\"value\":{\"stopped\":true}}"), 200, "");
+        turned_check(send_to("PUT", name, "{\"value\":{\"stopped\":true}}"), 200, "");
     }
     turned_end();
     memory_fail_reads(turned_disk, true);

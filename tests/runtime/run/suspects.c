@@ -185,8 +185,6 @@ static bool is_counted(const run_id *id)
     return false;
 }
 
-static slot *slot_of(const run_id *id) { return slot_find(&turned_home()->slots, id); }
-
 static const entry crashed = {.kind = ENTRY_CRASHED, .at_ms = 1, .status = 11, .attempt = 1};
 
 static entry stopped_now(void)
@@ -202,24 +200,24 @@ static void test_behind(void)
     run_id ids[2];
     leave_runs(ids, 2);
     open_after_end(routes, hurries, &ids[0], &crashed);
-    TURN_UNTIL(attempts == 1 && slot_of(&ids[0])->state == SLOT_BEHIND);
+    TURN_UNTIL(attempts == 1 && turned_slot(&ids[0])->state == SLOT_BEHIND);
     turned_often();
     CHECK(is_counted(&ids[1]));
     CHECK(!is_counted(&ids[0]));
     CHECK_INT(attempts, 1);
     go = true; /* the other one ends, and its turn has come */
-    TURN_UNTIL(!slot_of(&ids[1]));
+    TURN_UNTIL(!turned_slot(&ids[1]));
     go = false;
     turned_writes = false;
-    TURN_UNTIL(slot_is_loading(slot_of(&ids[0])));
+    TURN_UNTIL(slot_is_loading(turned_slot(&ids[0])));
     turned_often();
-    CHECK(!slot_of(&ids[0])->run); /* not before its row is on disk */
+    CHECK(!turned_slot(&ids[0])->run); /* not before its row is on disk */
     turned_writes = true;
     attempts = 0;
     TURN_UNTIL(attempts == 1);
-    CHECK(slot_of(&ids[0])->run && is_counted(&ids[0]));
+    CHECK(turned_slot(&ids[0])->run && is_counted(&ids[0]));
     go = true;
-    TURN_UNTIL(!slot_of(&ids[0]));
+    TURN_UNTIL(!turned_slot(&ids[0]));
     CHECK(!is_counted(&ids[0]));
     turned_close();
 }
@@ -234,16 +232,16 @@ static void test_speaks(void)
     open_with_row(&id);
     TURN_UNTIL(attempts == 1);
     turned_often();
-    const run *r = slot_of(&id)->run;
+    const run *r = turned_slot(&id)->run;
     CHECK(r && r->seq_durable > 1 && is_counted(&id));
     CHECK_INT(r->seq_durable, r->seq_next);
     uint32_t said = r->seq_durable;
     go = true;
     TURN_UNTIL(r->seq_durable > said);
     turned_often();
-    CHECK(slot_of(&id)->run == r && !is_counted(&id)); /* the step's result is progress */
+    CHECK(turned_slot(&id)->run == r && !is_counted(&id)); /* the step's result is progress */
     lets_go = true;
-    TURN_UNTIL(!slot_of(&id));
+    TURN_UNTIL(!turned_slot(&id));
     turned_close();
 }
 
@@ -254,18 +252,18 @@ static void test_behind_row(void)
     leave_runs(ids, 2);
     open_after_end(routes, hurries, &ids[0], &crashed);
     turned_writes = false;
-    TURN_UNTIL(slot_of(&ids[0]) && slot_of(&ids[0])->state == SLOT_BEHIND);
+    TURN_UNTIL(turned_slot(&ids[0]) && turned_slot(&ids[0])->state == SLOT_BEHIND);
     for (int i = 0; i < 20; i++) {
         (void)timers_skip(&turned_home()->timers);
         turned_often();
-        CHECK(!turned_app->comeback->now && slot_of(&ids[0])->state == SLOT_BEHIND);
+        CHECK(!turned_app->comeback->now && turned_slot(&ids[0])->state == SLOT_BEHIND);
     }
-    CHECK(slot_is_loading(slot_of(&ids[1])));
+    CHECK(slot_is_loading(turned_slot(&ids[1])));
     turned_writes = true;
     TURN_UNTIL(attempts == 1);
-    CHECK(slot_of(&ids[1])->run);
+    CHECK(turned_slot(&ids[1])->run);
     go = true;
-    TURN_UNTIL(!slot_of(&ids[0]) && !slot_of(&ids[1]));
+    TURN_UNTIL(!turned_slot(&ids[0]) && !turned_slot(&ids[1]));
     turned_close();
 }
 
@@ -277,8 +275,8 @@ static void stands(void (*routes_of)(sw_app *app), const entry *found, stop_reas
     open_after_end(routes_of, hurries, &id, found);
     turned_writes = false;
     for (int i = 0; i < 10; i++) turned_often();
-    CHECK(slot_of(&id) && slot_of(&id)->state == SLOT_STOPPED);
-    CHECK_INT(slot_of(&id)->stop, why);
+    CHECK(turned_slot(&id) && turned_slot(&id)->state == SLOT_STOPPED);
+    CHECK_INT(turned_slot(&id)->stop, why);
     turned_writes = true;
     CHECK(!is_counted(&id));
     turned_close();
@@ -301,13 +299,13 @@ static void test_stopped_short(void)
     no_letters = true;
     TURN_UNTIL(refused > 0);
     turned_often();
-    CHECK_INT(slot_of(&id)->state, SLOT_PARKED);
-    CHECK_INT(slot_of(&id)->stop, STOP_NONE);
+    CHECK_INT(turned_slot(&id)->state, SLOT_PARKED);
+    CHECK_INT(turned_slot(&id)->stop, STOP_NONE);
     no_letters = false;
     CHECK_INT(turned_reply(turned_send_release(&id), text), 200);
     TURN_UNTIL(attempts == 1);
     go = true;
-    TURN_UNTIL(!slot_of(&id));
+    TURN_UNTIL(!turned_slot(&id));
     turned_close();
 }
 
@@ -323,14 +321,14 @@ static void test_no_place(void)
     (void)turned_begin("POST /other");
     while (attempts == 0) CHECK(turned_turn_unread());
     int fd = turned_send_to("GET", &id, "/output");
-    while (!slot_of(&id)) CHECK(turned_turn_unread());
-    CHECK(!slot_of(&id)->has_live_row);
-    TURN_UNTIL(slot_of(&id) && slot_of(&id)->state == SLOT_DUE);
+    while (!turned_slot(&id)) CHECK(turned_turn_unread());
+    CHECK(!turned_slot(&id)->has_live_row);
+    TURN_UNTIL(turned_slot(&id) && turned_slot(&id)->state == SLOT_DUE);
     turned_often();
-    CHECK_INT(slot_of(&id)->state, SLOT_DUE);
+    CHECK_INT(turned_slot(&id)->state, SLOT_DUE);
     CHECK(!is_counted(&id));
     go = true;
-    TURN_UNTIL(!slot_of(&id));
+    TURN_UNTIL(!turned_slot(&id));
     CHECK(!is_counted(&id));
     close(fd);
     turned_close();
@@ -348,13 +346,13 @@ static void is_put_off(bool has_row)
     no_letters = true;
     TURN_UNTIL(refused > 0);
     turned_often();
-    CHECK(!slot_of(&id)->run);
+    CHECK(!turned_slot(&id)->run);
     CHECK_INT(attempts, 0);
     no_letters = false;
     TURN_UNTIL(attempts == 1);
     CHECK(is_counted(&id));
     go = true;
-    TURN_UNTIL(!slot_of(&id));
+    TURN_UNTIL(!turned_slot(&id));
     CHECK(!is_counted(&id));
     turned_close();
 }
@@ -385,7 +383,7 @@ static void is_asked_for(bool is_short)
     char text[TURNED_TEXT] = "";
     open_with_row(&ended);
     int fd = turned_send_to("GET", &ended, "/output");
-    while (!slot_of(&ended)) CHECK(turned_turn_unread());
+    while (!turned_slot(&ended)) CHECK(turned_turn_unread());
     CHECK(!turned_home()->slots.recovered);
     no_letters = is_short;
     if (is_short) TURN_UNTIL(refused > 0);
