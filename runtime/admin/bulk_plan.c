@@ -100,6 +100,7 @@ const char *bulk_plan_read(bulk_plan *p, const sw_app *app, const bulk_body *bod
     if (!plan_read_number(body->per_second, BULK_PER_SECOND_MAX, &p->per_second)) return "\"perSecond\" is 1 to 10000";
     if (!plan_read_number(body->max, INT64_MAX, &p->max)) return "\"max\" is a number from 1 on";
     if (!body_copy_text(p->text, LETTER_TEXT_MAX, body->text)) return body_no_letter_text;
+    if (*p->text && p->action != BULK_STOP) return "\"text\" says why runs are stopped: no other action takes it";
     if (!body_copy_text(p->by, LETTER_BY_MAX, body->by)) return "\"by\" is too long";
     p->dry_run = sw_as_bool(body->dry_run, false);
     plan_bound(p);

@@ -14,13 +14,13 @@ typedef enum bulk_action { BULK_CANCEL, BULK_STOP, BULK_RELEASE, BULK_RESUME, BU
 typedef struct bulk_plan {
     bulk_action action;
     run_filter filter;
-    bool names_endpoint;        /* the filter says which endpoint: else bulk actions are left alone */
-    int64_t as_of_ms;           /* Unix: runs that began or ended later are left alone; 0: not said */
-    int64_t per_second;         /* letters */
-    int64_t max;                /* letters at most; 0: no limit */
-    bool dry_run;               /* only count */
-    char by[LETTER_BY_MAX + 1]; /* the operator; "": not said */
-    char text[LETTER_TEXT_MAX + 1];
+    bool names_endpoint;            /* the filter says which endpoint: else bulk actions are left alone */
+    int64_t as_of_ms;               /* Unix: runs that began or ended later are left alone; 0: not said */
+    int64_t per_second;             /* letters */
+    int64_t max;                    /* letters at most; 0: no limit */
+    bool dry_run;                   /* only count */
+    char by[LETTER_BY_MAX + 1];     /* the operator; "": not said */
+    char text[LETTER_TEXT_MAX + 1]; /* with BULK_STOP: why; "": not said */
 } bulk_plan;
 
 extern const char bulk_route[]; /* "POST /_sw/bulk" */

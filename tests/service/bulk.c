@@ -213,6 +213,9 @@ static void test_requests(void)
         {"{\"action\":\"stop\",\"filter\":{\"error\":\"a\\u0000b\"}}", "U+0000"},
         {"{\"action\":\"stop\",\"filter\":{\"endpoint\\u0000s\":\"POST /nap\"}}", "U+0000"},
         {"{\"action\":\"stop\"," OF_NAPS ",\"text\":\"a\\u0000b\"}", "U+0000"},
+        {"{\"action\":\"cancel\"," OF_NAPS ",\"text\":\"why\"}", "no other action takes it"},
+        {"{\"action\":\"release\"," OF_NAPS ",\"text\":\"why\"}", "no other action takes it"},
+        {"{\"action\":\"resume\"," OF_NAPS ",\"text\":\"why\",\"dryRun\":true}", "no other action takes it"},
         {"{\"action\":\"stop\"," OF_NAPS ",\"dryrun\":true}", "\\\"dryrun\\\""}};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         if (bulk(wrong[i][0]) != 400 || !strstr(a.body, wrong[i][1])) printf("# %zu: %s\n", i, a.body);
