@@ -31,9 +31,7 @@ static cli_end post(cli *c, const wish *w, bool dry_run, cli_reply *out)
     const char *body = cli_text(c, "{\"action\":\"%s\",\"filter\":%s,\"dryRun\":%s%s%s%s}", c->words[0], filter.data,
                                 dry_run ? "true" : "false", wish_number(c, "perSecond", w->per_second),
                                 wish_number(c, "max", w->max), wish_number(c, "asOf", w->as_of));
-    cli_end end = client_call(c, "POST", "/_sw/bulk", body, out);
-    if (end != CLI_DONE) return end;
-    return out->status >= 200 && out->status < 300 ? CLI_DONE : client_refused(c, out);
+    return client_do(c, "POST", "/_sw/bulk", body, out);
 }
 
 /* "3 runs": as many as the server has counted. */
@@ -80,12 +78,9 @@ static void show_end(cli *c, const char *id, sw_value run)
     sw_value state = sw_get(run, "state"), status = sw_get(run, "status");
     msgpack_object_kv members[] = {
         {cli_string("runId"), cli_string(id)}, {cli_string("state"), state}, {cli_string("status"), status}};
-    sw_value all = {.type = MSGPACK_OBJECT_MAP};
-    all.via.map.ptr = members;
-    all.via.map.size = sizeof members / sizeof *members;
     if (isatty(STDERR_FILENO)) fputc('\n', stderr);
     if (cli_has(c, OPTION_JSON))
-        view_print_json(c, all);
+        view_print_json(c, cli_map(members, sizeof members / sizeof *members));
     else
         printf("%s %s %s\n", id, view_text(c, state, 0), view_text(c, status, 0));
 }

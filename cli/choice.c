@@ -31,16 +31,14 @@ const char *choice_query(cli *c)
 
 sw_value choice_object(cli *c)
 {
-    sw_value map = {.type = MSGPACK_OBJECT_MAP};
-    map.via.map.ptr = arena_zalloc(&c->arena, PARAMETERS * sizeof *map.via.map.ptr);
-    cli_must(map.via.map.ptr);
+    size_t count = 0;
+    msgpack_object_kv *members = arena_zalloc(&c->arena, PARAMETERS * sizeof *members);
+    cli_must(members);
     for (size_t i = 0; i < PARAMETERS; i++) {
         const char *value = c->values[parameters[i].option];
-        if (value)
-            map.via.map.ptr[map.via.map.size++] =
-                (msgpack_object_kv){cli_string(parameters[i].name), cli_string(value)};
+        if (value) members[count++] = (msgpack_object_kv){cli_string(parameters[i].name), cli_string(value)};
     }
-    return map;
+    return cli_map(members, count);
 }
 
 static cli_end choice_set(run_filter *f, const char *name, const char *value)

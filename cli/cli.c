@@ -77,6 +77,14 @@ sw_value cli_string(const char *text)
     return v;
 }
 
+sw_value cli_map(msgpack_object_kv *members, size_t count)
+{
+    sw_value v = {.type = MSGPACK_OBJECT_MAP};
+    v.via.map.ptr = members;
+    v.via.map.size = (uint32_t)count;
+    return v;
+}
+
 char *cli_text(cli *c, const char *format, ...)
 {
     va_list args;

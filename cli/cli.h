@@ -87,6 +87,8 @@ cli cli_beside(const cli *c);
 
 /* A string, which borrows the text. */
 sw_value cli_string(const char *text);
+/* A map, which borrows its members. */
+sw_value cli_map(msgpack_object_kv *members, size_t count);
 
 /* In the arena; ends the process when memory is out. */
 char *cli_text(cli *c, const char *format, ...) __attribute__((format(printf, 2, 3)));

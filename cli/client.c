@@ -301,11 +301,23 @@ cli_end client_refused(cli *c, const cli_reply *reply)
                     safe_text(c, text, len, DETAIL_COLUMNS));
 }
 
-static cli_end get(cli *c, const asking *q, cli_reply *out)
+/* Asks, and says what was refused. */
+static cli_end call_to_do(cli *c, const asking *q, cli_reply *out)
 {
     cli_end end = call(c, q, out);
     if (end != CLI_DONE) return end;
-    if (out->status < 200 || out->status >= 300) return client_refused(c, out);
+    return out->status >= 200 && out->status < 300 ? CLI_DONE : client_refused(c, out);
+}
+
+cli_end client_do(cli *c, const char *method, const char *path, const char *body, cli_reply *out)
+{
+    return call_to_do(c, &(asking){.method = method, .path = path, .body = body, .timeout_ms = SHORT_MS}, out);
+}
+
+static cli_end get(cli *c, const asking *q, cli_reply *out)
+{
+    cli_end end = call_to_do(c, q, out);
+    if (end != CLI_DONE) return end;
     if (sw_is_nil(out->json))
         return cli_fail(CLI_REFUSED, "%s answers no JSON: is it the admin API?", client_address(c));
     return CLI_DONE;

@@ -26,6 +26,8 @@ cli_end client_ask(cli *c, const client_request *q, cli_reply *out);
 cli_end client_call(cli *c, const char *method, const char *path, const char *body, cli_reply *out);
 cli_end client_call_long(cli *c, const char *method, const char *path, cli_reply *out);
 
+/* Makes a request: CLI_DONE with a 2xx; else what was refused has been said. */
+cli_end client_do(cli *c, const char *method, const char *path, const char *body, cli_reply *out);
 /* GETs the path: CLI_DONE with the JSON of a 2xx; else what was refused has been said. */
 cli_end client_get(cli *c, const char *path, cli_reply *out);
 

@@ -180,11 +180,8 @@ static void verify_say(const walk *w, const char *where, const char *fault)
 {
     cli one = cli_beside(w->c);
     msgpack_object_kv members[] = {{cli_string("at"), cli_string(where)}, {cli_string("fault"), cli_string(fault)}};
-    sw_value line = {.type = MSGPACK_OBJECT_MAP};
-    line.via.map.ptr = members;
-    line.via.map.size = sizeof members / sizeof *members;
     if (cli_has(w->c, OPTION_JSON))
-        view_print_json(&one, line);
+        view_print_json(&one, cli_map(members, sizeof members / sizeof *members));
     else
         printf("%s  %s\n", where, safe_text(&one, fault, strlen(fault), 0));
     arena_free(&one.arena);

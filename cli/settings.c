@@ -41,9 +41,8 @@ static cli_end settings_change(cli *c, const char *method, const char *body)
 {
     cli_reply reply;
     if (is_offline(c)) return CLI_USAGE;
-    cli_end end = client_call(c, method, cli_text(c, "/_sw/settings/%s", client_escape(c, c->words[0])), body, &reply);
+    cli_end end = client_do(c, method, cli_text(c, "/_sw/settings/%s", client_escape(c, c->words[0])), body, &reply);
     if (end != CLI_DONE) return end;
-    if (reply.status < 200 || reply.status >= 300) return client_refused(c, &reply);
     if (cli_has(c, OPTION_JSON) && !sw_is_nil(reply.json)) view_print_json(c, reply.json);
     return CLI_DONE;
 }

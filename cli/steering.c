@@ -125,9 +125,8 @@ cli_end runs_fork(cli *c)
     if (cli_has(c, OPTION_DATA)) return steer(c, NULL);
     const char *text = cli_text(c, "{\"dryRun\":%s%s%s%s%s}", cli_has(c, OPTION_DRY_RUN) ? "true" : "false",
                                 *from ? "," : "", from, *body ? "," : "", body);
-    cli_end end = client_call(c, "POST", cli_text(c, "/_sw/runs/%s/fork", client_escape(c, c->words[0])), text, &reply);
+    cli_end end = client_do(c, "POST", cli_text(c, "/_sw/runs/%s/fork", client_escape(c, c->words[0])), text, &reply);
     if (end != CLI_DONE) return end;
-    if (reply.status < 200 || reply.status >= 300) return client_refused(c, &reply);
     if (cli_has(c, OPTION_JSON)) {
         view_print_json(c, reply.json);
     } else if (cli_has(c, OPTION_DRY_RUN)) {
