@@ -88,13 +88,13 @@ static void show_end(cli *c, const char *id, sw_value run)
 /* Shows how far the server's run is. False: it has ended, or why not is said: *end. */
 static bool watch_once(cli *c, const char *id, cli_end *end)
 {
-    cli_reply reply;
-    *end = client_get_patiently(c, cli_text(c, "/_sw/runs/%s", client_escape(c, id)), &reply);
+    sw_value run;
+    *end = client_look(c, id, &run);
     if (*end != CLI_DONE) return false;
-    sw_value state = sw_get(reply.json, "state");
-    show_progress(sw_get(reply.json, "status"));
+    sw_value state = sw_get(run, "state");
+    show_progress(sw_get(run, "status"));
     if (sw_str_equal(state, "running") || sw_str_equal(state, "sleeping")) return true;
-    show_end(c, id, reply.json);
+    show_end(c, id, run);
     *end = sw_str_equal(state, "succeeded") ? CLI_DONE : CLI_REFUSED;
     return false;
 }

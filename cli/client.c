@@ -11,6 +11,7 @@
 #include "cli/safe.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/json_reader.h"
+#include "storage/run_id.h"
 
 enum {
     TOKEN_BYTES_MAX = 4096,
@@ -328,7 +329,24 @@ cli_end client_get(cli *c, const char *path, cli_reply *out)
     return get(c, &(asking){.method = "GET", .path = path, .timeout_ms = SHORT_MS}, out);
 }
 
-cli_end client_get_patiently(cli *c, const char *path, cli_reply *out)
+static cli_end get_patiently(cli *c, const char *path, cli_reply *out)
 {
     return get(c, &(asking){.method = "GET", .path = path, .timeout_ms = SHORT_MS, .is_patient = true}, out);
+}
+
+cli_end client_look(cli *c, const char *run, sw_value *line)
+{
+    const char *id = client_escape(c, run);
+    run_id whole;
+    cli_reply reply = {.json = sw_nil()};
+    cli_end end = CLI_DONE;
+    *line = sw_nil();
+    if (run_id_parse(run, strlen(run), &whole)) {
+        end = get_patiently(c, cli_text(c, "/_sw/runs?limit=1&id=%s", id), &reply);
+        *line = sw_at(sw_get(reply.json, "runs"), 0);
+    }
+    if (end != CLI_DONE || !sw_is_nil(*line)) return end;
+    end = get_patiently(c, cli_text(c, "/_sw/runs/%s", id), &reply); /* which says why there is no line */
+    *line = reply.json;
+    return end;
 }

@@ -31,11 +31,12 @@ cli_end client_do(cli *c, const char *method, const char *path, const char *body
 /* GETs the path: CLI_DONE with the JSON of a 2xx; else what was refused has been said. */
 cli_end client_get(cli *c, const char *path, cli_reply *out);
 
-/* These two are for commands that watch for long: a server that has answered the command before, and is away or stops,
+/* These are for commands that watch for long: a server that has answered the command before, and is away or stops,
  * as while another process takes its place, is looked for again for a minute before it counts as away. */
 
-/* GETs as client_get does. */
-cli_end client_get_patiently(cli *c, const char *path, cli_reply *out);
+/* Looks how far the run is: its line in the list, or, if that has none, its page. Its journal, which may be long, is
+ * not sent with each look. */
+cli_end client_look(cli *c, const char *run, sw_value *line);
 /* Calls on_line with each line of a response as it comes. CLI_DONE: on_line has returned false; or the response has
  * ended, broken off, or been silent for a minute, which says nothing of what was waited for. */
 cli_end client_follow(cli *c, const char *path, bool (*on_line)(void *arg, const char *line), void *arg);

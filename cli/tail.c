@@ -8,6 +8,7 @@
 #include "cli/view.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/json_reader.h"
+#include "storage/run_id.h"
 
 enum { CELL_COLUMNS = 120, BRIEF_MS = 1000 };
 
@@ -61,9 +62,9 @@ static void tail_take(tail *t, const char *json)
 static void tail_look(tail *t)
 {
     cli one = cli_beside(t->c);
-    cli_reply reply;
-    cli_end end = client_get_patiently(&one, cli_text(&one, "/_sw/runs/%s", client_escape(&one, t->run)), &reply);
-    sw_value state = sw_get(reply.json, "state");
+    sw_value run;
+    cli_end end = client_look(&one, t->run, &run);
+    sw_value state = sw_get(run, "state");
     bool has_ended = end == CLI_DONE && state_is_end(state);
     if (has_ended && cli_has(t->c, OPTION_JSON))
         printf("{\"runId\":\"%s\",\"state\":\"%s\"}\n", t->run, view_text(&one, state, 0));
@@ -103,10 +104,21 @@ static cli_end tail_follow(tail *t, const char *path)
     return t->end;
 }
 
+/* The id as the feed writes it: it may be given in either case. */
+static const char *tail_run(cli *c)
+{
+    char text[RUN_ID_TEXT + 1];
+    run_id id;
+    if (c->word_count == 0) return NULL;
+    if (!run_id_parse(c->words[0], strlen(c->words[0]), &id)) return c->words[0]; /* the server says what is wrong */
+    run_id_format(&id, text);
+    return cli_text(c, "%s", text);
+}
+
 cli_end runs_tail(cli *c)
 {
     cli events = cli_beside(c);
-    tail t = {.c = &events, .run = c->word_count > 0 ? c->words[0] : NULL, .name = "message"};
+    tail t = {.c = &events, .run = tail_run(c), .name = "message"};
     if (cli_has(c, OPTION_DATA)) return cli_fail(CLI_USAGE, "nothing happens in a folder that no program works with");
     const char *run = t.run ? cli_text(c, "?run=%s", client_escape(c, t.run)) : "";
     cli_end end = tail_follow(&t, cli_text(c, "/_sw/feed%s", run));

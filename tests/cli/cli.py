@@ -262,7 +262,7 @@ def tail():
         run = p.ask("/sleep?short=1", prefer=True)
         lines = p.run("runs", "tail", run).splitlines()
         assert run in lines[-1] and "succeeded" in lines[-1], lines
-        assert p.run("runs", "tail", run) == f"{run} succeeded\n"
+        assert p.run("runs", "tail", run.lower()) == f"{run} succeeded\n"
         assert "404" in expect(1, "runs", "tail", "0" * 26, env=p.env)[1]
         env = {**os.environ, **p.env}
         watch = subprocess.Popen([stepwell, "runs", "tail", "--json"], stdout=subprocess.PIPE, env=env)
