@@ -28,9 +28,11 @@ static cli_end post(cli *c, const wish *w, bool dry_run, cli_reply *out)
 {
     sw_bytes filter;
     cli_must(json_write(&c->arena, choice_object(c), &filter) ? filter.data : NULL);
-    const char *body = cli_text(c, "{\"action\":\"%s\",\"filter\":%s,\"dryRun\":%s%s%s%s}", c->words[0], filter.data,
-                                dry_run ? "true" : "false", wish_number(c, "perSecond", w->per_second),
-                                wish_number(c, "max", w->max), wish_number(c, "asOf", w->as_of));
+    const char *text = cli_member(c, "text", c->values[OPTION_TEXT]);
+    const char *body =
+        cli_text(c, "{\"action\":\"%s\",\"filter\":%s,\"dryRun\":%s%s%s%s%s%s}", c->words[0], filter.data,
+                 dry_run ? "true" : "false", wish_number(c, "perSecond", w->per_second), wish_number(c, "max", w->max),
+                 wish_number(c, "asOf", w->as_of), *text ? "," : "", text);
     return client_do(c, "POST", "/_sw/bulk", body, out);
 }
 
@@ -131,6 +133,8 @@ static cli_end bulk_read(const cli *c, wish *w)
     *w = (wish){.as_of = 0};
     if (cli_has(c, OPTION_DATA)) return cli_fail(CLI_USAGE, "runs are steered by the program that has them: use --url");
     if (!action_is_known(c->words[0])) return cli_fail(CLI_USAGE, "bulk does cancel, stop, release or resume");
+    if (cli_has(c, OPTION_TEXT) && strcmp(c->words[0], "stop") != 0)
+        return cli_fail(CLI_USAGE, "--text says why runs are stopped: bulk %s takes none", c->words[0]);
     bool ok =
         cli_number(c, OPTION_PER_SECOND, 0, rates, &w->per_second) && cli_number(c, OPTION_MAX, 0, counts, &w->max);
     return ok ? CLI_DONE : CLI_USAGE;

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "runtime/base/json.h"
+
 static const struct {
     const char *name, *value, *help; /* value NULL: a switch */
 } options[CLI_OPTIONS] = {
@@ -75,6 +77,14 @@ sw_value cli_string(const char *text)
     v.via.str.ptr = text;
     v.via.str.size = (uint32_t)strlen(text);
     return v;
+}
+
+const char *cli_member(cli *c, const char *name, const char *text)
+{
+    sw_bytes json;
+    if (!text) return "";
+    cli_must(json_write(&c->arena, cli_string(text), &json) ? json.data : NULL);
+    return cli_text(c, "\"%s\":%s", name, json.data);
 }
 
 sw_value cli_map(msgpack_object_kv *members, size_t count)

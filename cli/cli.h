@@ -87,6 +87,8 @@ cli cli_beside(const cli *c);
 
 /* A string, which borrows the text. */
 sw_value cli_string(const char *text);
+/* The member of an object as JSON text, as in "name":"text"; "" if the text is NULL: its option was not given. */
+const char *cli_member(cli *c, const char *name, const char *text);
 /* A map, which borrows its members. */
 sw_value cli_map(msgpack_object_kv *members, size_t count);
 

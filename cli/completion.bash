@@ -30,7 +30,7 @@ _stepwell() {
         runs:fork) words="--from-step --body --dry-run $general" ;;
         runs:export | journal:dump) words="--output $general" ;;
         bulk:) words="cancel stop release resume" ;;
-        bulk:*) words="$filters --dry-run --per-second --max --yes $general" ;;
+        bulk:*) words="$filters --text --dry-run --per-second --max --yes $general" ;;
         functions:) words="list start $general" ;;
         functions:start) words="--key $general" ;;
         settings:) words="list set delete $general" ;;

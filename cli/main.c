@@ -25,7 +25,7 @@ const command commands[] = {
     {"runs", "export", "RUN", 1, 1, OPTION_BIT(OPTION_OUTPUT), runs_export, "a run with its journal, as JSON"},
     {"bulk", NULL, "ACTION", 1, 1,
      FILTERS | OPTION_BIT(OPTION_DRY_RUN) | OPTION_BIT(OPTION_PER_SECOND) | OPTION_BIT(OPTION_MAX) |
-         OPTION_BIT(OPTION_YES),
+         OPTION_BIT(OPTION_TEXT) | OPTION_BIT(OPTION_YES),
      bulk_start, "cancel, stop, release or resume many"},
     {"functions", "list", "", 0, 0, 0, functions_list, "what the program does without a request"},
     {"functions", "start", "NAME [JSON]", 1, 2, OPTION_BIT(OPTION_KEY), functions_start,

@@ -5,22 +5,12 @@
 #include "cli/client.h"
 #include "cli/table.h"
 #include "cli/view.h"
-#include "runtime/base/json.h"
 
 typedef struct deed {
     const char *method, *path; /* path: behind the run's */
     const char *done, *asked;  /* what 200 and 202 mean */
     const char *body;          /* NULL: none */
 } deed;
-
-/* The member as JSON text; "": the option was not given. */
-static const char *text_member(cli *c, const char *name, const char *text)
-{
-    sw_bytes json;
-    if (!text) return "";
-    cli_must(json_write(&c->arena, cli_string(text), &json) ? json.data : NULL);
-    return cli_text(c, "\"%s\":%s", name, json.data);
-}
 
 static cli_end steer_one(cli *c, const deed *d, const char *id)
 {
@@ -58,7 +48,7 @@ cli_end runs_cancel(cli *c)
 
 cli_end runs_stop(cli *c)
 {
-    const char *body = cli_text(c, "{%s}", text_member(c, "text", c->values[OPTION_TEXT]));
+    const char *body = cli_text(c, "{%s}", cli_member(c, "text", c->values[OPTION_TEXT]));
     return steer(c, &(deed){.method = "POST", .path = "/stop", .done = "stopped", .asked = "stops", .body = body});
 }
 
@@ -92,7 +82,7 @@ static const char *body_member(cli *c, const char *path)
         (void)cli_fail(CLI_USAGE, "--body %s: cannot be read, has 8 MiB or more, or is no text", path);
         return NULL;
     }
-    return text_member(c, "body", bytes);
+    return cli_member(c, "body", bytes);
 }
 
 static void fork_add(table *t, sw_value operations, const char *what)
@@ -118,7 +108,7 @@ static void fork_print(cli *c, sw_value plan)
 
 cli_end runs_fork(cli *c)
 {
-    const char *from = text_member(c, "from", c->values[OPTION_FROM_STEP]),
+    const char *from = cli_member(c, "from", c->values[OPTION_FROM_STEP]),
                *body = body_member(c, c->values[OPTION_BODY]);
     cli_reply reply;
     if (!body) return CLI_USAGE;

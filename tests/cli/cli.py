@@ -349,6 +349,12 @@ def bulk():
         end, said = at_terminal(words, b"N\n", p.env)
         assert end == 1 and "cancel 3 runs? [y/N]" in said and "nothing was done" in said, (end, said)
         assert [p.state(run) for run in runs] == ["sleeping"] * 3
+        assert "--text" in expect(2, *words, "--text", "why", env=p.env)[1]
+        p.run("bulk", "stop", "--endpoint", "GET /sleep", "--text", 'for "the night"', "--yes")
+        assert json.loads(p.run("runs", "show", runs[0], "--json"))["detail"] == 'for "the night"'
+        p.run("bulk", "release", "--yes", "--per-second", "1000", "--max", "3")
+        for run in runs:
+            p.until(run, "sleeping")
         late = []
 
         def one_more():  # begins while somebody makes up their mind
