@@ -6,7 +6,8 @@
 #include "storage/entry_more.h"
 
 /* On disk: docs/internals/journal.md. */
-static const char BEGUN_BY[] = "begun_by", FORKED_FROM[] = "forked_from", FORKED_AT[] = "forked_at";
+static const char BEGUN_BY[] = "begun_by", FORKED_FROM[] = "forked_from", FORKED_AT[] = "forked_at",
+                  FORKED_SPAN[] = "forked_span";
 
 /* Copies a text that fits; else leaves `to` empty. */
 static void begun_copy(char *to, size_t room, entry_text t)
@@ -19,14 +20,18 @@ void begun_read(const entry *started, begun *out)
 {
     begun_copy(out->by, sizeof out->by, entry_more_find(started->more, BEGUN_BY));
     begun_copy(out->forked_from, sizeof out->forked_from, entry_more_find(started->more, FORKED_FROM));
+    begun_copy(out->forked_span, sizeof out->forked_span, entry_more_find(started->more, FORKED_SPAN));
 }
 
 bool begun_pack(msgpack_packer *pk, const char *by, const begun_fork *fork)
 {
-    char id[RUN_ID_TEXT + 1];
+    char id[RUN_ID_TEXT + 1], span[TRACE_PARENT_TEXT + 1];
     if (by && !(value_pack_text(pk, BEGUN_BY) && value_pack_text(pk, by))) return false;
     if (!fork) return true;
     run_id_format(fork->from, id);
-    return value_pack_text(pk, FORKED_FROM) && value_pack_text(pk, id) && value_pack_text(pk, FORKED_AT) &&
-           msgpack_pack_uint64(pk, fork->at) == 0;
+    bool ok = value_pack_text(pk, FORKED_FROM) && value_pack_text(pk, id) && value_pack_text(pk, FORKED_AT) &&
+              msgpack_pack_uint64(pk, fork->at) == 0;
+    if (!ok || !fork->span) return ok;
+    trace_parent_write(fork->span, span);
+    return value_pack_text(pk, FORKED_SPAN) && value_pack_text(pk, span);
 }

@@ -7,12 +7,15 @@
 #include <stdbool.h>
 
 #include "runtime/run/letter.h"
+#include "runtime/trace/trace_context.h"
 #include "storage/entry.h"
 #include "storage/run_id.h"
 
 typedef struct begun {
     char by[LETTER_BY_MAX + 1];        /* the operator's name; "": not said */
     char forked_from[RUN_ID_TEXT + 1]; /* "": it is no fork */
+    /* The span of the request of the run that it is a fork of, as a traceparent; "": spans were not exported then. */
+    char forked_span[TRACE_PARENT_TEXT + 1];
 } begun;
 
 /* Reads how the run began. A part that is missing or unreadable becomes "". */
@@ -23,11 +26,15 @@ static inline bool begun_is_of_client(const begun *b) { return !*b->by && !*b->f
 /* What a fork is of. */
 typedef struct begun_fork {
     const run_id *from;
-    uint64_t at; /* the path where it goes its own way; 0: from the beginning */
+    uint64_t at;              /* the path where it goes its own way; 0: from the beginning */
+    const trace_parent *span; /* of that run's request; NULL: spans are not exported */
 } begun_fork;
 
 /* How many pairs begun_pack appends. */
-static inline uint32_t begun_pairs(const char *by, const begun_fork *fork) { return (by != NULL) + (fork ? 2U : 0U); }
+static inline uint32_t begun_pairs(const char *by, const begun_fork *fork)
+{
+    return (by != NULL) + (fork ? 2U + (fork->span != NULL) : 0U);
+}
 /* Appends the pairs to a map of *started*. `by`, `fork`: NULL if not to be said. False: no memory. */
 bool begun_pack(msgpack_packer *pk, const char *by, const begun_fork *fork);
 

@@ -23,6 +23,7 @@
 #include "runtime/run/omit.h"
 #include "runtime/run/program.h"
 #include "runtime/run/reopen.h"
+#include "runtime/run/run_trace.h"
 #include "runtime/run/slot_core.h"
 #include "storage/kin.h"
 
@@ -68,10 +69,11 @@ static void forking_refuse(forking *q, int status, const char *why)
 
 /* ---- What *started* says of a fork ---- */
 
-/* `input`: of a function; nil: none. */
-static bool fork_pack_more(const forking *q, const sw_value *input, msgpack_sbuffer *to)
+/* `started`: of the run that is forked; `input`: of a function; nil: none. */
+static bool fork_pack_more(const forking *q, const entry *started, const sw_value *input, msgpack_sbuffer *to)
 {
-    const begun_fork of = {&q->source, q->from};
+    const trace_parent span = run_trace_find_span(&q->source, started);
+    const begun_fork of = {&q->source, q->from, q->home->app->tracer ? &span : NULL};
     msgpack_packer pk;
     msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
     return msgpack_pack_map(&pk, begun_pairs(q->by, &of) + function_input_pairs(input)) == 0 &&
@@ -203,7 +205,7 @@ static bool fork_encode_start(forking *q, arena *a, const fork_request *r)
     entry start = r->started;
     msgpack_sbuffer_init(&more);
     msgpack_sbuffer_init(&headers);
-    bool ok = fork_pack_more(q, &r->input, &more) && fork_pack_headers(q, a, start.headers, &headers);
+    bool ok = fork_pack_more(q, &r->started, &r->input, &more) && fork_pack_headers(q, a, start.headers, &headers);
     q->fork = home_next_run_id(q->home, now.wall_ms);
     start.at_ms = now.wall_ms;
     start.epoch = now.epoch;
@@ -336,8 +338,8 @@ static void forking_on_read(void *arg, store_journal *j, size_t count)
 /* Reads the run that is to be forked; or the fork that the key had, since retention deletes the older run first. */
 static void forking_read(forking *q)
 {
-    const run_id *run = q->was_had ? &q->had.run : &q->source;
-    if (!store_load(q->home->port, run, 1, forking_on_read, q)) forking_refuse(q, 503, store_no_memory);
+    const run_id *id = q->was_had ? &q->had.run : &q->source;
+    if (!store_load(q->home->port, id, 1, forking_on_read, q)) forking_refuse(q, 503, store_no_memory);
 }
 
 static void forking_on_key(void *arg, const store_key_row *row, const char *error)

@@ -84,6 +84,7 @@ static void request_span_fill(span *p, const task *t)
     span_put_text(p, SPAN_NAME, t->endpoint->route);
     if (has_request) span_put_request(p, t);
     span_put_text(p, SPAN_STATE, trace->state);
+    if (trace->link && trace->generation == 0) span_put_link(p, trace->link);
 }
 
 void request_span_begin(task *t)

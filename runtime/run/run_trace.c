@@ -7,6 +7,7 @@
 #include "http/client/client.h"
 #include "runtime/base/random.h"
 #include "runtime/base/value.h"
+#include "runtime/run/begun.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/home.h"
 #include "runtime/run/path.h"
@@ -173,17 +174,39 @@ typedef struct kept_trace {
     const char *state, *baggage;
 } kept_trace;
 
-/* False: no memory. What cannot be read is of a later version, or damaged: then the run has no caller, which harms
- * nobody. */
+/* What cannot be read is of a later version, or damaged: then the run has no caller, which harms nobody. */
+static trace_parent kept_caller(const entry *started)
+{
+    trace_parent caller;
+    entry_text text = entry_more_find(started->more, "traceparent");
+    return text.data && trace_parent_read(text.data, text.len, &caller) ? caller : (trace_parent){.span = 0};
+}
+
+/* False: no memory. */
 static bool kept_read(kept_trace *out, run *r, const entry *started)
 {
-    *out = (kept_trace){.state = NULL};
-    entry_text parent = entry_more_find(started->more, "traceparent");
-    if (!parent.data || !trace_parent_read(parent.data, parent.len, &out->caller)) {
-        out->caller.span = 0;
-        return true;
-    }
-    return kept_copy(r, started, "tracestate", &out->state) && kept_copy(r, started, "baggage", &out->baggage);
+    *out = (kept_trace){.caller = kept_caller(started)};
+    return out->caller.span == 0 ||
+           (kept_copy(r, started, "tracestate", &out->state) && kept_copy(r, started, "baggage", &out->baggage));
+}
+
+trace_parent run_trace_find_span(const run_id *id, const entry *started)
+{
+    trace_parent found = kept_caller(started);
+    if (found.span == 0) trace_id_of_run(id->bytes, found.trace);
+    found.span = trace_span_id(id->bytes, &(trace_place){.path = PATH_ROOT});
+    return found;
+}
+
+/* Reads what a fork's span links to. False: no memory. */
+static bool trace_read_link(task_trace *trace, run *r, const entry *started)
+{
+    begun how;
+    trace_parent of;
+    begun_read(started, &how);
+    if (!trace_parent_read(how.forked_span, strlen(how.forked_span), &of)) return true;
+    trace->link = arena_memdup(&r->journal, &of, sizeof of);
+    return trace->link != NULL;
 }
 
 bool run_trace_restore(run *r, const entry *started)
@@ -191,10 +214,10 @@ bool run_trace_restore(run *r, const entry *started)
     kept_trace kept;
     task_trace *trace = NULL;
     assert(!r->task.trace);
-    bool read = kept_read(&kept, r, started);
-    bool belongs = kept.caller.span != 0 || r->task.home->app->tracer;
+    bool read = kept_read(&kept, r, started), exports = r->task.home->app->tracer != NULL;
+    bool belongs = kept.caller.span != 0 || exports;
     if (read && belongs) trace = arena_zalloc(&r->journal, sizeof *trace);
-    if (!read || (belongs && !trace)) {
+    if (!read || (belongs && !trace) || (exports && !trace_read_link(trace, r, started))) {
         r->lacks_memory = true;
         return false;
     }

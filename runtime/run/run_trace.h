@@ -30,6 +30,7 @@ typedef struct task_trace {
     bool is_sampled;             /* what others are told, and, with has_spans, whether the spans are exported */
     bool is_held;                /* `record` says how the run has ended, which is not on disk yet */
     const char *state, *baggage; /* values of headers; NULL: none */
+    const trace_parent *link;    /* what the request's span links to; NULL: nothing. With `has_spans` */
     struct span *record;         /* of the request (runtime/run/run_span.h); NULL: it has none */
     uint16_t record_len;         /* what `record` said at its beginning */
 } task_trace;
@@ -38,6 +39,8 @@ typedef struct task_trace {
 bool run_trace_begin(task *t, const run_input *input);
 /* Finds the trace of a run that is resumed, by its entry `started`. False: no memory. */
 bool run_trace_restore(struct run *r, const entry *started);
+/* Returns the span of a run's request, by its entry `started`. */
+trace_parent run_trace_find_span(const run_id *id, const entry *started);
 /* Returns the id of the trace, which is made when it is first needed: most runs are not sampled. */
 const uint8_t *task_trace_id(task_trace *trace);
 /* How many names `started` has of the trace (entry.more). */

@@ -56,19 +56,41 @@ static void put_attributes(json_writer *w, const span *s)
     if (s->left_out > 0) json_put_int(w, "droppedAttributesCount", s->left_out);
 }
 
+static void put_span_ids(json_writer *w, const uint8_t trace[TRACE_ID_BYTES], uint64_t id)
+{
+    char text[TRACE_ID_TEXT + 1];
+    trace_id_write(trace, text);
+    json_put_text(w, "traceId", text);
+    put_id(w, "spanId", id);
+}
+
+static void put_links(json_writer *w, const span *s)
+{
+    span_item item;
+    trace_parent link;
+    bool has_any = false;
+    for (size_t at = 0; span_next(s, &at, &item);) {
+        if (!span_item_link(&item, &link)) continue;
+        if (!has_any) json_open_array(w, "links");
+        has_any = true;
+        json_open_map(w, NULL);
+        put_span_ids(w, link.trace, link.span);
+        json_close_map(w);
+    }
+    if (has_any) json_close_array(w);
+}
+
 static void put_span(json_writer *w, const span *s)
 {
-    char trace[TRACE_ID_TEXT + 1];
-    trace_id_write(s->trace, trace);
     json_open_map(w, NULL);
-    json_put_text(w, "traceId", trace);
-    put_id(w, "spanId", s->id);
+    put_span_ids(w, s->trace, s->id);
     if (s->parent) put_id(w, "parentSpanId", s->parent);
     span_item message = put_named_items(w, s);
     json_put_int(w, "kind", s->kind);
     put_long(w, "startTimeUnixNano", s->began_ns, false);
     put_long(w, "endTimeUnixNano", s->ended_ns, false);
     put_attributes(w, s);
+    put_links(w, s);
     if (s->status) {
         json_open_map(w, "status");
         if (message.len > 0) json_put_bytes(w, "message", message.text, message.len);

@@ -116,10 +116,19 @@ static uint8_t *put_attribute(uint8_t *to, unsigned field, const char *name, con
 
 /* ---- Spans ---- */
 
+/* Link {trace_id = 1, span_id = 2} */
+static uint8_t *put_link(uint8_t *to, unsigned field, const trace_parent *link)
+{
+    const size_t ids = 2 * (TAG_BYTES + 1) + TRACE_ID_BYTES + sizeof link->span;
+    to = put_varint(put_tag(to, field, WIRE_BYTES), ids);
+    return put_id(put_bytes(to, 1, link->trace, TRACE_ID_BYTES), 2, link->span);
+}
+
 /* Writes what the span says: attributes, and the items that are fields of their own. *message: of its status. */
 static uint8_t *put_items(uint8_t *to, const span *s, span_item *message)
 {
     span_item item;
+    trace_parent link;
     for (size_t at = 0; span_next(s, &at, &item);) {
         const char *name = span_key_name(item.key);
         assert(!name || strlen(name) <= NAME_BYTES_MAX);
@@ -131,6 +140,8 @@ static uint8_t *put_items(uint8_t *to, const span *s, span_item *message)
             to = put_bytes(to, 3, item.text, item.len);
         else if (item.key == SPAN_NAME)
             to = put_bytes(to, 5, item.text, item.len);
+        else if (span_item_link(&item, &link))
+            to = put_link(to, 13, &link);
         else if (item.key == SPAN_MESSAGE)
             *message = item;
     }

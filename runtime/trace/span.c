@@ -125,6 +125,13 @@ void span_put_number(span *s, span_key key, int64_t n)
     span_grow(s, HEAD_BYTES + NUMBER_BYTES);
 }
 
+void span_put_link(span *s, const trace_parent *to)
+{
+    char text[TRACE_PARENT_TEXT + 1];
+    trace_parent_write(to, text);
+    span_put_bytes(s, SPAN_LINK, text, TRACE_PARENT_TEXT);
+}
+
 void span_fail(span *s, const char *type, const char *message)
 {
     s->status = SPAN_ERROR;
@@ -170,4 +177,9 @@ bool span_next(const span *s, size_t *at, span_item *out)
     }
     *at += bytes;
     return true;
+}
+
+bool span_item_link(const span_item *item, trace_parent *out)
+{
+    return item->key == SPAN_LINK && !item->is_number && trace_parent_read(item->text, item->len, out);
 }

@@ -42,6 +42,7 @@ typedef enum span_key {
     SPAN_USAGE_INPUT,
     SPAN_USAGE_OUTPUT,
     SPAN_USAGE_UNITS,
+    SPAN_LINK, /* no attribute, but another span, as a traceparent */
     SPAN_KEYS
 } span_key;
 
@@ -69,6 +70,8 @@ uint64_t span_now_ns(void);
 void span_put_text(span *s, span_key key, const char *text);
 void span_put_bytes(span *s, span_key key, const char *text, size_t len);
 void span_put_number(span *s, span_key key, int64_t n);
+/* Links the span to another one, which is not its parent. */
+void span_put_link(span *s, const trace_parent *to);
 /* Makes the span one that failed, for this reason (error.type) and with this message. */
 void span_fail(span *s, const char *type, const char *message);
 /* Takes back what the span of a request has said of its end. */
@@ -87,6 +90,9 @@ typedef struct span_item {
 
 /* Gives the next item; *at begins with 0. False: there are no more, or the rest is damaged. */
 bool span_next(const span *s, size_t *at, span_item *out);
+
+/* Reads the span that the item links to. False: it is no link. */
+bool span_item_link(const span_item *item, trace_parent *out);
 
 /* Returns the span's flags as OTLP has them: sampled, and whether its parent is another process's. */
 uint32_t span_flags(const span *s);

@@ -39,6 +39,7 @@ function plainSpan(span, id) {
     from: BigInt(span.startTimeUnixNano.toString()),
     to: BigInt(span.endTimeUnixNano.toString()),
     attributes: attributesOf(span.attributes ?? []),
+    links: (span.links ?? []).map((link) => ({ trace: id(link.traceId), span: id(link.spanId) })),
     error: span.status?.code === 2 ? (span.status.message ?? '') : null,
   };
 }

@@ -193,6 +193,43 @@ test('a run that is reopened hangs on what it was', async () => {
   await program.stop();
 });
 
+// A fork has a trace of its own, which says of which request it is a fork: also when that is told by a later process.
+for (const protocol of ['http/protobuf', 'http/json']) {
+  test(`a fork links to the request of its run, by ${protocol}`, async () => {
+    const collector = await collect();
+    const env = { OTEL_EXPORTER_OTLP_PROTOCOL: protocol };
+    let program = await start(collector, env);
+    const headers = { authorization: 'Bearer operator of the test' };
+    const tops = () => collector.spans.filter((s) => s.kind === 2);
+    const fork = async (run) => (await (await fetch(`${program.url}/_sw/runs/${run}/fork`,
+      { method: 'POST', headers })).json()).runId;
+    const topOf = async (run) => {
+      await collector.until(() => tops().some((s) => s.attributes['stepwell.run.id'] === run));
+      return tops().find((s) => s.attributes['stepwell.run.id'] === run);
+    };
+    for (const said of [traceparent('01'), {}]) { // the run belongs to its caller's trace, or to one of its own
+      const source = await topOf((await post(program, '/one', said)).headers.get('x-run-id'));
+      assert.deepEqual(source.links, []);
+      const first = await topOf(await fork(source.attributes['stepwell.run.id']));
+      assert.notEqual(first.trace, source.trace);
+      assert.deepEqual([first.parent, first.links], ['', [{ trace: source.trace, span: source.id }]]);
+      const second = await topOf(await fork(first.attributes['stepwell.run.id']));
+      assert.deepEqual(second.links, [{ trace: first.trace, span: first.id }]);
+    }
+    const failed = await topOf((await post(program, '/fails')).headers.get('x-run-id'));
+    const again = await fork(failed.attributes['stepwell.run.id']);
+    const before = await topOf(again);
+    await program.stop();
+    program = await start(collector, env, [], program.data);
+    await fetch(`${program.url}/_sw/runs/${again}/resume`, { method: 'POST', headers });
+    await collector.until(() => tops().filter((s) => s.attributes['stepwell.run.id'] === again).length === 2);
+    const resumed = tops().findLast((s) => s.attributes['stepwell.run.id'] === again);
+    assert.deepEqual([resumed.parent, resumed.links], [before.id, []]); // its parent has the link
+    assert.deepEqual(collector.errors, []);
+    await program.stop();
+  });
+}
+
 // The process dies while an attempt waits for its call: what it was in the middle of is told by the next process.
 test('kill -9 in an attempt leaves no gap, and no span twice', async () => {
   for (const delay of ['20', '60000']) { // spans are exported before the kill, or all of them after it
