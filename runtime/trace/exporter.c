@@ -12,6 +12,7 @@
 #include "runtime/base/log.h"
 #include "runtime/base/random.h"
 #include "runtime/base/retry.h"
+#include "runtime/trace/gzip.h"
 #include "runtime/trace/otlp.h"
 
 enum {
@@ -33,7 +34,8 @@ struct exporter {
     struct curl_slist *headers;
     span **batch; /* env->batch_max */
     size_t batch_count;
-    msgpack_sbuffer body; /* of the batch */
+    msgpack_sbuffer body; /* of the batch, as it is posted */
+    msgpack_sbuffer text; /* of the batch, which is packed to `body` */
     char answer[ANSWER_MAX + 1];
     size_t answer_len;
     int64_t retry_after_ms;   /* asked for by the last answer; -1: not */
@@ -107,7 +109,10 @@ static bool exporter_encode(exporter *e)
 {
     const otlp_batch batch = {
         .resource = &e->env->resource, .spans = (const span *const *)e->batch, .count = e->batch_count};
-    return e->env->is_json ? otlp_write_json(&e->body, &batch) : otlp_write_protobuf(&e->body, &batch);
+    msgpack_sbuffer *to = e->env->is_gzip ? &e->text : &e->body;
+    to->size = 0;
+    bool is_written = e->env->is_json ? otlp_write_json(to, &batch) : otlp_write_protobuf(to, &batch);
+    return is_written && (!e->env->is_gzip || gzip_pack(&e->body, to->data, to->size));
 }
 
 static bool status_is_passing(long status) { return status == 429 || status == 502 || status == 503 || status == 504; }
@@ -263,7 +268,8 @@ static bool exporter_set_headers(exporter *e)
 {
     bool ok = exporter_add_header(e, e->env->is_json ? "Content-Type: application/json"
                                                      : "Content-Type: application/x-protobuf") &&
-              exporter_add_header(e, "Expect:");
+              exporter_add_header(e, "Expect:") &&
+              (!e->env->is_gzip || exporter_add_header(e, "Content-Encoding: gzip"));
     for (size_t i = 0; i < e->env->headers.count && ok; i++) {
         char *line = NULL;
         ok = asprintf(&line, "%s: %s", e->env->headers.all[i].name, e->env->headers.all[i].value) > 0 &&
@@ -301,6 +307,7 @@ static void exporter_free(exporter *e)
     if (e->multi) (void)curl_multi_cleanup(e->multi);
     curl_slist_free_all(e->headers);
     msgpack_sbuffer_destroy(&e->body);
+    msgpack_sbuffer_destroy(&e->text);
     free(e->batch);
     free(e);
 }
@@ -312,6 +319,7 @@ exporter *exporter_start(spool *s, const trace_env *env)
     e->spool = s;
     e->env = env;
     msgpack_sbuffer_init(&e->body);
+    msgpack_sbuffer_init(&e->text);
     e->batch = calloc(env->batch_max, sizeof(span *));
     e->easy = curl_easy_init();
     e->multi = curl_multi_init();

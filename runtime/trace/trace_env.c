@@ -204,8 +204,9 @@ static void env_read_form(trace_env *e)
     if (form && !e->is_json && strcmp(form, "http/protobuf") != 0)
         env_warn(name, form, "only http/protobuf and http/json are there: http/protobuf is used");
     const char *packing = env_get_otlp("COMPRESSION", name);
-    if (packing && strcmp(packing, "none") != 0)
-        env_warn(name, packing, "only none is there: spans are sent as they are");
+    e->is_gzip = packing && strcmp(packing, "gzip") == 0;
+    if (packing && !e->is_gzip && strcmp(packing, "none") != 0)
+        env_warn(name, packing, "only gzip and none are there: spans are sent as they are");
 }
 
 static bool env_read_files(trace_env *e)

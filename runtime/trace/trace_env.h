@@ -24,6 +24,7 @@ typedef struct trace_pairs {
 typedef struct trace_env {
     bool is_on;                                      /* somebody has said where traces go */
     bool is_json;                                    /* http/json; else http/protobuf */
+    bool is_gzip;                                    /* bodies are packed */
     char *url;                                       /* that batches are posted to */
     char *shown_url;                                 /* the same without user, password and query, for people */
     char *ca_file, *client_certificate, *client_key; /* NULL: not given */

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
+import { gunzipSync } from 'node:zlib';
 
 const require = createRequire(new URL('../traces/package.json', import.meta.url));
 let decoder; // of ExportTraceServiceRequest
@@ -44,6 +45,11 @@ function plainSpan(span, id) {
   };
 }
 
+const unpacked = (body, encoding) => {
+  assert.ok(encoding === undefined || encoding === 'gzip', `the encoding is ${encoding}`);
+  return encoding ? gunzipSync(body) : body;
+};
+
 function readBatch(body, type) {
   const json = type === 'application/json';
   assert.ok(json || type === 'application/x-protobuf', `the type is ${type}`);
@@ -71,7 +77,8 @@ export async function startCollector(answer) {
       const counts = collector.answer?.(res, collector.requests.length);
       if (counts === false) return;
       try {
-        const { resource, spans } = readBatch(Buffer.concat(pieces), req.headers['content-type']);
+        const body = unpacked(Buffer.concat(pieces), req.headers['content-encoding']);
+        const { resource, spans } = readBatch(body, req.headers['content-type']);
         collector.resource = resource;
         collector.spans.push(...spans.map((s) => ({ ...s, batch: collector.requests.length })));
       } catch (error) {

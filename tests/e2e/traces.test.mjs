@@ -130,10 +130,11 @@ function checkHeard(spans, heard) {
   }
 }
 
-for (const protocol of ['http/protobuf', 'http/json']) {
-  test(`a tree, by ${protocol}`, async () => {
+for (const [protocol, packing] of ['http/protobuf', 'http/json'].flatMap((p) => [[p, 'none'], [p, 'gzip']])) {
+  test(`a tree, by ${protocol}, packed: ${packing}`, async () => {
     const collector = await collect();
     const program = await start(collector, {
+      OTEL_EXPORTER_OTLP_COMPRESSION: packing,
       OTEL_EXPORTER_OTLP_PROTOCOL: protocol, OTEL_SERVICE_NAME: 'shop', OTEL_EXPORTER_OTLP_HEADERS: 'x-key=a%20b,y=2',
       OTEL_RESOURCE_ATTRIBUTES: 'deployment.environment.name=test,service.name=other',
     });
@@ -149,6 +150,8 @@ for (const protocol of ['http/protobuf', 'http/json']) {
     assert.equal(collector.resource['service.name'], 'shop');
     assert.equal(collector.resource['deployment.environment.name'], 'test');
     assert.equal(collector.resource['telemetry.sdk.name'], 'stepwell');
+    for (const head of collector.requests)
+      assert.equal(head['content-encoding'], packing === 'gzip' ? 'gzip' : undefined);
     assert.equal(collector.requests[0]['x-key'], 'a b');
     assert.equal(collector.requests[0].y, '2');
     assert.equal(collector.paths[0], '/v1/traces');

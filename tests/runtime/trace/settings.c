@@ -118,15 +118,18 @@ static void test_numbers(void)
     set("OTEL_BSP_SCHEDULE_DELAY", "-1");
     set("OTEL_EXPORTER_OTLP_TIMEOUT", "2x");
     set("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json");
+    set("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip");
     trace_env e = read_env();
     CHECK(e.queue_max == 100 && e.batch_max == 100 && e.delay_ms == 5000 && e.timeout_ms == 10000 && e.is_json);
+    CHECK(e.is_gzip);
     trace_env_free(&e);
     set("OTEL_BSP_MAX_QUEUE_SIZE", "99999999999999999999");
     set("OTEL_BSP_MAX_EXPORT_BATCH_SIZE", "7");
     set("OTEL_EXPORTER_OTLP_TRACES_TIMEOUT", "250");
     set("OTEL_EXPORTER_OTLP_TRACES_PROTOCOL", "grpc");
+    set("OTEL_EXPORTER_OTLP_TRACES_COMPRESSION", "zstd");
     e = read_env();
-    CHECK(e.queue_max == 2048 && e.batch_max == 7 && e.timeout_ms == 250 && !e.is_json);
+    CHECK(e.queue_max == 2048 && e.batch_max == 7 && e.timeout_ms == 250 && !e.is_json && !e.is_gzip);
     trace_env_free(&e);
 }
 
