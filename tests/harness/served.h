@@ -13,6 +13,7 @@
 #include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -277,6 +278,16 @@ static inline void *share_memory(const char *path, size_t size)
     CHECK(memory != MAP_FAILED);
     close(fd);
     return memory;
+}
+
+/* Makes the file of an operator's token below `root`, and the value of --token that names it. */
+static inline void operator_token(char flag[256], const char *name_and_scopes, const char *secret)
+{
+    char path[128];
+    snprintf(path, sizeof path, "%s/token-%.*s", root, (int)strcspn(name_and_scopes, ":"), name_and_scopes);
+    FILE *f = fopen(path, "w");
+    CHECK(f && fputs(secret, f) >= 0 && fclose(f) == 0 && chmod(path, 0600) == 0);
+    snprintf(flag, 256, "%s:%s", name_and_scopes, path);
 }
 
 /* The memory of zeros that a test and its server note things in: a file below `root`, which NOTES names to the server.

@@ -122,6 +122,14 @@ static inline void turned_close(void)
     turned_disk = NULL;
 }
 
+/* A run of this route, which sleeps, when it has left memory. */
+static inline run_id turned_park(const char *route)
+{
+    run_id id = turned_begin(route)->id;
+    TURN_UNTIL(turned_slot(&id) && turned_slot(&id)->state == SLOT_PARKED);
+    return id;
+}
+
 /* ---- Clients ---- */
 
 static inline int turned_connect(void)
@@ -220,6 +228,22 @@ static inline void turned_check(int fd, int status, const char *part)
 }
 
 /* ---- Looking ---- */
+
+static inline void turned_on_rows(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
+{
+    (void)rows;
+    CHECK(end && !error);
+    *(long *)arg = (long)count;
+}
+
+/* How many rows the table has, of which there are few. */
+static inline long turned_rows(const char *table)
+{
+    long count = -1;
+    CHECK(store_scan(turned_home()->port, &(store_range){.table = table, .rows_max = 100}, turned_on_rows, &count));
+    TURN_UNTIL(count >= 0);
+    return count;
+}
 
 typedef struct turned_journal {
     bool found, live, done;

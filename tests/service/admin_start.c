@@ -1,6 +1,5 @@
 /* An operator starts runs at the admin API, with the request that the operator describes. */
 #include "runtime/stepwell.h"
-#include <sys/stat.h>
 
 #include "tests/harness/served.h"
 
@@ -24,7 +23,7 @@ static int serve(int argc, char **argv)
     return sw_main(app, argc, argv);
 }
 
-static char data[128], token_spec[4][192];
+static char data[128], token_spec[4][256];
 static answer a;
 
 static void start(const char *const *flags)
@@ -176,11 +175,7 @@ static void test_keyed(void)
 
 static const char *token(int slot, const char *name_and_scopes, const char *text)
 {
-    char path[128];
-    snprintf(path, sizeof path, "%s/token-%d", root, slot);
-    FILE *f = fopen(path, "w");
-    CHECK(f && fputs(text, f) >= 0 && fclose(f) == 0 && chmod(path, 0600) == 0);
-    snprintf(token_spec[slot], sizeof token_spec[slot], "%s:%s", name_and_scopes, path);
+    operator_token(token_spec[slot], name_and_scopes, text);
     return token_spec[slot];
 }
 

@@ -1,6 +1,5 @@
 /* Bulk actions: an operator stops, releases or cancels all runs that a filter means, by a durable run that goes on when
  * the process is killed, acts on each run once, leaves none out, and can be stopped and cancelled itself. */
-#include <sys/stat.h>
 #include <time.h>
 
 #include "runtime/stepwell.h"
@@ -59,19 +58,10 @@ static int serve(int argc, char **argv)
 static char data[128], token[2][256], naps[NAPS][32], other[32];
 static answer a;
 
-static void make_token(int slot, const char *name, const char *scopes, const char *secret)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", root, name);
-    FILE *f = fopen(path, "w");
-    CHECK(f && fputs(secret, f) >= 0 && fclose(f) == 0 && chmod(path, 0600) == 0);
-    snprintf(token[slot], sizeof token[slot], "%s:%s:%s", name, scopes, path);
-}
-
 static void start(void)
 {
-    make_token(0, "ann", "view,act", "ann-may-look-and-act");
-    make_token(1, "eve", "view", "eve-may-look-alone");
+    operator_token(token[0], "ann:view,act", "ann-may-look-and-act");
+    operator_token(token[1], "eve:view", "eve-may-look-alone");
     const char *const flags[] = {"--data", data,      "--loops", "3",        "--park-after", "20ms", "--token",
                                  token[0], "--token", token[1],  "--redact", "json:pad",     NULL};
     served_start(&server, flags);

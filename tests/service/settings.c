@@ -1,6 +1,5 @@
 /* Settings of a program that serves with several loops: an endpoint that is stopped takes no new requests, on any loop,
  * through a kill and other programs; what is under way goes on, and an Idempotency-Key finds its run. */
-#include <sys/stat.h>
 #include <time.h>
 
 #include "runtime/stepwell.h"
@@ -47,19 +46,10 @@ static int serve(int argc, char **argv)
 static char data[128], token[2][256], text[256];
 static answer a;
 
-static void make_token(int slot, const char *name, const char *scopes, const char *secret)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", root, name);
-    FILE *f = fopen(path, "w");
-    CHECK(f && fputs(secret, f) >= 0 && fclose(f) == 0 && chmod(path, 0600) == 0);
-    snprintf(token[slot], sizeof token[slot], "%s:%s:%s", name, scopes, path);
-}
-
 static void start(void)
 {
-    make_token(0, "ann", "view,act", "ann-may-look-and-act");
-    make_token(1, "eve", "view", "eve-may-look-alone");
+    operator_token(token[0], "ann:view,act", "ann-may-look-and-act");
+    operator_token(token[1], "eve:view", "eve-may-look-alone");
     CHECK(setenv("FILES", root, 1) == 0);
     const char *const flags[] = {"--data", data,      "--loops", "4", "--park-after", "1h", "--token",
                                  token[0], "--token", token[1],  NULL};

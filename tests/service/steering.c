@@ -1,6 +1,5 @@
 /* An operator steers the runs of a program that serves with several loops, and that is killed in the middle: what was
  * acknowledged holds in the next process, and nothing else has happened. */
-#include <sys/stat.h>
 #include <time.h>
 
 #include "runtime/stepwell.h"
@@ -69,19 +68,10 @@ static int serve(int argc, char **argv)
 static char data[128], token[2][256], text[64];
 static answer a;
 
-static void make_token(int slot, const char *name, const char *secret)
-{
-    char path[128];
-    snprintf(path, sizeof path, "%s/%s", root, name);
-    FILE *f = fopen(path, "w");
-    CHECK(f && fputs(secret, f) >= 0 && fclose(f) == 0 && chmod(path, 0600) == 0);
-    snprintf(token[slot], sizeof token[slot], "%s:view,act:%s", name, path);
-}
-
 static void start(void)
 {
-    make_token(0, "ann", "ann-may-look-and-act");
-    make_token(1, "bob", "bob-may-look-and-act");
+    operator_token(token[0], "ann:view,act", "ann-may-look-and-act");
+    operator_token(token[1], "bob:view,act", "bob-may-look-and-act");
     const char *const flags[] = {"--data", data,      "--loops", "3", "--park-after", "20ms", "--token",
                                  token[0], "--token", token[1],  NULL};
     served_start(&server, flags);

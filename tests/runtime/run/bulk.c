@@ -85,21 +85,6 @@ static void check_naps(const char *expected)
     }
 }
 
-static void on_rows(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
-{
-    (void)rows;
-    CHECK(end && !error);
-    *(long *)arg = (long)count;
-}
-
-static long rows_of(const char *table)
-{
-    long count = -1;
-    CHECK(store_scan(turned_home()->port, &(store_range){.table = table, .rows_max = 100}, on_rows, &count));
-    TURN_UNTIL(count >= 0);
-    return count;
-}
-
 /* Returns whether the fault has come before the end. */
 static bool try_fault(memory_fault fault, unsigned skip)
 {
@@ -120,8 +105,8 @@ static bool try_fault(memory_fault fault, unsigned skip)
     CHECK(all_done);
     check_naps("started; sleep nap; stopped");
     TURN_UNTIL(!turned_home()->undeleted && turned_home()->outbox.in_flight == 0);
-    CHECK_INT(rows_of("inbox"), 0);
-    CHECK_INT(rows_of("bulk"), 0);
+    CHECK_INT(turned_rows("inbox"), 0);
+    CHECK_INT(turned_rows("bulk"), 0);
     memory_fail(turned_disk, fault, 1000000, false);
     turned_close();
     return has_come;
@@ -154,7 +139,7 @@ static void test_mixed(void)
     CHECK(begin_bulk("cancel", &id));
     finish(&id);
     CHECK(strstr(text, "\"done\":5,\"pending\":0,\"skipped\":{\"ended\":1}"));
-    CHECK_INT(rows_of("bulk"), 0);
+    CHECK_INT(turned_rows("bulk"), 0);
     turned_close();
 }
 
@@ -179,7 +164,7 @@ static void finish_bulk(const char *route, const char *action, const char *expec
     finish(&id);
     if (!strstr(text, expected)) printf("# %s\n", text);
     CHECK(strstr(text, expected));
-    CHECK_INT(rows_of("bulk"), 0);
+    CHECK_INT(turned_rows("bulk"), 0);
 }
 
 static run_id begin_long(void)
@@ -232,7 +217,7 @@ static bool try_resume(memory_fault fault, unsigned skip)
     CHECK_INT(n->runs_failed, 4);
     bool has_come = memory_writes(turned_disk) - before > skip;
     memory_fail(turned_disk, fault, 1000000, false);
-    CHECK_INT(rows_of("bulk"), 0);
+    CHECK_INT(turned_rows("bulk"), 0);
     turned_close();
     return has_come;
 }
@@ -344,7 +329,7 @@ static void test_busy_loop(void)
     CHECK_INT(home_of(1)->counters.runs_succeeded, 0);
     while (home_of(1)->counters.runs_succeeded == 0) CHECK(turn_loop(0) && turn_loop(1));
     check_naps("started; sleep nap; stopped");
-    CHECK_INT(rows_of("bulk"), 0);
+    CHECK_INT(turned_rows("bulk"), 0);
     close_both();
 }
 

@@ -138,11 +138,7 @@ static void check_journal(const run_id *id, const char *text)
 
 static void check_output(const run_id *id, int status, const char *part)
 {
-    char text[TURNED_TEXT];
-    int got = turned_reply(turned_send_to("GET", id, "/output"), text);
-    if (got != status || !strstr(text, part)) printf("# %s\n", text);
-    CHECK_INT(got, status);
-    CHECK(strstr(text, part));
+    turned_check(turned_send_to("GET", id, "/output"), status, part);
 }
 
 static void release(const run_id *id)

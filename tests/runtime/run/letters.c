@@ -30,13 +30,6 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /nap", on_nap, NULL);
 }
 
-static run_id park_nap(void)
-{
-    run_id id = turned_begin("POST /nap")->id;
-    TURN_UNTIL(turned_slot(&id) && turned_slot(&id)->state == SLOT_PARKED);
-    return id;
-}
-
 /* ---- Names ---- */
 
 static bool is_read;
@@ -62,7 +55,7 @@ static void test_named(void)
     static const char *const flags[] = {"--park-after", "0", NULL};
     char by[LETTER_BY_MAX + 1] = "";
     turned_open(routes, flags);
-    run_id id = park_nap();
+    run_id id = turned_park("POST /nap");
     turned_end();
     turned_open(routes, flags);
     int fd = turned_ask_run("DELETE", &id, "", "");
@@ -82,7 +75,7 @@ static void test_clock_back(void)
 {
     static const char *const flags[] = {"--park-after", "0", NULL}, *const held[] = {"--no-resume", NULL};
     turned_open(routes, flags);
-    run_id id = park_nap();
+    run_id id = turned_park("POST /nap");
     uint64_t ahead = (uint64_t)(clock_wall_ms() + 3600000) << 20;
     turned_home()->last_letter = ahead;
     int fd = turned_send_stop(&id, "ahead");

@@ -54,13 +54,6 @@ typedef struct wish_case {
     const char *told;
 } wish_case;
 
-static run_id park_nap(void)
-{
-    run_id id = turned_begin("POST /nap")->id;
-    TURN_UNTIL(turned_slot(&id) && turned_slot(&id)->state == SLOT_PARKED);
-    return id;
-}
-
 /* Whether the wish has been fulfilled. */
 static bool is_done(void) { return counts()->runs_cancelled + counts()->runs_succeeded == 1; }
 
@@ -68,7 +61,7 @@ static bool is_done(void) { return counts()->runs_cancelled + counts()->runs_suc
 static void try_in_doubt(const wish_case *w, memory_fault fault)
 {
     open_program();
-    const run_id id = w->is_for_sleeper ? park_nap() : fail_work();
+    const run_id id = w->is_for_sleeper ? turned_park("POST /nap") : fail_work();
     memory_fail(turned_disk, fault, 0, true);
     int fd = turned_ask_run(w->method, &id, w->what, "");
     TURN_UNTIL(!gate_writable(turned_home()));

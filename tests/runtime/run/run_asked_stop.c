@@ -67,21 +67,11 @@ static void check_page(const run_id *id, const char *part)
     turned_check(turned_ask_run("GET", id, "", ""), 200, part);
 }
 
-static void on_rows(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
-{
-    (void)rows;
-    CHECK(end && !error);
-    *(long *)arg = (long)count;
-}
-
 static void check_no_letters(void)
 {
-    long count = -1;
     turned_often();
     CHECK(!turned_home()->undeleted);
-    CHECK(store_scan(turned_home()->port, &(store_range){.table = "inbox", .rows_max = 100}, on_rows, &count));
-    TURN_UNTIL(count >= 0);
-    CHECK_INT(count, 0);
+    CHECK_INT(turned_rows("inbox"), 0);
 }
 
 /* ---- In memory ---- */
