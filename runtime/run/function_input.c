@@ -11,9 +11,8 @@ bool function_input_pack(msgpack_packer *pk, const msgpack_object *input)
     const char *ignored = NULL;
     if (function_input_pairs(input) == 0) return true;
     msgpack_sbuffer_init(&packed);
-    bool ok = value_pack(&packed, *input, SIZE_MAX, &ignored) && msgpack_pack_str(pk, sizeof INPUT - 1) == 0 &&
-              msgpack_pack_str_body(pk, INPUT, sizeof INPUT - 1) == 0 && msgpack_pack_bin(pk, packed.size) == 0 &&
-              msgpack_pack_bin_body(pk, packed.data, packed.size) == 0;
+    bool ok = value_pack(&packed, *input, SIZE_MAX, &ignored) && value_pack_text(pk, INPUT) &&
+              msgpack_pack_bin(pk, packed.size) == 0 && msgpack_pack_bin_body(pk, packed.data, packed.size) == 0;
     msgpack_sbuffer_destroy(&packed);
     return ok;
 }
