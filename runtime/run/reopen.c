@@ -394,10 +394,10 @@ static void reopening_ask(reopening *q)
     q->state = REOPENING_ASKED;
     if (!s)
         reopening_refuse(q, REOPEN_UNREAD, store_no_memory);
-    else if (s->run || s->has_live_row)
+    else if (s->run || (s->has_live_row && s->stop != STOP_UNREADABLE))
         reopening_ask_live(q, s);
-    else
-        slot_wake(h, s);
+    else /* also if it could not be read, for a stop or a release, say: then it may have ended */
+        slot_post(h, s, SLOT_ON_LOOK);
 }
 
 void reopen_begin(home *h, const reopen_wish *wish, reopen_done_fn done, void *arg)

@@ -119,7 +119,29 @@ static void test_before_the_end(void)
     turned_close();
 }
 
+/* A stop comes for a run that has ended, and its journal cannot be read at that moment: so nobody knows here whether it
+ * has ended, but that is no reason to say that it has not. */
+static void test_unreadable(void)
+{
+    level = 0;
+    turned_open(routes, NULL);
+    const counters *n = &turned_home()->counters;
+    run_id id = turned_begin("POST /work")->id;
+    TURN_UNTIL(n->runs_failed == 1 && !turned_slot(&id));
+    memory_fail_reads(turned_disk, true);
+    int fd = turned_send_stop(&id, "hold on");
+    TURN_UNTIL(turned_slot(&id) && turned_slot(&id)->stop == STOP_UNREADABLE);
+    CHECK_INT(turned_reply(turned_ask_run("POST", &id, "/resume", ""), text), 503);
+    memory_fail_reads(turned_disk, false);
+    level = 1;
+    CHECK_INT(turned_reply(turned_ask_run("POST", &id, "/resume", ""), text), 202);
+    TURN_UNTIL(n->runs_succeeded == 1);
+    close(fd);
+    turned_close();
+}
+
 static const check_case cases[] = {{"named, also of a run that nobody has looked up", test_named},
                                    {"in order, also when the clock is set back", test_clock_back},
-                                   {"not obeyed beyond an end", test_before_the_end}};
+                                   {"not obeyed beyond an end", test_before_the_end},
+                                   {"a run that a letter found unreadable may be resumed", test_unreadable}};
 CHECK_MAIN(cases)
