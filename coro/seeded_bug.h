@@ -69,6 +69,9 @@
     X(FORK_DROPS, "a fork lacks the results of the steps that it says it has copied")                                  \
     X(FORK_KEEPS, "a fork keeps the failures that ended its original")                                                 \
     X(FORK_UNLINKED, "a fork is written without the row by which its original leads to it")                            \
+    X(BULK_AGAIN, "a bulk action writes letters again that were written before a kill")                                \
+    X(BULK_MISCOUNTS, "a bulk action forgets to count letters that were written before a kill")                        \
+    X(BULK_LEAVES_OUT, "a bulk action leaves out one run of a page")                                                   \
     X(EACH_GOES_ON, "an element of sw_each begins after another has failed for good")                                  \
     X(TOLERATE_NONE, "a group whose failures are to be tolerated fails")                                               \
     X(SHORT_FAILS, "a handler for which there is no memory fails for good")                                            \

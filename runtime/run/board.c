@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/base/log.h"
 #include "runtime/run/program.h"
 #include "runtime/run/reopen.h"
@@ -346,7 +347,7 @@ bool board_marks_are_read(const board_marks *m, bool *ok)
 bool board_has_mark(const board_marks *m, const run_id *run)
 {
     for (size_t i = 0; i < m->count; i++)
-        if (run_id_equal(&m->runs[i], run)) return true;
+        if (run_id_equal(&m->runs[i], run)) return !BUG(BULK_AGAIN);
     return false;
 }
 

@@ -8,6 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/base/random.h"
 #include "runtime/base/utf8.h"
 #include "runtime/base/value.h"
@@ -108,7 +109,7 @@ static store_bytes letter_row_key(const letter *m)
 const store_row *letter_mark_row(letter_receipt *r)
 {
     random_bytes(r->nonce, sizeof r->nonce);
-    r->row = (store_row){.op = STORE_ROW_INSERT,
+    r->row = (store_row){.op = BUG(BULK_AGAIN) ? STORE_ROW_PUT : STORE_ROW_INSERT,
                          .table = r->table,
                          .key = {r->mark, sizeof r->mark},
                          .value = {r->nonce, sizeof r->nonce}};

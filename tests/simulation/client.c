@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tests/simulation/bulked.h"
 #include "tests/simulation/forked.h"
 #include "tests/simulation/operator.h"
 #include "tests/simulation/program.h"
@@ -98,8 +99,9 @@ static void make_post(client *c)
 /* What an administrator asks of a run needs no URL of it. */
 static void make_order(client *c, const char *method, const char *what)
 {
+    const char *id = c->target == TARGET_BULK_RELEASE ? w->bulks[c->bulk].id : w->runs[c->run].id;
     set_request(c, "%s /_sw/runs/%s%s HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN "\r\n\r\n",
-                method, w->runs[c->run].id, what);
+                method, id, what);
 }
 
 /* Every other time it names the generation that it wants. */
@@ -136,6 +138,18 @@ static void make_fork(client *c)
                 "POST /_sw/runs/%s/fork HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN
                 "\r\n%sContent-Length: %zu\r\n\r\n%s",
                 w->runs[c->run].id, header, strlen(body), body);
+}
+
+static void make_bulk(client *c)
+{
+    char body[BULKED_BODY_MAX], key[16], header[40] = "";
+    if (c->target == TARGET_BULK && bulked_key(c->bulk, key))
+        (void)snprintf(header, sizeof header, "Idempotency-Key: %s\r\n", key);
+    bulked_body(c->bulk, c->target == TARGET_BULK_DRY, body);
+    set_request(c,
+                "POST /_sw/bulk HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN
+                "\r\n%sContent-Length: %zu\r\n\r\n%s",
+                header, strlen(body), body);
 }
 
 /* The URL of the run itself is its output's without that word. */
@@ -186,6 +200,13 @@ static void make_request(client *c)
     case TARGET_FORK_DRY:
     case TARGET_FORK:
         make_fork(c);
+        break;
+    case TARGET_BULK_DRY:
+    case TARGET_BULK:
+        make_bulk(c);
+        break;
+    case TARGET_BULK_RELEASE:
+        make_order(c, "POST", "/release");
         break;
     case TARGET_PAGE:
         make_steer(c, "GET", "");

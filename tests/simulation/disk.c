@@ -10,6 +10,7 @@
 #include "storage/memory/memory_core.h"
 #include "storage/store_by_hand.h"
 #include "storage/store_core.h"
+#include "tests/simulation/bulked.h"
 #include "tests/simulation/forked.h"
 #include "tests/simulation/heap.h"
 #include "tests/simulation/promise.h"
@@ -43,6 +44,7 @@ static void compare_row(const store_segment *s)
 static void take_committed(const store_segment *list)
 {
     if (list->rows && strcmp(list->rows->table, INDEX_TABLE) == 0) list = list->next; /* the index's own */
+    bulked_committed(list);
     promise_committed(list);
     shut_committed(list);
     for (const store_segment *s = list; s; s = s->next) compare_row(s);
@@ -137,11 +139,27 @@ static void compare(backend *b, const run_record *r)
             r->ended ? "has ended" : "has not ended", j.live ? "there" : "not there");
 }
 
-backend *disk_open(void)
+/* The ledger gets to know each run that is there, and looks at those of bulk actions. */
+static long find_runs_there(backend *b)
 {
-    run_id ids[RUNS_MAX];
+    run_id ids[RUNS_MAX + BULKS_MAX];
     char text[RUN_ID_TEXT + 1];
     const char *error = NULL;
+    long n = real->list(b, NULL, RUNS_MAX + BULKS_MAX, ids, &error);
+    for (long i = 0; i < n; i++) {
+        store_journal j = {.run = ids[i]};
+        real->load(b, &j, 0);
+        run_id_format(&ids[i], text);
+        if (!bulked_found(&j)) (void)world_run_make(text, -1);
+        free(j.data);
+    }
+    bulked_marks_found(memory_table_of(w->disk, "bulk"));
+    bulked_begin();
+    return n;
+}
+
+backend *disk_open(void)
+{
     backend *b = memory_open(w->disk);
     if (!b) abort();
     opened = b;
@@ -152,11 +170,7 @@ backend *disk_open(void)
     seen.write_rows = write_rows;
     seen.try_write = try_write;
     b->ops = &seen;
-    long n = real->list(b, NULL, RUNS_MAX, ids, &error);
-    for (long i = 0; i < n; i++) {
-        run_id_format(&ids[i], text);
-        (void)world_run_make(text, -1);
-    }
+    long n = find_runs_there(b);
     for (unsigned i = 0; i < w->run_count; i++) {
         compare(b, &w->runs[i]);
         w->runs[i].is_former = w->runs[i].on_disk;

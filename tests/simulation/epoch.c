@@ -11,6 +11,7 @@
 #include "runtime/loop/loop.h"
 #include "runtime/process/by_hand.h"
 #include "runtime/recovery/crash.h"
+#include "tests/simulation/bulked.h"
 #include "tests/simulation/client.h"
 #include "tests/simulation/disk.h"
 #include "tests/simulation/heap.h"
@@ -181,7 +182,7 @@ static bool all_runs_over(void)
 {
     for (unsigned i = 0; i < w->run_count; i++)
         if (w->runs[i].on_disk && !w->runs[i].ended) return false;
-    return true;
+    return bulked_over();
 }
 
 /* Also letters to runs that have ended, or never were, which a former process left. */
@@ -201,7 +202,7 @@ static bool all_at_rest(void)
         const run_record *r = &w->runs[i];
         if (r->on_disk && !r->ended && !standing(r)) return false;
     }
-    return clients_at_rest();
+    return bulked_at_rest() && clients_at_rest();
 }
 
 static void look_at_stage(epoch *e)
@@ -274,6 +275,7 @@ void epoch_run(void)
     long blocks = heap_blocks();
     epoch_rehearse();
     if (w->plan.epoch[w->epoch].end == END_QUIET) promise_tables(disk_rows("inbox"), disk_rows("tries"));
+    if (w->plan.epoch[w->epoch].end == END_QUIET) bulked_left(disk_rows("bulk"));
     promise_left("descriptors", (long)files, (long)open_files());
     promise_left("blocks of memory", blocks, heap_blocks());
     world_exit(0);

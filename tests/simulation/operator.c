@@ -1,5 +1,6 @@
 #include "tests/simulation/operator.h"
 
+#include "tests/simulation/bulked.h"
 #include "tests/simulation/client_core.h"
 #include "tests/simulation/forked.h"
 #include "tests/simulation/promises.h"
@@ -28,17 +29,17 @@ static run_record *next_in_need(void)
 
 static bool has_work(void)
 {
-    if (w->plan.epoch[w->epoch].operations > 0) return true;
+    if (w->plan.epoch[w->epoch].operations > 0 || (w->plan.epoch[w->epoch].bulks > 0 && bulked_may_ask())) return true;
     for (unsigned i = 0; i < w->run_count; i++)
         if (needs_help(&w->runs[i])) return true;
-    return is_last() && shut_any();
+    return is_last() && (shut_any() || bulked_in_need() >= 0);
 }
 
 /* What it is asked for that nobody needs: pages, stops, releases of runs that do not stand, resumes of runs that have
  * not ended, forks. One that has failed is resumed more often than not. */
 static client_target wish_for(const run_record *r)
 {
-    bool may_resume = r->reopened < REOPENS_MAX;
+    bool may_resume = r->reopened < RESUMES_MAX;
     bool has_failed = r->ended && r->outcome != ENTRY_SUCCEEDED;
     if (forked_may_ask(r) && world_chance(RANDOM_LIVE, 30)) return TARGET_FORK_DRY;
     if (may_resume && world_chance(RANDOM_LIVE, has_failed ? 70 : 15)) return TARGET_RESUME;
@@ -102,11 +103,35 @@ static bool repeats_fork(client *c)
     return true;
 }
 
+/* Asks for a bulk action, what it would do first or not, or for one again whose answer was lost. */
+static bool acts_on_many(client *c)
+{
+    unsigned *left = &w->plan.epoch[w->epoch].bulks;
+    int16_t lost = bulked_lost();
+    bool repeats = lost >= 0 && world_chance(RANDOM_LIVE, 70);
+    if (*left == 0 || (!repeats && !(bulked_may_ask() && world_chance(RANDOM_LIVE, 60)))) return false;
+    --*left;
+    c->bulk = repeats ? lost : bulked_ask();
+    c->run = c->job = -1;
+    client_ask_again(c, repeats || world_chance(RANDOM_LIVE, 30) ? TARGET_BULK : TARGET_BULK_DRY, 0);
+    return true;
+}
+
+static bool releases_bulk(client *c)
+{
+    int16_t held = is_last() ? bulked_in_need() : -1;
+    if (held < 0) return false;
+    c->bulk = held;
+    c->run = c->job = -1;
+    client_ask_again(c, TARGET_BULK_RELEASE, 0);
+    return true;
+}
+
 bool operator_turn(void)
 {
     client *c = operator_of();
     if (c->state != CLIENT_DONE || c->at_ns > w->steady_ns || !has_work()) return false;
-    if (sets_endpoint(c) || repeats_fork(c)) return true;
+    if (sets_endpoint(c) || repeats_fork(c) || releases_bulk(c) || acts_on_many(c)) return true;
     client_target target = TARGET_RELEASE;
     run_record *r = next_in_need();
     if (r)
@@ -150,6 +175,16 @@ static bool goes_on_to_fork(client *c)
     return true;
 }
 
+static bool goes_on_to_bulk(client *c)
+{
+    bool was_told = c->target == TARGET_BULK_DRY && c->status == 200;
+    if (!was_told || !world_chance(RANDOM_LIVE, 85)) return false;
+    client_ask_again(c, TARGET_BULK, world_between(RANDOM_LIVE, 0, 200));
+    return true;
+}
+
+static bool is_bulk(client_target t) { return t == TARGET_BULK || t == TARGET_BULK_DRY || t == TARGET_BULK_RELEASE; }
+
 /* About a run. */
 static void run_answered(const client *c, run_record *r)
 {
@@ -172,13 +207,15 @@ static void run_answered(const client *c, run_record *r)
 void operator_answered(client *c)
 {
     world_note("the operator has %d, run %d", c->status, c->run);
-    if (c->run >= 0)
+    if (is_bulk(c->target))
+        bulked_told(c);
+    else if (c->run >= 0)
         run_answered(c, &w->runs[c->run]);
     else
         shut_told(c);
     c->stays_ms = 0;
     c->leaves_ns = 0;
-    if (goes_on_to_fork(c)) return;
+    if (goes_on_to_fork(c) || goes_on_to_bulk(c)) return;
     client_close(c);
     c->state = CLIENT_DONE;
     c->at_ns = w->steady_ns + (world_between(RANDOM_LIVE, 0, PAUSE_MS) + (int64_t)c->requests * TIRED_MS) * MS;

@@ -30,6 +30,7 @@ typedef struct dangers {
     bool slow;
     bool changes, lacks, holds; /* the program, or how it is started, is another one in some processes */
     bool poisoned, faulty;      /* most processes die of a poison, or between runs */
+    bool by_bulk;               /* most processes have operators who act on many runs */
 } dangers;
 
 static dangers draw_dangers(void)
@@ -41,6 +42,7 @@ static dangers draw_dangers(void)
     d.holds = chance(12);
     d.poisoned = chance(10);
     d.faulty = chance(10);
+    d.by_bulk = chance(25);
     d.slow |= d.faulty && chance(80); /* runs of which nothing is written yet are suspects at the next start */
     return d;
 }
@@ -73,6 +75,7 @@ static void make_program(epoch_plan *e, const dangers *d, bool last)
     e->changed = d->changes && chance(40);
     e->no_resume = d->holds && chance(50);
     if (chance(40)) e->operations = world_below(RANDOM_PLAN, 8);
+    if (d->by_bulk && chance(70)) e->bulks = 1 + world_below(RANDOM_PLAN, 3);
 }
 
 static void make_epoch(epoch_plan *e, const dangers *d, bool last)

@@ -15,7 +15,9 @@
 enum {
     JOBS_MAX = 10,
     OPS_MAX = 64,
-    REOPENS_MAX = 3,
+    REOPENS_MAX = 7, /* those that are asked for one by one, and those of bulk actions */
+    RESUMES_MAX = 3, /* of a run, one by one */
+    BULKS_MAX = 6,
     FORK_ASKS_MAX = 8,
     PATHS_MAX = 128,
     RUNS_MAX = 96,
@@ -149,8 +151,9 @@ typedef struct run_record {
     bool cancelled;      /* an entry *cancel* is */
     int cancel_reason;   /* of that */
     bool ended;
-    int outcome; /* of *ended* */
-    int status;  /* of *response* */
+    int outcome;      /* of *ended* */
+    int64_t ended_ms; /* when, by that */
+    int status;       /* of *response* */
     size_t body_len;
     char body[BODY_MAX];
     unsigned reopened;               /* entries *reopened* */
@@ -215,6 +218,55 @@ typedef struct fork_ask {
     path_list copied, again;
 } fork_ask;
 
+/* ---- Bulk actions (bulked.h) ---- */
+
+typedef enum deed { DEED_CANCEL, DEED_STOP, DEED_RELEASE, DEED_RESUME, DEEDS } deed;
+
+/* How a run was when a bulk action was asked for. */
+typedef struct bulk_target {
+    bool is_there, is_live;
+    int stop;
+    unsigned stops, reopened;
+} bulk_target;
+
+/* One request for a bulk action, and the question before it. */
+typedef struct bulk_ask {
+    deed deed;
+    int16_t endpoint;             /* of the runs that are meant; -1: all are */
+    unsigned per_second;          /* tells whose request it is: one less, modulo BULKS_MAX, is its number */
+    unsigned max;                 /* letters; 0: no limit */
+    bool has_key;                 /* and is sent again when its answer is lost */
+    bool has_as_of;               /* it names the moment that the answer to the question named */
+    int64_t as_of_ms;             /* that moment; 0: there was no answer */
+    unsigned sent;                /* how often the request was, beside the question */
+    bool is_refused;              /* it was, and nothing has begun */
+    bool is_told;                 /* its run was named */
+    uint64_t commits;             /* on disk when the question was sent */
+    bulk_target before[RUNS_MAX]; /* when the request was sent first */
+} bulk_ask;
+
+/* Runs by what became of them, as a bulk action says it; `vain`: of those that were left out, those whose letter has
+ * led to nothing; `barred`: those that cannot be acted on for a reason that passes. */
+typedef struct bulk_sum {
+    int64_t done, pending, skipped, vain, barred;
+} bulk_sum;
+
+typedef struct bulk_record {
+    char id[RUN_TEXT];
+    int16_t ask;
+    int64_t as_of_ms;
+    uint32_t entries; /* on disk */
+    uint64_t entries_hash;
+    bool ended;
+    int outcome;
+    int stop;                      /* as run_record has it */
+    unsigned stops;                /* entries *stopped*, and processes that held it */
+    bool is_former, released_here; /* as run_record has them */
+    bool marked[RUNS_MAX];         /* a letter to that run was on disk */
+    unsigned marks;
+    bulk_sum told;
+} bulk_record;
+
 /* ---- Endpoints that the operator stops (shut.h) ---- */
 
 typedef struct shut_endpoint {
@@ -259,6 +311,9 @@ typedef enum client_target {
     TARGET_UNSHUT, /* by deleting it */
     TARGET_FORK_DRY,
     TARGET_FORK,
+    TARGET_BULK_DRY,
+    TARGET_BULK,
+    TARGET_BULK_RELEASE, /* of the action's own run */
     TARGET_PAGE
 } client_target;
 
@@ -285,6 +340,7 @@ typedef struct client {
     bool asked_shut, had_row, was_shut;   /* what that endpoint's setting was when it sent its request: see shut.h */
     unsigned shut_changes;
     int16_t fork_ask;                      /* TARGET_FORK, TARGET_FORK_DRY: which */
+    int16_t bulk;                          /* TARGET_BULK_RELEASE: which; TARGET_BULK, TARGET_BULK_DRY: which request */
     bool reuses;                           /* asks again on the same connection */
     unsigned pace;                         /* bytes at a time; 0: all there is */
     int32_t rest_ms;                       /* between them */
@@ -349,6 +405,7 @@ typedef struct epoch_plan {
     bool no_resume;      /* runs of former processes stand until they are released */
     int lacks;           /* the endpoint that the program does not have; -1: none */
     unsigned operations; /* what an operator does that nobody needs */
+    unsigned bulks;      /* requests for bulk actions */
 } epoch_plan;
 
 enum { EPOCHS_MAX = 7 };
@@ -394,6 +451,11 @@ typedef enum meeting {
     MET_FORK_DONE,      /* a fork succeeded */
     MET_FORK_SAME,      /* with the answer of its original */
     MET_FORK_NAMED,     /* the page of its original named one */
+    MET_BULK,           /* a bulk action has come to its end */
+    MET_BULK_CUT,       /* one goes on in another process */
+    MET_BULK_LETTER,    /* a letter of one is on disk */
+    MET_BULK_VAIN,      /* and led to nothing */
+    MET_BULK_COUNTED,   /* a dry run was held against the ledger */
     MET_SHUT,           /* an endpoint was stopped */
     MET_SHUT_REFUSED,   /* and a client was refused */
     MET_PATCH_OLD,      /* sw_patch sent a run the old way */
@@ -434,6 +496,10 @@ typedef struct world {
     bool cut_open[JOBS_MAX]; /* a request for it of this process broke off, sent when its endpoint was not stopped */
     fork_ask fork_asks[FORK_ASKS_MAX];
     unsigned fork_ask_count;
+    bulk_ask bulk_asks[BULKS_MAX];
+    bulk_record bulks[BULKS_MAX];
+    unsigned bulk_ask_count, bulk_count;
+    uint64_t commits; /* on disk */
     uint64_t nonces;
     uint32_t calls;            /* made by attempts */
     uint8_t called[CALLS_MAX]; /* how often each has come to the service */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/run/step_key.h"
+#include "tests/simulation/bulked.h"
 #include "tests/simulation/forked.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
@@ -218,6 +219,7 @@ static const char *take_entry(run_record *r, const entry *e)
         return NULL;
     case ENTRY_ENDED:
         r->ended = true;
+        r->ended_ms = e->at_ms;
         r->outcome = e->status;
         r->causes = causes_of(r, e);
         r->ends[r->reopened] = (run_end){r->status, body_hash(r->body, r->body_len)};
@@ -313,7 +315,7 @@ static run_record *record_of(const run_id *id)
 void promise_committed(const store_segment *list)
 {
     for (const store_segment *s = list; s; s = s->next) {
-        if (s->outcome != STORE_DONE) continue;
+        if (s->outcome != STORE_DONE || bulked_has(&s->run)) continue;
         run_record *r = record_of(&s->run);
         r->has_got_on = true;
         if (s->len == 0) continue;
