@@ -1,4 +1,4 @@
-// The raw journal of a run: each entry as the server has it.
+// The raw journal of a run: each entry as the server has it. A branch has no time (0).
 import { useState } from "preact/hooks";
 import { JsonView } from "./json_view.js";
 import { Time, html } from "./parts.js";
@@ -12,7 +12,8 @@ function Entry({ entry, number, since }) {
   const what = rest.error ?? rest.by ?? rest.reason ?? rest.status ?? (rest.attempt > 1 ? `attempt ${rest.attempt}` : "");
   return html`
     <tr class=${kind === "step failed" || kind === "crashed" ? "bad-row" : ""}>
-      <td class="number">${number}</td><td><${Time} at=${at} /></td><td class="number">+${duration(at - since)}</td>
+      <td class="number">${number}</td><td>${at > 0 && html`<${Time} at=${at} />`}</td>
+      <td class="number">${at > 0 && `+${duration(Math.max(0, at - since))}`}</td>
       <th scope="row">${has ? html`<button type="button" class="link" aria-expanded=${open} onClick=${() => setOpen(!open)}>${kind}</button>`
         : kind}</th>
       <td>${label}</td><td class="note">${what}</td></tr>

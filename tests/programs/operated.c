@@ -4,8 +4,9 @@
 #include <stepwell.h>
 
 #include <stdlib.h>
+#include <string.h>
 
-enum { HOUR_MS = 3600000, EACH_MAX = 1000 };
+enum { HOUR_MS = 3600000, EACH_MAX = 20000, PIECE_BYTES = 4000000 };
 
 static const sw_step_options once = {.retries = SW_NO_RETRIES};
 static const sw_step_options patient = {.retries = 3, .backoff_ms = HOUR_MS, .backoff_max_ms = HOUR_MS};
@@ -137,6 +138,22 @@ static void on_fan(sw_ctx *c)
     sw_reply_text(c, 200, "fanned out");
 }
 
+/* ---- Large ---- */
+
+static sw_value piece(sw_ctx *c, sw_value input)
+{
+    char *text = sw_alloc(c, PIECE_BYTES);
+    memset(text, 'a' + (int)sw_as_int(input, 0) % 26, PIECE_BYTES);
+    return sw_strn(c, text, PIECE_BYTES);
+}
+
+static void on_large(sw_ctx *c)
+{
+    const char *count = sw_query(c, "count");
+    for (long i = 0; count && i < strtol(count, NULL, 10); i++) sw_step(c, "piece", piece, sw_int(i));
+    sw_reply_text(c, 200, "done");
+}
+
 /* ---- What no page must take for markup ---- */
 
 static sw_value fail_hostile(sw_ctx *c, sw_value input)
@@ -176,6 +193,7 @@ int main(int argc, char **argv)
     sw_endpoint(app, "GET /mixed", on_mixed, NULL);
     sw_endpoint(app, "GET /alike/:step", on_alike, NULL);
     sw_endpoint(app, "GET /fan", on_fan, NULL);
+    sw_endpoint(app, "GET /large", on_large, NULL);
     sw_endpoint(app, "GET /hostile", on_hostile, NULL);
     sw_function(app, "orders/pack", on_pack, NULL);
     return sw_main(app, argc, argv);
