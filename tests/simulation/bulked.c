@@ -132,7 +132,7 @@ void bulked_body(int16_t ask, bool is_dry, char out[BULKED_BODY_MAX])
 {
     bulk_ask *a = &w->bulk_asks[ask];
     char filter[NAME_MAX_BYTES] = "", as_of[NAME_MAX_BYTES] = "", max[NAME_MAX_BYTES] = "";
-    if (a->endpoint >= 0) (void)snprintf(filter, sizeof filter, "\"endpoint\":\"POST %s\"", program_paths[a->endpoint]);
+    if (a->endpoint >= 0) (void)snprintf(filter, sizeof filter, "\"endpoint\":\"%s\"", program_routes[a->endpoint]);
     if (a->max > 0) (void)snprintf(max, sizeof max, ",\"max\":%u", a->max);
     if (is_dry) a->commits = w->commits;
     if (!is_dry && a->sent++ == 0) {

@@ -92,8 +92,11 @@ static void make_post(client *c)
     memset(pad, ' ', j->pad);
     pad[j->pad] = 0;
     int body = snprintf(NULL, 0, "{\"job\":%d}%s", c->job, pad);
-    set_request(c, "POST %s HTTP/1.1\r\nHost: sim\r\n%sContent-Length: %d\r\n\r\n{\"job\":%d}%s",
-                program_paths[j->endpoint], headers, body, c->job, pad);
+    bool is_function = j->endpoint == ENDPOINT_FUNCTION; /* who begins one is an operator */
+    const char *route = program_routes[j->endpoint];
+    set_request(c, "POST %s%s HTTP/1.1\r\nHost: sim\r\n%s%sContent-Length: %d\r\n\r\n{\"job\":%d}%s",
+                is_function ? "/_sw/functions/" : "", is_function ? route : strchr(route, '/'),
+                is_function ? "Authorization: Bearer " OPERATOR_TOKEN "\r\n" : "", headers, body, c->job, pad);
 }
 
 /* What an administrator asks of a run needs no URL of it. */
@@ -116,16 +119,26 @@ static void make_resume(client *c)
                 w->runs[c->run].id, strlen(body), body);
 }
 
+/* The route as a part of a URL. */
+static void escape_route(const char *route, char to[64])
+{
+    size_t n = 0;
+    for (; *route && n < 60; route++) {
+        bool is_plain = *route != ' ' && *route != '/';
+        n += (size_t)snprintf(to + n, 64 - n, is_plain ? "%c" : "%%%02X", *route);
+    }
+}
+
 static void make_setting(client *c)
 {
-    char body[64] = "";
+    char body[64] = "", route[64];
+    escape_route(program_routes[c->endpoint], route);
     if (c->target != TARGET_UNSHUT)
         (void)snprintf(body, sizeof body, "{\"value\":{\"stopped\":%s}}", c->target == TARGET_SHUT ? "true" : "false");
-    set_request(
-        c,
-        "%s /_sw/settings/endpoint:POST%%20%%2F%s HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN
-        "\r\nContent-Length: %zu\r\n\r\n%s",
-        c->target == TARGET_UNSHUT ? "DELETE" : "PUT", program_paths[c->endpoint] + 1, strlen(body), body);
+    set_request(c,
+                "%s /_sw/settings/endpoint:%s HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN
+                "\r\nContent-Length: %zu\r\n\r\n%s",
+                c->target == TARGET_UNSHUT ? "DELETE" : "PUT", route, strlen(body), body);
 }
 
 static void make_fork(client *c)

@@ -5,11 +5,13 @@
 #include <string.h>
 
 #include "runtime/run/step_key.h"
+#include "storage/entry_more.h"
 #include "storage/kin.h"
 #include "storage/memory/memory_core.h"
 #include "tests/simulation/client_core.h"
 #include "tests/simulation/disk.h"
 #include "tests/simulation/forked_order.h"
+#include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/remarked.h"
@@ -237,9 +239,8 @@ static void read_origin(const entry *started, char id[RUN_TEXT], uint64_t *from)
 
 static unsigned salt_of(const entry *started)
 {
-    const char *at = memmem(started->body.data, started->body.len, "\"salt\":", 7);
-    unsigned salt = 0;
-    return at && sscanf(at + 7, "%u", &salt) == 1 ? salt : 0;
+    int salt = program_asked(started, "salt");
+    return salt > 0 ? (unsigned)salt : 0;
 }
 
 /* A request that has begun no fork yet. -1: there is none. */
@@ -478,7 +479,8 @@ static bool same_request(const comparing *c, const entry *start, const entry *of
     bool same = entry_text_equal(start->function, of->function) && entry_text_equal(start->method, of->method) &&
                 entry_text_equal(start->target, of->target) && entry_text_equal(start->params, of->params);
     bool edited = w->fork_asks[c->fork->fork_ask].salt != 0;
-    return same && (edited || entry_text_equal(start->body, of->body));
+    entry_text input = entry_more_find(start->more, "input"), had = entry_more_find(of->more, "input");
+    return same && (edited || (entry_text_equal(start->body, of->body) && entry_text_equal(input, had)));
 }
 
 /* Each entry of the fork is one of the original's, in their order. */

@@ -14,7 +14,8 @@ enum {
     CONVERTS = 8 /* one operation of so many converts a large text in an attempt, one in its branch or handler */
 };
 
-const char *const program_paths[ENDPOINTS] = {"/usual", "/hasty", "/tied", "/late", "/strict", "/patient"};
+const char *const program_routes[ENDPOINTS] = {"POST /usual",  "POST /hasty",   "POST /tied", "POST /late",
+                                               "POST /strict", "POST /patient", "jobs/work"};
 
 /* One list of operations in the making: of the handler, or of a branch. */
 typedef struct place {
@@ -325,18 +326,39 @@ static void run_list(place *p, int16_t first)
 
 static void execution_over(void *arg) { promise_execution_ends(arg); }
 
-static void handle(sw_ctx *c)
+/* What a run was asked for. */
+typedef struct asked {
+    unsigned at, salt;
+} asked;
+
+/* Does the job that the body, or the input, names. Returns its result. */
+static uint64_t execute(sw_ctx *c, sw_value body, asked *is)
 {
-    char reply[PROGRAM_REPLY_MAX];
-    sw_value body = sw_body_json(c);
-    int64_t at = sw_as_int(sw_get(body, "job"), -1), salt = sw_as_int(sw_get(body, "salt"), 0);
+    int64_t at = sw_as_int(sw_get(body, "job"), -1);
+    *is = (asked){(unsigned)at, (unsigned)sw_as_int(sw_get(body, "salt"), 0)};
     run_record *r = world_run_make(sw_run_id(c), (int)at);
     place p = {.c = c, .run = r, .job = &w->jobs[at], .result = program_first((unsigned)at)};
     promise_execution_begins(r);
     sw_defer(c, execution_over, r);
     run_list(&p, p.job->first);
-    program_reply(reply, (unsigned)at, (unsigned)salt, p.result);
-    sw_reply(c, 200 + (int)(p.result & 1), "application/json", reply, strlen(reply));
+    return p.result;
+}
+
+static void handle(sw_ctx *c)
+{
+    char reply[PROGRAM_REPLY_MAX];
+    asked is;
+    uint64_t result = execute(c, sw_body_json(c), &is);
+    program_reply(reply, is.at, is.salt, result);
+    sw_reply(c, program_status(is.at, result), "application/json", reply, strlen(reply));
+}
+
+static sw_value function(sw_ctx *c, sw_value input)
+{
+    asked is;
+    uint64_t result = execute(c, input, &is);
+    return sw_map(c, "job", sw_int(is.at), "salt", sw_int(is.salt), "result",
+                  sw_strf(c, "%016llx", (unsigned long long)result));
 }
 
 void program_endpoints(sw_app *app)
@@ -348,8 +370,10 @@ void program_endpoints(sw_app *app)
         [ENDPOINT_STRICT] = {.on_difference = SW_STOP},
         [ENDPOINT_PATIENT] = {.on_exhausted = SW_STOP}};
     for (int i = 0; i < ENDPOINTS; i++) {
-        char route[32];
-        (void)snprintf(route, sizeof route, "POST %s", program_paths[i]);
-        if (i != w->plan.epoch[w->epoch].lacks) sw_endpoint(app, route, handle, &options[i]);
+        if (i == w->plan.epoch[w->epoch].lacks) continue;
+        if (i == ENDPOINT_FUNCTION)
+            sw_function(app, program_routes[i], function, NULL);
+        else
+            sw_endpoint(app, program_routes[i], handle, &options[i]);
     }
 }

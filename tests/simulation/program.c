@@ -1,6 +1,9 @@
 #include "tests/simulation/program.h"
 
 #include <stdio.h>
+#include <string.h>
+
+#include "storage/entry_more.h"
 
 enum { DEPTH_MAX = 4, SHORT_MS = 40, LONG_MS = 20000 };
 
@@ -203,8 +206,27 @@ static void tell_list(const job *j, int16_t first, int depth)
 void program_tell(unsigned at)
 {
     const job *j = &w->jobs[at];
-    printf("job %u, %s%s%s\n", at, program_paths[j->endpoint], j->key[0] ? ", key " : "", j->key);
+    printf("job %u, %s%s%s\n", at, program_routes[j->endpoint], j->key[0] ? ", key " : "", j->key);
     tell_list(j, j->first, 1);
+}
+
+/* ---- Requests and inputs ---- */
+
+/* In msgpack, as a small number behind its name. */
+static int asked_in_input(entry_text input, const char *name)
+{
+    size_t len = strlen(name);
+    const unsigned char *at = input.len > 0 ? memmem(input.data, input.len - 1, name, len) : NULL;
+    return at && at[len] <= 0x7f ? at[len] : -1;
+}
+
+int program_asked(const entry *started, const char *name)
+{
+    char member[16];
+    int number = -1, len = snprintf(member, sizeof member, "\"%s\":", name);
+    if (started->method.len == 0) return asked_in_input(entry_more_find(started->more, "input"), name);
+    const char *at = memmem(started->body.data, started->body.len, member, (size_t)len);
+    return at && sscanf(at + len, "%d", &number) == 1 ? number : -1;
 }
 
 /* ---- Results ---- */
@@ -219,6 +241,12 @@ uint64_t program_first(unsigned at) { return program_mix(w->seed, at); }
 
 void program_reply(char out[PROGRAM_REPLY_MAX], unsigned at, unsigned salt, uint64_t result)
 {
-    (void)snprintf(out, PROGRAM_REPLY_MAX, "{\"job\":%u,\"salt\":%u,\"result\":\"%016llx\"}\n", at, salt,
-                   (unsigned long long)result);
+    bool is_function = w->jobs[at].endpoint == ENDPOINT_FUNCTION; /* then the library writes it */
+    (void)snprintf(out, PROGRAM_REPLY_MAX, "{\"job\":%u,\"salt\":%u,\"result\":\"%016llx\"}%s", at, salt,
+                   (unsigned long long)result, is_function ? "" : "\n");
+}
+
+int program_status(unsigned at, uint64_t result)
+{
+    return w->jobs[at].endpoint == ENDPOINT_FUNCTION ? 200 : 200 + (int)(result & 1);
 }

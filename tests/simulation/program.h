@@ -4,6 +4,7 @@
 #define TESTS_SIMULATION_PROGRAM_H
 
 #include "runtime/stepwell.h"
+#include "storage/entry.h"
 #include "tests/simulation/world.h"
 
 /* Fills w->jobs[at]. */
@@ -18,18 +19,23 @@ bool program_changes(const run_record *r, int op);
 /* Prints its tree. */
 void program_tell(unsigned at);
 
-/* Registers the endpoints; POST to them with {"job":N} begins a run of that job. */
+/* Registers the endpoints; POST to them with {"job":N} begins a run of that job. Of the function the name is the route.
+ */
 void program_endpoints(sw_app *app);
-extern const char *const program_paths[ENDPOINTS];
+extern const char *const program_routes[ENDPOINTS];
+
+/* Reads a number that the run was asked for with: "job" or "salt", in its body or its input. -1: it is not there. */
+int program_asked(const entry *started, const char *name);
 
 /* What a result or a choice makes of what was there before. */
 uint64_t program_mix(uint64_t before, uint64_t with);
 uint64_t program_first(unsigned at);
 static const uint64_t PROGRAM_FAILED = 0xfa11;
 
-/* A handler's answer, as text of JSON. */
+/* A handler's answer, as text of JSON, and its status. */
 enum { PROGRAM_REPLY_MAX = 96 };
 void program_reply(char out[PROGRAM_REPLY_MAX], unsigned at, unsigned salt, uint64_t result);
+int program_status(unsigned at, uint64_t result);
 
 typedef enum verdict_kind {
     VERDICT_ANSWER, /* `result` */

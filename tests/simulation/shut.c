@@ -53,7 +53,7 @@ void shut_told(const client *c)
     if (c->status == 0) return;
     PROMISE("setting told", is_rightly_told(c, s),
             "the operator was told %d, and the disk has %s setting of %s, which %s it: %.200s", c->status,
-            s->has_row ? "a" : "no", program_paths[c->endpoint], s->is_shut ? "stops" : "does not stop", c->answer);
+            s->has_row ? "a" : "no", program_routes[c->endpoint], s->is_shut ? "stops" : "does not stop", c->answer);
     s->is_asked = false;
     s->is_told = s->is_shut;
 }
@@ -64,7 +64,7 @@ static int endpoint_of_key(const void *key, size_t len)
 {
     for (int i = 0; i < ENDPOINTS; i++) {
         char name[48];
-        (void)snprintf(name, sizeof name, "endpoint:POST %s", program_paths[i]);
+        (void)snprintf(name, sizeof name, "endpoint:%s", program_routes[i]);
         if (len == strlen(name) && memcmp(key, name, len) == 0) return i;
     }
     return -1;
@@ -83,7 +83,7 @@ static void take_row(const store_row *row)
     s->is_shut = s->has_row && says_stopped(row->value.data, row->value.len);
     s->changes++;
     w->met[MET_SHUT] += s->is_shut;
-    world_note("%s is %s", program_paths[at], s->is_shut ? "stopped" : "not stopped");
+    world_note("%s is %s", program_routes[at], s->is_shut ? "stopped" : "not stopped");
 }
 
 void shut_committed(const store_segment *list)
@@ -98,7 +98,7 @@ static void find_endpoint(shut_endpoint *s, int at, const memory_row *row)
     bool is_shut = row && says_stopped(row->key + row->key_len, row->value_len);
     bool same = s->has_row == (row != NULL) && s->is_shut == is_shut;
     PROMISE("setting kept", same || s->is_asked, "the disk has %s setting of %s, which %s it, and had another",
-            row ? "a" : "no", program_paths[at], is_shut ? "stops" : "does not stop");
+            row ? "a" : "no", program_routes[at], is_shut ? "stops" : "does not stop");
     s->has_row = row != NULL;
     s->is_shut = s->is_told = is_shut;
     s->is_asked = false;
@@ -153,7 +153,7 @@ void shut_new_run(const run_record *r)
 {
     const shut_endpoint *s = &w->shut[w->jobs[r->job].endpoint];
     PROMISE("stopped for requests", !s->is_told || is_under_way(r->job), "run %d begins, and %s is stopped",
-            (int)(r - w->runs), program_paths[w->jobs[r->job].endpoint]);
+            (int)(r - w->runs), program_routes[w->jobs[r->job].endpoint]);
 }
 
 void shut_refused(const client *c)
@@ -163,5 +163,5 @@ void shut_refused(const client *c)
     if (c->target != TARGET_ENDPOINT || !memmem(c->answer, c->answer_len, why, strlen(why))) return;
     w->met[MET_SHUT_REFUSED]++;
     PROMISE("stopped for requests", s->is_shut || s->changes > c->shut_changes || c->was_shut,
-            "client %d is refused, and %s is not stopped", client_number(c), program_paths[c->endpoint]);
+            "client %d is refused, and %s is not stopped", client_number(c), program_routes[c->endpoint]);
 }

@@ -92,7 +92,8 @@ typedef enum endpoint_of {
     ENDPOINT_TIED,
     ENDPOINT_LATE,
     ENDPOINT_STRICT,
-    ENDPOINT_PATIENT, /* a run of it stops when a step has used its retries */
+    ENDPOINT_PATIENT,  /* a run of it stops when a step has used its retries */
+    ENDPOINT_FUNCTION, /* no route: its runs are begun at the admin API, with an input */
     ENDPOINTS
 } endpoint_of;
 /* A run of it stops when it gets another input than before. */

@@ -35,17 +35,10 @@ int promise_op_at(const run_record *r, uint64_t path)
     return NO_OP;
 }
 
-static int job_of(const entry *started)
-{
-    const char *at = memmem(started->body.data, started->body.len, "\"job\":", 6);
-    int of = -1;
-    return at && sscanf(at + 6, "%d", &of) == 1 ? of : -1;
-}
-
 /* What is wrong with the entry; NULL: nothing. */
 static const char *take_started(run_record *r, const entry *e)
 {
-    r->job = (int16_t)job_of(e);
+    r->job = (int16_t)program_asked(e, "job");
     r->on_disk = true;
     const job *j = &w->jobs[r->job];
     if (forked_is(e)) return forked_begins(r, e);
@@ -280,8 +273,8 @@ static bool is_right(const run_record *r)
     if (v.kind == VERDICT_FAILS)
         return r->status == 500 && r->outcome == ENTRY_FAILED && !stops && r->causes == v.causes;
     program_reply(reply, (unsigned)r->job, r->salt, v.result);
-    return r->outcome == ENTRY_SUCCEEDED && r->status == 200 + (int)(v.result & 1) && r->body_len == strlen(reply) &&
-           memcmp(r->body, reply, r->body_len) == 0;
+    return r->outcome == ENTRY_SUCCEEDED && r->status == program_status((unsigned)r->job, v.result) &&
+           r->body_len == strlen(reply) && memcmp(r->body, reply, r->body_len) == 0;
 }
 
 static void take_entries(run_record *r, const char *data, size_t len)
