@@ -108,7 +108,8 @@ typedef struct backend_ops {
     /* Writes some KiB, synced. False with a message. */
     bool (*try_write)(backend *b, char *error, size_t error_size);
     /* Deletes the run with all of its rows; its key too, unless the key leads to another run. Of named tables only rows
-     * of KIN_TABLE go, its own and those that lead to it. False with a message: nothing is deleted. */
+     * of KIN_TABLE go, its own and those that lead to it, and its own of STORE_MARKS_TABLE. False with a message:
+     * nothing is deleted. */
     bool (*delete_run)(backend *b, const run_id *id, const char **error);
 
     /* ---- Reading: what is committed ---- */

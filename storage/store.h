@@ -83,6 +83,9 @@ typedef struct store_bytes {
 
 enum { STORE_TABLE_NAME_MAX = 31, STORE_ROW_KEY_MAX = 512 };
 
+/* The named table whose keys begin with the id of the run that has put the row: it goes with that run. */
+#define STORE_MARKS_TABLE "bulk"
+
 typedef enum store_row_op {
     STORE_ROW_PUT,
     STORE_ROW_DELETE,
@@ -300,8 +303,8 @@ STORE_ASKS store_backup(store_port *p, const char *to,
                         void (*on_done)(void *arg, store_backup_result result, uint64_t bytes, const char *error),
                         void *arg);
 
-/* Deletes a run with all of its rows, of named tables only those of KIN_TABLE (storage/kin.h). Its row in the live
- * table does not save it. */
+/* Deletes a run with all of its rows, of named tables only those of KIN_TABLE (storage/kin.h) and STORE_MARKS_TABLE.
+ * Its row in the live table does not save it. */
 STORE_ASKS store_delete(store_port *p, const run_id *id, void (*on_deleted)(void *arg, const char *error), void *arg);
 
 /* ---- For metrics ---- */

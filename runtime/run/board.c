@@ -11,7 +11,7 @@
 #include "runtime/run/reopen.h"
 #include "runtime/run/slot_core.h"
 
-const char board_table[] = "bulk";
+const char board_table[] = STORE_MARKS_TABLE;
 
 /* Times that a journal could not be read until the run counts as unreadable: its part of the disk is damaged, or it is
  * too large for the memory that there is. */

@@ -12,17 +12,19 @@ static bool run_is_live(const memory_disk *d, const run_id *id)
     return memory_get(&d->tables[MEMORY_LIVE], id->bytes, RUN_ID_BYTES) != NULL;
 }
 
-/* Adds the deletion of the rows by which the run and others lead to each other. */
-static void add_deletion_of_kin(memory_disk *d, memory_batch *b, const run_id *id)
+/* Adds the deletion of the rows of a named table that begin with the run's id; of pairs of KIN_TABLE that of both rows.
+ */
+static void add_deletion_of_named(memory_disk *d, memory_batch *b, const run_id *id, const char *table)
 {
-    const memory_table *t = memory_table_of(d, KIN_TABLE);
+    const memory_table *t = memory_table_of(d, table);
     uint8_t other[KIN_KEY_BYTES];
-    for (size_t i = t ? memory_seek(t, id->bytes, RUN_ID_BYTES) : 0;
-         t && i < t->count && row_is_of_run(t->rows[i].key, id); i++) {
+    if (!t) return;
+    const unsigned number = (unsigned)(t - d->tables);
+    for (size_t i = memory_seek(t, id->bytes, RUN_ID_BYTES); i < t->count && row_is_of_run(t->rows[i].key, id); i++) {
         const store_bytes key = {t->rows[i].key, t->rows[i].key_len};
-        unsigned number = (unsigned)(t - d->tables);
         memory_batch_delete(b, number, key);
-        if (kin_key_turn(key, other)) memory_batch_delete(b, number, (store_bytes){other, sizeof other});
+        if (strcmp(table, KIN_TABLE) == 0 && kin_key_turn(key, other))
+            memory_batch_delete(b, number, (store_bytes){other, sizeof other});
     }
 }
 
@@ -39,7 +41,8 @@ static size_t add_deletion(memory_disk *d, memory_batch *b, const run_id *id)
         if (row_is_of_run(memory_value(&keys->rows[i]), id))
             memory_batch_delete(b, MEMORY_KEYS, (store_bytes){keys->rows[i].key, keys->rows[i].key_len});
     memory_batch_delete(b, MEMORY_LIVE, (store_bytes){id->bytes, RUN_ID_BYTES});
-    add_deletion_of_kin(d, b, id);
+    add_deletion_of_named(d, b, id, KIN_TABLE);
+    add_deletion_of_named(d, b, id, STORE_MARKS_TABLE);
     return bytes;
 }
 

@@ -63,28 +63,25 @@ static bool batch_delete_segments(rocks *r, rocksdb_writebatch_t *b, const run_i
     return (rocks_iterated(it, &ignored) && ok) || batch_delete_unread(r, b, id);
 }
 
-static void batch_delete_pair(rocksdb_writebatch_t *b, rocksdb_column_family_handle_t *family, store_bytes key)
+/* Adds the deletion of the rows of a named table that begin with the run's id; of pairs of KIN_TABLE that of both rows.
+ * Rows that cannot be read stay, and lead to nothing: no run has to stay for them. */
+static void batch_delete_named(rocks *r, rocksdb_writebatch_t *b, const run_id *id, const char *table)
 {
-    uint8_t other[KIN_KEY_BYTES];
-    rocksdb_writebatch_delete_cf(b, family, key.data, key.len);
-    if (kin_key_turn(key, other)) rocksdb_writebatch_delete_cf(b, family, (const char *)other, sizeof other);
-}
-
-/* Adds the deletion of the rows by which the run and others lead to each other. Those that cannot be read stay, and
- * lead to nothing: no run has to stay for them. */
-static void batch_delete_kin(rocks *r, rocksdb_writebatch_t *b, const run_id *id)
-{
-    const rocks_named kin = rocks_named_find(r, KIN_TABLE);
+    const rocks_named p = rocks_named_find(r, table);
     const run_id behind = run_id_behind(id);
     const char *ignored = NULL;
+    uint8_t other[KIN_KEY_BYTES];
     store_bytes key;
-    if (!kin.family) return;
+    if (!p.family) return;
+    assert(p.prefix_len == 0);
     rocksdb_readoptions_t *how = rocksdb_readoptions_create();
     rocksdb_readoptions_set_iterate_upper_bound(how, (const char *)behind.bytes, RUN_ID_BYTES);
-    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, how, kin.family);
+    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, how, p.family);
     for (rocksdb_iter_seek(it, (const char *)id->bytes, RUN_ID_BYTES); rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
         key.data = rocksdb_iter_key(it, &key.len);
-        batch_delete_pair(b, kin.family, key);
+        rocksdb_writebatch_delete_cf(b, p.family, key.data, key.len);
+        if (strcmp(table, KIN_TABLE) == 0 && kin_key_turn(key, other))
+            rocksdb_writebatch_delete_cf(b, p.family, (const char *)other, sizeof other);
     }
     (void)rocks_iterated(it, &ignored);
     rocksdb_readoptions_destroy(how);
@@ -95,7 +92,8 @@ bool rocks_batch_delete_run(rocks *r, rocksdb_writebatch_t *b, const run_id *id)
     int before = rocksdb_writebatch_count(b);
     bool ok = batch_delete_segments(r, b, id);
     bool is_there = rocksdb_writebatch_count(b) > before;
-    if (is_there) batch_delete_kin(r, b, id);
+    if (is_there) batch_delete_named(r, b, id, KIN_TABLE);
+    if (is_there) batch_delete_named(r, b, id, STORE_MARKS_TABLE);
     return ok;
 }
 

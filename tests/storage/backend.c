@@ -344,6 +344,51 @@ static void test_insert(void)
     CHECK_STR(scan("turns", "", "", 9, 0), "k=two kk= ");
 }
 
+static void count_row(void *arg, store_bytes key, store_bytes value)
+{
+    (void)key, (void)value;
+    ++*(size_t *)arg;
+}
+
+static size_t rows_of(const char *table)
+{
+    size_t count = 0;
+    const char *error = NULL;
+    const store_range range = {.table = table, .rows_max = 100};
+    CHECK(subject.ops->scan(subject.b, &range, count_row, &count, &error) == BACKEND_SCAN_END);
+    return count;
+}
+
+/* Rows of a run in the one table that goes with runs; no others, and in no other table. */
+static void test_marks(void)
+{
+    const run_id gone = subject_id(1000, 1), stays = subject_id(1000, 2);
+    const char *error = NULL;
+    uint8_t keys[3][2 * RUN_ID_BYTES];
+    store_row rows[4];
+    memset(keys, 'k', sizeof keys);
+    memcpy(keys[0], gone.bytes, RUN_ID_BYTES);
+    memcpy(keys[1], gone.bytes, RUN_ID_BYTES);
+    memcpy(keys[2], stays.bytes, RUN_ID_BYTES);
+    keys[1][RUN_ID_BYTES] = 'l';
+    for (int i = 0; i < 4; i++)
+        rows[i] = (store_row){.next = i < 3 ? &rows[i + 1] : NULL,
+                              .op = STORE_ROW_PUT,
+                              .table = i < 3 ? STORE_MARKS_TABLE : "waits",
+                              .key = {keys[i % 3], sizeof keys[0]},
+                              .value = {"v", 1}};
+    store_segment s = segment(gone, 0, STORE_LIVE_SET, "gone");
+    s.rows = rows;
+    CHECK_INT(subject_commit(&s, 1000), STORE_DONE);
+    put(stays, 0, STORE_LIVE_SET, "stays");
+    CHECK(subject.ops->delete_run(subject.b, &gone, &error));
+    CHECK_INT(rows_of(STORE_MARKS_TABLE), 1);
+    CHECK_INT(rows_of("waits"), 1);
+    CHECK(subject.ops->delete_run(subject.b, &stays, &error));
+    CHECK_INT(rows_of(STORE_MARKS_TABLE), 0);
+    CHECK_INT(rows_of("waits"), 1);
+}
+
 /* In one batch: an insert sees what came before it, and a taken one leaves no trace of its group, whose rows others do
  * not see either. */
 static void test_groups(void)
@@ -655,6 +700,7 @@ static const struct {
                 {"the highest wall clock so far", test_seen},
                 {"tables and their ranges", test_tables},
                 {"an insert finds its key taken", test_insert},
+                {"marks go with the run that has put them", test_marks},
                 {"a group is there or not", test_groups},
                 {"live row and segments are of one moment", test_moment},
                 {"retention by age", test_age},
