@@ -289,6 +289,17 @@ def patch(p):
     p.prove("POST /orders", "-d", '{"item":"lamp"}')
 
 
+@example(gate="/parcels")
+def ship(p):
+    _, status, text = p.killed("POST /_sw/functions/orders/ship", {"item": "lamp"})
+    assert status == 200 and sorted(json.loads(text)) == ["mail", "parcel"], text
+    assert sorted(p.service.done.values()) == ["/mails", "/parcels"], p.service.done  # asked twice, sent once
+    assert p.ask("POST /_sw/functions/orders/none", {})[0] == 404
+    run = p.begin("POST /_sw/functions/orders/ship", [])
+    p.until(run, "the input is an order")
+    p.prove("orders/ship", "-d", '{"item":"lamp"}')
+
+
 @example(gate="/prices/lamp")
 def plain(p):
     _, status, text = p.killed("POST /quotes", {"item": "lamp"})
