@@ -104,8 +104,9 @@ bool record_has_room(const run *r, size_t bytes)
 
 static bool record_is_over_limit(const run *r, const entry *e)
 {
-    size_t more = e->value.len + e->input.len + e->body.len + e->calls.len;
-    return !entry_has_no_limit(e) && !record_has_room(r, more);
+    size_t bytes =
+        e->value.len + e->input.len + e->body.len + e->calls.len + e->headers.len + e->params.len + e->more.len;
+    return !entry_has_no_limit(e) && !record_has_room(r, bytes);
 }
 
 bool record_append(run *r, const entry *e)

@@ -70,6 +70,13 @@ static sw_value on_prints(sw_ctx *c, sw_value input)
     return sw_step_with(c, "print", ask_printer, input, &(sw_step_options){.retries = SW_NO_RETRIES});
 }
 
+static sw_value on_waits(sw_ctx *c, sw_value input)
+{
+    static const sw_step_options often = {.retries = 1000000, .backoff_ms = 100, .backoff_max_ms = 100};
+    (void)sw_step_with(c, "print", ask_printer, sw_nil(), &often);
+    return sw_int((int64_t)sw_len(input));
+}
+
 static sw_value on_late(sw_ctx *c, sw_value input)
 {
     sw_sleep(c, "nap", HOUR_MS);
@@ -118,6 +125,7 @@ static int serve(int argc, char **argv)
     sw_function(app, "misuse", on_misuse, NULL);
     sw_function(app, "fails", on_fails, NULL);
     sw_function(app, "stops", on_prints, &(sw_function_options){.on_exhausted = SW_STOP});
+    sw_function(app, "waits", on_waits, NULL);
     sw_function(app, "late", on_late, &(sw_function_options){.timeout_ms = 50});
     sw_function(app, "sleeps", on_late, NULL);
     sw_function(app, "large", on_large, NULL);
@@ -445,9 +453,14 @@ static void test_forked(void)
         CHECK(url && sscanf(url, "\"outputUrl\":\"%511[^\"]\"", output_path) == 1);
         CHECK_STR(output(200), cases[i][1]);
     }
-    call("POST", server_url(path), NULL, "{\"body\":\"no JSON\"}", 0, &a);
-    CHECK_INT(a.status, 400);
-    CHECK(strstr(a.body, "the input of a function"));
+    static const char *const bad[] = {"{\"body\":\"no JSON\"}", "{\"dryRun\":true,\"body\":\"no JSON\"}"};
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        call("POST", server_url(path), NULL, bad[i], 0, &a);
+        CHECK_INT(a.status, 400);
+        CHECK(strstr(a.body, "the input of a function"));
+    }
+    call("POST", server_url(path), NULL, "{\"dryRun\":true,\"body\":[1]}", 0, &a);
+    CHECK_INT(a.status, 200);
     stop();
 }
 
@@ -478,6 +491,81 @@ static void test_large(void)
     stop();
     start_with("--body-max", "1MiB");
     CHECK_INT(post("large", NULL, large), 413);
+    stop();
+}
+
+/* ---- The memory of a run ---- */
+
+/* JSON of an array of `count` ones, each a byte on disk and many in memory, between the two texts. */
+static const char *ones(const char *begins, size_t count, const char *ends)
+{
+    char *at = stpcpy(stpcpy(large, begins), "[1");
+    for (size_t i = 1; i < count; i++) at = stpcpy(at, ",1");
+    (void)stpcpy(stpcpy(at, "]"), ends);
+    return large;
+}
+
+static void fork_last(long status)
+{
+    char path[128];
+    snprintf(path, sizeof path, "/_sw/runs/%s/fork", id);
+    call("POST", server_url(path), NULL, large, 0, &a);
+    CHECK_INT(a.status, status);
+}
+
+/* No run begins whose input its journal could not have, though it fits into memory. */
+static void test_over_journal(void)
+{
+    in_folder("over_journal");
+    seen->gone_on = 1;
+    start_with("--run-state-max", "64KiB");
+    for (size_t len = 1000; len <= 250000; len += 24900) {
+        int n = snprintf(large, sizeof large, "{\"text\":\"%0*d\"}", (int)len, 0);
+        CHECK(n > 0);
+        CHECK_INT(post("large", NULL, large), len < 60000 ? 202 : 413);
+        CHECK(len < 60000 || strstr(a.body, "--run-state-max"));
+    }
+    stop();
+}
+
+/* A fork is refused for what a run is refused for: else it could never be loaded. The dry one says so, too. */
+static void test_fork_over_memory(void)
+{
+    in_folder("fork_over_memory");
+    start_with("--run-state-max", "64KiB");
+    begin("echo", "[1]");
+    for (size_t count = 12000; count <= 48000; count += 12000) {
+        CHECK_INT(post("echo", NULL, ones("", count, "")), 413);
+        (void)ones("{\"body\":", count, "}");
+        fork_last(413);
+        CHECK(strstr(a.body, "--run-state-max"));
+        (void)ones("{\"dryRun\":true,\"body\":", count, "}");
+        fork_last(413);
+    }
+    (void)ones("{\"body\":", 2000, "}");
+    fork_last(202);
+    const char *url = strstr(a.body, "\"outputUrl\":\"");
+    CHECK(url && sscanf(url, "\"outputUrl\":\"%511[^\"]\"", output_path) == 1);
+    CHECK_STR(output(200), ones("", 2000, ""));
+    stop();
+}
+
+/* A run whose input no longer fits stands still until it does; no fork of it begins. */
+static void test_less_memory(void)
+{
+    in_folder("less_memory");
+    start_with(NULL, NULL);
+    begin("waits", ones("", 20000, ""));
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    start_with("--run-state-max", "64KiB");
+    while (!strstr(page("/_sw/runs/", id), "stopped (unreadable)")) usleep(10000);
+    (void)strcpy(large, "{}");
+    fork_last(409);
+    CHECK(strstr(a.body, "--run-state-max"));
+    stop();
+    seen->mended = 1;
+    start_with(NULL, NULL);
+    CHECK_STR(output(200), "20000");
     stop();
 }
 
@@ -588,6 +676,9 @@ static const check_case cases[] = {{"what it is given comes back", test_results}
                                    {"a fork has another input", test_forked},
                                    {"--check knows its input", test_checked},
                                    {"large inputs", test_large},
+                                   {"an input that a journal could not have", test_over_journal},
+                                   {"a fork's input that does not fit memory", test_fork_over_memory},
+                                   {"an input that no longer fits memory", test_less_memory},
                                    {"its key finds it again", test_keyed},
                                    {"what is left out or hidden of its input", test_hidden},
                                    {"it is listed, and can be stopped", test_stopped},
