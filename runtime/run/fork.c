@@ -143,7 +143,7 @@ static omit_result request_take_out(const endpoint *e, arena *a, fork_request *r
 static omit_result request_make(const forking *q, arena *a, fork_request *r)
 {
     const endpoint *e = q->endpoint;
-    const bool is_function = e && e->function;
+    const bool is_function = started_is_of_function(&r->started);
     omit_result result = is_function ? request_read_input(q, a, r) : OMIT_DONE;
     if (q->has_body && !is_function) r->started.body = (entry_text){q->body ? q->body : "", q->body_len};
     if (result == OMIT_DONE && e) result = request_take_out(e, a, r);
@@ -153,12 +153,12 @@ static omit_result request_make(const forking *q, arena *a, fork_request *r)
 }
 
 /* Why the body, which is not JSON, is refused. */
-static void fork_refuse_body(forking *q)
+static void fork_refuse_body(forking *q, const fork_request *r)
 {
     if (!q->has_body)
         forking_refuse(
             q, 409, "the run's body is not JSON, and its endpoint leaves parts out by now: give the fork another one");
-    else if (q->endpoint->function)
+    else if (started_is_of_function(&r->started))
         forking_refuse(q, 400, "the body is not JSON, as the input of a function has to be: nothing was done");
     else
         forking_refuse(q, 400, omit_no_json);
@@ -169,10 +169,29 @@ static bool fork_make_request(forking *q, arena *a, fork_request *r)
 {
     omit_result result = request_make(q, a, r);
     if (result == OMIT_NO_JSON)
-        fork_refuse_body(q);
+        fork_refuse_body(q, r);
     else if (result == OMIT_NO_MEMORY)
         forking_refuse(q, 503, store_no_memory);
     return result == OMIT_DONE;
+}
+
+/* Whether the input fits a run's memory: there it takes more than on disk, and a fork whose input does not fit could
+ * never be loaded. False: the wish is refused. */
+static bool fork_check_input(forking *q, const fork_request *r)
+{
+    const char *ignored = NULL;
+    sw_value copy;
+    arena a;
+    arena_init(&a, q->home->arenas);
+    arena_set_limit(&a, task_bytes_max(q->home));
+    bool fits = value_copy(&a, r->input, &copy, &ignored), is_out = a.is_out;
+    arena_free(&a);
+    if (is_out)
+        forking_refuse(q, 503, store_no_memory);
+    else if (!fits)
+        forking_refuse(q, q->has_body ? 413 : 409,
+                       "the fork's input is too large for the memory that a run may have (--run-state-max)");
+    return fits;
 }
 
 /* What the wish asks for, as far as it comes to disk. */
@@ -283,11 +302,13 @@ static void fork_make(forking *q, arena *a, fork_request *r, entry_text journal)
         forking_refuse(q, 409, "a bulk action has no forks: ask for another one (POST /_sw/bulk)");
     } else if (!fork_choose(a, journal, &at, &choice, &refusal)) {
         forking_refuse(q, refusal.status, refusal.why);
+    } else if (!q->endpoint && !q->is_dry) {
+        forking_refuse(q, 409, "this program has no such endpoint: the fork would stand still");
+    } else if (!fork_make_request(q, a, r) || !fork_check_input(q, r)) {
+        return; /* it is refused, as is the dry one */
     } else if (q->is_dry) {
         forking_end(q, &(fork_result){.status = 200, .choice = &choice, .journal = journal});
-    } else if (!q->endpoint) {
-        forking_refuse(q, 409, "this program has no such endpoint: the fork would stand still");
-    } else if (fork_make_request(q, a, r)) {
+    } else {
         if (q->has_key) fork_make_fingerprint(q, r);
         fork_write_run(q, a, &choice, r, journal);
     }

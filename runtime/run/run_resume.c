@@ -58,6 +58,14 @@ static bool resume_unreadable(stop_cause *why, const char *text)
     return false;
 }
 
+/* Why the request of a run has not been restored. */
+static const char *resume_request_problem(const run *r)
+{
+    if (r->lacks_memory) return replay_no_memory;
+    return r->task.arena.over ? "its request needs more memory than --run-state-max allows"
+                              : "its request cannot be read";
+}
+
 static const endpoint no_endpoint = {.kind = ENDPOINT_DURABLE, .route = ""};
 
 static bool resume_restore(run *r, const store_journal *j, stop_cause *why)
@@ -74,8 +82,7 @@ static bool resume_restore(run *r, const store_journal *j, stop_cause *why)
     const entry *started = replay_started(r->replay);
     const endpoint *e = app_endpoint(r->task.home->app, started->function.data, started->function.len);
     r->task.endpoint = e ? e : &no_endpoint;
-    if (!run_request_restore(r, started))
-        return resume_unreadable(why, r->lacks_memory ? replay_no_memory : "its request cannot be read");
+    if (!run_request_restore(r, started)) return resume_unreadable(why, resume_request_problem(r));
     assert(r->seq_next == 0);
     r->seq_next = r->seq_sealed = r->seq_durable = replay_entries(r->replay);
     assert(r->seq_next > 0);

@@ -12,13 +12,15 @@
 #include "runtime/run/run.h"
 #include "runtime/run/strand.h"
 
+size_t task_bytes_max(const home *h) { return (size_t)h->opt->run_state_max * 4; }
+
 void task_init(task *t, home *h, const endpoint *e, run *r)
 {
     assert(!r || &r->task == t);
     assert(!r || e->kind == ENDPOINT_DURABLE);
     *t = (task){.home = h, .endpoint = e, .run = r};
     arena_init(&t->arena, h->arenas);
-    arena_set_limit(&t->arena, (size_t)h->opt->run_state_max * 4);
+    arena_set_limit(&t->arena, task_bytes_max(h));
     t->response.headers_end = &t->response.headers;
     counter_add(&h->runs.count, 1);
 }

@@ -158,6 +158,8 @@ struct task {
     size_t busy_count;   /* those of them with STRAND_BUSY; 0: the task only waits for points in time */
 };
 
+/* How much memory a task has: that of the journal (--run-state-max) several times, since values take more in memory. */
+size_t task_bytes_max(const struct home *h);
 /* Makes an empty task in `h` and counts it there. `r`: the run that begins with it; NULL: a plain request does. */
 void task_init(task *t, struct home *h, const struct endpoint *e, run *r);
 /* Frees the task's memory and takes it from the home's count. All of its strands have ended. */
