@@ -135,7 +135,7 @@ bool plain_begin(home *h, const endpoint *e, const run_input *input, http_exchan
     }
     bool taken = run_request_borrow(&p->task, input) && run_trace_begin(&p->task, input);
     if (!taken || !strand_start(&p->task, plain_main, p)) {
-        *why = taken ? run_no_stack : run_too_large;
+        *why = taken ? run_no_stack : p->task.arena.is_out ? run_no_memory : run_too_large;
         plain_free(p);
         return false;
     }
