@@ -180,6 +180,7 @@ static CURL *make_handle(cli *c, const asking *q, arriving *into)
     (void)curl_easy_setopt(h, CURLOPT_CUSTOMREQUEST, q->method);
     if (q->body) (void)curl_easy_setopt(h, CURLOPT_COPYPOSTFIELDS, q->body);
     (void)curl_easy_setopt(h, CURLOPT_PROTOCOLS_STR, "http,https");
+    (void)curl_easy_setopt(h, CURLOPT_PATH_AS_IS, 1L); /* else dots in a name would lead to another path */
     (void)curl_easy_setopt(h, CURLOPT_PROXY, "");
     (void)curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
     (void)curl_easy_setopt(h, CURLOPT_CONNECTTIMEOUT_MS, (long)CONNECT_MS);

@@ -7,6 +7,7 @@
 #include "cli/table.h"
 #include "cli/view.h"
 #include "runtime/base/json_reader.h"
+#include "runtime/run/function_name.h"
 
 static bool is_offline(const cli *c)
 {
@@ -45,21 +46,19 @@ cli_end functions_list(cli *c)
     return CLI_DONE;
 }
 
-/* The name as a path: its slashes stay. */
-static const char *name_path(cli *c, const char *name)
+static cli_end name_check(cli *c, const char *name)
 {
-    const char *path = "/_sw/functions";
-    for (const char *at = name, *end; at; at = *end ? end + 1 : NULL) {
-        end = at + strcspn(at, "/");
-        path = cli_text(c, "%s/%s", path, client_escape(c, cli_text(c, "%.*s", (int)(end - at), at)));
-    }
-    return path;
+    if (function_name_is_good(name)) return CLI_DONE;
+    return cli_fail(CLI_USAGE, "\"%s\" is no name of a function: " FUNCTION_NAME_RULE,
+                    safe_text(c, name, strlen(name), FUNCTION_NAME_MAX), FUNCTION_NAME_MAX);
 }
 
 static cli_end key_check(const char *key)
 {
     for (const char *at = key; at && *at; at++)
         if ((unsigned char)*at < 0x20 || *at == 0x7f) return cli_fail(CLI_USAGE, "--key has a control character");
+    /* Of such a header nothing would be sent, and the run would have no key. */
+    if (key && key[strspn(key, " ")] == 0) return cli_fail(CLI_USAGE, "--key is empty");
     return CLI_DONE;
 }
 
@@ -68,14 +67,16 @@ cli_end functions_start(cli *c)
     const char *json = c->word_count > 1 ? c->words[1] : NULL, *message = "", *key = c->values[OPTION_KEY];
     cli_reply reply;
     sw_value ignored;
-    if (is_offline(c) || key_check(key) != CLI_DONE) return CLI_USAGE;
+    if (is_offline(c) || name_check(c, c->words[0]) != CLI_DONE || key_check(key) != CLI_DONE) return CLI_USAGE;
     if (json && !json_read(&c->arena, json, strlen(json), &ignored, &message))
         return cli_fail(CLI_USAGE, "the input is no JSON: %s", safe_text(c, message, strlen(message), 0));
     const client_request q = {
-        .method = "POST", .path = name_path(c, c->words[0]), .body = json ? json : "", .key = key};
+        .method = "POST", .path = cli_text(c, "/_sw/functions/%s", c->words[0]), .body = json ? json : "", .key = key};
     cli_end end = client_ask(c, &q, &reply);
     if (end != CLI_DONE) return end;
     if (reply.status < 200 || reply.status >= 300) return client_refused(c, &reply);
+    if (sw_type(sw_get(reply.json, "runId")) != SW_STRING)
+        return cli_fail(CLI_REFUSED, "%s names no run: is it the admin API?", client_address(c));
     if (cli_has(c, OPTION_JSON))
         view_print_json(c, reply.json);
     else

@@ -186,6 +186,7 @@ static void show_head(cli *c, sw_value run)
         show_member(&t, run, members[i].name, members[i].head);
     sw_value input = sw_get(run, "input");
     if (!sw_is_nil(input)) table_add(&t, (const char *const[]){"input", view_text(c, input, WHAT_COLUMNS)});
+    show_member(&t, run, "inputLeftOut", "bytes of its input");
     show_forks(&t, run);
     const char *why = view_text(c, sw_get(sw_get(run, "why"), "text"), 0);
     if (*why) table_add(&t, (const char *const[]){"why", why});

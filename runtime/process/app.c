@@ -14,9 +14,10 @@
 #include "runtime/clients/operators.h"
 #include "runtime/clients/public_url.h"
 #include "runtime/clients/site.h"
+#include "runtime/run/function_name.h"
 #include "runtime/survive/control.h"
 
-enum { ERROR_TEXT = 1024, FUNCTION_NAME_MAX = 128, SECRET_BYTES_MIN = 16, SECRET_BYTES_MAX = 4096 };
+enum { ERROR_TEXT = 1024, SECRET_BYTES_MIN = 16, SECRET_BYTES_MAX = 4096 };
 
 void *app_must(void *memory)
 {
@@ -128,29 +129,11 @@ void sw_endpoint(sw_app *app, const char *route, sw_handler handler, const sw_en
                        .omits = endpoint_read_omit(app, "sw_endpoint: .omit", options ? options->omit : NULL)});
 }
 
-/* Whether the name is made of segments of letters, digits, '_', '.' and '-', none of them "." or "..", with a slash
- * between two of them: it is a part of a URL, in which no proxy changes it. */
-static bool function_name_is_good(const char *name)
-{
-    static const char good[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789_.-";
-    if (strlen(name) > FUNCTION_NAME_MAX) return false;
-    for (const char *at = name;;) {
-        size_t len = strspn(at, good);
-        bool is_dots = len <= 2 && strspn(at, ".") == len;
-        if (is_dots || (at[len] && at[len] != '/')) return false; /* no bytes at all are dots, too */
-        if (!at[len]) return true;
-        at += len + 1;
-    }
-}
-
 static void function_check(sw_app *app, const char *name, sw_step_fn fn)
 {
     char why[ERROR_TEXT];
     if (!fn) app_mistake(app, "sw_function: the function is NULL");
-    (void)snprintf(why, sizeof why,
-                   "sw_function: \"%.160s\" is no name: 1 to %d bytes, segments of A-Z, a-z, 0-9, '_', '.' and '-' "
-                   "between single slashes, none of them \".\" or \"..\"",
-                   name, FUNCTION_NAME_MAX);
+    (void)snprintf(why, sizeof why, "sw_function: \"%.160s\" is no name: " FUNCTION_NAME_RULE, name, FUNCTION_NAME_MAX);
     if (!function_name_is_good(name)) app_mistake(app, why);
     (void)snprintf(why, sizeof why, "sw_function: there are two functions \"%.160s\"", name);
     if (app_endpoint(app, name, strlen(name))) app_mistake(app, why);

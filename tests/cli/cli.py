@@ -433,7 +433,10 @@ def functions():
         expect(1, "functions", "start", "orders/none", env=p.env)
         p.until(p.run("functions", "start", "orders/pack").strip(), "failed")  # nil has no item
         expect(2, "functions", "start", "orders/pack", "{", env=p.env)
-        expect(2, "functions", "start", "orders/pack", "--key", "a\nX-Evil: 1", env=p.env)
+        for key in ("a\nX-Evil: 1", "", " "):
+            expect(2, "functions", "start", "orders/pack", "--key", key, env=p.env)
+        for name in ("../runs", "../functions/orders/pack", "orders/../orders/pack", ".", "", "a//b", "a?b", "a%2Fb"):
+            expect(2, "functions", "start", name, "[9]", env=p.env)
     expect(2, "functions", "list", "--data", p.data)
     assert re.search(r"^input .*lamp", expect(0, "runs", "show", run, "--data", p.data)[0], re.M)
 
