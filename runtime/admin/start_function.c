@@ -21,7 +21,8 @@ static const char path_begins[] = "/_sw/functions/";
 
 /* In the arena of the request. */
 typedef struct function_wish {
-    const endpoint *function;
+    http_text name;           /* decoded */
+    const endpoint *function; /* NULL: the program has none of this name (any more) */
     sw_value input;
 } function_wish;
 
@@ -33,7 +34,16 @@ static bool wish_refuse_memory(http_exchange *x)
     return false;
 }
 
-/* Finds the function by the name in the path. False: the exchange has its answer. */
+/* False: the exchange has its answer. */
+static bool wish_refuse_name(http_exchange *x)
+{
+    problem_reply(x, 404, "the program has no function of this name (sw_function)", NULL);
+    return false;
+}
+
+/* Finds the function by the name in the path. A request with a key may be for a run that has begun before the function
+ * left the program, so an unknown name is told when the key is known to have no run. False: the exchange has its
+ * answer. */
 static bool wish_read_function(const home *h, http_exchange *x, arena *a, function_wish *wish)
 {
     const http_text path = http_exchange_request(x)->path;
@@ -43,13 +53,11 @@ static bool wish_read_function(const home *h, http_exchange *x, arena *a, functi
     if (!decoded) return wish_refuse_memory(x);
     bool is_here = uri_decode_path(path.data, path.len, decoded, &len) && len >= begins &&
                    memcmp(decoded, path_begins, begins) == 0;
-    const endpoint *e = is_here ? app_endpoint(h->app, decoded + begins, len - begins) : NULL;
-    if (e && e->function) {
-        wish->function = e;
-        return true;
-    }
-    problem_reply(x, 404, "the program has no function of this name (sw_function)", NULL);
-    return false;
+    if (!is_here) return wish_refuse_name(x);
+    wish->name = (http_text){decoded + begins, len - begins};
+    const endpoint *e = app_endpoint(h->app, wish->name.data, wish->name.len);
+    wish->function = e && e->function ? e : NULL;
+    return wish->function || idempotency_count(x) > 0 || wish_refuse_name(x);
 }
 
 /* Reads the body as the function's input; an empty one is nil. False: the exchange has its answer. */
@@ -113,17 +121,16 @@ static void function_keyed(home *h, http_exchange *x, arena *a, const function_w
 {
     sw_bytes text;
     run_input kept = {.value = &wish->input};
-    const char *route = arena_printf(a, "POST %s%s", path_begins, wish->function->route);
-    bool is_made = route && omit_take_out(wish->function, a, &kept) == OMIT_DONE && json_write(a, *kept.value, &text);
-    if (!is_made) {
+    const char *route = arena_printf(a, "POST %s%.*s", path_begins, (int)wish->name.len, wish->name.data);
+    bool is_kept = !wish->function || omit_take_out(wish->function, a, &kept) == OMIT_DONE;
+    if (!route || !is_kept || !json_write(a, *kept.value, &text)) {
         (void)wish_refuse_memory(x);
         return;
     }
-    const http_text name = {wish->function->route, strlen(wish->function->route)};
     idempotency_take_admin(
         h, x,
         &(keyed_work){
-            .route = route, .by = by, .asked = {name, {"", 0}, {text.data, text.len}}, .begin = function_take});
+            .route = route, .by = by, .asked = {wish->name, {"", 0}, {text.data, text.len}}, .begin = function_take});
 }
 
 /* `key`: NULL: the request's, if it has one, is still to be looked up. */
@@ -138,6 +145,8 @@ static run *function_take(home *h, http_exchange *x, const char *by, run_key *ke
         problem_reply(x, 503, "the server is stopping", "1");
     else if (is_read && !key && idempotency_count(x) > 0)
         function_keyed(h, x, &a, &wish, by);
+    else if (is_read && !wish.function)
+        (void)wish_refuse_name(x);
     else if (is_read)
         begun = function_begin(h, x, &a, &wish, &(run_origin){.key = key, .by = by});
     arena_free(&a);

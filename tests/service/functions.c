@@ -119,7 +119,7 @@ static int serve(int argc, char **argv)
     static const char *const omit[] = {"json:/card/number", NULL};
     seen = served_notes(sizeof *seen);
     sw_app *app = sw_app_new("functions");
-    sw_function(app, "echo", echo, NULL);
+    if (!getenv("WITHOUT_ECHO")) sw_function(app, "echo", echo, NULL);
     sw_function(app, "orders/ship.v2_A-b", on_steps, NULL);
     sw_function(app, "empty", on_empty, &(sw_function_options){.version = "7", .arg = arg});
     sw_function(app, "misuse", on_misuse, NULL);
@@ -597,6 +597,42 @@ static void test_keyed(void)
     stop();
 }
 
+/* Its requests find its runs when it has left the program: another is refused, and begins nothing. */
+static void test_keyed_gone(void)
+{
+    static const char key[] = "Idempotency-Key: \"eight\"";
+    char first[32], fork_path[128];
+    start_in("keyed_gone");
+    CHECK_INT(post("echo", key, "{\"a\":1}"), 202);
+    CHECK(sscanf(a.body, "{\"runId\":\"%31[^\"]\"", first) == 1);
+    snprintf(fork_path, sizeof fork_path, "/_sw/runs/%s/fork", first);
+    static const char fork_body[] = "{\"body\":\" {\\\"b\\\": 1} \"}";
+    call("POST", server_url(fork_path), (const char *const[]){key, NULL}, fork_body, 0, &a);
+    CHECK_INT(a.status, 202);
+    CHECK(sscanf(a.body, "{\"runId\":\"%31[^\"]\"", id) == 1);
+    stop();
+    CHECK(setenv("WITHOUT_ECHO", "1", 1) == 0);
+    start_with(NULL, NULL);
+    CHECK(unsetenv("WITHOUT_ECHO") == 0);
+    for (int i = 0; i < 3; i++) {
+        CHECK_INT(post("echo", key, i % 2 ? "{\"a\":1}" : " { \"a\" : 1 } "), 202);
+        CHECK(strstr(a.body, first));
+    }
+    CHECK_INT(post("echo", key, "{\"a\":2}"), 422);
+    CHECK_INT(post("echo", "Idempotency-Key: \"nine\"", "{\"a\":1}"), 404);
+    CHECK(strstr(a.body, "no function of this name"));
+    CHECK_INT(post("echo", NULL, "{\"a\":1}"), 404);
+    CHECK_INT(post("none", key, "{\"a\":1}"), 404);
+    CHECK_INT(post("POST%20%2Forders", key, "{\"a\":1}"), 404);
+    call("POST", server_url(fork_path), (const char *const[]){key, NULL}, fork_body, 0, &a);
+    CHECK_INT(a.status, 202);
+    CHECK(strstr(a.body, id));
+    call("POST", server_url(fork_path), (const char *const[]){key, NULL}, "{\"body\":\"{\\\"b\\\": 2}\"}", 0, &a);
+    CHECK_INT(a.status, 422);
+    CHECK_INT(server_metric("runs_started_total"), 0);
+    stop();
+}
+
 static void test_hidden(void)
 {
     in_folder("hidden");
@@ -680,6 +716,7 @@ static const check_case cases[] = {{"what it is given comes back", test_results}
                                    {"a fork's input that does not fit memory", test_fork_over_memory},
                                    {"an input that no longer fits memory", test_less_memory},
                                    {"its key finds it again", test_keyed},
+                                   {"its key finds it when the function has gone", test_keyed_gone},
                                    {"what is left out or hidden of its input", test_hidden},
                                    {"it is listed, and can be stopped", test_stopped},
                                    {"it needs scope start", test_scope},
