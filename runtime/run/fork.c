@@ -120,8 +120,9 @@ static omit_result request_read_input(const forking *q, arena *a, fork_request *
 {
     const char *message = NULL;
     r->input = (sw_value){.type = MSGPACK_OBJECT_NIL};
-    if (!q->has_body) return function_input_read(a, &r->started, &r->input, &message) ? OMIT_DONE : OMIT_NO_MEMORY;
-    if (q->body_len == 0 || json_read(a, q->body, q->body_len, &r->input, &message)) return OMIT_DONE;
+    bool is_read = q->has_body ? q->body_len == 0 || json_read(a, q->body, q->body_len, &r->input, &message)
+                               : function_input_read(a, &r->started, &r->input, &message);
+    if (is_read) return OMIT_DONE;
     return message == value_no_memory ? OMIT_NO_MEMORY : OMIT_NO_JSON;
 }
 
@@ -155,10 +156,13 @@ static omit_result request_make(const forking *q, arena *a, fork_request *r)
 /* Why the body, which is not JSON, is refused. */
 static void fork_refuse_body(forking *q, const fork_request *r)
 {
-    if (!q->has_body)
+    const bool is_function = started_is_of_function(&r->started);
+    if (!q->has_body && is_function)
+        forking_refuse(q, 409, "the run's input cannot be read: give the fork another one");
+    else if (!q->has_body)
         forking_refuse(
             q, 409, "the run's body is not JSON, and its endpoint leaves parts out by now: give the fork another one");
-    else if (started_is_of_function(&r->started))
+    else if (is_function)
         forking_refuse(q, 400, "the body is not JSON, as the input of a function has to be: nothing was done");
     else
         forking_refuse(q, 400, omit_no_json);
