@@ -69,7 +69,7 @@ static const char *set_text(const char **to, char copy[RUN_FILTER_TEXT], const c
 static const char *set_endpoint(run_filter *f, const char *value)
 {
     return set_text(&f->query.function, f->function, value,
-                    "\"endpoint\" is a method, a space and a route, as in \"POST /orders\"");
+                    "\"endpoint\" is a method, a space and a route, as in \"POST /orders\", or a function's name");
 }
 
 static const char *set_version(run_filter *f, const char *value)
