@@ -221,18 +221,18 @@ static inline int turned_reply(int fd, char text[TURNED_TEXT])
 static inline void turned_check(int fd, int status, const char *part)
 {
     char text[TURNED_TEXT];
-    int got = turned_reply(fd, text);
-    if (got != status || !strstr(text, part)) printf("# %s\n", text);
-    CHECK_INT(got, status);
+    int came = turned_reply(fd, text);
+    if (came != status || !strstr(text, part)) printf("# %s\n", text);
+    CHECK_INT(came, status);
     CHECK(strstr(text, part));
 }
 
 /* ---- Looking ---- */
 
-static inline void turned_on_rows(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
+static inline void turned_on_rows(void *arg, const store_table_row *rows, size_t count, bool end, const char *wrong)
 {
     (void)rows;
-    CHECK(end && !error);
+    CHECK(end && !wrong);
     *(long *)arg = (long)count;
 }
 

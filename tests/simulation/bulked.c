@@ -79,18 +79,6 @@ static int64_t meant_now(const bulk_record *b)
 
 bool bulked_may_ask(void) { return w->bulk_ask_count < BULKS_MAX && w->run_count > 0; }
 
-/* One that some run is fit for, if that is soon found. */
-static deed draw_deed(void)
-{
-    bulk_ask a = {.deed = (deed)world_below(RANDOM_LIVE, DEEDS)};
-    for (int i = 0; i < 8; i++) {
-        const run_record *r = &w->runs[world_below(RANDOM_LIVE, w->run_count)];
-        if (r->on_disk && !verdict_of(&a, r, INT64_MAX)) return a.deed;
-        a.deed = (deed)world_below(RANDOM_LIVE, DEEDS);
-    }
-    return a.deed;
-}
-
 int16_t bulked_ask(void)
 {
     int16_t at = (int16_t)w->bulk_ask_count++;
