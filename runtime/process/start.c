@@ -191,6 +191,13 @@ static void start_make_loops(sw_app *app, sockets *s)
     s->admin = -1;
 }
 
+static bool app_has_function(const sw_app *app)
+{
+    for (size_t i = 0; i < app->endpoint_count; i++)
+        if (app->endpoints[i]->function) return true;
+    return false;
+}
+
 /* Says where operators find the admin API, or why they do not. */
 static void start_tell_admin(const sw_app *app, const char *address)
 {
@@ -203,6 +210,10 @@ static void start_tell_admin(const sw_app *app, const char *address)
     if (!*address && !o->admin_on_public && operators_count(app->operators) > 0)
         log_line(LOG_WARN, NULL,
                  "no address serves the admin API, so its tokens are of no use: start with "
+                 "--admin-listen HOST:PORT");
+    if (!*address && !o->admin_on_public && app_has_function(app))
+        log_line(LOG_WARN, NULL,
+                 "no address serves the admin API, so nobody can begin a run of a function: start with "
                  "--admin-listen HOST:PORT");
 }
 

@@ -688,6 +688,24 @@ static void test_scope(void)
     stop();
 }
 
+/* Where nobody could begin a run, the log says so at the start. */
+static void test_no_door(void)
+{
+    static char said[8192];
+    int code = 0;
+    in_folder("no_door");
+    const char *const closed[] = {"--data", data, NULL}, *const open[] = {"--data", data, "--admin-listen",
+                                                                          "127.0.0.1:0", NULL};
+    const char *const *const flags[] = {closed, open};
+    served_admin_on_public = false;
+    for (size_t i = 0; i < sizeof flags / sizeof *flags; i++) {
+        CHECK(served_try(&server, flags[i], said, sizeof said, &code));
+        CHECK(!strstr(said, "nobody can begin a run of a function") == (flags[i] == open));
+        stop();
+    }
+    served_admin_on_public = true;
+}
+
 static void test_cancelled(void)
 {
     char run_path[512];
@@ -720,6 +738,7 @@ static const check_case cases[] = {{"what it is given comes back", test_results}
                                    {"what is left out or hidden of its input", test_hidden},
                                    {"it is listed, and can be stopped", test_stopped},
                                    {"it needs scope start", test_scope},
+                                   {"it needs an admin API", test_no_door},
                                    {"it is cancelled", test_cancelled}};
 
 SERVED_MAIN_NOTES(serve, seen, cases)
