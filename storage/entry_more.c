@@ -100,23 +100,47 @@ static bool take_pair(cursor *c, pair *out)
     return true;
 }
 
-/* Returns how many pairs follow; 0: it is no map. */
-static uint64_t take_map(cursor *c, entry_text more)
+static entry_text pair_text(const pair *p)
+{
+    assert(p->of.is_text);
+    return (entry_text){p->value.data + p->value.len - p->of.bytes, (size_t)p->of.bytes};
+}
+
+/* *pairs: how many follow. False: it is no map, and none follow. */
+static bool take_map(cursor *c, entry_text more, uint64_t *pairs)
 {
     head map;
     *c = (cursor){(const uint8_t *)more.data, (const uint8_t *)more.data + more.len};
     bool is_map = more.len > 0 && ((*c->at & 0xf0) == 0x80 || *c->at >= 0xde) && *c->at <= 0xdf;
-    return is_map && take_head(c, &map) ? map.members / 2 : 0;
+    is_map = is_map && take_head(c, &map);
+    *pairs = is_map ? map.members / 2 : 0;
+    return is_map;
 }
 
 entry_text entry_more_find(entry_text more, const char *name)
 {
     cursor c;
     pair p;
-    for (uint64_t left = take_map(&c, more); left > 0 && take_pair(&c, &p); left--)
-        if (entry_text_is(p.name, name) && p.of.is_text)
-            return (entry_text){p.value.data + p.value.len - p.of.bytes, (size_t)p.of.bytes};
+    uint64_t left;
+    for ((void)take_map(&c, more, &left); left > 0 && take_pair(&c, &p); left--)
+        if (entry_text_is(p.name, name) && p.of.is_text) return pair_text(&p);
     return (entry_text){NULL, 0};
+}
+
+bool entry_more_read(entry_text more, const char *name, entry_text *out)
+{
+    cursor c;
+    pair p;
+    uint64_t left;
+    *out = (entry_text){NULL, 0};
+    if (more.len == 0) return true;
+    if (!take_map(&c, more, &left)) return false;
+    for (; left > 0 && take_pair(&c, &p); left--) {
+        if (!entry_text_is(p.name, name)) continue;
+        if (p.of.is_text) *out = pair_text(&p);
+        return p.of.is_text;
+    }
+    return left == 0;
 }
 
 /* How many pairs are small, and how many bytes they take. */
@@ -126,7 +150,8 @@ static uint64_t count_small(entry_text more, size_t value_max, size_t *bytes)
     pair p;
     uint64_t count = 0;
     *bytes = 0;
-    for (uint64_t left = take_map(&c, more); left > 0 && take_pair(&c, &p); left--) {
+    uint64_t left;
+    for ((void)take_map(&c, more, &left); left > 0 && take_pair(&c, &p); left--) {
         if (p.value.len > value_max) continue;
         *bytes += (size_t)(c.at - p.at);
         count++;
@@ -153,7 +178,8 @@ size_t entry_more_copy_small(entry_text more, size_t value_max, char *to)
     size_t len = count > 0 ? write_map_head(count, head_bytes) : 0;
     if (!to || count == 0) return count > 0 ? len + bytes : 0;
     memcpy(to, head_bytes, len);
-    for (uint64_t left = take_map(&c, more); left > 0 && take_pair(&c, &p); left--) {
+    uint64_t left;
+    for ((void)take_map(&c, more, &left); left > 0 && take_pair(&c, &p); left--) {
         if (p.value.len > value_max) continue;
         memcpy(to + len, p.at, (size_t)(c.at - p.at));
         len += (size_t)(c.at - p.at);

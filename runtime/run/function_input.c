@@ -21,7 +21,11 @@ entry_text function_input_find(const entry *started) { return entry_more_find(st
 
 bool function_input_read(arena *a, const entry *started, msgpack_object *out, const char **error)
 {
-    entry_text packed = function_input_find(started);
+    entry_text packed;
     *out = (msgpack_object){.type = MSGPACK_OBJECT_NIL};
-    return packed.len == 0 || value_unpack(a, packed.data, packed.len, out, error);
+    if (!entry_more_read(started->more, INPUT, &packed)) {
+        *error = "the input is damaged";
+        return false;
+    }
+    return !packed.data || value_unpack(a, packed.data, packed.len, out, error);
 }

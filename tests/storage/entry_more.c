@@ -88,9 +88,21 @@ static void check_found(entry_text more, const pair *p, bool is_there)
 {
     entry_text found = entry_more_find(more, p->name);
     CHECK((found.data != NULL) == (p->is_text && is_there));
+    entry_text read;
+    CHECK(entry_more_read(more, p->name, &read) == (p->is_text || !is_there));
+    CHECK(read.data == found.data && read.len == found.len);
     if (!found.data) return;
     CHECK_INT(found.len, p->len);
     CHECK(memcmp(found.data, bytes + p->from, p->len) == 0);
+}
+
+/* A map that ends too early may have had the name. */
+static void check_cut(entry_text more, size_t count)
+{
+    entry_text read;
+    CHECK(entry_more_read(more, "none", &read) && !read.data);
+    if (count > 0) CHECK(!entry_more_read((entry_text){more.data, 1 + draw((uint32_t)more.len - 1)}, "none", &read));
+    CHECK(!read.data);
 }
 
 static void test_found(void)
@@ -111,6 +123,7 @@ static void test_found(void)
             check_found((entry_text){copy, len}, &pairs[i], pairs[i].packed <= most);
         }
         CHECK(!entry_more_find(more, "none").data);
+        check_cut(more, count);
         free(copy);
         msgpack_sbuffer_destroy(&packed);
     }
