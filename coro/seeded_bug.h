@@ -19,6 +19,9 @@
     X(SYNC_AFTER, ".sync does not wait for its result")                                                                \
     X(LOSE_CANCEL, "a letter that cancels does nothing")                                                               \
     X(CANCEL_GOES_ON, "a cancelled run is not unwound")                                                                \
+    X(LOSE_SIGNAL, "a signal does not wake the run that waits for it")                                                 \
+    X(TAKE_AGAIN, "a signal that was sent twice is taken twice")                                                       \
+    X(TIMEOUT_FIRST, "a wait whose time is over does not look for a signal")                                           \
     X(LEAVE_LETTER, "a letter stays in the inbox")                                                                     \
     X(MEMBER_OUTLIVES, "a member of a group begins after its run was unwound")                                         \
     X(FORGET_DUE, "a parked run is not woken")                                                                         \

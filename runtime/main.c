@@ -27,7 +27,7 @@ sw_app *sw_app_new_abi(const char *name, int abi)
  */
 static bool main_asks_for_proof(const sw_options *o)
 {
-    return o->prove || o->prove_body || o->prove_headers || o->record || o->replay;
+    return o->prove || o->prove_body || o->prove_headers || o->prove_signals || o->record || o->replay;
 }
 
 static int main_run(sw_app *app, int argc, char **argv)

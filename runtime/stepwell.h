@@ -529,6 +529,25 @@ SW_API void sw_usage(sw_ctx *c, const sw_usage_of *of);
 SW_API void sw_sleep(sw_ctx *c, const char *id, int64_t ms);
 SW_API void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms);
 
+/* What a run waits for. Without timeout_ms and until_ms it waits for as long as its deadline lets it. */
+typedef struct sw_wait {
+    const char *signal; /* its name: 1 to 128 bytes of UTF-8 without control characters */
+    int64_t
+        timeout_ms;   /* how long, as sw_sleep counts; SW_NO_WAIT, or any negative number: not at all; 0: no timeout */
+    int64_t until_ms; /* or until when, as sw_sleep_until has it; 0: no such time */
+} sw_wait;
+
+enum { SW_NO_WAIT = -1 };
+
+/* Waits for a signal: JSON that somebody sends to the run (POST /_sw/runs/ID/signals/NAME, docs/waiting.md). Returns
+ * true with the signal in *out (may be NULL; nil if none was sent with it), false at the timeout. A signal that has
+ * come before is kept, and taken at once; of equal names the first is taken first, and each once. A signal that is on
+ * disk counts even if the timeout is over. What the wait has got is recorded: a replay gets it again, and the next step
+ * begins once it is on disk. A run that only waits leaves memory, for years if need be; its client is sent on to the
+ * run's URL. In handlers and branches of endpoints, not in steps, nor with SW_RELAXED: a call there fails the run. `id`
+ * names the wait as that of a step does. */
+SW_API bool sw_wait_for(sw_ctx *c, const char *id, const sw_wait *wait, sw_value *out);
+
 /* ---- Other languages ------------------------------------------------------------------------------------------- */
 
 /* What a binding needs; <stepwell.hpp> is the binding for C++. The functions above that fail do not return: they jump

@@ -354,6 +354,13 @@ class context
     void usage(const sw_usage_of &of) const { in<sw_usage>(&of); }
     void sleep(const char *id, int64_t ms) const { in<sw_sleep>(id, ms); }
     void sleep_until(const char *id, int64_t unix_ms) const { in<sw_sleep_until>(id, unix_ms); }
+    /* Returns the signal; nothing at the timeout. */
+    std::optional<sw_value> wait_for(const char *id, const sw_wait &wait) const
+    {
+        sw_value signal = sw_nil();
+        if (!in<sw_wait_for>(id, &wait, &signal)) return std::nullopt;
+        return signal;
+    }
     int64_t now() const { return in<sw_now>(); }
     uint64_t random() const { return in<sw_random>(); }
     bool patch(const char *id) const { return in<sw_patch>(id); }

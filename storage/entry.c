@@ -57,6 +57,12 @@ static const field layout[KINDS_END][FIELDS_MAX] = {
     [ENTRY_STOPPED] = {F(I64, at_ms), F(INT, status), F(STR, error), F(U64, path), F(U64, epoch), F(BIN, causes),
                        F(STR, by)},
     [ENTRY_RELEASED] = {F(I64, at_ms), F(STR, error), F(U64, epoch)},
+    [ENTRY_WAIT] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(I64, due_ms), F(U64, branch),
+                    F(U32, began), F(U64, epoch), F(BOOL, absolute), F(STR, signal)},
+    [ENTRY_SIGNAL] = {F(STR, signal), F(BIN, letter), F(BIN, value), F(STR, by), F(I64, at_ms)},
+    [ENTRY_TAKEN] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(U64, branch), F(U32, began),
+                     F(BIN, letter)},
+    [ENTRY_TIMED_OUT] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(U64, branch), F(U32, began)},
     [ENTRY_PATCH] = {F(U64, path), F(STR, id), F(BOOL, answer), F(I64, at_ms)},
     [ENTRY_REOPENED] = {F(I64, at_ms), F(U32, attempt), F(I64, due_ms), F(STR, error), F(BIN, causes), F(U64, epoch)},
 };

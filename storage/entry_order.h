@@ -1,5 +1,6 @@
 /* entry_order: in which order the entries of a journal can come: the start first and once, an end last, behind which
- * only a reopening goes on. Owns nothing, allocates nothing. Pure: what entries mean is the runtime's. */
+ * only a reopening goes on; behind each wait what has become of it, once, and before each taken signal that signal.
+ * Owns nothing, allocates nothing. Pure: what entries mean is the runtime's. */
 #ifndef STORAGE_ENTRY_ORDER_H
 #define STORAGE_ENTRY_ORDER_H
 
@@ -8,7 +9,9 @@
 /* How far a journal has come; zeroed before its first entry. */
 typedef struct entry_order {
     uint32_t count;
-    bool has_ended; /* and was not reopened since */
+    uint32_t waits_open;     /* neither taken nor timed out */
+    uint32_t signals_unread; /* taken by no wait */
+    bool has_ended;          /* and was not reopened since */
 } entry_order;
 
 /* Takes the next entry. Returns NULL, or why it cannot come here: a sentence, static; then *o stays as it was. */

@@ -68,6 +68,8 @@ typedef enum store_live {
 
 /* The due_ms of a stopped run: long past, so each start loads the run as any other; and lists know the run by it. */
 enum { STORE_DUE_STOPPED = 1 };
+/* The due_ms of a run that waits for something that no time brings, a signal: the end of the year 9999. */
+static const int64_t STORE_DUE_NEVER = 253402300799999;
 
 enum { STORE_KEY_BYTES = 32, STORE_NAME_MAX = 4096 /* bytes of an endpoint or version */ };
 

@@ -32,6 +32,8 @@ static const char *kind_text(uint16_t kind)
         return "sleep";
     case ENTRY_VALUE:
         return "value";
+    case ENTRY_WAIT:
+        return "wait";
     default:
         return "step";
     }
@@ -41,7 +43,8 @@ static const char *kind_text(uint16_t kind)
 static bool entry_is_told(const fork_entry *e, fork_fate fate)
 {
     bool is_one = e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_SLEEP ||
-                  e->kind == ENTRY_VALUE || (fate == FORK_AGAIN && (e->is_inside || e->kind == ENTRY_ROLLBACK));
+                  e->kind == ENTRY_WAIT || e->kind == ENTRY_VALUE ||
+                  (fate == FORK_AGAIN && (e->is_inside || e->kind == ENTRY_ROLLBACK));
     return e->fate == fate && is_one;
 }
 
@@ -161,7 +164,7 @@ static bool read_body(arena *a, sw_value v, fork_wish *wish)
 static bool fork_read_wish(http_exchange *x, arena *a, fork_wish *wish)
 {
     static const char no_path[] =
-        "\"from\" is the path of a step, sleep or branch: 16 hexadecimal digits; or null, for the whole run";
+        "\"from\" is the path of a step, sleep, wait or branch: 16 hexadecimal digits; or null, for the whole run";
     sw_value from, body, dry;
     const body_member members[] = {{"from", SW_NIL, &from}, {"body", SW_NIL, &body}, {"dryRun", SW_BOOL, &dry}};
     if (!body_read(x, a, members, 3)) return false;

@@ -29,6 +29,7 @@
 #include "runtime/base/problem.h"
 #include "runtime/clients/by_id.h"
 #include "runtime/clients/run_access.h"
+#include "runtime/clients/signal_request.h"
 #include "runtime/clients/waiter.h"
 #include "runtime/loop/loop.h"
 #include "runtime/observe/held.h"
@@ -246,6 +247,16 @@ static void on_release(home *h, http_exchange *x, const endpoint *e, const http_
         by_id_release(h, x, &s.id, s.who ? s.who->name : NULL);
 }
 
+static void on_signal(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)n;
+    steering s;
+    if (!route_may_steer(h, x, params, "sending a signal to a run", &s)) return;
+    const signal_wish wish = {
+        .run = &s.id, .name = {params[1].value, params[1].value_len}, .by = s.who ? s.who->name : NULL};
+    signal_request_take(h, x, &wish);
+}
+
 /* Reads what the operator says into `text`, which has room for LETTER_TEXT_MAX bytes and a zero. False: the exchange
  * has its answer. */
 static bool route_read_text(const home *h, http_exchange *x, char *text)
@@ -392,6 +403,7 @@ void admin_register_routes(sw_app *app)
                   {"POST /_sw/functions/*name", on_function, DOOR_ADMIN, false},
                   {"GET /_sw/runs/:id", on_run, DOOR_ADMIN, false},
                   {"POST /_sw/runs/:id/release", on_release, DOOR_BOTH, true},
+                  {"POST /_sw/runs/:id/signals/:name", on_signal, DOOR_BOTH, true},
                   {"POST /_sw/runs/:id/stop", on_stop, DOOR_ADMIN, false},
                   {"POST /_sw/runs/:id/resume", on_resume, DOOR_ADMIN, false},
                   {"POST /_sw/runs/:id/fork", on_fork, DOOR_ADMIN, false},

@@ -45,6 +45,8 @@ typedef struct sw_options {
     int64_t step_result_max;                                                     /* bytes */
     int64_t status_max;                                                          /* bytes of a status (sw_status) */
     int64_t run_state_max;                                                       /* bytes of journal */
+    int64_t signal_max;                                                          /* bytes of a signal's JSON */
+    int64_t signals_max, signals_bytes_max;                                      /* of a run: not taken yet */
     int64_t journal_queue_max;                                                   /* bytes */
     int64_t head_max, body_max;                                                  /* bytes of a request */
     int64_t head_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms; /* of client connections */
@@ -66,6 +68,7 @@ typedef struct sw_options {
     const char *prove; /* "POST /orders": is proved, and nothing served; NULL: the program serves */
     const char *prove_body;
     const char *const *prove_headers; /* NULL-terminated; NULL: none */
+    const char *const *prove_signals; /* NAME or NAME=JSON each, NULL-terminated; NULL: none */
     const char *prove_repeatable;     /* patterns of step ids, with commas; NULL: none */
     const char *record, *replay;      /* files; NULL: none */
     int64_t prove_points, prove_timeout_ms, prove_bytes_max;

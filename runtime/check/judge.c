@@ -40,10 +40,15 @@ static int record_compare(const void *a, const void *b)
     return x->order < y->order ? -1 : x->order > y->order;
 }
 
+static bool entry_is_of_wait(const entry *e)
+{
+    return e->kind == ENTRY_WAIT || e->kind == ENTRY_TAKEN || e->kind == ENTRY_TIMED_OUT;
+}
+
 static bool entry_has_record(const entry *e)
 {
     return e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_SLEEP ||
-           e->kind == ENTRY_VALUE;
+           entry_is_of_wait(e) || e->kind == ENTRY_VALUE;
 }
 
 /* False: out of memory. */
@@ -122,13 +127,14 @@ static const char *record_path(const trial *t, const record *r)
 
 static const char *record_words(const trial *t, const record *r)
 {
-    const char *kind = r->last->kind == ENTRY_SLEEP ? "sleep" : "step";
+    const char *kind = r->last->kind == ENTRY_SLEEP ? "sleep" : entry_is_of_wait(r->last) ? "wait" : "step";
     return text_or_none(arena_printf(t->arena, "%s \"%s\"", kind, record_path(t, r)));
 }
 
 static const char *fact_words(const trial *t, const fact *f)
 {
-    return text_or_none(arena_printf(t->arena, "%s \"%s\"", f->flags & FACT_SLEEP ? "sleep" : "step", fact_path(t, f)));
+    const char *kind = f->flags & FACT_SLEEP ? "sleep" : f->flags & FACT_WAIT ? "wait" : "step";
+    return text_or_none(arena_printf(t->arena, "%s \"%s\"", kind, fact_path(t, f)));
 }
 
 /* ---- What the program asks for ---- */
@@ -138,7 +144,12 @@ static check_verdict differs(const char *at, const char *expected, const char *g
     return (check_verdict){CHECK_DIFFERS, text_or_none(at), text_or_none(expected), text_or_none(got)};
 }
 
-static bool record_is_sleep(const record *r) { return r->last->kind == ENTRY_SLEEP; }
+/* Whether the journal has the kind of thing that the program asks for. */
+static bool record_is_alike(const record *r, const fact *f)
+{
+    bool sleeps = f->flags & FACT_SLEEP, waits = f->flags & FACT_WAIT;
+    return (r->last->kind == ENTRY_SLEEP) == sleeps && entry_is_of_wait(r->last) == waits;
+}
 
 static check_verdict judge_input(const trial *t, const fact *f, const record *r)
 {
@@ -182,16 +193,16 @@ static const record *asked_before(const trial *t, const fact *at)
 
 static check_verdict judge_asked(const trial *t, const fact *f, record *r)
 {
-    bool sleeps = f->flags & FACT_SLEEP;
+    bool is_step = !(f->flags & (FACT_SLEEP | FACT_WAIT));
     r->is_asked = true;
     if (f->flags & FACT_DRAWN) return ok;
-    if (record_is_sleep(r) != sleeps) return differs(fact_path(t, f), record_words(t, r), fact_words(t, f));
+    if (!record_is_alike(r, f)) return differs(fact_path(t, f), record_words(t, r), fact_words(t, f));
     if (!fact_is_member(t, f)) {
         const record *before = asked_before(t, f);
         check_verdict v = before ? judge_order(t, before, r) : ok;
         if (v.kind != CHECK_OK) return v;
     }
-    return sleeps ? ok : judge_input(t, f, r);
+    return is_step ? judge_input(t, f, r) : ok;
 }
 
 static const char *fact_place(const trial *t, const fact *f)

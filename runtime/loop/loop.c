@@ -152,6 +152,12 @@ static void loop_give_back(store_segment *s)
     case BOARD_TAG:
         board_committed(s);
         return;
+    case MAIL_TAG:
+        mailbox_committed(s);
+        return;
+    case MAILS_TAG:
+        mailbox_cleared(s);
+        return;
     default:
         break;
     }

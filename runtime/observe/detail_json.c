@@ -59,6 +59,7 @@ static void put_why(const page *p)
     json_put_text(w, "kind", is.kind);
     if (is.step.len > 0) put_bytes(w, "step", is.step);
     if (is.step.len > 0) put_path(w, "path", is.path);
+    if (is.signal.len > 0) put_bytes(w, "signal", is.signal);
     if (is.until_ms > 0) json_put_int(w, "until", is.until_ms);
     json_close_map(w);
 }
@@ -198,6 +199,14 @@ static void put_attempts(const page *p, const fold_step *s)
     entry_json_packed(w, "value", done.value);
 }
 
+/* What a wait has got, and from whom. */
+static void put_signal(const page *p, const fold_step *s)
+{
+    entry e = fold_entry(p->journal, s->signal_at);
+    entry_json_packed(p->w, "value", e.value);
+    put_bytes(p->w, "by", e.by);
+}
+
 static void put_now(json_writer *w, const survey_strand *now)
 {
     json_open_map(w, "now");
@@ -228,7 +237,8 @@ static const survey_strand *strand_of(const page *p, uint64_t path)
 static bool wait_is_over(const page *p, const fold_step *s, const survey_strand *now)
 {
     if (p->of->ended_ms > 0) return s->due_ms <= p->of->ended_ms + CLOCK_SET_MS; /* its times are so much off */
-    if (p->parked) return s->due_ms < p->parked->due_ms; /* else it would have been parked for this one */
+    bool has_time = p->parked && p->parked->due_ms > 0;
+    if (has_time) return s->due_ms < p->parked->due_ms; /* else it would have been parked for this one */
     if (now && now->due_ms > 0) return false;
     return s->due_ms <= clock_wall_ms();
 }
@@ -245,6 +255,7 @@ static const char *step_state(const page *p, const fold_step *s, const survey_st
     bool sleeps = s->state == FOLD_SLEEPING;
     if (s->state == FOLD_DONE || (sleeps && wait_is_over(p, s, now))) return "done";
     if (s->state == FOLD_FAILED) return "failed";
+    if (s->state == FOLD_TIMED_OUT) return "timed out";
     if (!p->of->is_live || step_is_abandoned(p, s, now)) return "cut";
     if (now && now->since_ms > 0) return "running";
     if (sleeps) return "sleeping";
@@ -261,11 +272,13 @@ static void put_name(json_writer *w, const fold_step *s, const survey_strand *no
     json_put_int(w, "occurrence", has_label_alone ? now->occurrence : s->occurrence);
     if (s->branch || has_label_alone) put_path(w, "branch", s->branch ? s->branch : now->branch);
     if (s->is_sleep) json_put_bool(w, "sleep", true);
+    if (s->signal.len > 0) put_bytes(w, "signal", s->signal);
 }
 
 static void put_times(json_writer *w, const fold_step *s, const char *state)
 {
-    bool is_over = s->ended_ms > 0 && (strcmp(state, "done") == 0 || strcmp(state, "failed") == 0);
+    bool is_over =
+        s->ended_ms > 0 && (strcmp(state, "done") == 0 || strcmp(state, "failed") == 0 || s->state == FOLD_TIMED_OUT);
     if (s->begun_ms > 0) json_put_int(w, "begunAt", s->begun_ms);
     if (is_over) json_put_int(w, "endedAt", s->ended_ms);
     if (is_over && s->begun_ms > 0)
@@ -291,7 +304,8 @@ static void put_step(const page *p, const fold_step *s)
     put_name(w, s, now);
     json_put_text(w, "state", state);
     put_times(w, s, state);
-    if (!s->is_sleep) put_attempts(p, s);
+    if (!s->is_sleep && s->signal.len == 0) put_attempts(p, s);
+    if (s->signal_at > 0) put_signal(p, s);
     if (s->chunks) json_put_int(w, "chunks", s->chunks);
     if (s->crashes) json_put_int(w, "crashes", s->crashes);
     if (s->differs) json_put_int(w, "inputsDiffered", s->differs);
@@ -348,5 +362,6 @@ void detail_json_put(json_writer *w, const detail *d)
     put_steps(&p);
     put_branches(&p);
     if (journal.chunks) json_put_int(w, "chunks", journal.chunks);
+    if (d->now && d->now->signals > 0) json_put_int(w, "signalsKept", (int64_t)d->now->signals);
     w->is_short = w->is_short || journal.is_short || (d->now && d->now->is_short);
 }

@@ -86,6 +86,14 @@ static const char *kind_text(entry_kind kind)
         return "stopped";
     case ENTRY_RELEASED:
         return "released";
+    case ENTRY_WAIT:
+        return "wait";
+    case ENTRY_SIGNAL:
+        return "signal";
+    case ENTRY_TAKEN:
+        return "taken";
+    case ENTRY_TIMED_OUT:
+        return "timed out";
     case ENTRY_REOPENED:
         return "reopened";
     case ENTRY_PATCH:
@@ -149,6 +157,7 @@ void entry_json_put(json_writer *w, const entry *e)
     bool is_wish = e->kind == ENTRY_CANCEL || e->kind == ENTRY_RELEASED || e->kind == ENTRY_REOPENED;
     if (e->error.len) put_bytes(w, is_wish ? "by" : "error", e->error);
     if (e->by.len) put_bytes(w, "by", e->by);
+    if (e->signal.len) put_bytes(w, "signal", e->signal);
     entry_json_packed(w, "input", e->input);
     if (e->input_bytes) json_put_int(w, "inputLeftOut", (int64_t)e->input_bytes);
     if (e->kind == ENTRY_LABEL)

@@ -88,6 +88,29 @@ static void fold_take_step(fold *f, const entry *e, size_t at)
     s->chunks = 0; /* a failure takes back what its attempt has streamed */
 }
 
+static void fold_add_signal(fold *f, const entry *e, size_t at)
+{
+    fold_signal *s = arena_zalloc(f->arena, sizeof *s);
+    if (!s) {
+        f->is_short = true;
+        return;
+    }
+    *s = (fold_signal){.next = f->unread, .letter = e->letter, .at = at};
+    f->unread = s;
+}
+
+/* A wait takes the signal. Returns where its entry begins; 0: the journal has none. */
+static size_t fold_take_signal(fold *f, entry_text letter)
+{
+    for (fold_signal **s = &f->unread; *s; s = &(*s)->next) {
+        if (!entry_text_equal((*s)->letter, letter)) continue;
+        size_t at = (*s)->at;
+        *s = (*s)->next;
+        return at;
+    }
+    return 0;
+}
+
 static void fold_take_sleep(fold *f, const entry *e)
 {
     fold_step *s = fold_step_of(f, e->path);
@@ -99,6 +122,25 @@ static void fold_take_sleep(fold *f, const entry *e)
     s->state = FOLD_SLEEPING;
     s->begun_ms = e->at_ms;
     s->due_ms = s->ended_ms = e->due_ms;
+}
+
+static void fold_take_wait(fold *f, const entry *e)
+{
+    fold_step *s = fold_step_of(f, e->path);
+    if (!s) return;
+    s->id = e->id;
+    s->occurrence = e->occurrence;
+    s->branch = e->branch;
+    if (e->kind == ENTRY_WAIT) {
+        s->signal = e->signal;
+        s->state = FOLD_WAITING;
+        s->begun_ms = e->at_ms;
+        s->due_ms = e->due_ms;
+        return;
+    }
+    s->state = e->kind == ENTRY_TAKEN ? FOLD_DONE : FOLD_TIMED_OUT;
+    s->ended_ms = e->at_ms;
+    if (e->kind == ENTRY_TAKEN) s->signal_at = fold_take_signal(f, e->letter);
 }
 
 /* A chunk or a rollback, whose id is the step's label. */
@@ -148,6 +190,8 @@ fold_again fold_step_again(const fold *f, const fold_step *s)
     switch (s->state) {
     case FOLD_DONE:
     case FOLD_SLEEPING:
+    case FOLD_WAITING:
+    case FOLD_TIMED_OUT:
         return FOLD_STAYS;
     case FOLD_FAILED:
         return entry_names(&f->ended, s->path) || entry_names(&f->stopped, s->path) ? FOLD_ANEW : FOLD_STAYS;
@@ -193,6 +237,14 @@ static void fold_take(fold *f, const entry *e, size_t at)
         return;
     case ENTRY_SLEEP:
         fold_take_sleep(f, e);
+        return;
+    case ENTRY_WAIT:
+    case ENTRY_TAKEN:
+    case ENTRY_TIMED_OUT:
+        fold_take_wait(f, e);
+        return;
+    case ENTRY_SIGNAL:
+        fold_add_signal(f, e, at);
         return;
     case ENTRY_CHUNK:
     case ENTRY_ROLLBACK:
@@ -260,6 +312,6 @@ entry fold_entry(const fold *f, size_t at)
 
 const fold_step *fold_waiting_from(const fold_step *s)
 {
-    while (s && s->state != FOLD_RETRYING && s->state != FOLD_SLEEPING) s = s->next;
+    while (s && s->state != FOLD_RETRYING && s->state != FOLD_SLEEPING && s->state != FOLD_WAITING) s = s->next;
     return s;
 }

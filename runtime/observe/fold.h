@@ -1,6 +1,6 @@
-/* fold: a run's journal by steps: for each step and sleep which attempts it has made, how far it is and since when, and
- * which branches there are. Reads the journal's bytes, which have to outlive it; its lists lie in the asker's arena.
- * Knows no run in memory: what is under way, and not yet in the journal, is runtime/run/survey.h's. */
+/* fold: a run's journal by steps: for each step, sleep and wait which attempts it has made, how far it is and since
+ * when, and which branches there are. Reads the journal's bytes, which have to outlive it; its lists lie in the asker's
+ * arena. Knows no run in memory: what is under way, and not yet in the journal, is runtime/run/survey.h's. */
 #ifndef RUNTIME_OBSERVE_FOLD_H
 #define RUNTIME_OBSERVE_FOLD_H
 
@@ -15,8 +15,10 @@ typedef enum fold_state {
     FOLD_OPEN,     /* an attempt began, and the journal has no end of it */
     FOLD_RETRYING, /* an attempt failed; the next one is due at due_ms */
     FOLD_SLEEPING, /* until due_ms, which may be past */
+    FOLD_WAITING,  /* for a signal, until due_ms if that is not 0 */
     FOLD_DONE,
-    FOLD_FAILED /* for good */
+    FOLD_FAILED,   /* for good */
+    FOLD_TIMED_OUT /* a wait that has got no signal */
 } fold_state;
 
 /* One attempt that has ended. */
@@ -32,16 +34,25 @@ typedef struct fold_step {
     entry_text id;       /* its label (branch/id:1), as long as the journal has its chunks alone */
     uint32_t occurrence; /* from 0 */
     bool is_sleep;
+    entry_text signal; /* of a wait: the signal's name; len 0: it is none */
+    size_t signal_at;  /* of the entry of the signal that the wait has taken; 0: it has none */
     fold_state state;
     int64_t begun_ms; /* Unix: of its first attempt; 0: unknown */
-    int64_t ended_ms; /* Unix: FOLD_DONE, FOLD_FAILED; a sleep: until when; else 0 */
-    int64_t due_ms;   /* Unix: FOLD_RETRYING, FOLD_SLEEPING; else 0 */
+    int64_t ended_ms; /* Unix: FOLD_DONE, FOLD_FAILED, FOLD_TIMED_OUT; a sleep: until when; else 0 */
+    int64_t due_ms;   /* Unix: FOLD_RETRYING, FOLD_SLEEPING; a wait: its timeout, 0 if it has none; else 0 */
     uint32_t tried;   /* attempts that failed, since the run was last released */
     uint32_t chunks;  /* that count: those of failed attempts have been taken back */
     uint32_t crashes; /* of the process, in this step */
     uint32_t differs; /* other inputs that its result was used for */
     fold_attempt *first, *last;
 } fold_step;
+
+/* A signal that no wait has taken so far. */
+typedef struct fold_signal {
+    struct fold_signal *next;
+    entry_text letter;
+    size_t at; /* of its entry */
+} fold_signal;
 
 typedef struct fold_branch {
     struct fold_branch *next;
@@ -56,7 +67,8 @@ typedef struct fold {
     arena *arena;
     fold_step *steps, **steps_end;
     fold_branch *branches, **branches_end;
-    fold_step **cells; /* hash table by path, open addressing; NULL: the cell is free */
+    fold_signal *unread; /* the newest first */
+    fold_step **cells;   /* hash table by path, open addressing; NULL: the cell is free */
     size_t cell_count, step_count;
     uint32_t chunks;    /* streamed outside steps */
     size_t response_at; /* of the response's entry; 0: there is none */
@@ -79,8 +91,8 @@ typedef enum fold_again {
 fold_again fold_step_again(const fold *f, const fold_step *s);
 /* NULL: the journal has nothing of a step with this path. */
 fold_step *fold_find(const fold *f, uint64_t path);
-/* The next step or sleep with a time to wait for, which may be over: from `s` on, or behind it. NULL: there are no
- * more.
+/* The next step, sleep or wait with something to wait for, whose time may be over: from `s` on, or behind it. NULL:
+ * there are no more.
  */
 const fold_step *fold_waiting_from(const fold_step *s);
 

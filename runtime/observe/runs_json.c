@@ -153,7 +153,8 @@ static void put_run(json_writer *w, const sw_app *app, const store_summary *s, c
     json_put_int(w, "startedAt", of->started.kind ? of->started.at_ms : run_id_time_ms(&s->run));
     if (of->ended.kind) json_put_int(w, "endedAt", of->ended.at_ms);
     if (of->ended.error.len) put_bytes(w, "error", of->ended.error);
-    if (stop == STOP_NONE && !of->ended.kind && s->due_ms) json_put_int(w, "due", s->due_ms);
+    bool has_due = s->due_ms > 0 && s->due_ms < STORE_DUE_NEVER;
+    if (stop == STOP_NONE && !of->ended.kind && has_due) json_put_int(w, "due", s->due_ms);
     put_begun(w, &of->started);
     if (page) forks_json_put(w, page->forks);
     put_counts(w, s);

@@ -4,10 +4,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
-#include <time.h>
 
 #include "runtime/base/utf8.h"
 #include "runtime/base/value.h"
+#include "runtime/observe/time_words.h"
 #include "runtime/run/call_notes.h"
 #include "runtime/run/slot.h"
 #include "runtime/stepwell.h"
@@ -15,7 +15,6 @@
 enum {
     ID_SHOWN_MAX = 80, /* bytes */
     ERROR_SHOWN_MAX = 160,
-    TIME_TEXT = 32,
     OFF_MS = 1000 /* a timer is due so much before or after what it is for, at most */
 };
 
@@ -37,34 +36,6 @@ static void why_add_text(why *out, entry_text t, size_t most)
 {
     size_t len = t.len > most ? utf8_whole(t.data, most) : t.len;
     why_add(out, "%.*s%s", (int)len, t.len > 0 ? t.data : "", len < t.len ? "..." : "");
-}
-
-/* "80 ms", "42 s", "5 min", "8 h", "3 d": rounded, so that a person sees how long it is at a glance. */
-static const char *time_text(int64_t ms, char text[TIME_TEXT])
-{
-    static const struct {
-        int64_t below_ms, unit_ms;
-        const char *unit;
-    } units[] = {{1000, 1, "ms"},
-                 {INT64_C(120) * 1000, 1000, "s"},
-                 {INT64_C(120) * 60000, 60000, "min"},
-                 {INT64_C(48) * 3600000, 3600000, "h"},
-                 {INT64_MAX, 86400000, "d"}};
-    size_t i = 0;
-    if (ms < 0) ms = 0;
-    while (ms >= units[i].below_ms) i++;
-    (void)snprintf(text, TIME_TEXT, "%lld %s", (long long)((ms + units[i].unit_ms / 2) / units[i].unit_ms),
-                   units[i].unit);
-    return text;
-}
-
-/* "2026-11-27 06:00:00 UTC" */
-static const char *moment_text(int64_t unix_ms, char text[TIME_TEXT])
-{
-    time_t at = (time_t)(unix_ms / 1000);
-    struct tm parts;
-    if (!gmtime_r(&at, &parts) || strftime(text, TIME_TEXT, "%Y-%m-%d %H:%M:%S UTC", &parts) == 0) *text = 0;
-    return text;
 }
 
 static void why_name(why *out, entry_text id, uint64_t path)
@@ -91,7 +62,7 @@ static sw_value cause_call(sw_value calls, int status)
 static void why_add_cause(why *out, const why_case *c, const fold_step *s)
 {
     const char *error = NULL;
-    char asked[TIME_TEXT];
+    char asked[TIME_WORDS];
     sw_value calls = sw_nil();
     if (!s || !s->last) return;
     entry e = fold_entry(c->journal, s->last->at);
@@ -100,7 +71,7 @@ static void why_add_cause(why *out, const why_case *c, const fold_step *s)
     sw_value call = cause_call(calls, status), host = sw_at(call, 1);
     if (status > 0 && sw_type(host) == SW_STRING) {
         why_add(out, " (%d from %.*s", status, (int)host.via.str.size, host.via.str.ptr);
-        if (sw_len(call) > 6) why_add(out, ", Retry-After %s", time_text(sw_as_int(sw_at(call, 6), 0), asked));
+        if (sw_len(call) > 6) why_add(out, ", Retry-After %s", time_words(sw_as_int(sw_at(call, 6), 0), asked));
         why_add(out, ")");
     } else if (e.error.len > 0) {
         why_add(out, " (");
@@ -113,11 +84,11 @@ static void why_add_cause(why *out, const why_case *c, const fold_step *s)
 
 static void why_retry(const why_case *c, why *out, const fold_step *s, uint32_t attempt)
 {
-    char in[TIME_TEXT];
+    char in[TIME_WORDS];
     int64_t left_ms = out->until_ms - c->now->now_ms;
     out->kind = "retry";
     if (left_ms > 0)
-        why_add(out, "waits %s for attempt %u of ", time_text(left_ms, in), attempt);
+        why_add(out, "waits %s for attempt %u of ", time_words(left_ms, in), attempt);
     else
         why_add(out, "attempt %u is due of ", attempt);
     why_add_text(out, out->step, ID_SHOWN_MAX);
@@ -126,19 +97,34 @@ static void why_retry(const why_case *c, why *out, const fold_step *s, uint32_t 
 
 static void why_sleep(const why_case *c, why *out)
 {
-    char in[TIME_TEXT], at[TIME_TEXT];
+    char in[TIME_WORDS], at[TIME_WORDS];
     int64_t left_ms = out->until_ms - c->now->now_ms;
     out->kind = "sleep";
-    why_add(out, "sleeps for another %s, until %s (", time_text(left_ms, in), moment_text(out->until_ms, at));
+    why_add(out, "sleeps for another %s, until %s (", time_words(left_ms, in), moment_words(out->until_ms, at));
+    why_add_text(out, out->step, ID_SHOWN_MAX);
+    why_add(out, ")");
+}
+
+/* `s`: what the journal has of the wait; NULL: nothing yet. */
+static void why_signal(const why_case *c, why *out, entry_text signal, const fold_step *s)
+{
+    char since[TIME_WORDS], in[TIME_WORDS];
+    out->kind = "signal";
+    out->signal = signal;
+    why_add(out, "waits for the signal ");
+    why_add_text(out, signal, ID_SHOWN_MAX);
+    if (s && s->begun_ms > 0) why_add(out, " since %s", time_words(c->now->now_ms - s->begun_ms, since));
+    if (out->until_ms > 0) why_add(out, ", for another %s", time_words(out->until_ms - c->now->now_ms, in));
+    why_add(out, " (");
     why_add_text(out, out->step, ID_SHOWN_MAX);
     why_add(out, ")");
 }
 
 static void why_deadline(const why_case *c, why *out)
 {
-    char in[TIME_TEXT];
+    char in[TIME_WORDS];
     out->kind = "deadline";
-    why_add(out, "waits, and its deadline comes first: in %s", time_text(out->until_ms - c->now->now_ms, in));
+    why_add(out, "waits, and its deadline comes first: in %s", time_words(out->until_ms - c->now->now_ms, in));
 }
 
 /* ---- In memory ---- */
@@ -163,12 +149,13 @@ static const survey_strand *strand_attempt(const survey *now, unsigned *count)
     return first;
 }
 
+/* The strand whose time comes first; one that waits for a signal without a timeout, if none has a time. */
 static const survey_strand *strand_first_due(const survey *now)
 {
     const survey_strand *first = NULL;
     for (const survey_strand *s = now->strands; s; s = s->next)
         if (s->due_ms > 0 && (!first || s->due_ms < first->due_ms)) first = s;
-    return first;
+    return first ? first : strand_first_of(now, 1U << SURVEY_SIGNAL);
 }
 
 static void why_name_strand(why *out, const survey_strand *s)
@@ -179,7 +166,7 @@ static void why_name_strand(why *out, const survey_strand *s)
 /* What the attempt waits for, behind "is under way for 3 s". */
 static void why_add_calls(why *out, const survey_strand *s, int64_t now_ms)
 {
-    char since[TIME_TEXT];
+    char since[TIME_WORDS];
     const survey_call *last = s->calls;
     unsigned count = 0;
     for (const survey_call *call = s->calls; call; call = call->next, count++) last = call;
@@ -192,18 +179,18 @@ static void why_add_calls(why *out, const survey_strand *s, int64_t now_ms)
     why_add(out, " ");
     why_add_text(out, last->host, ID_SHOWN_MAX);
     why_add(out, ", %s for %s", last->answered ? "its answer is arriving" : "no answer yet",
-            time_text(now_ms - last->since_ms, since));
+            time_words(now_ms - last->since_ms, since));
     if (count > 1) why_add(out, ", and %u calls more", count - 1);
 }
 
 static void why_attempt(const why_case *c, why *out, const survey_strand *s, unsigned count)
 {
-    char since[TIME_TEXT];
+    char since[TIME_WORDS];
     why_name_strand(out, s);
     out->kind = "attempt";
     why_add(out, "attempt %u of ", s->attempt);
     why_add_text(out, out->step, ID_SHOWN_MAX);
-    why_add(out, " is under way for %s", time_text(c->now->now_ms - s->since_ms, since));
+    why_add(out, " is under way for %s", time_words(c->now->now_ms - s->since_ms, since));
     why_add_calls(out, s, c->now->now_ms);
     if (count > 1) why_add(out, "; so %s %u more", count == 2 ? "is" : "are", count - 1);
 }
@@ -214,7 +201,9 @@ static void why_due(const why_case *c, why *out, const survey_strand *s)
     bool is_deadline = now->deadline_ms > 0 && now->deadline_ms < s->due_ms;
     why_name_strand(out, s);
     out->until_ms = is_deadline ? now->deadline_ms : s->due_ms;
-    if (is_deadline)
+    if (s->wait == SURVEY_SIGNAL && !is_deadline)
+        why_signal(c, out, entry_text_of(s->signal), fold_find(c->journal, s->path));
+    else if (is_deadline)
         why_deadline(c, out);
     else if (s->wait == SURVEY_RETRY)
         why_retry(c, out, fold_find(c->journal, s->path), s->attempt);
@@ -310,10 +299,10 @@ static void why_in_memory(const why_case *c, why *out)
 /* Its loop is kept busy, and knows no more just now. */
 static void why_held(const why_case *c, why *out)
 {
-    char since[TIME_TEXT];
+    char since[TIME_WORDS];
     const survey *now = c->now;
     out->kind = "computing";
-    (void)time_text(now->held_ms, since);
+    (void)time_words(now->held_ms, since);
     if (now->is_held_by_it)
         why_add(out, "its code computes since %s", since);
     else if (*now->holder)
@@ -375,19 +364,19 @@ static bool parked_for_deadline(const why_case *c)
 
 static void why_reload(const why_case *c, why *out)
 {
-    char in[TIME_TEXT];
+    char in[TIME_WORDS];
     out->kind = "loading";
-    why_add(out, "is loaded again in %s", time_text(out->until_ms - c->now->now_ms, in));
+    why_add(out, "is loaded again in %s", time_words(out->until_ms - c->now->now_ms, in));
     why_add(out, c->now->awaits == SLOT_AWAITS_ROOM ? ": there was no room for it"
                                                     : ", since an entry of it could not be made or written");
 }
 
 static void why_time(const why_case *c, why *out)
 {
-    char in[TIME_TEXT], at[TIME_TEXT];
+    char in[TIME_WORDS], at[TIME_WORDS];
     out->kind = "sleep";
-    why_add(out, "waits for another %s, until %s", time_text(out->until_ms - c->now->now_ms, in),
-            moment_text(out->until_ms, at));
+    why_add(out, "waits for another %s, until %s", time_words(out->until_ms - c->now->now_ms, in),
+            moment_words(out->until_ms, at));
 }
 
 /* Its timer runs: by what its journal waits for, or by its deadline. */
@@ -396,9 +385,12 @@ static void why_parked(const why_case *c, why *out)
     const survey *now = c->now;
     const fold_step *s = c->parked;
     out->until_ms = now->due_ms > 0 ? now->due_ms : s ? s->due_ms : 0;
+    if (s && s->signal.len > 0) out->until_ms = s->due_ms;
     if (s) why_name(out, s->id, s->path);
     if (now->awaits == SLOT_AWAITS_ROOM || now->awaits == SLOT_AWAITS_LOAD)
         why_reload(c, out);
+    else if (s && s->signal.len > 0)
+        why_signal(c, out, s->signal, s);
     else if (s && s->is_sleep)
         why_sleep(c, out);
     else if (s)

@@ -12,10 +12,10 @@
 
 typedef enum fact_kind {
     FACT_SEGMENT = 1, /* a segment is on disk. data: its entries; id: run id, RUN_ID_BYTES */
-    FACT_STEP,    /* the code asks for a step or a sleep. hash: of the input; data: the input; label: the branch's */
+    FACT_STEP, /* the code asks for a step, sleep or wait. hash: of the input; data: the input; label: the branch's */
     FACT_ATTEMPT, /* an attempt begins. flags: FACT_SYNC */
     FACT_MEMBER,  /* --check: the step that was just asked for is a member of a group */
-    FACT_HELD,    /* --check: an attempt, `attempt`, or a sleep would begin */
+    FACT_HELD,    /* --check: an attempt, `attempt`, a sleep or a wait would begin */
     FACT_CALL,    /* the attempt asks for its call `number`, from 1. data: see call_fact.h; flags */
     FACT_ANSWER,  /* the answer of call `number`. data: see call_fact.h */
     FACT_READ,    /* clock or random numbers read outside steps. text: function; data: file; hash: address in it */
@@ -34,7 +34,8 @@ enum {
     FACT_STEP_KEY = 2, /* CALL: the call sends sw_step_key */
     FACT_UNKNOWN = 4,  /* CALL: the recording does not have the call */
     FACT_SLEEP = 8,    /* STEP, HELD: a sleep */
-    FACT_DRAWN = 16    /* STEP: the code asks for a recorded value */
+    FACT_DRAWN = 16,   /* STEP: the code asks for a recorded value */
+    FACT_WAIT = 32     /* STEP, HELD: a wait for a signal */
 };
 
 typedef struct fact {

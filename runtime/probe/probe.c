@@ -61,6 +61,12 @@ void probe_sleep(const sw_ctx *c, const char *id, uint64_t path)
         .kind = FACT_STEP, .path = path, .flags = FACT_SLEEP, .id = probe_text(id), .label = probe_text(c->label)});
 }
 
+void probe_wait(const sw_ctx *c, const char *id, uint64_t path)
+{
+    fact_tell(&(fact){
+        .kind = FACT_STEP, .path = path, .flags = FACT_WAIT, .id = probe_text(id), .label = probe_text(c->label)});
+}
+
 void probe_attempt(const step_spec *spec, int number)
 {
     assert(number > 0);
@@ -97,6 +103,14 @@ bool probe_passes_sleep(sw_ctx *c, const char *id, uint64_t path, bool is_record
     if (is_recorded) return true;
     probe_hold(c->strand,
                (fact){.path = path, .flags = FACT_SLEEP, .id = probe_text(id), .label = probe_text(c->label)});
+    ctx_raise_interrupt(c);
+}
+
+void probe_hold_wait(sw_ctx *c, const char *id, uint64_t path)
+{
+    if (!probe_active_plan.checks) return;
+    probe_hold(c->strand,
+               (fact){.path = path, .flags = FACT_WAIT, .id = probe_text(id), .label = probe_text(c->label)});
     ctx_raise_interrupt(c);
 }
 
@@ -171,11 +185,29 @@ static bool home_is_idle(home *h)
     return !busy && (h->runs.count > 0 || h->slots.count > 0) && clock_steady_us() >= pause_until_us;
 }
 
+/* Whether a run is parked that no time wakes. */
+static bool home_waits_for_signal(const home *h)
+{
+    for (size_t i = 0; i < h->slots.bucket_count; i++)
+        for (const slot *s = h->slots.buckets[i]; s; s = s->next)
+            if (s->state == SLOT_PARKED && !timer_is_started(&s->due)) return true;
+    return false;
+}
+
+static __attribute__((noreturn)) void probe_end_waiting(void)
+{
+    static const char why[] = "the run waits for a signal, without a timeout, and nobody sends it here:"
+                              " give it with --prove-signal NAME=JSON";
+    fact_tell(&(fact){.kind = FACT_BROKEN, .text = {why, sizeof why - 1}});
+    fact_exit(1);
+}
+
 void probe_idle(home *h)
 {
     assert(probe_on);
     if (!home_is_idle(h)) return;
     bool has_come = h->counters.runs_resumed > 0 || h->slots.stopped > 0;
     if (probe_active_plan.checks && has_come) fact_exit(0);
-    (void)timers_skip(&h->timers);
+    if (probe_send_signals(h)) return;
+    if (!timers_skip(&h->timers) && home_waits_for_signal(h)) probe_end_waiting();
 }

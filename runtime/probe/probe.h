@@ -22,7 +22,7 @@ struct tape;
 typedef struct probe_plan {
     bool is_first;          /* the execution whose calls and values the others get */
     bool may_call;          /* calls that the tape does not have leave the process */
-    bool checks;            /* --check: no attempt and no sleep begins; what would begin one waits there for good */
+    bool checks;            /* --check: no attempt, sleep or wait begins; what would begin one waits there for good */
     struct tape *tape;      /* borrowed */
     uint64_t death_path;    /* path of the step in which the process dies; 0: in none */
     uint32_t death_attempt; /* which attempt of that step, from 1 */
@@ -35,9 +35,10 @@ extern bool probe_on; /* set before any thread is made */
 /* Turns the probe on, with a copy of the plan. Once, before there is another thread. */
 void probe_begin(const probe_plan *plan);
 
-/* The code asks for a step, or a sleep. */
+/* The code asks for a step, a sleep, or a wait. */
 void probe_step(const sw_ctx *c, const step_spec *spec);
 void probe_sleep(const sw_ctx *c, const char *id, uint64_t path);
+void probe_wait(const sw_ctx *c, const char *id, uint64_t path);
 /* An attempt begins. */
 void probe_attempt(const step_spec *spec, int number);
 /* The code has come to an attempt, which no result in the journal answers; `failed`: attempts that the journal has.
@@ -46,6 +47,9 @@ bool probe_holds_attempt(struct strand *s, const step_spec *spec, uint32_t faile
 /* The code has come to a sleep. Under --check: returns true if the journal has it: the sleep is over. If not, reports
  * that, waits until the strand is to be unwound, and does not return. Else returns false. */
 bool probe_passes_sleep(sw_ctx *c, const char *id, uint64_t path, bool is_recorded);
+/* The code has come to a wait that the journal has no end of. Under --check: reports that, waits until the strand is to
+ * be unwound, and does not return. */
+void probe_hold_wait(sw_ctx *c, const char *id, uint64_t path);
 /* Under --check: reports that the step which was just asked for is a member of a group. */
 void probe_member(const step_spec *spec);
 /* Under --check: reports that the code asks for a recorded value. */
@@ -71,6 +75,9 @@ void probe_call_consume(http_call *call, size_t len);
 
 /* Reports that `function`, which belongs in a step, was called outside, at `caller`. */
 void probe_misuse(const sw_ctx *c, const char *function, const void *caller);
+
+/* Checks the values of --prove-signal (NULL: there are none). False, with a message: one of them is wrong. */
+bool probe_check_signals(const char *const *signals, char *error, size_t error_size);
 
 /* The loop is about to wait. When it waits for nothing but points in time, the clocks move on to the next one; under
  * --check the execution is over then, and the process ends. */

@@ -1,5 +1,5 @@
 /* probe_core: what the parts of the probe share: steps, values and time (probe.c), calls (probe_calls.c), what handlers
- * do outside Stepwell (outside.c). */
+ * do outside Stepwell (outside.c), signals (probe_signals.c). */
 #ifndef RUNTIME_PROBE_PROBE_CORE_H
 #define RUNTIME_PROBE_PROBE_CORE_H
 
@@ -14,6 +14,9 @@ static inline entry_text probe_text(const char *text) { return (entry_text){text
 /* Makes a fact of that kind with path, attempt, id and label of the step that `c` stands for; outside steps with the
  * branch's path and label. Borrows the texts. */
 fact probe_fact(const sw_ctx *c, fact_kind kind);
+
+/* probe_signals.c: sends the signals of --prove-signal to the run, once. True: something was sent. */
+bool probe_send_signals(struct home *h);
 
 /* outside.c: from now on a handler's own calls of clocks, random numbers and effects are seen. Before there is another
  * thread. */

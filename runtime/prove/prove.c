@@ -211,9 +211,10 @@ static int proof_run(proof *p)
     const sw_options *o = &p->app->opt;
     if (!o->prove)
         (void)snprintf(p->error, sizeof p->error,
-                       "--prove-body (-d), --prove-header (-H), --record and --replay go with --prove");
-    if (!o->prove || !(p->request = request_text(p->app, &p->request_len, p->error, sizeof p->error)) ||
-        !proof_read_recording(p) || !proof_make_first(p) || !proof_write_recording(p) || !proof_fill_tape(p))
+                       "--prove-body (-d), --prove-header (-H), --prove-signal, --record and --replay go with --prove");
+    if (!o->prove || !probe_check_signals(o->prove_signals, p->error, sizeof p->error) ||
+        !(p->request = request_text(p->app, &p->request_len, p->error, sizeof p->error)) || !proof_read_recording(p) ||
+        !proof_make_first(p) || !proof_write_recording(p) || !proof_fill_tape(p))
         return NOT_TRIED;
     verdict_look(&p->verdict, &p->first, 0);
     p->verdict.entries = p->first.entry_count;

@@ -49,18 +49,32 @@ static const char *feed_outcome(int outcome)
     }
 }
 
+static const char *feed_wait_state(entry_kind kind)
+{
+    switch (kind) {
+    case ENTRY_TAKEN:
+        return "done";
+    case ENTRY_TIMED_OUT:
+        return "timed out";
+    default:
+        return "waiting";
+    }
+}
+
 /* What listeners are told of the entry; state NULL: nothing. */
 static feed_event feed_event_of_entry(const run *r, const entry *e)
 {
     feed_event told = feed_event_of(r, e->at_ms, NULL);
     bool is_step = e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_SLEEP;
+    bool is_wait = e->kind == ENTRY_WAIT || e->kind == ENTRY_TAKEN || e->kind == ENTRY_TIMED_OUT;
     if (e->kind == ENTRY_STARTED || e->kind == ENTRY_RELEASED) told.state = "running";
     if (e->kind == ENTRY_ENDED) told.state = feed_outcome(e->status);
     if (e->kind == ENTRY_STOPPED) told.state = "stopped";
     if (e->kind == ENTRY_STOPPED) told.reason = stop_name(stop_of_entry(e));
-    if (!is_step) return told;
+    if (!is_step && !is_wait) return told;
     told.state = e->kind == ENTRY_SLEEP ? "sleeping" : e->kind == ENTRY_STEP_DONE ? "done" : "failed";
     if (e->kind == ENTRY_STEP_FAILED && e->due_ms > 0) told.state = "retrying";
+    if (is_wait) told.state = feed_wait_state(e->kind);
     told.path = e->path;
     told.due_ms = e->kind == ENTRY_STEP_DONE ? 0 : e->due_ms;
     told.attempt = e->attempt;

@@ -18,7 +18,7 @@ enum { FORK_TAG = 4 /* of the segments that fork_committed takes */ };
 
 typedef struct fork_wish {
     run_id run;      /* of this home */
-    uint64_t from;   /* path of the step, sleep or branch that is done again; 0: all of them */
+    uint64_t from;   /* path of the step, sleep, wait or branch that is done again; 0: all of them */
     bool has_body;   /* the fork's request has another body; of a function: JSON, and its input. Empty: nil */
     entry_text body; /* with has_body; borrowed for the call */
     bool is_dry;     /* nothing begins */

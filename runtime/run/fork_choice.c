@@ -12,6 +12,8 @@ typedef struct path_note {
     uint64_t path;     /* 0: the cell is free */
     bool is_known;     /* an entry that decides, or the last one of what is not finished, has been seen */
     bool takes_chunks; /* chunks before this place are those of the attempt that is copied */
+    bool takes_wait;   /* what has become of the wait is copied, and so is the entry of its beginning; of a signal's id:
+                          the wait that has taken it is copied */
     bool is_void;      /* its final failure ended or stopped the run, further on */
     uint32_t attempt;  /* of the step whose end is copied; 0: none */
 } path_note;
@@ -29,10 +31,19 @@ typedef struct chooser {
 
 /* ---- Reading ---- */
 
+/* What a signal is told by, of those of one run: an id's first half. It is random, or a hash, as paths are. */
+static uint64_t entry_letter_mark(const entry *e)
+{
+    uint64_t mark = 0;
+    if (e->letter.len >= sizeof mark) memcpy(&mark, e->letter.data, sizeof mark);
+    return mark;
+}
+
 static fork_entry entry_note(const entry *e, size_t at, size_t len, int64_t now_ms)
 {
     bool has_epoch = e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_SLEEP;
     return (fork_entry){.at = at,
+                        .letter = entry_letter_mark(e),
                         .len = len,
                         .path = e->path,
                         .began = e->began,
@@ -134,8 +145,33 @@ static fork_fate fate_of_once(chooser *c, const fork_entry *e, bool is_finished)
     return n->is_known ? FORK_PASSED : fate_of_end(c, n, e, is_finished);
 }
 
+/* A wait has got its signal, or timed out: that is finished, and stands for the entry of its beginning. */
+static fork_fate fate_of_decision(chooser *c, const fork_entry *e)
+{
+    path_note *n = note_of(c, e->path);
+    if (n->is_known) return FORK_PASSED;
+    fork_fate fate = fate_of_end(c, n, e, true);
+    n->takes_wait = fate == FORK_COPIED;
+    if (n->takes_wait && e->letter) note_of(c, e->letter)->takes_wait = true;
+    return fate;
+}
+
+static fork_fate fate_of_wait(chooser *c, const fork_entry *e)
+{
+    path_note *n = note_of(c, e->path);
+    if (!n->is_known) return fate_of_end(c, n, e, false);
+    return n->takes_wait ? FORK_COPIED : FORK_AGAIN;
+}
+
+/* A signal that no wait has taken, or one that waits again, is not the fork's: nobody has sent it to the fork. */
+static fork_fate fate_of_signal(chooser *c, const fork_entry *e)
+{
+    return e->letter && note_of(c, e->letter)->takes_wait ? FORK_COPIED : FORK_PASSED;
+}
+
 static fork_fate fate_of(chooser *c, const fork_entry *e)
 {
+    if (e->kind == ENTRY_SIGNAL) return fate_of_signal(c, e);
     if (e->path == 0) return FORK_PASSED;
     switch (e->kind) {
     case ENTRY_STEP_DONE:
@@ -147,6 +183,11 @@ static fork_fate fate_of(chooser *c, const fork_entry *e)
         return fate_of_chunk(c, e);
     case ENTRY_SLEEP:
         return fate_of_once(c, e, e->is_over);
+    case ENTRY_TAKEN:
+    case ENTRY_TIMED_OUT:
+        return fate_of_decision(c, e);
+    case ENTRY_WAIT:
+        return fate_of_wait(c, e);
     case ENTRY_VALUE:
     case ENTRY_PATCH:
         return fate_of_once(c, e, true);
@@ -197,6 +238,7 @@ static bool has_own_path(const fork_entry *e)
     case ENTRY_STEP_FAILED:
     case ENTRY_ROLLBACK:
     case ENTRY_SLEEP:
+    case ENTRY_WAIT:
     case ENTRY_BRANCH:
         return true;
     default:
@@ -217,7 +259,7 @@ static const char *find_first(chooser *c, int *status)
     }
     if (c->began == 0 || c->began > c->first) c->began = c->first;
     *status = 404;
-    return c->first > 0 ? NULL : "the run has no step, sleep or branch of that path";
+    return c->first > 0 ? NULL : "the run has no step, sleep, wait or branch of that path";
 }
 
 static bool count_places(arena *a, fork_choice *c)

@@ -2,9 +2,9 @@
  * on the step from which the fork goes its own way. Pure: knows no home and no store. Owns nothing; what it makes lies
  * in the caller's arena.
  *
- * X is the step, sleep or branch that the fork begins with. An entry is there when X had no entry yet, or it is of
- * something whose first attempt began then: that cannot have seen what X gave. Only what is finished is copied, so that
- * what it depends on is copied with it: whatever a step depends on was finished before the step began. */
+ * X is the step, sleep, wait or branch that the fork begins with. An entry is there when X had no entry yet, or it is
+ * of something whose first attempt began then: that cannot have seen what X gave. Only what is finished is copied, so
+ * that what it depends on is copied with it: whatever a step depends on was finished before the step began. */
 #ifndef RUNTIME_RUN_FORK_CHOICE_H
 #define RUNTIME_RUN_FORK_CHOICE_H
 
@@ -20,6 +20,7 @@ typedef enum fork_fate {
 typedef struct fork_entry {
     size_t at, len; /* in the journal */
     uint64_t path;
+    uint64_t letter; /* SIGNAL, TAKEN: by what the signal is told from others of the run; else 0 */
     uint32_t began;
     uint32_t attempt;
     uint16_t kind;

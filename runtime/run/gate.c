@@ -82,5 +82,6 @@ void gate_changed(home *h)
     for (strand *s = h->gate.first; s; s = s->gate_next) strand_wake(s);
     if (!gate_writable(h)) return;
     letter_delete_again(h);
+    mailbox_delete_again(h);
     slot_wake_gated(h);
 }

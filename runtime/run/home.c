@@ -27,6 +27,7 @@ bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
     LIST_INIT(&h->reopenings);
     h->outbox.last = &h->outbox.first;
     gate_init(&h->gate);
+    mailbox_table_init(&h->mailboxes);
     msgpack_sbuffer_init(&h->scratch);
     sched_init(&h->sched);
     clock_begin(&h->clock, app->store ? store_epoch(app->store) : 0);
@@ -57,6 +58,7 @@ void home_free(home *h)
     while (h->buffer_count > 0) msgpack_sbuffer_destroy(&h->buffers[--h->buffer_count]);
     msgpack_sbuffer_destroy(&h->scratch);
     letter_free_all(&h->undeleted);
+    mailbox_table_free(&h->mailboxes);
     slot_table_free(&h->slots);
     stack_pool_free(h->stacks);
     arena_cache_free(h->arenas);

@@ -19,6 +19,7 @@
 #include "runtime/base/timers.h"
 #include "runtime/run/durations.h"
 #include "runtime/run/gate.h"
+#include "runtime/run/mailbox.h"
 #include "runtime/run/slot.h"
 #include "storage/run_id.h"
 #include "storage/store.h"
@@ -85,6 +86,7 @@ struct home {
     home_runs runs;
     gate gate;
     slot_table slots;                    /* runs that can be asked for */
+    mailbox_table mailboxes;             /* of runs to which signals were sent */
     struct claim_table *claims;          /* Idempotency-Keys of runs that are not on disk; the loop's */
     struct keeper *keeper;               /* connections that outlive the process; the loop's */
     struct waiter *readers;              /* streams of runs that are over */

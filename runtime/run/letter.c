@@ -141,6 +141,31 @@ static uint64_t letter_next_arrival(home *h)
     return h->last_letter;
 }
 
+void letter_write_key(const run_id *to, uint64_t arrival, uint8_t key[LETTER_KEY_BYTES])
+{
+    memcpy(key, to->bytes, RUN_ID_BYTES);
+    uint64_t n = htobe64(arrival);
+    memcpy(key + RUN_ID_BYTES, &n, sizeof n);
+}
+
+void letter_make_key(home *h, const run_id *to, uint8_t key[LETTER_KEY_BYTES])
+{
+    letter_write_key(to, letter_next_arrival(h), key);
+}
+
+uint64_t letter_arrival_of(const uint8_t key[LETTER_KEY_BYTES])
+{
+    uint64_t n;
+    memcpy(&n, key + RUN_ID_BYTES, sizeof n);
+    return be64toh(n);
+}
+
+void letter_see_key(home *h, const uint8_t key[LETTER_KEY_BYTES])
+{
+    uint64_t arrival = letter_arrival_of(key);
+    if (arrival > h->last_letter && arrival < UINT64_MAX) h->last_letter = arrival;
+}
+
 bool letter_send(home *h, const run_id *to, const letter_wish *wish)
 {
     size_t text_len = wish->text ? strlen(wish->text) : 0;
@@ -149,9 +174,7 @@ bool letter_send(home *h, const run_id *to, const letter_wish *wish)
     letter *m = letter_new(h, wish->kind, text_len);
     if (!m) return false;
     m->run = *to;
-    memcpy(m->key, to->bytes, RUN_ID_BYTES);
-    uint64_t arrival = htobe64(letter_next_arrival(h));
-    memcpy(m->key + RUN_ID_BYTES, &arrival, sizeof arrival);
+    letter_make_key(h, to, m->key);
     (void)snprintf(m->by, sizeof m->by, "%s", wish->by ? wish->by : letter_of_client);
     if (text_len > 0) memcpy(m->text, wish->text, text_len);
     size_t len = letter_pack(m);
@@ -175,10 +198,7 @@ letter *letter_read(home *h, const store_table_row *row, bool *is_short)
     *is_short = a.is_out || (known && !m);
     if (m) {
         memcpy(m->key, row->key.data, sizeof m->key);
-        uint64_t arrival;
-        memcpy(&arrival, m->key + RUN_ID_BYTES, sizeof arrival);
-        arrival = be64toh(arrival);
-        if (arrival > h->last_letter && arrival < UINT64_MAX) h->last_letter = arrival;
+        letter_see_key(h, m->key);
         memcpy(m->by, c.by, sizeof m->by);
         memcpy(m->run.bytes, m->key, RUN_ID_BYTES);
         if (c.text.len > 0) memcpy(m->text, c.text.data, c.text.len);

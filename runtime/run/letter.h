@@ -1,6 +1,7 @@
 /* letter: what reaches a run from outside: somebody wants it cancelled, released or stopped. A letter is a row of the
  * table `inbox`, on disk before the wish is acknowledged; the run's loop turns it into an entry, and the commit of that
- * entry deletes the row. Owned by the run's slot, then by the run; on the home's thread. */
+ * entry deletes the row. Owned by the run's slot, then by the run; on the home's thread. Letters that bring signals are
+ * runtime/run/mail.h's. */
 #ifndef RUNTIME_RUN_LETTER_H
 #define RUNTIME_RUN_LETTER_H
 
@@ -84,6 +85,13 @@ typedef struct letter_wish {
     letter_receipt *receipt; /* NULL: nobody wants to know what becomes of it */
 } letter_wish;
 
+/* Makes the key of the next letter to that run. A home's arrival numbers ascend, so a run's letters are read in order.
+ */
+void letter_make_key(struct home *h, const run_id *to, uint8_t key[LETTER_KEY_BYTES]);
+/* A letter with this key was read: further ones come behind it. */
+void letter_see_key(struct home *h, const uint8_t key[LETTER_KEY_BYTES]);
+void letter_write_key(const run_id *to, uint64_t arrival, uint8_t key[LETTER_KEY_BYTES]);
+uint64_t letter_arrival_of(const uint8_t key[LETTER_KEY_BYTES]);
 /* Makes the row that inserts the receipt's mark; of the receipt. */
 const store_row *letter_mark_row(letter_receipt *r);
 /* Writes a letter: slot_take_letter gets it when it is on disk, or could not be written. False: no memory. */

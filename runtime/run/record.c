@@ -11,6 +11,7 @@
 #include "runtime/run/frames.h"
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
+#include "runtime/run/mailbox.h"
 #include "runtime/run/remarking.h"
 #include "runtime/run/replay.h"
 #include "runtime/run/strand.h"
@@ -143,9 +144,12 @@ static int64_t record_due_ms(const run *r)
     if (r->stop != STOP_NONE) return STORE_DUE_STOPPED;
     if (r->task.busy_count > 0 || r->task.strand_count == 0) return 0;
     int64_t due_ms = r->deadline_due.due_ms;
-    for (const strand *s = r->task.strands; s; s = s->next)
-        if (s->wait == STRAND_DUE && (due_ms == 0 || s->until.due_ms < due_ms)) due_ms = s->until.due_ms;
-    return due_ms;
+    bool is_endless = false;
+    for (const strand *s = r->task.strands; s; s = s->next) {
+        is_endless = is_endless || s->wait == STRAND_SIGNAL;
+        if (strand_has_due(s) && (due_ms == 0 || s->until.due_ms < due_ms)) due_ms = s->until.due_ms;
+    }
+    return due_ms == 0 && is_endless ? STORE_DUE_NEVER : due_ms;
 }
 
 /* How long the ended run's journal stays; 0: not at all; -1: as long as the store's setting says. */
@@ -227,6 +231,7 @@ void record_flush(run *r)
     record_take_letters(r);
     bool keeps = BUG(LEAVE_LETTER) || (BUG(LEAVE_TRIES) && letter_is_in(r->sealed_letters, LETTER_TRIES));
     if (!keeps) r->segment.rows = letter_deletions(r->sealed_letters);
+    r->segment.rows = mailbox_seal(r, r->segment.rows);
     r->seq_sealed = r->seq_next;
     r->commit = run_commit_next(r->commit, COMMIT_ON_SENT);
     home_send(r->task.home, &r->segment);

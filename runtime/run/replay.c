@@ -14,6 +14,13 @@ typedef struct chunk_count {
     uint32_t count;  /* chunks streamed by its own code, outside steps */
 } chunk_count;
 
+/* A signal that is the run's. */
+typedef struct replay_signal {
+    struct replay_signal *next;
+    entry signal;
+    bool is_taken;
+} replay_signal;
+
 /* One time that the run stood still: from a stop to its release. */
 typedef struct stand {
     struct stand *next;
@@ -34,6 +41,7 @@ struct replay {
     size_t streamed, streamed_used; /* chunks streamed outside steps; of these the code has come to */
     size_t remarked, remarked_used; /* remarks made outside steps; of these the code has come to */
     entry started, response, ended, cancel, stopped, reopened;
+    replay_signal *signals, **signals_end; /* in order */
     stand *stands;
     int64_t last_ms;
     uint32_t entries;
@@ -168,6 +176,47 @@ static bool replay_take_remark(replay *p, const entry *e)
     return true;
 }
 
+static bool replay_add_signal(replay *p, const entry *e)
+{
+    replay_signal *s = arena_zalloc(p->arena, sizeof *s);
+    if (!s) return false;
+    s->signal = *e;
+    *p->signals_end = s;
+    p->signals_end = &s->next;
+    return true;
+}
+
+/* Of a damaged journal the signal may be missing: then the wait has taken nil. */
+static entry_text replay_signal_value(replay *p, entry_text letter)
+{
+    static const entry_text nil = {"\xc0", 1};
+    for (replay_signal *s = p->signals; s; s = s->next) {
+        if (s->is_taken || !entry_text_equal(s->signal.letter, letter)) continue;
+        s->is_taken = true;
+        return s->signal.value;
+    }
+    return nil;
+}
+
+static bool replay_take_wait(replay *p, const entry *e)
+{
+    if (e->kind == ENTRY_SIGNAL) return replay_add_signal(p, e);
+    replay_record *rec = replay_record_of(p, e, ENTRY_WAIT);
+    if (!rec) return false;
+    rec->id = e->id;
+    rec->occurrence = e->occurrence;
+    rec->began = e->began;
+    if (e->kind == ENTRY_WAIT) {
+        rec->wait = entry_wait(e);
+        rec->signal = e->signal;
+        return true;
+    }
+    rec->done = e->kind == ENTRY_TAKEN;
+    rec->failed = e->kind == ENTRY_TIMED_OUT;
+    if (rec->done) rec->value = replay_signal_value(p, e->letter);
+    return true;
+}
+
 static bool replay_take_patch(replay *p, const entry *e)
 {
     replay_record *rec = replay_record_of(p, e, ENTRY_PATCH);
@@ -293,6 +342,11 @@ static bool replay_take(replay *p, const entry *e)
     case ENTRY_CRASHED: /* replay_new counts it */
     case ENTRY_UNASKED:
         return true;
+    case ENTRY_WAIT:
+    case ENTRY_SIGNAL:
+    case ENTRY_TAKEN:
+    case ENTRY_TIMED_OUT:
+        return replay_take_wait(p, e);
     case ENTRY_PATCH:
         return replay_take_patch(p, e);
     case ENTRY_BRANCH:
@@ -314,6 +368,7 @@ replay *replay_new(arena *a, entry_text journal, replay_entry_fn on_entry, void 
     *error = replay_no_memory;
     if (!p || (!copy && journal.len > 0)) return NULL;
     p->arena = a;
+    p->signals_end = &p->signals;
     if (!replay_grow(p)) return NULL;
     for (size_t at = 0; at < journal.len;) {
         entry e;
@@ -382,7 +437,7 @@ bool replay_is_ahead(const replay *p)
 
 static bool record_tells(const replay_record *rec)
 {
-    return rec->done || rec->failed || rec->kind == ENTRY_SLEEP || rec->kind == ENTRY_VALUE;
+    return rec->done || rec->failed || rec->kind == ENTRY_SLEEP || rec->kind == ENTRY_WAIT || rec->kind == ENTRY_VALUE;
 }
 
 const replay_record *replay_next_unasked(const replay *p, size_t *at)
@@ -392,6 +447,19 @@ const replay_record *replay_next_unasked(const replay *p, size_t *at)
         if (rec->kind && !rec->used && record_tells(rec)) return rec;
     }
     return NULL;
+}
+
+const entry *replay_unread_signal(const replay *p, entry_text name)
+{
+    for (const replay_signal *s = p->signals; s; s = s->next)
+        if (!s->is_taken && entry_text_equal(s->signal.signal, name)) return &s->signal;
+    return NULL;
+}
+
+void replay_take_signal(replay *p, const entry *signal)
+{
+    for (replay_signal *s = p->signals; s; s = s->next)
+        if (&s->signal == signal) s->is_taken = true;
 }
 
 bool replay_take_streamed(replay *p, uint64_t branch_path, uint32_t number)

@@ -12,13 +12,13 @@ typedef struct replay replay;
 
 typedef struct replay_record {
     uint64_t path;
-    entry_kind kind;     /* a step: ENTRY_STEP_DONE, also when it has no result; ENTRY_SLEEP, _VALUE, _BRANCH, _PATCH;
-                            of remarks outside steps: ENTRY_LABEL, _STATUS, _USAGE */
-    entry_text id;       /* of the step, sleep, value, branch or patch; "": only chunks of the step are known */
+    entry_kind kind;     /* a step: ENTRY_STEP_DONE, also when it has no result; ENTRY_SLEEP, _WAIT, _VALUE, _BRANCH,
+                            _PATCH;     of remarks outside steps: ENTRY_LABEL, _STATUS, _USAGE */
+    entry_text id;       /* of the step, sleep, wait, value, branch or patch; "": only chunks of the step are known */
     entry_text label;    /* of a step that streamed: what its chunks were called */
     uint32_t occurrence; /* which of the equal ids of its branch, from 0 */
-    bool done;           /* a step: it has a result */
-    bool failed;         /* a step: it failed for good */
+    bool done;           /* a step: it has a result; a wait: it has taken a signal */
+    bool failed;         /* a step: it failed for good; a wait: it has timed out */
     bool fatal;          /* a step: its last failure was not to be repeated */
     bool answer;         /* a patch */
     bool used;           /* the code has come to it */
@@ -27,8 +27,9 @@ typedef struct replay_record {
     uint32_t began;      /* a step: entries that the run had when the first attempt began */
     uint64_t input_hash; /* a step: of the input of its result; 0: unknown */
     entry_text reported_by; /* a step: version of the program that last reported another input (ENTRY_DIFFERS) */
-    clock_entry wait;       /* a step: the wait for its next attempt; a sleep; due_ms 0: none */
-    entry_text value;       /* msgpack: of the step's result, or the recorded value */
+    clock_entry wait;       /* a step: the wait for its next attempt; a sleep; a wait: its timeout; due_ms 0: none */
+    entry_text value;       /* msgpack: of the step's result, the recorded value, or the signal */
+    entry_text signal;      /* a wait: the name of the signal */
     entry_text error;       /* a step: the message of its last failure */
     entry_text calls;       /* a step: of its last attempt that failed */
     uint32_t open_chunks;   /* a step: streamed by an attempt that neither finished nor was rolled back */
@@ -78,6 +79,11 @@ const replay_record *replay_next_unasked(const replay *p, size_t *at);
 
 /* Returns the record of a path and marks it used; NULL: the journal has none. */
 replay_record *replay_find(replay *p, uint64_t path);
+/* Returns the first signal of that name which no wait has taken, an entry; NULL: the journal has none. */
+const entry *replay_unread_signal(const replay *p, entry_text name);
+/* A wait has taken it. */
+void replay_take_signal(replay *p, const entry *signal);
+
 /* Whether the journal has chunk `number`, from 0, of those that a branch's own code has streamed outside steps; then
  * the code has come to that chunk. */
 bool replay_take_streamed(replay *p, uint64_t branch_path, uint32_t number);

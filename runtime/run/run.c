@@ -10,6 +10,7 @@
 #include "runtime/run/frames.h"
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
+#include "runtime/run/mailbox.h"
 #include "runtime/run/program.h"
 #include "runtime/run/record.h"
 #include "runtime/run/remarking.h"
@@ -85,6 +86,7 @@ void run_free(run *r)
     if (!BUG(LEAK_TIMER)) timers_stop(&h->timers, &r->deadline);
     if (!BUG(LEAK_TIMER)) timers_unreserve(&h->timers, RUN_TIMERS);
     letter_free_all(&r->letters); /* their rows stay on disk, for the next process */
+    mailbox_leave(r);
     run_settle_key(r);
     frames_unref(r->frames);
     remarking_free(r);
@@ -170,7 +172,8 @@ static bool run_has_settled(const run *r)
 
 static void run_settle(run *r) { run_post(r, run_settled_event(r->commit, r->task.home->draining)); }
 
-/* Whether all strands only wait for times that are on disk, and the run has a slot, by which it is found again. */
+/* Whether all strands only wait for times and signals, by waits that are on disk, and the run has a slot, by which it
+ * is found again. */
 static bool run_can_park(const run *r)
 {
     assert(r->task.busy_count <= r->task.strand_count);
@@ -184,18 +187,47 @@ static uint32_t strand_awaits(const strand *s)
     return slot_awaits_path(s->work.step ? s->work.step->path : s->work.sleep_path);
 }
 
-/* Which of the waits is over first, by both clocks as they are now. */
+/* A strand that waits for a signal alone; NULL: none. */
+static const strand *run_waits_for_signal(const run *r)
+{
+    const strand *s = r->task.strands;
+    while (s && s->wait != STRAND_SIGNAL) s = s->next;
+    return s;
+}
+
+/* Which of the waits is over first, by both clocks as they are now. A signal may come before the deadline. */
 static uint32_t run_awaits(const run *r)
 {
-    uint32_t awaits = SLOT_AWAITS_DEADLINE;
+    const strand *waits = run_waits_for_signal(r);
+    uint32_t awaits = waits ? strand_awaits(waits) : SLOT_AWAITS_DEADLINE;
     int64_t first_ms = r->deadline_due.due_ms > 0 ? clock_left_ms(&r->deadline_due) : CLOCK_NEVER;
     for (const strand *s = r->task.strands; s; s = s->next) {
-        int64_t left_ms = s->wait == STRAND_DUE ? clock_left_ms(&s->until) : CLOCK_NEVER;
+        int64_t left_ms = strand_has_due(s) ? clock_left_ms(&s->until) : CLOCK_NEVER;
         if (left_ms > first_ms || left_ms == CLOCK_NEVER) continue;
         first_ms = left_ms;
         awaits = strand_awaits(s);
     }
     return awaits;
+}
+
+/* Notes of which signals one wakes the run. False: no memory. */
+static bool run_note_names(run *r)
+{
+    r->park_name_count = 0;
+    for (const strand *s = r->task.strands; s; s = s->next) r->park_name_count += s->wait == STRAND_SIGNAL;
+    if (r->park_name_count == 0) return true;
+    r->park_names = arena_alloc(&r->task.arena, r->park_name_count * sizeof *r->park_names);
+    if (!r->park_names) return false;
+    r->park_name_count = 0;
+    for (const strand *s = r->task.strands; s; s = s->next) {
+        if (s->wait != STRAND_SIGNAL) continue;
+        uint32_t name = mailbox_name(entry_text_of(s->work.signal));
+        size_t i = 0;
+        while (i < r->park_name_count && r->park_names[i] != name) i++;
+        r->park_names[i] = name;
+        if (i == r->park_name_count) r->park_name_count++;
+    }
+    return true;
 }
 
 /* Parks the run if it can park, and the first of its waits is not over within --park-after. */
@@ -205,9 +237,10 @@ static void run_try_park(run *r)
     clock_alarm due = clock_alarm_none();
     if (r->deadline_due.due_ms > 0) clock_alarm_add(&due, &r->deadline_due);
     for (const strand *s = r->task.strands; s; s = s->next)
-        if (s->wait == STRAND_DUE) clock_alarm_add(&due, &s->until);
+        if (strand_has_due(s)) clock_alarm_add(&due, &s->until);
     int64_t left_ms = clock_alarm_left_ms(&due);
-    if (left_ms == CLOCK_NEVER || left_ms < r->task.home->opt->park_after_ms) return;
+    bool is_endless = left_ms == CLOCK_NEVER && !run_waits_for_signal(r);
+    if (is_endless || left_ms < r->task.home->opt->park_after_ms || !run_note_names(r)) return;
     r->park_due = due;
     r->park_awaits = run_awaits(r);
     run_post(r, RUN_ON_WAITS);
@@ -267,6 +300,7 @@ void run_committed(run *r)
     home_segment_back(r->task.home);
     if (feed_is_heard(&r->task.home->app->feed) && !r->segment.error) feed_tell_committed(&r->task.home->app->feed, r);
     record_release(r);
+    mailbox_unseal(r, !r->segment.error);
     if (r->segment.error) {
         run_commit_failed(r);
         return;

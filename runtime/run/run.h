@@ -82,10 +82,13 @@ struct run {
     bool has_attempted;            /* an attempt of a step has begun in this execution, so side effects may exist */
     bool waits_long;         /* a durable wait longer than --redirect-after has begun: waiting clients get a redirect */
     bool waited_long_before; /* resumed: the journal has such a wait from an earlier execution */
-    bool was_released;    /* resumed: the journal has a release, so the run had been stopped; or it has ended before */
-    clock_alarm park_due; /* set by RUN_ON_WAITS: when the parked run is to be loaded again */
+    bool was_released; /* resumed: the journal has a release, so the run had been stopped; or it has ended before */
+    clock_alarm
+        park_due; /* set by RUN_ON_WAITS: when the parked run is to be loaded again, if no signal comes before */
     uint32_t park_awaits; /* with park_due: what that is for, as slot.awaits has it */
-    entry_ended outcome;  /* valid once the response is set */
+    uint32_t *park_names; /* of the signals that it waits for (mailbox_name), in its arena */
+    size_t park_name_count;
+    entry_ended outcome;       /* valid once the response is set */
     const char *outcome_error; /* why it failed, in the run's arena; "": it did not */
     bool part_is_behind;       /* where the handler's parallel part began, the journal had more (runtime/api/patch.c) */
     bool has_abandoned;        /* a group left members out, so what the journal has of them is not asked for */
@@ -126,8 +129,12 @@ struct run {
     remarking *remarks;     /* what it says of itself; NULL: nothing so far */
     struct waiter *waiters; /* clients attached to the run: the listener's, which empties the list when told so */
     struct letter *letters; /* came for the run: the rows are deleted by its next commit */
-    struct letter *sealed_letters; /* are deleted by the commit under way */
-    run_key *key;                  /* borrowed until the first commit comes back; NULL: none */
+    struct letter *sealed_letters;  /* are deleted by the commit under way */
+    struct mail_letter *mail_taken; /* letters whose signals the run has taken: likewise */
+    struct mail_letter *mail_sealed;
+    uint8_t (*had)[ENTRY_LETTER_BYTES]; /* ids of the signals that the run has had, in `journal` */
+    uint32_t had_count, had_room;
+    run_key *key;      /* borrowed until the first commit comes back; NULL: none */
     struct slot *slot; /* its slot in the home's table; NULL: most runs end before anybody asks for one by its id */
 };
 

@@ -9,6 +9,7 @@
 #include "runtime/run/endpoint.h"
 #include "runtime/run/fit.h"
 #include "runtime/run/home.h"
+#include "runtime/run/mailbox.h"
 #include "runtime/run/record.h"
 #include "runtime/run/remarking.h"
 #include "runtime/run/replay.h"
@@ -114,6 +115,7 @@ void run_record_end(run *r)
     ok = ok && remarking_pack(r, scratch);
     ended.remarks = (entry_text){scratch->data, scratch->size};
     ok = ok && record_append(r, &ended);
+    if (ok) mailbox_give_up(r);
     if (ok && r->task.trace) request_span_hold(r);
     if (!ok) run_lose_for_memory(r);
 }

@@ -8,6 +8,7 @@
 #include "runtime/run/frames.h"
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
+#include "runtime/run/mailbox.h"
 #include "runtime/run/program.h"
 #include "runtime/run/record.h"
 #include "runtime/run/replay.h"
@@ -30,12 +31,14 @@ void run_unwind(run *r)
     run_touch(r);
 }
 
-/* Interrupts strands that wait for a time or at the gate. Strands that are at work go on to their next step or wait. */
+/* Interrupts strands that wait for a time, for a signal or at the gate. Strands that are at work go on to their next
+ * step or wait. */
 void run_cut_waits(run *r)
 {
     for (strand *s = r->task.strands, *next; s; s = next) {
         next = s->next;
-        if (s->wait == STRAND_DUE || s->gate_link) strand_interrupt(s, INTERRUPT_UNWIND);
+        bool waits = s->wait == STRAND_DUE || s->wait == STRAND_SIGNAL || s->gate_link;
+        if (waits) strand_interrupt(s, INTERRUPT_UNWIND);
     }
     run_touch(r);
 }
@@ -205,6 +208,15 @@ static void run_hand_to_slot(run *r)
     r->slot->run = NULL;
 }
 
+/* A signal that has come since the run decided to park, and that it waits for, wakes it at once. */
+static void run_listen(const run *r, slot *s, bool has_come)
+{
+    home *h = r->task.home;
+    if (s->state != SLOT_PARKED) return; /* its time has come meanwhile */
+    mailbox_listen(h, s, r->park_names, r->park_name_count);
+    if (has_come) slot_wake(h, s);
+}
+
 void run_park(run *r)
 {
     assert(r->state == RUN_PARKED);
@@ -214,7 +226,9 @@ void run_park(run *r)
     counter_add(&r->task.home->counters.runs_parked, 1);
     feed *heard = &r->task.home->app->feed;
     if (feed_is_heard(heard)) feed_tell_run(heard, r, "sleeping");
+    bool has_come = mailbox_has_come(r);
     slot_park_for(r->task.home, r->slot, r->park_due, r->park_awaits);
+    run_listen(r, r->slot, has_come);
     run_free(r);
 }
 
@@ -302,6 +316,7 @@ void run_answer(run *r)
     run_listener_of(r)->on_over(r, RUN_OVER_DURABLE);
     letter_drop(h, &r->letters); /* a cancel or a release that came too late */
     if (r->slot) letter_drop(h, &r->slot->letters);
+    mailbox_end(h, &r->id);
     run_remove_slot(r);
     run_free(r);
 }

@@ -10,6 +10,7 @@
 #include "runtime/run/frames.h"
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
+#include "runtime/run/mailbox.h"
 #include "runtime/run/program.h"
 #include "runtime/run/record.h"
 #include "runtime/run/remarking.h"
@@ -36,8 +37,11 @@ static void resume_see_entry(void *arg, const entry *e, uint32_t seq)
 {
     sight *see = arg;
     run *r = see->run;
-    bool waits = e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED;
-    if (waits && e->due_ms - e->at_ms > slot_sent_on_after_ms(r->task.home)) r->waited_long_before = true;
+    bool waits = e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_WAIT;
+    bool is_endless = e->kind == ENTRY_WAIT && e->due_ms == 0;
+    bool is_long = e->due_ms - e->at_ms > slot_sent_on_after_ms(r->task.home);
+    if (is_endless || (waits && is_long)) r->waited_long_before = true;
+    if (e->kind == ENTRY_SIGNAL && !mailbox_note_had(r, e->letter)) see->frames.failed = true;
     if (e->kind == ENTRY_RELEASED || e->kind == ENTRY_REOPENED) r->was_released = true;
     frames_build(&see->frames, e, seq);
     if (!remarking_note(r, e)) see->frames.failed = true;

@@ -477,3 +477,8 @@ bool wait_span_sleep(strand *s, const wait_span *w, const clock_wait *until)
     if (!is_told) wait_span_add(r, w, from_ms);
     return true;
 }
+
+void wait_span_over(const run *r, const wait_span *w)
+{
+    if (task_exports(&r->task)) wait_span_add(r, w, w->from_ms ? w->from_ms : clock_wall_ms());
+}

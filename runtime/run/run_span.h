@@ -57,7 +57,7 @@ void call_span_end(sw_ctx *c, const http_call *call);
 
 /* A wait that is in the journal. */
 typedef struct wait_span {
-    const char *name; /* "sleep", "retry" */
+    const char *name; /* "sleep", "retry", "wait" */
     const char *id;   /* of the sleep or step */
     uint64_t path;
     uint32_t attempt; /* retry: the one that failed */
@@ -67,5 +67,7 @@ typedef struct wait_span {
 /* Sleeps as strand_sleep_until does, durably, and exports a span of the wait that is over, unless an earlier execution
  * has told of it. */
 bool wait_span_sleep(strand *s, const wait_span *w, const clock_wait *until);
+/* Exports a span of a wait that this execution has seen the end of. */
+void wait_span_over(const struct run *r, const wait_span *w);
 
 #endif

@@ -71,6 +71,7 @@ void slot_post(home *h, slot *s, slot_event event)
     s->state = to;
     struct slot_queue *queue = slot_queue_of(t, to);
     if (queue) TAILQ_INSERT_TAIL(queue, s, in_queue);
+    if (to == SLOT_PARKED) memset(s->names, 0, sizeof s->names);
     if (to == SLOT_DUE) t->due_count++;
     if (to == SLOT_LOADING_PLACED) t->places++;
     if (to == SLOT_GATED || to == SLOT_BEHIND) h->listener->on_put_back(s);
@@ -97,6 +98,7 @@ void slot_park_for(home *h, slot *s, clock_alarm due, uint32_t awaits)
     if (s->has_wall_due) s->wall_due_ms = due.wall_ms;
     int64_t left_ms = clock_alarm_left_ms(&due);
     if (BUG(FORGET_DUE) && left_ms > 100) return;
+    if (left_ms == CLOCK_NEVER) return; /* a signal wakes it */
     if (left_ms > 0)
         (void)timers_start(&h->timers, &s->due, (uint64_t)left_ms);
     else

@@ -42,6 +42,14 @@ enum {
     SLOT_AWAITS_PATHS /* from here on */
 };
 
+/* What stands in place of the names of signals that a parked run waits for. */
+enum {
+    SLOT_NAMES_NONE,
+    SLOT_NAMES_ANY,  /* nobody knows which: each letter wakes the run */
+    SLOT_NAMES_MANY, /* the run's mailbox has them */
+    SLOT_NAMES       /* from here on: a name */
+};
+
 /* A slot has no room for a whole path: that of one run's few waits two are alike is next to impossible. */
 static inline uint32_t slot_awaits_path(uint64_t path)
 {
@@ -53,7 +61,10 @@ typedef struct slot {
     struct slot *next; /* in its bucket */
     union {
         TAILQ_ENTRY(slot) in_queue; /* while its state is that of a queue */
-        int64_t wall_due_ms; /* with `has_wall_due`: the wall clock ends the wait then, if nothing else has; Unix */
+        struct {
+            int64_t wall_due_ms; /* with `has_wall_due`: the wall clock ends the wait then, if nothing else has; Unix */
+            uint32_t names[2];   /* SLOT_PARKED: of the signals that wake the run: mailbox_name(), or see SLOT_NAMES */
+        };
     };
     struct run *run;        /* SLOT_RUNNING; else NULL */
     struct waiter *waiters; /* clients that wait while the run is not in memory */
@@ -135,7 +146,8 @@ void slot_post(struct home *h, slot *s, slot_event event);
 
 /* Leaves a run that is not in memory there until `due`; then the slot wakes. */
 void slot_park(struct home *h, slot *s, clock_alarm due);
-/* As slot_park; `awaits` is what the run is said to wait for (runtime/observe/why.c). */
+/* As slot_park; no signal wakes it (mailbox_listen says otherwise), and `awaits` is what the run is said to wait for
+ * (runtime/observe/why.c). */
 void slot_park_for(struct home *h, slot *s, clock_alarm due, uint32_t awaits);
 /* Has all waits that the wall clock ends follow it; it has been set. */
 void slots_clock_set(struct home *h);

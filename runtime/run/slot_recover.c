@@ -9,6 +9,7 @@
 #include "runtime/run/former_requests.h"
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
+#include "runtime/run/mailbox.h"
 #include "runtime/run/program.h"
 #include "runtime/run/run.h"
 #include "runtime/run/slot_core.h"
@@ -57,10 +58,19 @@ static void recover_retry_later(home *h, const char *why)
  * says: the first of both clocks counts, and if the wall clock has gone back since the journal was written, now. */
 static clock_alarm recover_row_due(const home *h, int64_t due_ms)
 {
+    if (due_ms >= STORE_DUE_NEVER) return clock_alarm_none();
     if (due_ms == 0 || store_clock_is_back(h->store)) return clock_alarm_in(0);
     clock_alarm due = clock_alarm_in(moment_of(due_ms) - clock_wall_ms());
     due.wall_ms = moment_of(due_ms);
     return due;
+}
+
+/* For which signals the run waits only its journal says: the next one has it loaded, and so do those that are there. */
+static void recover_park(home *h, slot *s, const store_live_row *row)
+{
+    bool has_mail = mailbox_count(h, &row->run) > 0;
+    slot_park(h, s, has_mail ? clock_alarm_in(0) : recover_row_due(h, row->due_ms));
+    if (s->state == SLOT_PARKED) s->names[0] = SLOT_NAMES_ANY;
 }
 
 /* False: no memory. A slot that a client's request or a letter has made stays as it is; should its journal be
@@ -77,7 +87,7 @@ static bool recover_row(home *h, const store_live_row *row)
         s->not_resumed = true;
         slot_stop(h, s, &not_resumed);
     } else if (s) {
-        slot_park(h, s, recover_row_due(h, row->due_ms));
+        recover_park(h, s, row);
     }
     return s != NULL;
 }
@@ -93,6 +103,7 @@ static void recover_finish(home *h, bool all_found)
     h->slots.recovered = true;
     h->slots.all_found = all_found;
     if (all_found) former_requests_settle(h);
+    if (all_found) mailbox_drop_strays(h);
     if (h->draining) return;
     if (h->slots.count == 0) return;
     log_line(LOG_INFO, NULL, "loop %u %s %zu unfinished runs", h->index,
@@ -125,6 +136,7 @@ static void recover_on_rows(void *arg, const store_live_row *rows, size_t count,
 static bool recover_letter(home *h, const store_table_row *row)
 {
     bool is_short = false;
+    if (mail_is(row->value)) return mailbox_recover(h, row);
     letter *m = letter_read(h, row, &is_short);
     if (!m) return !is_short; /* one of a kind to come is left for a later version */
     if (run_id_loop(&m->run, h->count) != h->index) {

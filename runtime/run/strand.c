@@ -42,6 +42,7 @@ void strand_exit(strand *s)
     assert(!s->gate_link);
     assert(s->until.due_ms == 0);
     assert(!s->work.step);
+    assert(!s->work.signal);
     assert(*s->link == s);
     coro_set_user(s->co, NULL);
     *s->link = s->next;
@@ -124,6 +125,38 @@ bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind)
     }
     bool awake = strand_sleep_through(s, left_ms);
     if (kind == STRAND_SLEEP_DURABLE) strand_set_wait(s, STRAND_BUSY);
+    s->until = (clock_wait){.due_ms = 0};
+    return awake;
+}
+
+bool strand_has_due(const strand *s)
+{
+    return s->wait == STRAND_DUE || (s->wait == STRAND_SIGNAL && s->until.due_ms > 0);
+}
+
+/* Suspends once: the caller looks whether there is a signal, and which time it is. */
+static bool strand_suspend_for(strand *s, const clock_wait *until)
+{
+    timers *heap = &s->task->home->timers;
+    struct timer t = {.fn = strand_on_due, .arg = s, .has_reserve = true};
+    int64_t left_ms = until->due_ms > 0 ? clock_left_ms(until) : 0;
+    if (until->due_ms > 0) (void)timers_start(heap, &t, left_ms > 0 ? (uint64_t)left_ms : 0);
+    bool awake = strand_suspend(s);
+    timers_stop(heap, &t);
+    return awake;
+}
+
+bool strand_await_signal(strand *s, const clock_wait *until)
+{
+    assert(s->run && s->wait == STRAND_BUSY);
+    assert(s->until.due_ms == 0); /* no wait within a sleep */
+    assert(s->work.signal);
+    if (!run_may_go_on(s->run)) s->interrupt = INTERRUPT_UNWIND;
+    if (strand_is_interrupted(s)) return false;
+    s->until = *until;
+    strand_set_wait(s, STRAND_SIGNAL);
+    bool awake = strand_suspend_for(s, until);
+    strand_set_wait(s, STRAND_BUSY);
     s->until = (clock_wait){.due_ms = 0};
     return awake;
 }

@@ -29,6 +29,13 @@ typedef enum strand_sleep {
 /* Suspends the running strand until *until is over. False: it was interrupted instead. */
 bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind);
 
+/* Suspends the running strand, whose wait for a signal is in the journal, until it is woken or *until is over (due_ms
+ * 0: the wait has no timeout); the run may park meanwhile. False: it was interrupted instead. */
+bool strand_await_signal(strand *s, const clock_wait *until);
+
+/* Whether the strand waits for a point in time that is in the journal. */
+bool strand_has_due(const strand *s);
+
 /* Sets what the strand waits for, which decides whether its run can park. */
 void strand_set_wait(strand *s, strand_wait wait);
 

@@ -5,6 +5,7 @@
 #include "runtime/base/arena.h"
 #include "runtime/run/call_notes.h"
 #include "runtime/run/home.h"
+#include "runtime/run/mailbox.h"
 #include "runtime/run/run.h"
 #include "runtime/run/step_spec.h"
 
@@ -44,6 +45,7 @@ static survey_wait survey_wait_between(const strand *s)
 {
     if (s->gate_link) return gate_writable(s->task->home) ? SURVEY_FULL : SURVEY_CLOSED;
     if (s->wait == STRAND_GROUP) return SURVEY_MEMBERS;
+    if (s->wait == STRAND_SIGNAL) return SURVEY_SIGNAL;
     if (s->wait == STRAND_DUE) return s->work.step ? SURVEY_RETRY : SURVEY_SLEEP;
     if (s->until.due_ms > 0) return SURVEY_STACK; /* group_retry_start; no other sleep is not in the journal */
     if (!s->suspended) return SURVEY_TURN;
@@ -70,6 +72,7 @@ static void survey_describe(survey *to, const strand *s, survey_strand *shown, a
     } else if (w->sleep_id) {
         shown->id = w->sleep_id;
         shown->path = w->sleep_path;
+        shown->signal = w->signal;
     }
     if (w->began_us > 0) {
         assert(w->step);
@@ -77,7 +80,8 @@ static void survey_describe(survey *to, const strand *s, survey_strand *shown, a
         if (s->top && s->top->kind == CTX_STEP) survey_add_calls(to, shown, &s->top->calls, a);
     }
     shown->wait = survey_wait_of(s, shown);
-    if (shown->wait == SURVEY_RETRY || shown->wait == SURVEY_SLEEP) shown->due_ms = survey_due_ms(to, &s->until);
+    bool has_due = shown->wait == SURVEY_RETRY || shown->wait == SURVEY_SLEEP || shown->wait == SURVEY_SIGNAL;
+    if (has_due && s->until.due_ms > 0) shown->due_ms = survey_due_ms(to, &s->until);
 }
 
 static void survey_add_strands(survey *to, const run *r, arena *a)
@@ -130,7 +134,8 @@ void survey_take(home *h, const run_id *id, arena *a, survey *out)
                     .is_recovered = h->slots.recovered,
                     .drains = h->draining,
                     .runs = h->runs.count + h->slots.places,
-                    .runs_max = (size_t)h->opt->runs_max};
+                    .runs_max = (size_t)h->opt->runs_max,
+                    .signals = mailbox_count(h, id)};
     const slot *s = slot_find(&h->slots, id);
     const run *r = s ? s->run : run_find_slotless(h, id);
     if (s) survey_take_slot(out, h, s);

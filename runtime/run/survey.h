@@ -24,6 +24,7 @@ typedef enum survey_wait {
     SURVEY_WORK,    /* what else an attempt waits for: another thread, a client that reads slowly, its own sleep */
     SURVEY_RETRY,   /* the time of its step's next attempt */
     SURVEY_SLEEP,   /* the end of a sleep that is in the journal */
+    SURVEY_SIGNAL,  /* a signal, by a wait that is in the journal */
     SURVEY_COMMIT,  /* entries that are on their way to the disk */
     SURVEY_CLOSED,  /* a journal that takes writes */
     SURVEY_FULL,    /* room in the journal's queue */
@@ -41,13 +42,14 @@ typedef struct survey_call {
 typedef struct survey_strand {
     struct survey_strand *next;
     survey_wait wait;
-    const char *id;      /* of its step or sleep; NULL: it is in neither */
+    const char *id;      /* of its step, sleep or wait; NULL: it is in none of them */
+    const char *signal;  /* of its wait: the signal's name; NULL: it is in none */
     uint64_t path;       /* of that */
     uint64_t branch;     /* of the branch around the step */
     uint32_t occurrence; /* of the step, from 0 */
     uint32_t attempt;    /* of the step: the one under way, or the next one */
     int64_t since_ms;    /* Unix: when the attempt under way began; 0: none is */
-    int64_t due_ms;      /* Unix: SURVEY_RETRY, SURVEY_SLEEP: until when; else 0 */
+    int64_t due_ms;      /* Unix: SURVEY_RETRY, SURVEY_SLEEP, SURVEY_SIGNAL with a timeout: until when; else 0 */
     survey_call *calls;  /* under way */
 } survey_strand;
 
@@ -72,7 +74,8 @@ typedef struct survey {
     bool has_crashed;    /* the process has died of it, and it has got no further since */
     unsigned tries;      /* loads in a row that came to nothing */
     int64_t due_ms;      /* Unix: when the slot's timer fires; 0: it does not run */
-    uint32_t awaits;     /* SLOT_PARKED: what that is for, as slot.awaits has it */
+    uint32_t awaits;     /* SLOT_PARKED: what it waits for first, as slot.awaits has it */
+    size_t signals;      /* on disk, that no wait has taken */
     size_t before;       /* SLOT_DUE: how many come before it, at most 10,000 */
     int64_t deadline_ms; /* Unix, of a run in memory; 0: none */
     survey_strand *strands;

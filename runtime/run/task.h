@@ -78,9 +78,10 @@ struct sw_ctx {
 /* ---- Strands: the coroutines of a task (runtime/run/strand.h) ---- */
 
 typedef enum strand_wait {
-    STRAND_BUSY, /* runs, or waits for something that is not durable (a call, a commit): the run cannot park */
-    STRAND_DUE,  /* waits for a point in time that is in the journal */
-    STRAND_GROUP /* waits for the strands of a group, whose own waits count */
+    STRAND_BUSY,   /* runs, or waits for something that is not durable (a call, a commit): the run cannot park */
+    STRAND_DUE,    /* waits for a point in time that is in the journal */
+    STRAND_SIGNAL, /* waits for a signal, by a wait that is in the journal, and that may have a timeout */
+    STRAND_GROUP   /* waits for the strands of a group, whose own waits count */
 } strand_wait;
 
 /* What a strand is in the middle of, for those who ask (runtime/run/survey.h). */
@@ -88,8 +89,9 @@ typedef struct strand_work {
     const struct step_spec *step; /* the step that it executes; NULL: none */
     uint32_t attempt;             /* of `step`: how many have begun, earlier executions included */
     uint64_t began_us;            /* steady: when the attempt under way began; 0: none is */
-    const char *sleep_id;         /* of the sleep that it waits for; NULL: none, or one inside an attempt */
+    const char *sleep_id;         /* of the sleep or wait that it waits for; NULL: none, or one inside an attempt */
     uint64_t sleep_path;
+    const char *signal; /* of a wait: the name of the signal; NULL: it is in none */
 } strand_work;
 
 typedef enum strand_interrupt_kind {
@@ -111,7 +113,7 @@ struct strand {
     bool suspended;       /* in strand_suspend */
     bool uninterruptible; /* others work for the strand: interrupts wait until that is done. An unwind wakes it,
                            so that it can withdraw what has not begun */
-    clock_wait until;     /* while it sleeps (strand_sleep_until): when that is over; else zeros */
+    clock_wait until;     /* while it sleeps, or waits with a timeout: when that is over; else zeros */
     strand_work work;
     strand *gate_next, **gate_link; /* in home.gate; gate_link NULL: not in it */
     failure failure;                /* of the innermost context that ended */

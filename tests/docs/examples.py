@@ -245,6 +245,26 @@ def month(p):
     assert len(p.service.done) == 3, p.service.done
 
 
+@example()
+def approval(p):
+    run = p.begin("POST /expenses", {"what": "a lamp"})
+    decision = run["outputUrl"].replace("/output", "/signals/decision")
+    p.until(run, '"kind":"signal"')
+    p.stop()
+    p.start()
+    key = ["Idempotency-Key: the answer"]
+    assert p.ask("POST " + decision, {"ok": True, "by": "ann"}, key)[0] == 202
+    assert p.ask("POST " + decision, {"ok": True, "by": "ann"}, key)[0] in (202, 409)  # the answer was lost
+    p.stop()
+    p.start()
+    status, text = p.ask("GET " + run["outputUrl"])
+    assert (status, json.loads(text)) == (200, {"paid": True, "by": "ann"}), text
+    assert p.ask("POST " + decision, {"ok": False})[0] == 409
+    assert list(p.service.done.values()) == ["/mails"], p.service.done
+    p.prove("POST /expenses", "-d", '{"what":"a lamp"}', "--prove-signal", 'decision={"ok":true,"by":"ann"}')
+    p.prove("POST /expenses", "-d", '{"what":"a lamp"}')  # six days take a moment there
+
+
 @example(gate="/rates/eur/yesterday")
 def retry(p):
     assert p.ask("GET /rates/usd") == (

@@ -23,13 +23,14 @@ static bool same(const entry_text *a, const entry_text *b)
     return a->len == b->len && (a->len == 0 || memcmp(a->data, b->data, a->len) == 0);
 }
 
-enum { TEXTS = 16 };
+enum { TEXTS = 19 };
 
 static void texts_of(const entry *e, const entry_text *out[TEXTS])
 {
-    const entry_text *all[TEXTS] = {&e->id,     &e->error,  &e->input,  &e->value,  &e->function, &e->version,
-                                    &e->method, &e->target, &e->owner,  &e->params, &e->headers,  &e->body,
-                                    &e->more,   &e->calls,  &e->causes, &e->remarks};
+    const entry_text *all[TEXTS] = {&e->id,      &e->error,  &e->input,  &e->value, &e->function,
+                                    &e->version, &e->method, &e->target, &e->owner, &e->params,
+                                    &e->headers, &e->body,   &e->more,   &e->calls, &e->causes,
+                                    &e->remarks, &e->by,     &e->signal, &e->letter};
     memcpy(out, all, sizeof all);
 }
 
@@ -49,9 +50,10 @@ static bool equal(const entry *a, const entry *b)
         if (!same(of_a[i], of_b[i])) return false;
     return a->kind == b->kind && a->path == b->path && a->occurrence == b->occurrence && a->attempt == b->attempt &&
            a->at_ms == b->at_ms && a->duration_ms == b->duration_ms && a->due_ms == b->due_ms && a->fatal == b->fatal &&
-           a->answer == b->answer && a->epoch == b->epoch && a->status == b->status && a->branch == b->branch &&
-           a->began == b->began && a->input_hash == b->input_hash && a->input_bytes == b->input_bytes &&
-           memcmp(a->used, b->used, sizeof a->used) == 0 && memcmp(a->used_sum, b->used_sum, sizeof a->used_sum) == 0;
+           a->answer == b->answer && a->absolute == b->absolute && a->epoch == b->epoch && a->status == b->status &&
+           a->branch == b->branch && a->began == b->began && a->input_hash == b->input_hash &&
+           a->input_bytes == b->input_bytes && memcmp(a->used, b->used, sizeof a->used) == 0 &&
+           memcmp(a->used_sum, b->used_sum, sizeof a->used_sum) == 0;
 }
 
 static void check_again(const entry *e)

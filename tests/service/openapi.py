@@ -358,6 +358,10 @@ def ask_steering(server):
     assert len(server.ask("GET", "/_sw/runs/{id}", 200, id=nap)["forks"]) == 1
     server.ask("GET", "/_sw/runs/{id}", 400, id=nap, query="forks_before=17")
     server.ask("POST", "/_sw/runs/{id}/fork", 404, id=NEVER)
+    server.ask("POST", "/_sw/runs/{id}/signals/{name}", 202, id=nap, name="go", body='{"by":"ann"}')
+    server.ask("POST", "/_sw/runs/{id}/signals/{name}", 202, id=nap, name="go")
+    server.ask("POST", "/_sw/runs/{id}/signals/{name}", 400, id=nap, name="go", body="{")
+    server.ask("POST", "/_sw/runs/{id}/signals/{name}", 404, id=NEVER, name="go")
     server.ask("DELETE", "/_sw/runs/{id}", 200, id=nap)
     server.ask("POST", "/_sw/runs/{id}/resume", 202, id=nap)
     server.ask("DELETE", "/_sw/runs/{id}", 200, id=nap)
@@ -365,6 +369,7 @@ def ask_steering(server):
     ended = server.begin("/orders/south")
     server.await_run(ended, lambda found: found["state"] == "succeeded")
     server.ask("DELETE", "/_sw/runs/{id}", 409, id=ended)
+    server.ask("POST", "/_sw/runs/{id}/signals/{name}", 409, id=ended, name="go")
     for method, path in (("DELETE", "/_sw/runs/{id}"), ("POST", "/_sw/runs/{id}/release"),
                          ("POST", "/_sw/runs/{id}/stop"), ("POST", "/_sw/runs/{id}/resume"),
                          ("POST", "/_sw/runs/{id}/fork")):

@@ -37,6 +37,44 @@ static void check_same(const entry *a, const entry *b)
 
 static char large[70000];
 
+static size_t add_wait_samples(entry *out)
+{
+    size_t n = 0;
+    out[n++] = (entry){.kind = ENTRY_WAIT,
+                       .path = 90,
+                       .id = text("approval"),
+                       .occurrence = 2,
+                       .at_ms = 17,
+                       .due_ms = 18,
+                       .branch = 91,
+                       .began = 5,
+                       .epoch = 3,
+                       .absolute = true,
+                       .signal = text("appr\xc3\xb6ve")};
+    out[n++] = (entry){.kind = ENTRY_SIGNAL,
+                       .signal = text("approve"),
+                       .letter = text("0123456789abcdef"),
+                       .value = {large, 70000},
+                       .by = text("ann"),
+                       .at_ms = 19};
+    out[n++] = (entry){.kind = ENTRY_TAKEN,
+                       .path = 90,
+                       .id = text("approval"),
+                       .occurrence = 2,
+                       .at_ms = 20,
+                       .branch = 91,
+                       .began = 5,
+                       .letter = text("0123456789abcdef")};
+    out[n++] = (entry){.kind = ENTRY_TIMED_OUT,
+                       .path = 92,
+                       .id = text("reminder"),
+                       .occurrence = 1,
+                       .at_ms = 21,
+                       .branch = 93,
+                       .began = 6};
+    return n;
+}
+
 static size_t add_large_samples(entry *out)
 {
     size_t n = 0;
@@ -93,7 +131,7 @@ static size_t add_large_samples(entry *out)
                        .branch = 78,
                        .began = 4,
                        .epoch = 2};
-    return n;
+    return n + add_wait_samples(out + n);
 }
 
 static size_t add_small_samples(entry *out)
@@ -176,7 +214,7 @@ static size_t add_remark_samples(entry *out)
     return n;
 }
 
-enum { SAMPLES = 24 };
+enum { SAMPLES = 28 };
 
 /* One of each kind, with every field of it set to something of its own. */
 static size_t samples(entry out[SAMPLES])
@@ -277,7 +315,8 @@ static void test_later_kinds(void)
     CHECK_INT(entry_decode(must, sizeof must - 1, &e, &error), 0);
     CHECK(error == entry_newer);
     for (char kind = ENTRY_RELEASED + 1; kind < ENTRY_REOPENED; kind++) {
-        if (kind == ENTRY_PATCH) continue; /* the others are reserved */
+        bool is_of_wait = kind >= ENTRY_WAIT && kind <= ENTRY_TIMED_OUT;
+        if (kind == ENTRY_PATCH || is_of_wait) continue; /* the others are reserved */
         CHECK_INT(entry_decode((const char[]){'\x92', kind, '\x01'}, 3, &e, &error), 0);
         CHECK(error == entry_newer);
     }
@@ -367,17 +406,30 @@ static void test_run_ids_spread(void)
     CHECK(memcmp(after.bytes, expected, RUN_ID_BYTES) == 0);
 }
 
-/* Whether the entry can follow the one before it; NULL: it is the first. */
-static bool may_follow(const entry_kind *before, entry_kind kind)
+static unsigned count_of(const entry_kind *list, uint32_t len, entry_kind kind)
 {
-    if (!before || kind == ENTRY_STARTED) return !before && kind == ENTRY_STARTED;
-    return (*before == ENTRY_ENDED) == (kind == ENTRY_REOPENED);
+    unsigned n = 0;
+    for (uint32_t i = 0; i < len; i++) n += list[i] == kind;
+    return n;
+}
+
+/* Whether the entry behind the first `len` of the list, which are in order, can come there. */
+static bool may_follow(const entry_kind *list, uint32_t len)
+{
+    const entry_kind kind = list[len];
+    if (len == 0 || kind == ENTRY_STARTED) return len == 0 && kind == ENTRY_STARTED;
+    unsigned taken = count_of(list, len, ENTRY_TAKEN), timed_out = count_of(list, len, ENTRY_TIMED_OUT);
+    bool is_open = count_of(list, len, ENTRY_WAIT) > taken + timed_out;
+    if (kind == ENTRY_TAKEN && count_of(list, len, ENTRY_SIGNAL) == taken) return false;
+    if ((kind == ENTRY_TAKEN || kind == ENTRY_TIMED_OUT) && !is_open) return false;
+    return (list[len - 1] == ENTRY_ENDED) == (kind == ENTRY_REOPENED);
 }
 
 /* Of random journals as many entries are taken as can come where they are. */
 static void test_order(void)
 {
-    static const entry_kind kinds[] = {ENTRY_STARTED, ENTRY_SLEEP, ENTRY_ENDED, ENTRY_REOPENED, ENTRY_CRASHED};
+    static const entry_kind kinds[] = {ENTRY_STARTED,   ENTRY_SLEEP, ENTRY_WAIT,     ENTRY_SIGNAL, ENTRY_TAKEN,
+                                       ENTRY_TIMED_OUT, ENTRY_ENDED, ENTRY_REOPENED, ENTRY_CRASHED};
     enum { JOURNALS = 20000, LONGEST = 12, KINDS = sizeof kinds / sizeof *kinds };
     uint64_t seed = 1;
     for (int n = 0; n < JOURNALS; n++) {
@@ -391,7 +443,7 @@ static void test_order(void)
             list[i] = i == 0 && n % 5 != 0 ? ENTRY_STARTED : kinds[(seed >> 33) % KINDS];
             CHECK_INT(entry_encode(&bytes, &(entry){.kind = list[i]}), 0);
         }
-        while (fine < len && may_follow(fine > 0 ? &list[fine - 1] : NULL, list[fine])) fine++;
+        while (fine < len && may_follow(list, fine)) fine++;
         CHECK((entry_order_read(&order, bytes.data, bytes.size) == NULL) == (fine == len));
         CHECK_INT(order.count, fine);
         CHECK_INT(order.has_ended, fine > 0 && list[fine - 1] == ENTRY_ENDED);

@@ -91,6 +91,7 @@ CALL(fetch_open, sw_fetch_open(c, &nowhere))
 CALL(push_chunk, (sw_push_chunk(c, sw_nil()), 0))
 CALL(sleep, (sw_sleep(c, "z", 1), 0))
 CALL(sleep_until, (sw_sleep_until(c, "z", 1), 0))
+CALL(wait_for, sw_wait_for(c, "z", &(sw_wait){.signal = "s", .timeout_ms = 1}, NULL))
 CALL(now, sw_now(c))
 CALL(random, sw_random(c))
 CALL(blocking, sw_blocking(c, blocking, NULL))
@@ -144,6 +145,7 @@ static const call_of calls[] = {ROW(method),
                                 ROW(push_chunk),
                                 ROW(sleep),
                                 ROW(sleep_until),
+                                ROW(wait_for),
                                 ROW(now),
                                 ROW(random),
                                 ROW(blocking),
@@ -327,6 +329,7 @@ static sw_value missing_call(sw_ctx *c, sw_value what)
     if (sw_str_equal(what, "stream request")) sw_fetch_open(c, NULL);
     if (sw_str_equal(what, "checked request")) sw_response_check(c, NULL, &no_answer);
     if (sw_str_equal(what, "response")) sw_response_check(c, &nowhere, NULL);
+    if (sw_str_equal(what, "wait in step")) sw_wait_for(c, "w", &(sw_wait){.signal = "s"}, NULL);
     if (sw_str_equal(what, "work")) sw_blocking(c, NULL, NULL);
     if (sw_response_header(NULL, "x", c) || sw_response_header(&fine, NULL, c)) abort();
     if (sw_str_equal(what, "outer text")) sw_text_add(c, &kept_text, "x");
@@ -347,6 +350,12 @@ static void missing_more(sw_ctx *c, const char *what)
     if (strcmp(what, "bytes") == 0) sw_text_add_bytes(c, &kept_text, NULL, 3);
     if (strcmp(what, "vast bytes") == 0) sw_text_add_bytes(c, &kept_text, what, SIZE_MAX - 10);
     if (strcmp(what, "sleep") == 0) sw_sleep(c, NULL, 1);
+    if (strcmp(what, "wait id") == 0) sw_wait_for(c, NULL, &(sw_wait){.signal = "s"}, NULL);
+    if (strcmp(what, "wait") == 0) sw_wait_for(c, "w", NULL, NULL);
+    if (strcmp(what, "signal") == 0) sw_wait_for(c, "w", &(sw_wait){.timeout_ms = 1}, NULL);
+    if (strcmp(what, "signal name") == 0) sw_wait_for(c, "w", &(sw_wait){.signal = "a\nb"}, NULL);
+    if (strcmp(what, "wait twice") == 0)
+        sw_wait_for(c, "w", &(sw_wait){.signal = "s", .timeout_ms = 1, .until_ms = 1}, NULL);
     if (strcmp(what, "printf") == 0) sw_printf(c, no_format, 1);
     if (strcmp(what, "strf") == 0) sw_strf(c, no_format, 1);
     if (strcmp(what, "log") == 0) sw_log(c, no_format, 1);
@@ -664,6 +673,12 @@ static void test_arguments(void)
     fails("/missing?what=", "bytes", "without data");
     fails("/missing?what=", "vast bytes", "--run-state-max");
     fails("/missing?what=", "sleep", "an empty id");
+    fails("/missing?what=", "wait id", "an empty id");
+    fails("/missing?what=", "wait", "without the name of a signal");
+    fails("/missing?what=", "signal", "without the name of a signal");
+    fails("/missing?what=", "signal name", "a signal's name is 1 to 128 bytes");
+    fails("/missing?what=", "wait twice", "give it one of them");
+    fails("/missing?what=", "wait in step", "wait before the step");
     char path[256];
     snprintf(path, sizeof path, "/missing?url=%s/_sw/healthz&what=", server.address);
     fails(path, "event", "without an event");

@@ -96,6 +96,10 @@ static void on_sleeps(context c)
     c.step("first", [](context) { count_up(seen->tries); });
     try {
         object inner;
+        sw_wait look = {};
+        look.signal = "never sent";
+        look.timeout_ms = SW_NO_WAIT;
+        if (c.wait_for("look", look)) throw std::runtime_error("a signal that nobody has sent");
         c.sleep("long", std::atoi(c.query("ms")));
     } catch (...) {
         if (c.query("wraps")) throw std::runtime_error("while sleeping");

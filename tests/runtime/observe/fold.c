@@ -115,6 +115,43 @@ static void test_waiting(void)
     CHECK(!fold_waiting_from(found(1)->next));
 }
 
+static void has_of_wait(entry_kind kind, uint64_t path, const char *letter)
+{
+    has((entry){.kind = kind,
+                .path = path,
+                .id = entry_text_of("decision"),
+                .at_ms = T + kind,
+                .signal = entry_text_of(kind == ENTRY_WAIT ? "approve" : ""),
+                .letter = entry_text_of(letter)});
+}
+
+/* What each wait has got is found, in whatever order signals come and are taken. */
+static void test_waits(void)
+{
+    static const char *const letters[] = {"letter of 16 b 1", "letter of 16 b 2"};
+    begin();
+    for (uint64_t path = 5; path <= 8; path++) has_of_wait(ENTRY_WAIT, path, "");
+    for (int i = 0; i < 2; i++)
+        has((entry){.kind = ENTRY_SIGNAL,
+                    .letter = entry_text_of(letters[i]),
+                    .value = entry_text_of(i ? "\x02" : "\x01"),
+                    .by = entry_text_of("ann")});
+    has_of_wait(ENTRY_TAKEN, 6, letters[1]);
+    has_of_wait(ENTRY_TAKEN, 5, letters[0]);
+    has_of_wait(ENTRY_TIMED_OUT, 7, "");
+    read_all();
+    for (uint64_t path = 5; path <= 6; path++) {
+        CHECK_INT(found(path)->state, FOLD_DONE);
+        CHECK_INT(found(path)->ended_ms, T + ENTRY_TAKEN);
+        CHECK(entry_text_is(fold_entry(&f, found(path)->signal_at).value, path == 5 ? "\x01" : "\x02"));
+    }
+    CHECK_INT(found(7)->state, FOLD_TIMED_OUT);
+    CHECK_INT(found(7)->signal_at, 0);
+    CHECK_INT(found(8)->state, FOLD_WAITING);
+    CHECK(entry_text_is(found(8)->signal, "approve"));
+    CHECK(fold_waiting_from(f.steps) == found(8));
+}
+
 static void test_chunks(void)
 {
     begin();
@@ -262,6 +299,7 @@ static void test_again(void)
 static const check_case cases[] = {{"attempts are listed, and the last one decides", test_attempts},
                                    {"a failure for good ends a step", test_failure},
                                    {"what waits for a time is found", test_waiting},
+                                   {"waits are decided once, by their own signals", test_waits},
                                    {"chunks count unless they are taken back", test_chunks},
                                    {"a release gives retries anew", test_release},
                                    {"what a release or a resume does again", test_again},

@@ -149,6 +149,44 @@ static void test_waits_in_memory(void)
     check_told("deadline", "night", NOW + 100, "waits, and its deadline comes first: in 100 ms");
 }
 
+static void has_wait(uint64_t path, const char *id, int64_t due_ms)
+{
+    has_entry((entry){.kind = ENTRY_WAIT,
+                      .path = path,
+                      .id = entry_text_of(id),
+                      .at_ms = NOW - 7200000,
+                      .due_ms = due_ms,
+                      .signal = entry_text_of("approve")});
+}
+
+/* In memory, parked here, and parked by a former process: with a timeout, and without. */
+static void test_signals(void)
+{
+    static const char endless[] = "waits for the signal approve since 2 h (decision)",
+                      timed[] = "waits for the signal approve since 2 h, for another 60 min (decision)";
+    for (int64_t due_ms = 0; due_ms <= NOW + 3600000; due_ms += NOW + 3600000) {
+        const char *text = due_ms ? timed : endless;
+        begin();
+        has_wait(7, "decision", due_ms);
+        survey_strand *s = has_strand(0, SURVEY_SIGNAL, "decision", 7);
+        s->signal = "approve";
+        s->due_ms = due_ms;
+        check_told("signal", "decision", due_ms, text);
+        CHECK(entry_text_is(is.signal, "approve"));
+        begin();
+        has_wait(7, "decision", due_ms);
+        now.slot = SLOT_PARKED;
+        now.due_ms = due_ms;
+        now.awaits = slot_awaits_path(7);
+        check_told("signal", "decision", due_ms, text);
+        now.awaits = SLOT_AWAITS_UNKNOWN;
+        check_told("signal", "decision", due_ms, text);
+        has_entry((entry){.kind = ENTRY_TIMED_OUT, .path = 7, .id = entry_text_of("decision")});
+        now.due_ms = NOW + 1000;
+        check_told("sleep", "", NOW + 1000, "waits for another 1 s, until 1970-01-12 13:46:41 UTC");
+    }
+}
+
 static void test_journal(void)
 {
     begin();
@@ -433,6 +471,7 @@ static void test_long(void)
 static const check_case cases[] = {{"an attempt under way is named, with its call", test_attempts},
                                    {"of many the oldest attempt is named", test_many},
                                    {"waits for a time are named, with what failed", test_waits_in_memory},
+                                   {"waits for signals are named", test_signals},
                                    {"waits for the journal are named", test_journal},
                                    {"so are those of attempts", test_attempt_at_gate},
                                    {"the host that refused is named, or none", test_causes},

@@ -496,7 +496,10 @@ def wrong_input_is_refused(upstream, temp):
         run = subprocess.run([f"{folder}/prove_good", flag, value], capture_output=True, text=True, timeout=60)
         same(
             (run.returncode, run.stderr),
-            (2, "good: --prove-body (-d), --prove-header (-H), --record and --replay go with --prove\n"),
+            (
+                2,
+                "good: --prove-body (-d), --prove-header (-H), --prove-signal, --record and --replay go with --prove\n",
+            ),
         )
 
 

@@ -9,7 +9,7 @@
 enum { OPS_MAX = 24, ENTRIES_MAX = 400, ROUNDS = 3000, NOW_MS = 1000000, DEPENDS_MAX = 3 };
 
 typedef struct op {
-    entry_kind kind; /* STEP_DONE, SLEEP, VALUE */
+    entry_kind kind; /* STEP_DONE, SLEEP, WAIT, VALUE */
     uint64_t path;
     unsigned depends[DEPENDS_MAX], depend_count;
     bool begun, finished, failed;
@@ -24,6 +24,7 @@ static unsigned op_count;
 static msgpack_sbuffer journal;
 static uint32_t entry_count;
 static unsigned chunk_owner[ENTRIES_MAX]; /* of each entry that is a chunk: 1 + its operation; else 0 */
+static unsigned wait_owner[ENTRIES_MAX], signal_owner[ENTRIES_MAX]; /* likewise, of *wait* and *signal* */
 
 static uint64_t drawn = 88172645463325252U;
 
@@ -39,7 +40,11 @@ static void append(entry e, op *o)
 {
     CHECK(entry_count < ENTRIES_MAX);
     CHECK_INT(entry_encode(&journal, &e), 0);
-    chunk_owner[entry_count] = e.kind == ENTRY_CHUNK ? 1 + (unsigned)(o - ops) : 0;
+    const unsigned owner = o ? 1 + (unsigned)(o - ops) : 0;
+    chunk_owner[entry_count] = e.kind == ENTRY_CHUNK ? owner : 0;
+    wait_owner[entry_count] = e.kind == ENTRY_WAIT ? owner : 0;
+    signal_owner[entry_count] = e.kind == ENTRY_SIGNAL ? owner : 0;
+    if (e.kind == ENTRY_SIGNAL) o = NULL; /* it has no path: the wait's other entries stand for it */
     if (o && o->first == 0) o->first = entry_count;
     if (o) o->last = entry_count;
     entry_count++;
@@ -61,7 +66,7 @@ static void begin(op *o)
     o->began = entry_count;
     o->chunks_from = entry_count;
     if (o->kind == ENTRY_STEP_DONE) return;
-    bool is_over = o->kind == ENTRY_VALUE || below(3) > 0;
+    bool is_over = o->kind == ENTRY_VALUE || (o->kind == ENTRY_SLEEP && below(3) > 0);
     e.due_ms = o->kind == ENTRY_SLEEP ? NOW_MS + (is_over ? -1 : 1) : 0;
     append(e, o);
     o->finished = is_over;
@@ -92,6 +97,20 @@ static void go_on(op *o)
     if (e.kind == ENTRY_STEP_FAILED || e.kind == ENTRY_ROLLBACK) o->chunks_from = entry_count;
 }
 
+/* A wait gets its signal, or times out. */
+static void decide(op *o)
+{
+    const uint64_t id[2] = {o->path, 7};
+    entry e = {.path = o->path, .id = entry_text_of("op"), .began = o->began};
+    o->finished = true;
+    e.kind = below(3) ? ENTRY_TAKEN : ENTRY_TIMED_OUT;
+    if (e.kind == ENTRY_TAKEN) {
+        e.letter = (entry_text){(const char *)id, sizeof id};
+        append((entry){.kind = ENTRY_SIGNAL, .letter = e.letter, .value = entry_text_of("\x01")}, o);
+    }
+    append(e, o);
+}
+
 static bool is_needed(const op *o)
 {
     for (unsigned i = 0; i < op_count; i++)
@@ -118,10 +137,11 @@ static void end(void)
 
 static void make_ops(void)
 {
-    static const entry_kind kinds[] = {ENTRY_STEP_DONE, ENTRY_STEP_DONE, ENTRY_STEP_DONE, ENTRY_SLEEP, ENTRY_VALUE};
+    static const entry_kind kinds[] = {ENTRY_STEP_DONE, ENTRY_STEP_DONE, ENTRY_STEP_DONE,
+                                       ENTRY_SLEEP,     ENTRY_WAIT,      ENTRY_VALUE};
     op_count = 2 + below(OPS_MAX - 2);
     for (unsigned i = 0; i < op_count; i++) {
-        ops[i] = (op){.kind = kinds[below(5)], .path = ((uint64_t)below(1U << 31) << 20 | i) + 1};
+        ops[i] = (op){.kind = kinds[below(6)], .path = ((uint64_t)below(1U << 31) << 20 | i) + 1};
         ops[i].depend_count = i ? below(DEPENDS_MAX + 1) : 0;
         for (unsigned d = 0; d < ops[i].depend_count; d++) ops[i].depends[d] = below(i);
     }
@@ -140,6 +160,8 @@ static void make_run(void)
             begin(o);
         else if (o->begun && !o->finished && o->kind == ENTRY_STEP_DONE)
             go_on(o);
+        else if (o->begun && !o->finished && o->kind == ENTRY_WAIT)
+            decide(o);
     }
     if (below(2)) end();
 }
@@ -185,6 +207,9 @@ static void check_entry(const fork_choice *c, uint32_t at, const op *x)
         CHECK_INT(fate, counts ? FORK_COPIED : is_open ? FORK_AGAIN : FORK_PASSED);
         return;
     }
+    if (wait_owner[at]) CHECK_INT(fate, is_copied(&ops[wait_owner[at] - 1], x) ? FORK_COPIED : FORK_AGAIN);
+    if (signal_owner[at]) CHECK_INT(fate, is_copied(&ops[signal_owner[at] - 1], x) ? FORK_COPIED : FORK_PASSED);
+    if (wait_owner[at] || signal_owner[at]) return;
     bool is_last = false;
     for (unsigned i = 0; i < op_count; i++) is_last = is_last || (ops[i].last == at && at > 0);
     if (!is_last) CHECK_INT(fate, FORK_PASSED);

@@ -1,0 +1,238 @@
+/* wait: sw_wait_for: how a run waits for what somebody outside sends it. Owns nothing: the wait is an entry of the run,
+ * and so is what becomes of it:
+ *
+ *     asked for --*wait*--> open --a letter of the name is on disk--> *signal*, *taken*
+ *                             \--its time is over, and there is none--> *timed out*
+ *
+ * Both ends are choices: on disk before an attempt that follows begins. A letter on its way to the disk is waited for,
+ * so that of a signal and a timeout that come together the one that is on disk first counts. */
+#include <assert.h>
+#include <string.h>
+
+#include "coro/seeded_bug.h"
+#include "runtime/api/step.h"
+#include "runtime/base/value.h"
+#include "runtime/probe/probe.h"
+#include "runtime/run/ctx.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/fit.h"
+#include "runtime/run/home.h"
+#include "runtime/run/mailbox.h"
+#include "runtime/run/path.h"
+#include "runtime/run/record.h"
+#include "runtime/run/replay_log.h"
+#include "runtime/run/run_span.h"
+#include "runtime/run/strand.h"
+
+typedef struct waiting {
+    sw_ctx *c;
+    entry named;      /* path, id, occurrence, branch, began: what its entries have in common */
+    entry_text name;  /* of the signal */
+    clock_wait until; /* due_ms 0: it has no timeout */
+    int64_t from_ms;  /* Unix: when an earlier execution began to wait; 0: this one begins now */
+    bool is_told;     /* clients know that the wait may be long */
+} waiting;
+
+/* ---- What is asked for ---- */
+
+static void wait_check(sw_ctx *c, const char *id, const sw_wait *asked)
+{
+    ctx_check_wait(c, "sw_wait_for");
+    (void)step_check_id(c, "a wait", id);
+    if (!c->run) ctx_fail_misuse(c, "sw_wait_for \"%s\" in a plain route: signals are sent to runs (sw_endpoint)", id);
+    if (c->kind == CTX_STEP)
+        ctx_fail_misuse(c,
+                        "sw_wait_for \"%s\" inside step \"%s\": wait before the step, and give it the signal as input",
+                        id, c->id);
+    if (c->task->endpoint->options.durability == SW_RELAXED)
+        ctx_fail_misuse(c,
+                        "sw_wait_for \"%s\" in an endpoint with SW_RELAXED, whose answer may leave before the signal "
+                        "is journaled: use SW_SYNCED",
+                        id);
+    if (!asked || !asked->signal) ctx_fail_misuse(c, "sw_wait_for \"%s\" without the name of a signal", id);
+    if (!mail_name_fits(asked->signal, strlen(asked->signal)))
+        ctx_fail_misuse(c, "sw_wait_for \"%s\": a signal's name is 1 to %d bytes of UTF-8 without control characters",
+                        id, MAIL_NAME_MAX);
+    if (asked->timeout_ms != 0 && asked->until_ms != 0)
+        ctx_fail_misuse(c, "sw_wait_for \"%s\" with timeout_ms and until_ms: give it one of them", id);
+}
+
+/* A due_ms of 0 stands for no timeout: a point in time that is over is one millisecond after it. */
+static clock_wait wait_until(const sw_wait *asked, const clock_instant *now)
+{
+    if (asked->timeout_ms != 0) return clock_wait_for(now, asked->timeout_ms);
+    if (asked->until_ms != 0) return clock_wait_until(asked->until_ms > 0 ? asked->until_ms : 1);
+    return (clock_wait){.due_ms = 0};
+}
+
+static void wait_append(const waiting *w, const entry *e)
+{
+    if (!record_append(w->c->run, e)) ctx_fail_misuse(w->c, "the run's state is over its limit (--run-state-max)");
+}
+
+static bool wait_is_decided(const replay_record *rec) { return (rec->done || rec->failed) && !BUG(CHOOSE_AGAIN); }
+
+/* The wait begins, in this execution or in an earlier one. Returns what the journal has of it; NULL: nothing. */
+static replay_record *wait_begin(waiting *w, const char *id, const sw_wait *asked)
+{
+    sw_ctx *c = w->c;
+    run *r = c->run;
+    entry *e = &w->named;
+    clock_instant now = clock_now(&r->task.home->clock);
+    e->id = entry_text_of(id);
+    e->branch = c->path;
+    e->began = r->seq_next;
+    e->path = path_next(c, PATH_STEP, id, &e->occurrence);
+    if (probe_on) probe_wait(c, id, e->path);
+    replay_record *rec = fit_find(r, e->path);
+    if (c->pending_lines) replay_log_pass(c, rec != NULL);
+    if (rec && !fit_is(rec, ENTRY_WAIT, id, e->occurrence)) ctx_raise(c, fit_misfit(r, rec, "wait", id));
+    if (probe_on && !(rec && wait_is_decided(rec))) probe_hold_wait(c, id, e->path);
+    if (rec) {
+        e->began = rec->began;
+        w->from_ms = rec->wait.at_ms;
+        if (rec->wait.due_ms > 0) w->until = clock_wait_of(&r->task.home->clock, &rec->wait);
+        return rec;
+    }
+    if (++r->step_count > (uint32_t)r->task.home->opt->steps_max)
+        ctx_fail_misuse(c, "wait \"%s\" is one more than the %d steps a run may have (--steps-max)", id,
+                        (int)r->task.home->opt->steps_max);
+    w->until = wait_until(asked, &now);
+    entry begun = *e;
+    begun.kind = ENTRY_WAIT;
+    begun.at_ms = now.wall_ms;
+    begun.epoch = now.epoch;
+    begun.due_ms = w->until.due_ms;
+    begun.absolute = w->until.absolute;
+    begun.signal = w->name;
+    wait_append(w, &begun);
+    return NULL;
+}
+
+/* ---- What becomes of it ---- */
+
+static sw_value wait_unpack(sw_ctx *c, entry_text packed)
+{
+    sw_value v = sw_nil();
+    const char *error = NULL;
+    bool is_read = value_unpack(&c->run->task.arena, packed.data, packed.len, &v, &error);
+    if (!is_read && error == value_no_memory) ctx_fail_memory(c);
+    if (!is_read) ctx_fail_misuse(c, "a signal's value: %s", error);
+    return v;
+}
+
+static void wait_end(const waiting *w, entry_kind kind, entry_text signal_id)
+{
+    entry e = w->named;
+    e.kind = kind;
+    e.at_ms = clock_wall_ms();
+    e.letter = signal_id;
+    wait_append(w, &e);
+    const wait_span span = {.name = "wait", .id = w->named.id.data, .path = w->named.path, .from_ms = w->from_ms};
+    wait_span_over(w->c->run, &span);
+}
+
+/* An entry that there was no memory for is not on disk, nor are those behind it: the run is loaded again. */
+static void wait_take_letter(const waiting *w, mail_letter *m, sw_value *out)
+{
+    run *r = w->c->run;
+    entry signal = {.kind = ENTRY_SIGNAL,
+                    .signal = m->name,
+                    .letter = {(const char *)m->id, sizeof m->id},
+                    .value = m->value,
+                    .by = entry_text_of(m->by),
+                    .at_ms = clock_wall_ms()};
+    *out = wait_unpack(w->c, m->value);
+    wait_append(w, &signal);
+    if (!run_has_lost(r) && !mailbox_note_had(r, signal.letter)) run_lose_for_memory(r);
+    if (run_has_lost(r)) return;
+    mailbox_take(r, m);
+    wait_end(w, ENTRY_TAKEN, signal.letter);
+}
+
+/* Takes a signal that is the run's already. */
+static void wait_take_unread(const waiting *w, const entry *signal, sw_value *out)
+{
+    *out = wait_unpack(w->c, signal->value);
+    replay_take_signal(w->c->run->replay, signal);
+    wait_end(w, ENTRY_TAKEN, signal->letter);
+}
+
+static bool wait_is_due(const waiting *w) { return w->until.due_ms > 0 && clock_left_ms(&w->until) <= 0; }
+
+/* Clients that wait for the run's answer are sent on, if it may take long. */
+static void wait_tell_long(waiting *w)
+{
+    run *r = w->c->run;
+    bool is_long = w->until.due_ms == 0 || clock_left_ms(&w->until) > r->task.home->opt->redirect_after_ms;
+    if (is_long && !w->is_told) run_begin_long_wait(r);
+    w->is_told = true;
+}
+
+/* Suspends until there may be something new. False: the run leaves memory. */
+static bool wait_on(waiting *w, bool is_coming)
+{
+    strand *s = w->c->strand;
+    s->work.sleep_id = w->named.id.data;
+    s->work.sleep_path = w->named.path;
+    s->work.signal = w->name.data;
+    if (!is_coming) wait_tell_long(w);
+    bool goes_on = is_coming ? strand_suspend(s) : strand_await_signal(s, &w->until);
+    s->work.sleep_id = NULL;
+    s->work.signal = NULL;
+    return goes_on;
+}
+
+typedef enum wait_state { WAIT_OPEN, WAIT_TAKEN, WAIT_TIMED_OUT } wait_state;
+
+/* Decides the wait, if it can be decided. *is_coming: it is not known yet whether there is a signal. */
+static wait_state wait_decide(const waiting *w, bool *is_coming, sw_value *out)
+{
+    run *r = w->c->run;
+    const entry *unread = r->replay ? replay_unread_signal(r->replay, w->name) : NULL;
+    mail_letter *first = NULL;
+    mailbox_look look = unread ? MAILBOX_EMPTY : mailbox_find(r, w->name, &first);
+    bool is_first = BUG(TIMEOUT_FIRST) && wait_is_due(w);
+    *is_coming = look == MAILBOX_COMING;
+    if (unread && !is_first) {
+        wait_take_unread(w, unread, out);
+        return WAIT_TAKEN;
+    }
+    if (look == MAILBOX_HAS && !is_first) {
+        wait_take_letter(w, first, out);
+        return WAIT_TAKEN;
+    }
+    if (*is_coming || look == MAILBOX_LOST || !wait_is_due(w)) return WAIT_OPEN;
+    wait_end(w, ENTRY_TIMED_OUT, (entry_text){NULL, 0});
+    return WAIT_TIMED_OUT;
+}
+
+/* Waits until the wait is decided. True: *out is the signal. */
+static bool wait_through(waiting *w, sw_value *out)
+{
+    strand *s = w->c->strand;
+    wait_state state = WAIT_OPEN;
+    bool is_coming = false, goes_on = true;
+    while (goes_on && state == WAIT_OPEN) {
+        if (!run_may_go_on(w->c->run)) s->interrupt = INTERRUPT_UNWIND;
+        goes_on = s->interrupt == INTERRUPT_NONE;
+        if (goes_on) state = wait_decide(w, &is_coming, out);
+        if (goes_on && state == WAIT_OPEN) goes_on = wait_on(w, is_coming);
+    }
+    if (!goes_on) ctx_raise_interrupt(w->c);
+    return state == WAIT_TAKEN;
+}
+
+bool sw_wait_for(sw_ctx *c, const char *id, const sw_wait *asked, sw_value *out)
+{
+    sw_value value = sw_nil();
+    waiting w = {.c = c};
+    wait_check(c, id, asked);
+    w.name = entry_text_of(asked->signal);
+    const replay_record *rec = wait_begin(&w, id, asked);
+    bool is_decided = rec && wait_is_decided(rec);
+    bool is_taken = is_decided ? rec->done : wait_through(&w, &value);
+    if (is_decided && is_taken) value = wait_unpack(c, rec->value);
+    if (out) *out = value;
+    return is_taken;
+}

@@ -1,0 +1,235 @@
+#include "runtime/clients/signal_request.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/json_reader.h"
+#include "runtime/base/problem.h"
+#include "runtime/base/value.h"
+#include "runtime/clients/idempotency.h"
+#include "runtime/run/home.h"
+#include "runtime/run/run.h"
+#include "runtime/run/slot_core.h"
+
+/* A request that waits for its answer. Frees itself with it. */
+typedef struct signal_request {
+    home *home;
+    http_exchange *x;
+    run_id run;
+} signal_request;
+
+enum { LOOK_BYTES = 4096, BODY_BYTES = 128 };
+
+static const char no_memory[] = "out of memory: nothing of it was done", AT_ONCE[] = "1", LATER[] = "5";
+
+static void request_on_gone(http_exchange *x) { (void)x; /* the answer comes soon; then the exchange is ended */ }
+
+/* ---- Answers ---- */
+
+/* `was_had`: an earlier request with its key has brought the signal. */
+static void signal_reply_accepted(http_exchange *x, const run_id *of, bool was_had)
+{
+    char id[RUN_ID_TEXT + 1], body[BODY_BYTES];
+    run_id_format(of, id);
+    const http_reply_header headers[] = {
+        {"Content-Type", "application/json"}, {"X-Run-Id", id}, {"Idempotency-Replayed", "true"}};
+    int len = snprintf(body, sizeof body, "{\"runId\":\"%s\",\"status\":\"accepted\"}\n", id);
+    assert(len > 0 && (size_t)len < sizeof body);
+    http_reply(x, 202, headers, was_had ? 3 : 2, (http_text){body, (size_t)len});
+}
+
+static void request_refuse(signal_request *q, int status, const char *why, const char *retry_after)
+{
+    problem_reply(q->x, status, why, retry_after);
+    free(q);
+}
+
+static const char has_ended[] = "the run has ended: it takes no signals any more";
+
+static void request_on_fate(void *arg, mail_fate fate)
+{
+    signal_request *q = arg;
+    switch (fate) {
+    case MAIL_KEPT:
+        signal_reply_accepted(q->x, &q->run, false);
+        free(q);
+        return;
+    case MAIL_LATE:
+        request_refuse(q, 409, has_ended, NULL);
+        return;
+    case MAIL_UNWRITTEN:
+        request_refuse(q, 503, "the journal cannot be written: the signal was not sent", LATER);
+        return;
+    case MAIL_UNKNOWN:
+        request_refuse(q, 503,
+                       "the journal could not be written, and nobody knows yet whether the signal will be there:"
+                       " send it again with the same Idempotency-Key",
+                       LATER);
+        return;
+    }
+}
+
+/* ---- Runs that are not known here ---- */
+
+static void request_on_looked(void *arg, const store_summary *runs, size_t count)
+{
+    signal_request *q = arg;
+    assert(count == 1);
+    (void)count;
+    if (runs->error && !runs->found)
+        request_refuse(q, 503, "the run cannot be read at present: ask again", LATER);
+    else if (!runs->found)
+        request_refuse(q, 404, "no such run", NULL);
+    else if (runs->live)
+        request_refuse(q, 503, "the run is about to be read: ask again", AT_ONCE);
+    else
+        request_refuse(q, 409, has_ended, NULL);
+}
+
+/* The run has ended, or there is none: what the journal has of it tells which. */
+static void request_look(signal_request *q)
+{
+    if (!store_summarize(q->home->port, &q->run, 1, LOOK_BYTES, request_on_looked, q))
+        request_refuse(q, 503, no_memory, LATER);
+}
+
+/* ---- The request ---- */
+
+/* Returns the slot of the run if the run is known not to have ended; NULL: it is not known, or there is no memory. */
+static slot *slot_of_live(home *h, const run_id *id)
+{
+    slot *s = slot_find(&h->slots, id);
+    if (!s && run_find_slotless(h, id)) s = slot_find_or_add(h, id);
+    return s && (s->run || s->has_live_row || s->is_recovered) ? s : NULL;
+}
+
+static void request_refuse_limit(signal_request *q, mailbox_answer answer)
+{
+    char why[160];
+    if (answer == MAILBOX_TOO_MANY)
+        (void)snprintf(why, sizeof why, "the run has %lld signals that it has not taken (--signals-max)",
+                       (long long)q->home->opt->signals_max);
+    else
+        (void)snprintf(why, sizeof why,
+                       "the signals that the run has not taken would be more than %lld bytes (--signals-bytes-max)",
+                       (long long)q->home->opt->signals_bytes_max);
+    request_refuse(q, 429, why, LATER);
+}
+
+/* Takes the wish's value, which is packed. */
+static void request_send(signal_request *q, const signal_wish *wish, const uint8_t *id, entry_text value)
+{
+    slot *s = slot_of_live(q->home, &q->run);
+    if (!s && !q->home->slots.recovered) {
+        request_refuse(q, 503, "the run is about to be read: ask again", AT_ONCE);
+        return;
+    }
+    if (!s) {
+        request_look(q);
+        return;
+    }
+    const mail_wish sent = {.id = id,
+                            .name = {wish->name.data, wish->name.len},
+                            .value = value,
+                            .by = wish->by,
+                            .on_fate = request_on_fate,
+                            .arg = q};
+    mailbox_answer answer = mailbox_send(q->home, s, &sent);
+    switch (answer) {
+    case MAILBOX_SENT:
+        return;
+    case MAILBOX_HAD:
+        signal_reply_accepted(q->x, &q->run, true);
+        free(q);
+        return;
+    case MAILBOX_TOO_MANY:
+    case MAILBOX_TOO_LARGE:
+        request_refuse_limit(q, answer);
+        return;
+    case MAILBOX_NO_MEMORY:
+        request_refuse(q, 503, no_memory, LATER);
+        return;
+    case MAILBOX_NOT_NOW:
+        request_refuse(q, 503, "the run is about to begin, or to go on after its end: ask again", AT_ONCE);
+        return;
+    }
+}
+
+static void signal_begin(home *h, http_exchange *x, const signal_wish *wish, const uint8_t *id, entry_text value)
+{
+    signal_request *q = malloc(sizeof *q);
+    if (!q) {
+        problem_reply(x, 503, no_memory, LATER);
+        return;
+    }
+    *q = (signal_request){h, x, *wish->run};
+    http_exchange_on_gone(x, request_on_gone);
+    request_send(q, wish, id, value);
+}
+
+/* Reads the body into `packed`. False: the exchange has its answer. */
+static bool signal_read_body(home *h, http_exchange *x, msgpack_sbuffer *packed)
+{
+    http_text body = http_exchange_request(x)->body;
+    const char *message = NULL;
+    sw_value v = {.type = MSGPACK_OBJECT_NIL};
+    arena a;
+    arena_init(&a, h->arenas);
+    bool is_json = body.len == 0 || json_read(&a, body.data, body.len, &v, &message);
+    bool is_packed = is_json && value_pack(packed, v, SIZE_MAX, &message);
+    if (message == value_no_memory || (is_json && !is_packed))
+        problem_reply(x, 503, no_memory, LATER);
+    else if (!is_json)
+        problem_reply(x, 400, message, NULL);
+    arena_free(&a);
+    return is_packed;
+}
+
+/* What can be said of the request alone. False: the exchange has its answer. */
+static bool signal_check(const home *h, http_exchange *x, const signal_wish *wish)
+{
+    char why[120];
+    if (!mail_name_fits(wish->name.data, wish->name.len)) {
+        (void)snprintf(why, sizeof why, "a signal's name is 1 to %d bytes of UTF-8 without control characters",
+                       MAIL_NAME_MAX);
+        problem_reply(x, 400, why, NULL);
+    } else if (http_exchange_request(x)->body.len > (size_t)h->opt->signal_max) {
+        (void)snprintf(why, sizeof why, "a signal is at most %lld bytes of JSON (--signal-max)",
+                       (long long)h->opt->signal_max);
+        problem_reply(x, 413, why, NULL);
+    } else if (h->draining) {
+        problem_reply(x, 503, "the server is stopping: ask again", AT_ONCE);
+    } else if (!gate_writable(h)) {
+        problem_reply(x, 503, "the journal cannot be written: the signal was not sent", LATER);
+    } else {
+        return true;
+    }
+    return false;
+}
+
+/* Makes the letter's id of the request's Idempotency-Key, if it has one: equal keys are one signal of this run and
+ * name. False: the exchange has its answer. */
+static bool signal_read_key(http_exchange *x, const signal_wish *wish, uint8_t hash[STORE_KEY_BYTES])
+{
+    char name[MAIL_NAME_MAX + 1], of[RUN_ID_TEXT + 1];
+    memcpy(name, wish->name.data, wish->name.len);
+    name[wish->name.len] = 0;
+    run_id_format(wish->run, of);
+    return idempotency_read(x, name, of, hash);
+}
+
+void signal_request_take(home *h, http_exchange *x, const signal_wish *wish)
+{
+    uint8_t hash[STORE_KEY_BYTES];
+    msgpack_sbuffer packed;
+    _Static_assert((int)STORE_KEY_BYTES >= (int)ENTRY_LETTER_BYTES, "a letter's id is the beginning of a hash");
+    if (!signal_check(h, x, wish)) return;
+    bool has_key = idempotency_count(x) > 0;
+    if (has_key && !signal_read_key(x, wish, hash)) return;
+    msgpack_sbuffer_init(&packed);
+    if (signal_read_body(h, x, &packed))
+        signal_begin(h, x, wish, has_key ? hash : NULL, (entry_text){packed.data, packed.size});
+    msgpack_sbuffer_destroy(&packed);
+}

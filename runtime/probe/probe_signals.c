@@ -1,0 +1,87 @@
+/* probe_signals: the signals that --prove sends to its run (--prove-signal): all of them as soon as the run waits for
+ * anything, in each execution, under the same ids, so that a run which had them before takes none twice. */
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/json_reader.h"
+#include "runtime/base/value.h"
+#include "runtime/probe/probe_core.h"
+#include "runtime/run/home.h"
+#include "runtime/run/mailbox.h"
+#include "runtime/run/run.h"
+#include "runtime/run/slot_core.h"
+
+static size_t signals_sent;
+
+/* Splits NAME=JSON; without the sign the signal is nil. */
+static entry_text signal_name(const char *text) { return (entry_text){text, strcspn(text, "=")}; }
+
+static bool signal_read(const char *text, arena *a, sw_value *out, const char **message)
+{
+    const char *json = strchr(text, '=');
+    *out = (sw_value){.type = MSGPACK_OBJECT_NIL};
+    *message = NULL;
+    return !json || json_read(a, json + 1, strlen(json + 1), out, message);
+}
+
+bool probe_check_signals(const char *const *signals, char *error, size_t error_size)
+{
+    for (const char *const *s = signals; s && *s; s++) {
+        entry_text name = signal_name(*s);
+        const char *message = NULL;
+        sw_value v;
+        arena a;
+        arena_init(&a, NULL);
+        bool is_name = mail_name_fits(name.data, name.len), is_json = is_name && signal_read(*s, &a, &v, &message);
+        if (!is_name)
+            (void)snprintf(error, error_size,
+                           "--prove-signal \"%s\": must be NAME or NAME=JSON, as 'approved={\"by\":1}'", *s);
+        else if (!is_json)
+            (void)snprintf(error, error_size, "--prove-signal \"%s\": %s", *s, message);
+        arena_free(&a);
+        if (!is_json) return false;
+    }
+    return true;
+}
+
+static void signal_on_fate(void *arg, mail_fate fate) { (void)arg, (void)fate; }
+
+static void signal_send(home *h, slot *to, const char *text)
+{
+    uint8_t id[ENTRY_LETTER_BYTES] = "prove";
+    const char *message = NULL;
+    msgpack_sbuffer packed;
+    sw_value v;
+    arena a;
+    id[sizeof id - 1] = (uint8_t)signals_sent;
+    id[sizeof id - 2] = (uint8_t)(signals_sent >> 8);
+    arena_init(&a, h->arenas);
+    msgpack_sbuffer_init(&packed);
+    bool ok = signal_read(text, &a, &v, &message) && value_pack(&packed, v, SIZE_MAX, &message);
+    const mail_wish wish = {
+        .id = id, .name = signal_name(text), .value = {packed.data, packed.size}, .on_fate = signal_on_fate};
+    if (ok) (void)mailbox_send(h, to, &wish);
+    msgpack_sbuffer_destroy(&packed);
+    arena_free(&a);
+}
+
+/* The run, of which there is one; NULL: it is not on disk yet. */
+static slot *signal_addressee(home *h)
+{
+    slot *s = NULL;
+    const run *r = TAILQ_FIRST(&h->runs.slotless);
+    if (r) s = slot_find_or_add(h, &r->id);
+    for (size_t i = 0; i < h->slots.bucket_count && !s; i++) s = h->slots.buckets[i];
+    return s && (s->run ? run_is_durable(s->run) : s->has_live_row) ? s : NULL;
+}
+
+bool probe_send_signals(home *h)
+{
+    const char *const *signals = h->opt->prove_signals;
+    slot *to = signals && signals[signals_sent] ? signal_addressee(h) : NULL;
+    if (!to) return false;
+    for (; signals[signals_sent]; signals_sent++) signal_send(h, to, signals[signals_sent]);
+    return true;
+}

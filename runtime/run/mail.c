@@ -1,0 +1,179 @@
+#include "runtime/run/mail.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/random.h"
+#include "runtime/base/utf8.h"
+#include "runtime/base/value.h"
+#include "runtime/run/home.h"
+#include "runtime/stepwell.h"
+
+enum { MAIL_FIELDS = 5, DELETE = 0x7f };
+
+bool mail_name_fits(const char *name, size_t len)
+{
+    if (len == 0 || len > MAIL_NAME_MAX) return false;
+    for (size_t at = 0, n; at < len; at += n) {
+        const uint8_t c = (uint8_t)name[at];
+        n = utf8_length((const uint8_t *)name + at, len - at);
+        if (n == 0 || c < ' ' || c == DELETE) return false;
+    }
+    return true;
+}
+
+/* Makes a letter with room for its texts. NULL: no memory. */
+static mail_letter *mail_alloc(home *h, entry_text name, entry_text value)
+{
+    mail_letter *m = calloc(1, sizeof *m + name.len + value.len);
+    if (!m) return NULL;
+    m->home = h;
+    msgpack_sbuffer_init(&m->packed);
+    memcpy(m->content, name.data, name.len);
+    if (value.len > 0) memcpy(m->content + name.len, value.data, value.len);
+    m->name = (entry_text){m->content, name.len};
+    m->value = (entry_text){m->content + name.len, value.len};
+    return m;
+}
+
+void mail_free(mail_letter *m)
+{
+    assert(!m->on_fate);
+    msgpack_sbuffer_destroy(&m->packed);
+    free(m);
+}
+
+/* ---- Bytes ---- */
+
+/* Packs [id, kind, name, value, from]. False: no memory. */
+static bool mail_pack(mail_letter *m)
+{
+    msgpack_packer pk;
+    msgpack_packer_init(&pk, &m->packed, msgpack_sbuffer_write);
+    size_t by_len = strlen(m->by);
+    bool ok = msgpack_pack_array(&pk, MAIL_FIELDS) == 0 && msgpack_pack_bin(&pk, sizeof m->id) == 0 &&
+              msgpack_pack_bin_body(&pk, m->id, sizeof m->id) == 0 && msgpack_pack_int(&pk, MAIL_KIND) == 0 &&
+              msgpack_pack_str(&pk, m->name.len) == 0 && msgpack_pack_str_body(&pk, m->name.data, m->name.len) == 0 &&
+              msgpack_pack_bin(&pk, m->value.len) == 0 &&
+              msgpack_pack_bin_body(&pk, m->value.data, m->value.len) == 0 && msgpack_pack_str(&pk, by_len) == 0 &&
+              msgpack_pack_str_body(&pk, m->by, by_len) == 0;
+    m->row_bytes = m->packed.size;
+    return ok;
+}
+
+mail_letter *mail_new(home *h, const run_id *to, const mail_wish *wish)
+{
+    assert(mail_name_fits(wish->name.data, wish->name.len));
+    assert(wish->value.len > 0);
+    mail_letter *m = mail_alloc(h, wish->name, wish->value);
+    if (!m) return NULL;
+    m->run = *to;
+    letter_make_key(h, to, m->key);
+    if (wish->id)
+        memcpy(m->id, wish->id, sizeof m->id);
+    else
+        random_bytes(m->id, sizeof m->id);
+    (void)snprintf(m->by, sizeof m->by, "%s", wish->by ? wish->by : letter_of_client);
+    if (!mail_pack(m)) {
+        mail_free(m);
+        return NULL;
+    }
+    m->on_fate = wish->on_fate;
+    m->arg = wish->arg;
+    return m;
+}
+
+/* Whether the value is [id, kind, name, value, from] of a signal's letter; more may follow. */
+static bool value_is_mail(const sw_value *v)
+{
+    if (v->type != MSGPACK_OBJECT_ARRAY || v->via.array.size < MAIL_FIELDS) return false;
+    const sw_value *f = v->via.array.ptr;
+    return f[0].type == MSGPACK_OBJECT_BIN && f[0].via.bin.size == ENTRY_LETTER_BYTES &&
+           f[1].type == MSGPACK_OBJECT_POSITIVE_INTEGER && f[1].via.u64 == MAIL_KIND &&
+           f[2].type == MSGPACK_OBJECT_STR && mail_name_fits(f[2].via.str.ptr, f[2].via.str.size) &&
+           f[3].type == MSGPACK_OBJECT_BIN && f[3].via.bin.size > 0 && f[4].type == MSGPACK_OBJECT_STR;
+}
+
+static mail_letter *mail_of_value(home *h, const sw_value *v)
+{
+    const sw_value *f = v->via.array.ptr;
+    mail_letter *m = mail_alloc(h, (entry_text){f[2].via.str.ptr, f[2].via.str.size},
+                                (entry_text){f[3].via.bin.ptr, f[3].via.bin.size});
+    if (!m) return NULL;
+    size_t by_len = f[4].via.str.size < LETTER_BY_MAX ? f[4].via.str.size : LETTER_BY_MAX;
+    memcpy(m->id, f[0].via.bin.ptr, sizeof m->id);
+    memcpy(m->by, f[4].via.str.ptr, by_len);
+    return m;
+}
+
+mail_letter *mail_read(home *h, const store_table_row *row, bool *is_short)
+{
+    arena a;
+    sw_value v = {.type = MSGPACK_OBJECT_NIL};
+    const char *error = NULL;
+    arena_init(&a, h->arenas);
+    bool is_read = row->key.len == LETTER_KEY_BYTES && value_unpack(&a, row->value.data, row->value.len, &v, &error);
+    bool is_mail = is_read && value_is_mail(&v);
+    mail_letter *m = is_mail ? mail_of_value(h, &v) : NULL;
+    *is_short = a.is_out || (is_mail && !m);
+    if (m) {
+        memcpy(m->key, row->key.data, sizeof m->key);
+        memcpy(m->run.bytes, m->key, RUN_ID_BYTES);
+        m->row_bytes = row->value.len;
+        letter_see_key(h, m->key);
+    }
+    arena_free(&a);
+    return m;
+}
+
+/* By its first bytes: of a long letter the rest is not looked at. */
+bool mail_is(store_bytes value)
+{
+    static const uint8_t head[] = {0x90 | MAIL_FIELDS, 0xc4, ENTRY_LETTER_BYTES};
+    const uint8_t *bytes = value.data;
+    size_t kind_at = sizeof head + ENTRY_LETTER_BYTES;
+    return value.len > kind_at && memcmp(bytes, head, sizeof head) == 0 && bytes[kind_at] == MAIL_KIND;
+}
+
+uint64_t mail_arrival(const mail_letter *m) { return letter_arrival_of(m->key); }
+
+/* ---- On their way ---- */
+
+void mail_tell(mail_letter *m, mail_fate fate)
+{
+    void (*on_fate)(void *arg, mail_fate fate) = m->on_fate;
+    m->on_fate = NULL;
+    if (on_fate) on_fate(m->arg, fate);
+}
+
+static void mail_send(mail_letter *m)
+{
+    assert(!m->next);
+    m->segment =
+        (store_segment){.run = m->run, .live = STORE_LIVE_UNCHANGED, .retain_ms = -1, .rows = &m->row, .tag = MAIL_TAG};
+    home_send(m->home, &m->segment);
+}
+
+void mail_put(mail_letter *m)
+{
+    assert(m->packed.size > 0);
+    m->row = (store_row){.op = STORE_ROW_PUT,
+                         .table = letter_table,
+                         .key = {m->key, sizeof m->key},
+                         .value = {m->packed.data, m->packed.size}};
+    mail_send(m);
+}
+
+const store_row *mail_deletion(mail_letter *m, const store_row *then)
+{
+    m->row = (store_row){.next = then, .op = STORE_ROW_DELETE, .table = letter_table, .key = {m->key, sizeof m->key}};
+    return &m->row;
+}
+
+void mail_delete(mail_letter *m)
+{
+    (void)mail_deletion(m, NULL);
+    mail_send(m);
+}

@@ -1,0 +1,80 @@
+/* mail: one letter that brings a run a signal, and its bytes in the inbox (docs/internals/journal.md, *Letters*). Owns
+ * its name, its value and the segment by which its row is written or deleted. Knows no mailbox and no run. */
+#ifndef RUNTIME_RUN_MAIL_H
+#define RUNTIME_RUN_MAIL_H
+
+#include <msgpack.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "runtime/run/letter.h"
+#include "storage/entry.h"
+#include "storage/store.h"
+
+struct home;
+
+enum {
+    MAIL_TAG = 6,  /* of the segments of letters that bring signals */
+    MAIL_KIND = 4, /* their kind in the inbox */
+    MAIL_NAME_MAX = 128
+};
+
+/* What becomes of a letter. */
+typedef enum mail_fate {
+    MAIL_KEPT,      /* it is on disk until the run takes it or ends */
+    MAIL_LATE,      /* the run has ended meanwhile */
+    MAIL_UNWRITTEN, /* nothing of it is on disk, nor will be */
+    MAIL_UNKNOWN    /* the process ends, and nobody knows whether it is on disk */
+} mail_fate;
+
+typedef struct mail_wish {
+    const uint8_t *id;      /* ENTRY_LETTER_BYTES: equal ones are one signal; NULL: a new one */
+    entry_text name, value; /* the value is msgpack */
+    const char *by;         /* an operator's name, at most LETTER_BY_MAX bytes; NULL: a client, by the run's token */
+    void (*on_fate)(void *arg, mail_fate fate); /* once, on the home's thread */
+    void *arg;
+} mail_wish;
+
+typedef struct mail_letter {
+    struct mail_letter *next;
+    struct home *home;
+    run_id run;
+    uint8_t key[LETTER_KEY_BYTES], id[ENTRY_LETTER_BYTES];
+    char by[LETTER_BY_MAX + 1];
+    entry_text name, value;                     /* in `content` */
+    size_t row_bytes;                           /* of its row's value */
+    void (*on_fate)(void *arg, mail_fate fate); /* NULL: nobody wants to know, or has been told */
+    void *arg;
+    msgpack_sbuffer packed; /* its row's value, while that is written */
+    store_row row;          /* that writes it, or deletes it */
+    store_segment segment;  /* while that row is committed alone */
+    char content[];
+} mail_letter;
+
+/* Whether the bytes may name a signal: 1 to MAIL_NAME_MAX bytes of UTF-8, without control characters. */
+bool mail_name_fits(const char *name, size_t len);
+
+/* Makes the letter of a wish, with its row's value. NULL: no memory. */
+mail_letter *mail_new(struct home *h, const run_id *to, const mail_wish *wish);
+/* Makes the letter of a row that was read. NULL: no memory, which *is_short says, or no letter of this kind. */
+mail_letter *mail_read(struct home *h, const store_table_row *row, bool *is_short);
+void mail_free(mail_letter *m);
+
+/* Whether a row of the inbox is a letter of this kind. */
+bool mail_is(store_bytes value);
+uint64_t mail_arrival(const mail_letter *m);
+
+/* Tells who wants to know what has become of the letter, once. */
+void mail_tell(mail_letter *m, mail_fate fate);
+/* Have the letter's row written or deleted in a commit of its own: the segment comes back with MAIL_TAG. */
+void mail_put(mail_letter *m);
+void mail_delete(mail_letter *m);
+/* Makes m->row one that deletes the letter, with `then` behind it. */
+const store_row *mail_deletion(mail_letter *m, const store_row *then);
+static inline mail_letter *mail_of_segment(store_segment *s)
+{
+    return (mail_letter *)((char *)s - offsetof(mail_letter, segment));
+}
+
+#endif

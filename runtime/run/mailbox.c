@@ -1,0 +1,432 @@
+#include "runtime/run/mailbox.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coro/seeded_bug.h"
+#include "runtime/run/home.h"
+#include "runtime/run/mailbox_core.h"
+#include "runtime/run/run.h"
+#include "runtime/run/slot_core.h"
+#include "runtime/run/strand.h"
+
+enum { BUCKETS_FIRST = 64 };
+
+/* ---- The table ---- */
+
+void mailbox_table_init(mailbox_table *t)
+{
+    *t = (mailbox_table){.buckets = NULL};
+    TAILQ_INIT(&t->over);
+}
+
+static mailbox **mailbox_bucket(const mailbox_table *t, const run_id *id)
+{
+    return &t->buckets[run_id_hash(id) & (t->bucket_count - 1)];
+}
+
+mailbox *mailbox_of(const home *h, const run_id *id)
+{
+    const mailbox_table *t = &h->mailboxes;
+    mailbox *b = t->count > 0 ? *mailbox_bucket(t, id) : NULL;
+    while (b && !run_id_equal(&b->run, id)) b = b->next;
+    return b;
+}
+
+/* A table that cannot grow gets slower. False: there is none. */
+static bool mailbox_table_grow(mailbox_table *t)
+{
+    size_t old_count = t->bucket_count, bucket_count = old_count ? old_count * 2 : BUCKETS_FIRST;
+    mailbox **old = t->buckets, **buckets = calloc(bucket_count, sizeof *buckets);
+    if (!buckets) return old_count > 0;
+    t->buckets = buckets;
+    t->bucket_count = bucket_count;
+    for (size_t i = 0; i < old_count; i++)
+        for (mailbox *b = old[i], *next; b; b = next) {
+            next = b->next;
+            b->next = *mailbox_bucket(t, &b->run);
+            *mailbox_bucket(t, &b->run) = b;
+        }
+    free(old);
+    return true;
+}
+
+/* NULL: no memory. */
+static mailbox *mailbox_make(home *h, const run_id *id)
+{
+    mailbox_table *t = &h->mailboxes;
+    mailbox *b = mailbox_of(h, id);
+    if (b) return b;
+    if (t->count >= t->bucket_count && !mailbox_table_grow(t)) return NULL;
+    b = calloc(1, sizeof *b);
+    if (!b) return NULL;
+    b->run = *id;
+    b->next = *mailbox_bucket(t, id);
+    *mailbox_bucket(t, id) = b;
+    t->count++;
+    return b;
+}
+
+void mailbox_free_held(mailbox *b)
+{
+    for (mail_letter *m; (m = b->held) != NULL;) {
+        b->held = m->next;
+        mail_free(m);
+    }
+    b->held_count = 0;
+}
+
+static void mailbox_free(mailbox *b)
+{
+    mailbox_free_held(b);
+    free(b->names);
+    free(b->arrivals);
+    free(b);
+}
+
+void mailbox_tidy(home *h, mailbox *b)
+{
+    mailbox_table *t = &h->mailboxes;
+    if (b->count > 0 || b->writing || b->is_reading || b->names) return;
+    assert(b->taken == 0 && !b->held && (b->bytes == 0 || b->is_over));
+    mailbox **at = mailbox_bucket(t, &b->run);
+    while (*at != b) at = &(*at)->next;
+    *at = b->next;
+    t->count--;
+    if (b->is_over) TAILQ_REMOVE(&t->over, b, in_over);
+    mailbox_free(b);
+}
+
+void mailbox_table_free(mailbox_table *t)
+{
+    for (size_t i = 0; i < t->bucket_count; i++)
+        for (mailbox *b = t->buckets[i], *next; b; b = next) {
+            next = b->next;
+            assert(!b->writing && !b->is_reading);
+            mailbox_free(b);
+        }
+    for (mail_letter *m; (m = t->undeleted) != NULL;) {
+        t->undeleted = m->next;
+        mail_free(m);
+    }
+    free(t->buckets);
+}
+
+/* ---- Which letters are on disk ---- */
+
+bool mailbox_reserve(mailbox *b, size_t count)
+{
+    size_t room = b->room ? b->room : 4;
+    if (count + b->writing_count <= b->room) return true;
+    while (room < count + b->writing_count) room *= 2;
+    uint64_t *bigger = realloc(b->arrivals, room * sizeof *bigger);
+    if (!bigger) return false;
+    b->arrivals = bigger;
+    b->room = room;
+    return true;
+}
+
+static void mailbox_add_arrival(mailbox *b, uint64_t arrival)
+{
+    size_t at = b->count;
+    assert(b->count < b->room);
+    while (at > 0 && b->arrivals[at - 1] > arrival) at--;
+    memmove(&b->arrivals[at + 1], &b->arrivals[at], (b->count - at) * sizeof arrival);
+    b->arrivals[at] = arrival;
+    b->count++;
+}
+
+static void mailbox_remove_arrival(mailbox *b, uint64_t arrival)
+{
+    size_t at = 0;
+    while (at < b->count && b->arrivals[at] != arrival) at++;
+    assert(at < b->count);
+    b->count--;
+    memmove(&b->arrivals[at], &b->arrivals[at + 1], (b->count - at) * sizeof arrival);
+}
+
+void mailbox_forget(mailbox *b, const mail_letter *m)
+{
+    assert(b->bytes >= m->row_bytes);
+    mailbox_remove_arrival(b, mail_arrival(m));
+    b->bytes -= m->row_bytes;
+}
+
+void mailbox_hold(mailbox *b, mail_letter *m)
+{
+    mail_letter **at = &b->held;
+    while (*at && mail_arrival(*at) < mail_arrival(m)) at = &(*at)->next;
+    assert(!*at || mail_arrival(*at) != mail_arrival(m));
+    m->next = *at;
+    *at = m;
+    b->held_count++;
+}
+
+mail_letter *mailbox_let_go(mailbox *b, mail_letter *m)
+{
+    mail_letter **at = &b->held;
+    while (*at != m) at = &(*at)->next;
+    *at = m->next;
+    m->next = NULL;
+    b->held_count--;
+    return m;
+}
+
+/* ---- Sending ---- */
+
+static bool mailbox_has_id(const mailbox *b, const run *r, const uint8_t *id)
+{
+    for (const mail_letter *m = b ? b->held : NULL; m; m = m->next)
+        if (memcmp(m->id, id, ENTRY_LETTER_BYTES) == 0) return true;
+    return r && run_has_had(r, id);
+}
+
+/* Whether there is room for another letter of that size. One is always taken by an empty mailbox. */
+static mailbox_answer mailbox_admits(const home *h, const mailbox *b, size_t row_bytes)
+{
+    size_t count = b->count - b->taken + b->writing_count;
+    if (count >= (size_t)h->opt->signals_max) return MAILBOX_TOO_MANY;
+    if (count > 0 && b->bytes + row_bytes > (size_t)h->opt->signals_bytes_max) return MAILBOX_TOO_LARGE;
+    return MAILBOX_SENT;
+}
+
+mailbox_answer mailbox_send(home *h, slot *s, const mail_wish *wish)
+{
+    mailbox *b = mailbox_of(h, &s->id);
+    bool is_durable = !s->run || run_is_durable(s->run);
+    if ((b && b->is_over) || !is_durable || s->state == SLOT_REOPENING) return MAILBOX_NOT_NOW;
+    if (wish->id && mailbox_has_id(b, s->run, wish->id)) return MAILBOX_HAD;
+    b = mailbox_make(h, &s->id);
+    mail_letter *m = b ? mail_new(h, &s->id, wish) : NULL;
+    mailbox_answer answer = m ? mailbox_admits(h, b, m->row_bytes) : MAILBOX_NO_MEMORY;
+    if (answer == MAILBOX_SENT && !mailbox_reserve(b, b->count + 1)) answer = MAILBOX_NO_MEMORY;
+    if (answer == MAILBOX_SENT) {
+        b->bytes += m->row_bytes;
+        b->writing_count++;
+        mail_put(m);
+        m->next = b->writing;
+        b->writing = m;
+        return answer;
+    }
+    if (m) m->on_fate = NULL;
+    if (m) mail_free(m);
+    if (b) mailbox_tidy(h, b);
+    return answer;
+}
+
+static bool slot_listens(const mailbox *b, const slot *s, entry_text name)
+{
+    uint32_t known = mailbox_name(name);
+    if (s->state != SLOT_PARKED) return false;
+    if (s->names[0] == SLOT_NAMES_ANY) return true;
+    if (s->names[0] != SLOT_NAMES_MANY) return s->names[0] == known || s->names[1] == known;
+    for (size_t i = 0; i < b->name_count; i++)
+        if (b->names[i] == known) return true;
+    return false;
+}
+
+/* The letter is on disk, and its run has not ended. */
+static void mailbox_deliver(home *h, mailbox *b, slot *s, mail_letter *m)
+{
+    mail_tell(m, MAIL_KEPT);
+    if (s->run) {
+        mailbox_hold(b, m);
+        run_wake_waits(s->run);
+        return;
+    }
+    bool wakes = slot_listens(b, s, m->name) && !BUG(LOSE_SIGNAL);
+    mail_free(m);
+    if (wakes && !h->draining) slot_wake(h, s);
+}
+
+static void mailbox_clear(home *h);
+
+static void mailbox_take_written(home *h, mailbox *b, mail_letter *m, const store_segment *segment)
+{
+    slot *s = slot_find(&h->slots, &m->run);
+    if (segment->error) {
+        if (!b->is_over) b->bytes -= m->row_bytes;
+        mail_tell(m, segment->outcome == STORE_UNKNOWN ? MAIL_UNKNOWN : MAIL_UNWRITTEN);
+        mail_free(m);
+        if (s && s->run) run_wake_waits(s->run);
+        mailbox_tidy(h, b);
+        return;
+    }
+    mailbox_add_arrival(b, mail_arrival(m));
+    if (s && !b->is_over) {
+        mailbox_deliver(h, b, s, m);
+        return;
+    }
+    mail_tell(m, MAIL_LATE);
+    mail_free(m);
+    mailbox_end(h, &b->run);
+}
+
+static void mailbox_on_written(home *h, mail_letter *m)
+{
+    mailbox *b = mailbox_of(h, &m->run);
+    assert(b && b->writing_count > 0);
+    mail_letter **at = &b->writing;
+    while (*at != m) at = &(*at)->next;
+    *at = m->next;
+    m->next = NULL;
+    b->writing_count--;
+    msgpack_sbuffer_destroy(&m->packed);
+    msgpack_sbuffer_init(&m->packed);
+    mailbox_take_written(h, b, m, &m->segment);
+}
+
+void mailbox_committed(store_segment *segment)
+{
+    mail_letter *m = mail_of_segment(segment);
+    home *h = m->home;
+    home_segment_back(h);
+    if (m->row.op == STORE_ROW_PUT) {
+        mailbox_on_written(h, m);
+    } else if (segment->error) { /* mailbox_delete_again */
+        m->next = h->mailboxes.undeleted;
+        h->mailboxes.undeleted = m;
+    } else {
+        mail_free(m);
+    }
+}
+
+/* ---- Letters that nobody takes ---- */
+
+/* Deletes rows of the first run that has ended and has any. */
+static void mailbox_clear(home *h)
+{
+    mailbox_table *t = &h->mailboxes;
+    mailbox *b = TAILQ_FIRST(&t->over);
+    while (b && b->count == 0) b = TAILQ_NEXT(b, in_over);
+    if (t->clears || !b) return;
+    size_t n = b->count < CLEARED_AT_ONCE ? b->count : CLEARED_AT_ONCE;
+    for (size_t i = 0; i < n; i++) {
+        letter_write_key(&b->run, b->arrivals[i], t->keys[i]);
+        t->rows[i] = (store_row){.next = i + 1 < n ? &t->rows[i + 1] : NULL,
+                                 .op = STORE_ROW_DELETE,
+                                 .table = letter_table,
+                                 .key = {t->keys[i], LETTER_KEY_BYTES}};
+    }
+    t->segment = (store_segment){
+        .run = b->run, .live = STORE_LIVE_UNCHANGED, .retain_ms = -1, .rows = t->rows, .tag = MAILS_TAG};
+    t->clears = true;
+    home_send(h, &t->segment);
+}
+
+void mailbox_cleared(store_segment *segment)
+{
+    mailbox_table *t = (mailbox_table *)((char *)segment - offsetof(mailbox_table, segment));
+    home *h = (home *)((char *)t - offsetof(home, mailboxes));
+    mailbox *b = mailbox_of(h, &segment->run);
+    home_segment_back(h);
+    t->clears = false;
+    assert(b && b->is_over);
+    if (segment->error) return; /* mailbox_delete_again */
+    for (const store_row *row = segment->rows; row; row = row->next)
+        mailbox_remove_arrival(b, letter_arrival_of(row->key.data));
+    mailbox_tidy(h, b);
+    mailbox_clear(h);
+}
+
+void mailbox_end(home *h, const run_id *id)
+{
+    mailbox *b = mailbox_of(h, id);
+    if (!b) return;
+    mailbox_free_held(b);
+    b->taken = 0;
+    free(b->names);
+    b->names = NULL;
+    b->name_count = 0;
+    if (!b->is_over) TAILQ_INSERT_TAIL(&h->mailboxes.over, b, in_over);
+    b->is_over = true;
+    mailbox_tidy(h, b);
+    mailbox_clear(h);
+}
+
+void mailbox_delete_again(home *h)
+{
+    mail_letter *list = h->mailboxes.undeleted;
+    h->mailboxes.undeleted = NULL;
+    for (mail_letter *m; (m = list) != NULL;) {
+        list = m->next;
+        m->next = NULL;
+        mail_delete(m);
+    }
+    mailbox_clear(h);
+}
+
+/* ---- Of runs outside memory ---- */
+
+/* FNV-1a, 32 bits. */
+uint32_t mailbox_name(entry_text name)
+{
+    uint32_t hash = 0x811c9dc5u;
+    for (size_t i = 0; i < name.len; i++) hash = (hash ^ (uint8_t)name.data[i]) * 0x01000193u;
+    return hash < SLOT_NAMES ? hash + SLOT_NAMES : hash;
+}
+
+static bool mailbox_set_names(home *h, const run_id *id, const uint32_t *names, size_t count)
+{
+    mailbox *b = mailbox_make(h, id);
+    uint32_t *copy = b ? malloc(count * sizeof *names) : NULL;
+    if (b && !copy) mailbox_tidy(h, b);
+    if (!copy) return false;
+    memcpy(copy, names, count * sizeof *names);
+    free(b->names);
+    b->names = copy;
+    b->name_count = count;
+    return true;
+}
+
+void mailbox_listen(home *h, slot *s, const uint32_t *names, size_t count)
+{
+    enum { IN_SLOT = sizeof s->names / sizeof s->names[0] };
+    mailbox *b = mailbox_of(h, &s->id);
+    assert(s->state == SLOT_PARKED);
+    if (b && b->names) {
+        free(b->names);
+        b->names = NULL;
+        mailbox_tidy(h, b);
+    }
+    memset(s->names, 0, sizeof s->names);
+    if (count <= IN_SLOT)
+        memcpy(s->names, names, count * sizeof *names);
+    else
+        s->names[0] = mailbox_set_names(h, &s->id, names, count) ? SLOT_NAMES_MANY : SLOT_NAMES_ANY;
+}
+
+size_t mailbox_count(const home *h, const run_id *id)
+{
+    const mailbox *b = mailbox_of(h, id);
+    return b ? b->count - b->taken : 0;
+}
+
+/* ---- Recovery ---- */
+
+bool mailbox_recover(home *h, const store_table_row *row)
+{
+    bool is_short = false;
+    mail_letter *m = mail_read(h, row, &is_short);
+    if (!m) return !is_short; /* it is damaged: nobody can take it */
+    mailbox *b = run_id_loop(&m->run, h->count) == h->index ? mailbox_make(h, &m->run) : NULL;
+    bool is_ours = run_id_loop(&m->run, h->count) == h->index, has_room = b && mailbox_reserve(b, b->count + 1);
+    if (has_room && (b->count == 0 || b->arrivals[b->count - 1] < mail_arrival(m))) {
+        mailbox_add_arrival(b, mail_arrival(m));
+        b->bytes += m->row_bytes;
+    }
+    mail_free(m);
+    return has_room || !is_ours;
+}
+
+void mailbox_drop_strays(home *h)
+{
+    mailbox_table *t = &h->mailboxes;
+    for (size_t i = 0; i < t->bucket_count; i++)
+        for (mailbox *b = t->buckets[i], *next; b; b = next) {
+            next = b->next;
+            bool is_known = slot_find(&h->slots, &b->run) || run_find_slotless(h, &b->run);
+            if (!is_known) mailbox_end(h, &b->run);
+        }
+}

@@ -1,0 +1,45 @@
+/* mailbox_core: what the files of mailboxes share: which there are and which letters are on disk (mailbox.c), and what
+ * a run in memory has of them (mailbox_run.c). */
+#ifndef RUNTIME_RUN_MAILBOX_CORE_H
+#define RUNTIME_RUN_MAILBOX_CORE_H
+
+#include "runtime/run/mailbox.h"
+
+struct mailbox {
+    mailbox *next; /* in its bucket */
+    TAILQ_ENTRY(mailbox) in_over;
+    run_id run;
+    uint64_t *arrivals; /* of the letters on disk, ascending */
+    size_t count, room; /* `room` has a place for each letter that is being written, too */
+    size_t bytes;       /* of the rows of all of these; not kept when the run is over */
+    size_t taken;       /* of `count`: those whose deletion goes with entries of the run */
+    size_t held_count;
+    mail_letter *held;    /* by arrival: those in memory, but for those taken */
+    mail_letter *writing; /* on their way to the disk; linked through mail.next */
+    size_t writing_count;
+    uint32_t *names; /* that a parked run waits for, if its slot has no room for them; owned */
+    size_t name_count;
+    bool is_reading; /* those on disk are being read */
+    bool is_stale;   /* with `is_reading`: the execution that wanted them has left memory */
+    bool is_over;    /* the run has ended */
+};
+
+/* The mailbox of the run; NULL: it has none. */
+mailbox *mailbox_of(const struct home *h, const run_id *id);
+/* Frees a mailbox in which nothing is any more. */
+void mailbox_tidy(struct home *h, mailbox *b);
+/* Makes room for the arrivals of so many letters, and those being written. False: no memory. */
+bool mailbox_reserve(mailbox *b, size_t count);
+/* The letter is on disk no longer, or will soon not be. */
+void mailbox_forget(mailbox *b, const mail_letter *m);
+/* Put a letter among those in memory, and take it out again. */
+void mailbox_hold(mailbox *b, mail_letter *m);
+mail_letter *mailbox_let_go(mailbox *b, mail_letter *m);
+void mailbox_free_held(mailbox *b);
+
+/* Whether the run, which is in memory, has had the signal of this id. */
+bool run_has_had(const struct run *r, const uint8_t *id);
+/* Has its strands that wait for a signal look again. */
+void run_wake_waits(const struct run *r);
+
+#endif

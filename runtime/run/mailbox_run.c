@@ -1,0 +1,245 @@
+/* mailbox_run: the mailbox of a run that is in memory: reading its letters, and taking them. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "coro/seeded_bug.h"
+#include "runtime/run/home.h"
+#include "runtime/run/mailbox_core.h"
+#include "runtime/run/run.h"
+#include "runtime/run/slot_core.h"
+#include "runtime/run/strand.h"
+
+enum { READ_ROWS = 1024 };
+
+/* Whether letters are on disk that are not in memory. */
+static bool mailbox_is_unread(const mailbox *b) { return b->held_count + b->taken < b->count; }
+
+/* ---- Signals that the run has had ---- */
+
+bool run_has_had(const run *r, const uint8_t *id)
+{
+    for (uint32_t i = 0; i < r->had_count; i++)
+        if (memcmp(r->had[i], id, ENTRY_LETTER_BYTES) == 0) return true;
+    return false;
+}
+
+bool mailbox_note_had(run *r, entry_text id)
+{
+    if (id.len != ENTRY_LETTER_BYTES) return true; /* of a damaged journal: no letter has such an id */
+    if (r->had_count == r->had_room) {
+        uint32_t room = r->had_room ? r->had_room * 2 : 8;
+        void *bigger = arena_alloc(&r->journal, (size_t)room * sizeof *r->had);
+        if (!bigger) return false;
+        if (r->had_count > 0) memcpy(bigger, r->had, r->had_count * sizeof *r->had);
+        r->had = bigger;
+        r->had_room = room;
+    }
+    memcpy(r->had[r->had_count++], id.data, ENTRY_LETTER_BYTES);
+    return true;
+}
+
+void run_wake_waits(const run *r)
+{
+    for (strand *s = r->task.strands; s; s = s->next)
+        if (s->work.signal) strand_wake(s);
+}
+
+/* ---- Reading ---- */
+
+typedef struct mail_reading {
+    home *home;
+    run_id run;
+    uint8_t from[LETTER_KEY_BYTES + 1], to[LETTER_KEY_BYTES];
+    size_t from_len;
+} mail_reading;
+
+static bool mailbox_holds(const mailbox *b, const void *key)
+{
+    const mail_letter *m = b->held;
+    while (m && memcmp(m->key, key, LETTER_KEY_BYTES) != 0) m = m->next;
+    return m != NULL;
+}
+
+/* False: no memory. */
+static bool mailbox_take_row(home *h, mailbox *b, const store_table_row *row)
+{
+    bool is_short = false;
+    if (!mail_is(row->value) || row->key.len != LETTER_KEY_BYTES || mailbox_holds(b, row->key.data)) return true;
+    mail_letter *m = mail_read(h, row, &is_short);
+    if (m) mailbox_hold(b, m);
+    return !is_short;
+}
+
+/* All that are on disk are held now: others that were thought to be there have been deleted. False: no memory. */
+static bool mailbox_set_read(mailbox *b)
+{
+    size_t n = 0;
+    assert(b->taken == 0);
+    if (!mailbox_reserve(b, b->held_count)) return false;
+    b->bytes = 0;
+    for (const mail_letter *m = b->held; m; m = m->next) {
+        b->arrivals[n++] = mail_arrival(m);
+        b->bytes += m->row_bytes;
+    }
+    b->count = n;
+    for (const mail_letter *m = b->writing; m; m = m->next) b->bytes += m->row_bytes;
+    return true;
+}
+
+static bool mailbox_ask(mail_reading *q);
+
+static void reading_end(mail_reading *q, mailbox *b)
+{
+    const slot *s = slot_find(&q->home->slots, &q->run);
+    b->is_reading = b->is_stale = false;
+    if (s && s->run) run_wake_waits(s->run);
+    mailbox_tidy(q->home, b);
+    free(q);
+}
+
+static void reading_on_rows(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
+{
+    mail_reading *q = arg;
+    home *h = q->home;
+    mailbox *b = mailbox_of(h, &q->run);
+    const slot *s = slot_find(&h->slots, &q->run);
+    run *r = s ? s->run : NULL;
+    assert(b && b->is_reading);
+    bool is_wanted = r && !b->is_stale, is_read = !error;
+    for (size_t i = 0; i < count && is_read && is_wanted; i++) is_read = mailbox_take_row(h, b, &rows[i]);
+    if (is_read && is_wanted && !end) {
+        assert(count > 0 && rows[count - 1].key.len <= LETTER_KEY_BYTES);
+        q->from_len = rows[count - 1].key.len + 1;
+        memset(q->from, 0, sizeof q->from);
+        memcpy(q->from, rows[count - 1].key.data, q->from_len - 1);
+        if (mailbox_ask(q)) return;
+        is_read = false;
+    }
+    is_read = is_read && (!is_wanted || mailbox_set_read(b));
+    if (is_wanted && !is_read) run_lose_for_memory(r); /* or the read has failed: both pass, and it is loaded again */
+    reading_end(q, b);
+}
+
+static bool mailbox_ask(mail_reading *q)
+{
+    const store_range range = {
+        .table = letter_table, .from = {q->from, q->from_len}, .to = {q->to, sizeof q->to}, .rows_max = READ_ROWS};
+    return store_scan(q->home->port, &range, reading_on_rows, q);
+}
+
+/* False: no memory. */
+static bool mailbox_begin_reading(home *h, mailbox *b)
+{
+    mail_reading *q = malloc(sizeof *q);
+    if (!q) return false;
+    *q = (mail_reading){.home = h, .run = b->run, .from_len = LETTER_KEY_BYTES};
+    letter_write_key(&b->run, 0, q->from);
+    letter_write_key(&b->run, UINT64_MAX, q->to);
+    b->is_reading = mailbox_ask(q);
+    if (!b->is_reading) free(q);
+    return b->is_reading;
+}
+
+/* ---- Of a run in memory ---- */
+
+/* The first letter of that name that the run has not had; those that it has had are deleted. */
+static mail_letter *mailbox_first(const run *r, mailbox *b, entry_text name)
+{
+    for (mail_letter *m = b->held, *next; m; m = next) {
+        next = m->next;
+        if (!entry_text_equal(m->name, name)) continue;
+        if (!run_has_had(r, m->id) || BUG(TAKE_AGAIN)) return m;
+        mailbox_forget(b, m);
+        mail_delete(mailbox_let_go(b, m));
+    }
+    return NULL;
+}
+
+mailbox_look mailbox_find(run *r, entry_text name, mail_letter **first)
+{
+    home *h = r->task.home;
+    mailbox *b = mailbox_of(h, &r->id);
+    *first = NULL;
+    if (!b || b->is_over) return MAILBOX_EMPTY;
+    if (!b->is_reading && mailbox_is_unread(b) && !mailbox_begin_reading(h, b)) {
+        run_lose_for_memory(r);
+        return MAILBOX_LOST;
+    }
+    if (b->is_reading) return MAILBOX_COMING;
+    *first = mailbox_first(r, b, name);
+    if (*first) return MAILBOX_HAS;
+    for (const mail_letter *m = b->writing; m; m = m->next)
+        if (entry_text_equal(m->name, name)) return MAILBOX_COMING;
+    mailbox_tidy(h, b);
+    return MAILBOX_EMPTY;
+}
+
+void mailbox_take(run *r, mail_letter *m)
+{
+    mailbox *b = mailbox_of(r->task.home, &r->id);
+    assert(b && !b->is_reading);
+    (void)mailbox_let_go(b, m);
+    b->taken++;
+    m->next = r->mail_taken;
+    r->mail_taken = m;
+}
+
+void mailbox_give_up(run *r)
+{
+    mailbox *b = mailbox_of(r->task.home, &r->id);
+    while (b && b->held && !b->is_reading && !b->is_over) mailbox_take(r, b->held);
+}
+
+const store_row *mailbox_seal(run *r, const store_row *then)
+{
+    assert(!r->mail_sealed);
+    r->mail_sealed = r->mail_taken;
+    r->mail_taken = NULL;
+    for (mail_letter *m = r->mail_sealed; m; m = m->next) then = mail_deletion(m, then);
+    return then;
+}
+
+void mailbox_unseal(run *r, bool is_on_disk)
+{
+    home *h = r->task.home;
+    mailbox *b = r->mail_sealed ? mailbox_of(h, &r->id) : NULL;
+    if (!b) return;
+    for (mail_letter *m; (m = r->mail_sealed) != NULL;) {
+        r->mail_sealed = m->next;
+        b->taken--;
+        if (is_on_disk) mailbox_forget(b, m);
+        mail_free(m);
+    }
+    mailbox_tidy(h, b);
+}
+
+static bool names_have(const uint32_t *names, size_t count, uint32_t name)
+{
+    for (size_t i = 0; i < count; i++)
+        if (names[i] == name) return true;
+    return false;
+}
+
+bool mailbox_has_come(const run *r)
+{
+    const mailbox *b = mailbox_of(r->task.home, &r->id);
+    for (const mail_letter *m = b ? b->held : NULL; m; m = m->next)
+        if (names_have(r->park_names, r->park_name_count, mailbox_name(m->name))) return true;
+    return false;
+}
+
+void mailbox_leave(run *r)
+{
+    mailbox *b = mailbox_of(r->task.home, &r->id);
+    assert(!r->mail_sealed && (b || !r->mail_taken));
+    for (mail_letter *m; (m = r->mail_taken) != NULL;) { /* the run is lost: their rows stay */
+        r->mail_taken = m->next;
+        b->taken--;
+        mail_free(m);
+    }
+    if (!b) return;
+    mailbox_free_held(b);
+    b->is_stale = b->is_reading;
+    mailbox_tidy(r->task.home, b);
+}
