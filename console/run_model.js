@@ -8,11 +8,15 @@ const ROWS_OPEN = 400;           // a tree with more rows begins folded
 
 // ---- Bars ----
 
-// What a step did when: [{kind, from, to, attempt}], by time. Kinds: queue, done, failed, backoff, sleep, running.
+// What a step did when: [{kind, from, to, attempt}], by time. Kinds: queue, done, failed, backoff, sleep, wait, running.
 export function barsOf(step, now) {
   const bars = [], add = (kind, from, to, attempt) => { if (to > from || attempt) bars.push({ kind, from, to, attempt }); };
   if (step.sleep) {
     add("sleep", step.begunAt, step.due ?? now);
+    return bars;
+  }
+  if (step.signal) {
+    add("wait", step.begunAt, step.endedAt ?? now);
     return bars;
   }
   let since = step.begunAt;
@@ -38,7 +42,7 @@ export function barsOf(step, now) {
 
 // ---- The tree ----
 
-const WORST = ["done", "cut", "sleeping", "waiting", "retrying", "running", "failed"];
+const WORST = ["done", "timed out", "cut", "sleeping", "waiting", "retrying", "running", "failed"];
 const worst = (nodes) => nodes.reduce(
   (state, node) => (WORST.indexOf(node.state) > WORST.indexOf(state) ? node.state : state), "done");
 const mask = (id) => id.replace(/\d+/g, "#");

@@ -34,6 +34,8 @@ function StepFacts({ step, now, fork }) {
   const attempts = step.attempts ?? [];
   return html`
     ${step.sleep && html`<p>A sleep until <${Time} at=${step.due} />${step.due > now ? `, ${duration(step.due - now)} more` : ""}.</p>`}
+    ${step.signal && html`<p>A wait for the signal <strong>${step.signal}</strong>${step.due > 0 ? html`, until <${Time} at=${step.due} />` : ""}${
+      step.by ? `, which ${step.by} has sent` : ""}.</p>`}
     ${step.chunks > 0 && html`<p>${plural(step.chunks, "chunk")} streamed.</p>`}
     ${step.crashes > 0 && html`<p class="bad">The process has died during this step: ${plural(step.crashes, "time")}.</p>`}
     ${step.inputsDiffered > 0 && html`<p class="bad">Its result was used for another input than it was made from.</p>`}

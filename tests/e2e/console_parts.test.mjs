@@ -369,6 +369,11 @@ test('bars follow each other without a gap', () => {
     barsOf(step('w', { state: 'waiting', attempts: [] }), 1500).map((b) => b.kind),
     ['queue'],
   );
+  const wait = step('w', { state: 'waiting', signal: 'paid', attempts: undefined, endedAt: undefined });
+  assert.deepEqual(
+    [wait, { ...wait, state: 'done', endedAt: 1200 }].map((s) => barsOf(s, 1500)),
+    [1500, 1200].map((to) => [{ kind: 'wait', from: 1000, to, attempt: undefined }]),
+  );
 });
 
 test('a long wait does not squeeze what was before it', () => {
