@@ -110,6 +110,7 @@ cli_end runs_cancel(cli *c);
 cli_end runs_stop(cli *c);
 cli_end runs_release(cli *c);
 cli_end runs_resume(cli *c);
+cli_end runs_signal(cli *c);
 cli_end runs_fork(cli *c);
 cli_end bulk_start(cli *c);
 cli_end functions_list(cli *c);

@@ -22,7 +22,7 @@ _stepwell() {
         words="runs bulk functions stats settings journal backup restore doctor $general"
     else
         case $noun:$verb in
-        runs:) words="list show tail cancel stop release resume fork export $general" ;;
+        runs:) words="list show tail cancel stop release resume signal fork export $general" ;;
         runs:list) words="$filters --limit --before $general" ;;
         runs:show) words="--before $general" ;;
         runs:stop) words="--text $general" ;;

@@ -66,6 +66,18 @@ cli_end runs_resume(cli *c)
     return steer(c, &(deed){.method = "POST", .path = "/resume", .done = "goes on", .asked = "goes on", .body = body});
 }
 
+/* The run has the signal when it waits for one of that name; what is no JSON the server refuses. */
+cli_end runs_signal(cli *c)
+{
+    const char *body = c->word_count > 2 ? c->words[2] : "", *name = client_escape(c, c->words[1]);
+    c->word_count = 1;
+    return steer(c, &(deed){.method = "POST",
+                            .path = cli_text(c, "/signals/%s", name),
+                            .done = "has the signal",
+                            .asked = "has the signal",
+                            .body = body});
+}
+
 /* ---- Fork ---- */
 
 /* The file's bytes as a JSON string; NULL: it cannot be read, and that was said. */

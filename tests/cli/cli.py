@@ -244,6 +244,11 @@ def steering():
         assert json.loads(p.run("runs", "show", c, "--json"))["detail"] == 'look "here" first'
         p.run("runs", "release", c)
         p.until(c, "sleeping")
+        assert p.run("runs", "signal", c, "go on", '{"by":"ann"}') == f"{c}: has the signal\n"
+        assert p.run("runs", "signal", c, "go on") == f"{c}: has the signal\n"
+        assert json.loads(p.run("runs", "show", c, "--json"))["signalsKept"] == 2
+        assert "400" in expect(1, "runs", "signal", c, "go on", "no JSON", env=p.env)[1]
+        assert "409" in expect(1, "runs", "signal", works, "go on", env=p.env)[1]
         out = p.run("runs", "resume", a, "--timeout-ms", "60000")
         assert out == f"{a}: goes on\n", out
         assert p.state(a) in ("running", "sleeping"), p.run("runs", "show", a)
