@@ -15,6 +15,7 @@
 #include "tests/simulation/program.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/shut.h"
+#include "tests/simulation/signalled.h"
 #include "tests/simulation/standing.h"
 
 enum { BACKLOG = 128, RECONNECT_MS = 200 };
@@ -165,6 +166,17 @@ static void make_bulk(client *c)
                 header, strlen(body), body);
 }
 
+static void make_signal(client *c)
+{
+    char body[16], key[SIGNALLED_KEY_MAX], header[48] = "";
+    if (signalled_key(c->signal, key)) (void)snprintf(header, sizeof header, "Idempotency-Key: %s\r\n", key);
+    (void)snprintf(body, sizeof body, "%d", c->signal);
+    set_request(c,
+                "POST /_sw/runs/%s/signals/%c HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN
+                "\r\n%sContent-Length: %zu\r\n\r\n%s",
+                w->runs[c->run].id, w->signals[c->signal].name, header, strlen(body), body);
+}
+
 /* The URL of the run itself is its output's without that word. */
 static void make_steer(client *c, const char *method, const char *what)
 {
@@ -220,6 +232,9 @@ static void make_request(client *c)
         break;
     case TARGET_BULK_RELEASE:
         make_order(c, "POST", "/release");
+        break;
+    case TARGET_SIGNAL:
+        make_signal(c);
         break;
     case TARGET_PAGE:
         make_steer(c, "GET", "");

@@ -38,6 +38,11 @@ static const char *const meetings[MEETINGS] = {
     [MET_SHUT_REFUSED] = "requests that these have refused",
     [MET_PATCH_OLD] = "answers of sw_patch for the old way",
     [MET_PATCH_NEW] = "for the new way, in runs that had been loaded",
+    [MET_SIGNAL] = "signals that runs have had",
+    [MET_SIGNAL_EARLY] = "waits for signals that were there already",
+    [MET_SIGNAL_AGAIN] = "signals that were sent more than once",
+    [MET_SIGNAL_LATE] = "signals to runs that had ended",
+    [MET_TIMED_OUT] = "waits that have timed out",
     [MET_DRAIN_BEHIND] = "drains while runs waited for others",
 };
 static uint64_t met[MEETINGS];

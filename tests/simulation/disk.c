@@ -16,6 +16,7 @@
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/shut.h"
+#include "tests/simulation/signalled.h"
 
 static const int64_t MS = 1000000;
 
@@ -47,6 +48,7 @@ static void take_committed(const store_segment *list)
     bulked_committed(list);
     promise_committed(list);
     shut_committed(list);
+    signalled_committed(list);
     for (const store_segment *s = list; s; s = s->next) compare_row(s);
 }
 
@@ -178,6 +180,7 @@ backend *disk_open(void)
     }
     shut_found(memory_table_of(w->disk, "settings"));
     forked_found(memory_table_of(w->disk, KIN_TABLE));
+    signalled_found(memory_table_of(w->disk, "inbox"));
     world_note("the disk has %ld runs and %zu letters", n, disk_rows("inbox"));
     return b;
 }

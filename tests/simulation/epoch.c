@@ -190,7 +190,9 @@ static bool all_letters_read(const epoch *e)
 {
     for (unsigned i = 0; i < e->app->loop_count; i++) {
         const home *h = &e->app->loops[i].home;
-        if (!h->slots.recovered || h->slots.count > 0 || h->undeleted || h->outbox.in_flight > 0) return false;
+        if (!h->slots.recovered || h->slots.count > 0 || h->undeleted || h->mailboxes.count > 0 ||
+            h->outbox.in_flight > 0)
+            return false;
     }
     return true;
 }

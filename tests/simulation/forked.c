@@ -15,6 +15,7 @@
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/remarked.h"
+#include "tests/simulation/signalled.h"
 #include "tests/simulation/standing.h"
 
 enum { ENTRIES_MAX = 4096 };
@@ -359,6 +360,16 @@ static const char *take_patch(run_record *r, const run_record *source, const ent
     return NULL;
 }
 
+/* What has become of a wait. */
+static const char *take_decision(run_record *r, const run_record *source, const entry *e)
+{
+    int at = signalled_op(r, e);
+    if (at == NO_OP || !source->ops[at].chosen || r->ops[at].chosen)
+        return "it copies what has become of a wait that is not decided, or twice";
+    choose(r, source, at);
+    return NULL;
+}
+
 /* What an attempt has said goes with its result. */
 static const char *take_remark(run_record *r, const run_record *source, const entry *e)
 {
@@ -387,7 +398,12 @@ const char *forked_take(run_record *r, const entry *e)
         r->slept |= bit_of(e->id.data, e->id.len);
         return NULL;
     case ENTRY_BRANCH:
+    case ENTRY_WAIT:
+    case ENTRY_SIGNAL:
         return NULL;
+    case ENTRY_TAKEN:
+    case ENTRY_TIMED_OUT:
+        return take_decision(r, source, e);
     case ENTRY_LABEL:
     case ENTRY_STATUS:
         return take_remark(r, source, e);
@@ -428,8 +444,8 @@ typedef struct comparing {
 
 static bool is_told(const entry *e, bool is_copied)
 {
-    bool is_one =
-        e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_SLEEP || e->kind == ENTRY_VALUE;
+    bool is_one = e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_SLEEP ||
+                  e->kind == ENTRY_WAIT || e->kind == ENTRY_VALUE;
     return is_one || (!is_copied && (e->kind == ENTRY_ROLLBACK || (e->kind == ENTRY_CHUNK && e->id.len > 0)));
 }
 
@@ -590,7 +606,8 @@ void forked_page_told(const client *c, const run_record *r)
 void forked_note(run_record *r, const entry *e)
 {
     bool has_own = e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_ROLLBACK ||
-                   e->kind == ENTRY_SLEEP || e->kind == ENTRY_BRANCH || (e->kind == ENTRY_CHUNK && e->id.len > 0);
+                   e->kind == ENTRY_SLEEP || e->kind == ENTRY_WAIT || e->kind == ENTRY_BRANCH ||
+                   (e->kind == ENTRY_CHUNK && e->id.len > 0);
     if (!has_own || e->path == 0 || r->path_count == PATHS_MAX) return;
     for (unsigned i = 0; i < r->path_count; i++)
         if (r->paths[i] == e->path) return;

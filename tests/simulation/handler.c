@@ -7,6 +7,7 @@
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/remarked.h"
+#include "tests/simulation/signalled.h"
 #include "tests/simulation/upstream.h"
 
 enum {
@@ -275,6 +276,18 @@ static void run_patch(place *p, int16_t at)
     run_list(p, is_new ? p->job->ops[at].child : p->job->ops[at].other);
 }
 
+static void run_wait(place *p, int16_t at)
+{
+    const op *o = &p->job->ops[at];
+    sw_value signal = sw_nil();
+    const sw_wait wait = {.signal = (const char[]){o->name, 0}, .timeout_ms = o->ms};
+    bool has_come = sw_wait_for(p->c, o->id, &wait, &signal);
+    uint64_t n = has_come ? (uint64_t)sw_as_int(signal, 0) : PROGRAM_FAILED;
+    signalled_waited(p->run, at, has_come, n);
+    promise_choice(p->run, at, n);
+    p->result = program_mix(p->result, n);
+}
+
 static void run_op(place *p, int16_t at)
 {
     const op *o = &p->job->ops[at];
@@ -309,6 +322,9 @@ static void run_op(place *p, int16_t at)
         return;
     case OP_PATCH:
         run_patch(p, at);
+        return;
+    case OP_WAIT:
+        run_wait(p, at);
         return;
     case OP_DEFER:
         p->run->open_defers++;

@@ -6,6 +6,7 @@
 #include "tests/simulation/promises.h"
 #include "tests/simulation/reasons.h"
 #include "tests/simulation/shut.h"
+#include "tests/simulation/signalled.h"
 #include "tests/simulation/standing.h"
 
 enum { PAUSE_MS = 2000, TIRED_MS = 100, PATIENCE = 2, PATIENCE_LONG = 6 };
@@ -15,7 +16,10 @@ static bool is_last(void) { return w->epoch + 1 == w->plan.epochs; }
 
 /* ---- What there is to do ---- */
 
-static bool needs_help(const run_record *r) { return is_last() && standing_is_held(r); }
+/* A run that waits for a signal is not left alone: else the process would never come to rest. */
+static bool needs_signal(const run_record *r) { return !standing(r) && signalled_lacks(r) != 0; }
+
+static bool needs_help(const run_record *r) { return (is_last() && standing_is_held(r)) || needs_signal(r); }
 
 static run_record *next_in_need(void)
 {
@@ -41,6 +45,7 @@ static client_target wish_for(const run_record *r)
 {
     bool may_resume = r->reopened < RESUMES_MAX;
     bool has_failed = r->ended && r->outcome != ENTRY_SUCCEEDED;
+    if (signalled_may_send(r) && world_chance(RANDOM_LIVE, 25)) return TARGET_SIGNAL;
     if (forked_may_ask(r) && world_chance(RANDOM_LIVE, 30)) return TARGET_FORK_DRY;
     if (may_resume && world_chance(RANDOM_LIVE, has_failed ? 70 : 15)) return TARGET_RESUME;
     if (world_chance(RANDOM_LIVE, 50)) return TARGET_STOP;
@@ -63,6 +68,7 @@ static client_target help_for(const run_record *r)
     bool mends = (r->stop == ENTRY_STOP_EXHAUSTED && r->releases < PATIENCE_LONG) || r->stop == ENTRY_STOP_OPERATOR;
     bool again = !mends && r->stop != ENTRY_STOP_CRASHES && r->stop != 0 && r->releases >= PATIENCE;
     if (world_chance(RANDOM_LIVE, 30)) return TARGET_PAGE;
+    if (needs_signal(r)) return TARGET_SIGNAL;
     return again ? TARGET_RUN : TARGET_RELEASE;
 }
 
@@ -127,11 +133,25 @@ static bool releases_bulk(client *c)
     return true;
 }
 
+/* Sends a signal again, as one does who has lost the answer. */
+static bool repeats_signal(client *c)
+{
+    unsigned *left = &w->plan.epoch[w->epoch].operations;
+    int16_t again = *left > 0 && world_chance(RANDOM_LIVE, 20) ? signalled_again() : -1;
+    if (again < 0) return false;
+    --*left;
+    c->signal = again;
+    c->run = w->signals[again].run;
+    c->job = w->runs[c->run].job;
+    client_ask_again(c, TARGET_SIGNAL, 0);
+    return true;
+}
+
 bool operator_turn(void)
 {
     client *c = operator_of();
     if (c->state != CLIENT_DONE || c->at_ns > w->steady_ns || !has_work()) return false;
-    if (sets_endpoint(c) || repeats_fork(c) || releases_bulk(c) || acts_on_many(c)) return true;
+    if (sets_endpoint(c) || repeats_fork(c) || repeats_signal(c) || releases_bulk(c) || acts_on_many(c)) return true;
     client_target target = TARGET_RELEASE;
     run_record *r = next_in_need();
     if (r)
@@ -146,6 +166,7 @@ bool operator_turn(void)
     if (target == TARGET_STOP) r->asked_to_stop++;
     if (target == TARGET_RESUME) r->asked_to_reopen = true;
     if (target == TARGET_FORK_DRY) c->fork_ask = forked_ask(r);
+    if (target == TARGET_SIGNAL) c->signal = signalled_new(r, signalled_lacks(r));
     client_ask_again(c, target, 0);
     return true;
 }
@@ -200,6 +221,8 @@ static void run_answered(const client *c, run_record *r)
         promise_resume_told(c, r, c->status);
     else if (c->target == TARGET_PAGE && c->status == 200)
         page_told(c, r);
+    else if (c->target == TARGET_SIGNAL)
+        signalled_told(c, r);
     else if (c->target == TARGET_FORK || c->target == TARGET_FORK_DRY)
         forked_told(c, r);
 }

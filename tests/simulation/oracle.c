@@ -96,6 +96,7 @@ static verdict read_op(const reading *r, int16_t at, uint64_t result)
     case OP_UNTIL:
     case OP_NOW:
     case OP_RANDOM:
+    case OP_WAIT:
         return read_choice(r, at, result);
     case OP_IF:
         v = read_choice(r, at, result);

@@ -107,6 +107,13 @@ static void make_rest(maker *m, op *o, unsigned depth)
         o->ms = (int32_t)world_between(RANDOM_PLAN, 1, world_chance(RANDOM_PLAN, 40) ? LONG_MS : SHORT_MS);
         if (world_chance(RANDOM_PLAN, 3)) o->ms *= 20;
         break;
+    case OP_WAIT:
+        (void)snprintf(o->id, sizeof o->id, "w%d", index_of(m, o));
+        o->name = (char)('a' + world_below(RANDOM_PLAN, SIGNAL_NAMES));
+        if (world_chance(RANDOM_PLAN, 15)) o->ms = SW_NO_WAIT;
+        if (o->ms == 0 && world_chance(RANDOM_PLAN, 60))
+            o->ms = (int32_t)world_between(RANDOM_PLAN, 1, world_chance(RANDOM_PLAN, 50) ? LONG_MS : SHORT_MS);
+        break;
     case OP_IF:
     case OP_PATCH:
         o->child = make_list(m, depth + 1, 2);
@@ -117,17 +124,19 @@ static void make_rest(maker *m, op *o, unsigned depth)
     }
 }
 
-static op_kind draw_kind(unsigned depth)
+/* A run that answers before its journal is on disk waits for no signal. */
+static op_kind draw_kind(const maker *m, unsigned depth)
 {
     static const struct {
         op_kind kind;
         unsigned weight;
-    } kinds[] = {{OP_STEP, 30}, {OP_TRY, 8},   {OP_EACH, 7}, {OP_GROUP, 11}, {OP_SLEEP, 9},
-                 {OP_UNTIL, 3}, {OP_CHUNK, 8}, {OP_NOW, 4},  {OP_RANDOM, 6}, {OP_IF, 6},
-                 {OP_FAIL, 1},  {OP_DEFER, 3}, {OP_PATCH, 4}};
+    } kinds[] = {{OP_STEP, 24}, {OP_WAIT, 6},  {OP_TRY, 8},   {OP_EACH, 7}, {OP_GROUP, 11},
+                 {OP_SLEEP, 9}, {OP_UNTIL, 3}, {OP_CHUNK, 8}, {OP_NOW, 4},  {OP_RANDOM, 6},
+                 {OP_IF, 6},    {OP_FAIL, 1},  {OP_DEFER, 3}, {OP_PATCH, 4}};
     unsigned drawn = world_below(RANDOM_PLAN, 100), i = 0;
     while (drawn >= kinds[i].weight) drawn -= kinds[i++].weight;
     op_kind kind = kinds[i].kind;
+    if (kind == OP_WAIT && m->job->endpoint == ENDPOINT_HASTY) return OP_STEP;
     bool nests = kind == OP_EACH || kind == OP_GROUP || kind == OP_IF || kind == OP_PATCH;
     return nests && depth >= DEPTH_MAX ? OP_STEP : kind;
 }
@@ -137,7 +146,7 @@ static int16_t make_list(maker *m, unsigned depth, unsigned most)
     unsigned count = 1 + world_below(RANDOM_PLAN, most);
     int16_t first = NO_OP, *link = &first;
     for (unsigned i = 0; i < count && m->left > 6; i++) {
-        op *o = add(m, draw_kind(depth));
+        op *o = add(m, draw_kind(m, depth));
         *link = index_of(m, o);
         link = &o->next;
         make_rest(m, o, depth);
@@ -177,14 +186,16 @@ bool program_poison(unsigned at)
 
 static void tell_op(const job *j, int16_t at, int depth)
 {
-    static const char *const kinds[] = {"step",  "try",    "each",      "group", "branch", "sleep", "sleep until",
-                                        "chunk", "sw_now", "sw_random", "if",    "patch",  "fail",  "defer"};
+    static const char *const kinds[] = {"step",  "try",         "each",  "group",  "branch",
+                                        "sleep", "sleep until", "chunk", "sw_now", "sw_random",
+                                        "if",    "patch",       "fail",  "defer",  "wait"};
     const op *o = &j->ops[at];
     printf("%*sop %d: %s %s", depth * 2, "", at, kinds[o->kind], o->id);
     if (o->fails) printf(", fails %d", o->fails);
     if (o->kind == OP_STEP || o->kind == OP_TRY) printf(", retries %d", o->retries);
     if (o->work_ms) printf(", works %d ms", o->work_ms);
     if (o->timeout_ms) printf(", timeout %d ms", o->timeout_ms);
+    if (o->name) printf(" for %c", o->name);
     if (o->ms) printf(", %d ms", o->ms);
     if (o->parallel) printf(", %d at a time", o->parallel);
     if (o->chunks) printf(", %d chunks", o->chunks);

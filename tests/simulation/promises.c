@@ -12,6 +12,7 @@
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/shut.h"
+#include "tests/simulation/signalled.h"
 #include "tests/simulation/solos.h"
 #include "tests/simulation/standing.h"
 
@@ -46,6 +47,7 @@ void promise_execution_begins(run_record *r)
     r->executions++;
     r->has_got_on = !r->on_disk;
     r->returned_count = 0;
+    signalled_execution_begins(r);
     for (unsigned i = 0; i < OPS_MAX; i++) r->ops[i].seen = r->ops[i].said = false;
 }
 

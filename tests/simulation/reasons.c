@@ -69,6 +69,14 @@ static bool has_sleep(const run_record *r, const char *id)
     return false;
 }
 
+static bool has_wait(const run_record *r, const char *id)
+{
+    const job *j = &w->jobs[r->job];
+    for (unsigned i = 0; i < j->op_count; i++)
+        if (j->ops[i].kind == OP_WAIT && strcmp(j->ops[i].id, id) == 0) return true;
+    return false;
+}
+
 /* Whether it was so at some time since the client asked. */
 static bool is_so(const client *c, const run_record *r, const reason *is)
 {
@@ -76,6 +84,7 @@ static bool is_so(const client *c, const run_record *r, const reason *is)
     if (strcmp(is->kind, "attempt") == 0) return s && (s->open > 0 || s->ended_ns >= c->asked_ns);
     if (strcmp(is->kind, "retry") == 0) return s && s->begun > 0;
     if (strcmp(is->kind, "sleep") == 0) return has_sleep(r, is->step);
+    if (strcmp(is->kind, "signal") == 0) return has_wait(r, is->step);
     if (strcmp(is->kind, "journal") == 0) return w->failed_ns + GATED_MS * MS >= c->asked_ns;
     if (strcmp(is->kind, "stopped") == 0) return standing_is_named(r, r->job, is->stop, strlen(is->stop));
     return true;

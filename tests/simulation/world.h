@@ -18,6 +18,11 @@ enum {
     REOPENS_MAX = 7, /* those that are asked for one by one, and those of bulk actions */
     RESUMES_MAX = 3, /* of a run, one by one */
     BULKS_MAX = 6,
+    SIGNALS_MAX = 256,
+    SIGNAL_NAMES = 3,
+    LETTERS_MAX = 512,
+    LETTER_KEY = 24,
+    SIGNAL_ID = 16,
     FORK_ASKS_MAX = 8,
     PATHS_MAX = 128,
     RUNS_MAX = 96,
@@ -52,7 +57,8 @@ typedef enum op_kind {
     OP_IF,    /* its children or `other`, as sw_random says */
     OP_PATCH, /* its children if sw_patch says so, else `other`, as programs do that do not ask yet */
     OP_FAIL,
-    OP_DEFER
+    OP_DEFER,
+    OP_WAIT /* for a signal, of `name`, for `ms`: 0: without a timeout, below: not at all */
 } op_kind;
 
 enum { NO_OP = -1, FAILS_ALWAYS = 99 };
@@ -71,7 +77,8 @@ typedef struct op {
     int16_t mends;                           /* after so many releases of its run no attempt fails by itself */
     bool changes;                            /* a program that has changed gives it another input */
     int32_t work_ms, timeout_ms, backoff_ms; /* of an attempt */
-    int32_t ms;                              /* of a sleep */
+    int32_t ms;                              /* of a sleep or wait */
+    char name;                               /* of the signal of a wait */
     int32_t bytes;                           /* of the result, beside its nonce */
 } op;
 
@@ -130,6 +137,7 @@ typedef struct op_state {
     unsigned before;     /* results that this execution had when it came to the step */
     int64_t ended_ns;    /* when an attempt of it ended last; 0: never */
     int64_t slept_ns;    /* OP_SLEEP: when it began in this process; 0: not in this one */
+    bool waits;          /* OP_WAIT: *wait* is on disk, and what has become of it is not */
     /* What it says of its run (remarked.h). */
     bool said;                           /* outside steps, all of it, in this execution */
     bool labelled, used, has_status;     /* outside steps, on disk */
@@ -268,6 +276,27 @@ typedef struct bulk_record {
     bulk_sum told;
 } bulk_record;
 
+/* ---- Signals (signalled.h) ---- */
+
+/* One that the operator sends, whose value is its number. */
+typedef struct signal_note {
+    int16_t run;
+    char name;
+    bool has_key;
+    bool had;       /* *signal* is in the run's journal, on disk */
+    bool handed;    /* this execution's handler has got it */
+    bool is_gone;   /* its run has ended without it, and its letters are deleted */
+    unsigned sent;  /* how often */
+    unsigned order; /* place of its first letter on disk among all; 0: none has been there */
+    uint8_t id[SIGNAL_ID];
+} signal_note;
+
+typedef struct letter_note {
+    uint8_t key[LETTER_KEY];
+    int16_t signal;
+    bool is_there;
+} letter_note;
+
 /* ---- Endpoints that the operator stops (shut.h) ---- */
 
 typedef struct shut_endpoint {
@@ -315,6 +344,7 @@ typedef enum client_target {
     TARGET_BULK_DRY,
     TARGET_BULK,
     TARGET_BULK_RELEASE, /* of the action's own run */
+    TARGET_SIGNAL,
     TARGET_PAGE
 } client_target;
 
@@ -342,6 +372,7 @@ typedef struct client {
     unsigned shut_changes;
     int16_t fork_ask;                      /* TARGET_FORK, TARGET_FORK_DRY: which */
     int16_t bulk;                          /* TARGET_BULK_RELEASE: which; TARGET_BULK, TARGET_BULK_DRY: which request */
+    int16_t signal;                        /* TARGET_SIGNAL: which */
     bool reuses;                           /* asks again on the same connection */
     unsigned pace;                         /* bytes at a time; 0: all there is */
     int32_t rest_ms;                       /* between them */
@@ -461,6 +492,11 @@ typedef enum meeting {
     MET_SHUT_REFUSED,   /* and a client was refused */
     MET_PATCH_OLD,      /* sw_patch sent a run the old way */
     MET_PATCH_NEW,      /* and one that had been loaded the new one */
+    MET_SIGNAL,         /* a run has had a signal */
+    MET_SIGNAL_EARLY,   /* a wait began when one of its name was there */
+    MET_SIGNAL_AGAIN,   /* one that was sent more than once */
+    MET_SIGNAL_LATE,    /* one was sent to a run that had ended */
+    MET_TIMED_OUT,      /* a wait has got none */
     MEETINGS
 } meeting;
 
@@ -500,7 +536,11 @@ typedef struct world {
     bulk_ask bulk_asks[BULKS_MAX];
     bulk_record bulks[BULKS_MAX];
     unsigned bulk_ask_count, bulk_count;
-    uint64_t commits; /* on disk */
+    uint64_t commits;                 /* on disk */
+    signal_note signals[SIGNALS_MAX]; /* from 1 */
+    unsigned signal_count, signal_order;
+    letter_note letters[LETTERS_MAX];
+    unsigned letter_count;
     uint64_t nonces;
     uint32_t calls;            /* made by attempts */
     uint8_t called[CALLS_MAX]; /* how often each has come to the service */

@@ -11,6 +11,7 @@
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/remarked.h"
+#include "tests/simulation/signalled.h"
 #include "tests/simulation/standing.h"
 
 static const uint64_t HASH_FIRST = 0;
@@ -188,6 +189,7 @@ static const char *take_entry(run_record *r, const entry *e)
 {
     if (r->ended && e->kind != ENTRY_REOPENED) return "there is an entry behind its end";
     if ((e->kind == ENTRY_STARTED) != (r->entries == 0)) return "its first entry is not its start";
+    if (e->kind >= ENTRY_WAIT && e->kind <= ENTRY_TIMED_OUT) return signalled_take(r, e);
     switch (e->kind) {
     case ENTRY_STARTED:
         return take_started(r, e);
