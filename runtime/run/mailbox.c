@@ -113,6 +113,12 @@ void mailbox_table_free(mailbox_table *t)
     free(t->buckets);
 }
 
+bool mail_list_has(const mail_letter *list, const void *key)
+{
+    while (list && memcmp(list->key, key, LETTER_KEY_BYTES) != 0) list = list->next;
+    return list != NULL;
+}
+
 /* ---- Which letters are on disk ---- */
 
 bool mailbox_reserve(mailbox *b, size_t count)
@@ -125,6 +131,13 @@ bool mailbox_reserve(mailbox *b, size_t count)
     b->arrivals = bigger;
     b->room = room;
     return true;
+}
+
+static bool mailbox_has_arrival(const mailbox *b, uint64_t arrival)
+{
+    size_t at = b->count;
+    while (at > 0 && b->arrivals[at - 1] > arrival) at--;
+    return at > 0 && b->arrivals[at - 1] == arrival;
 }
 
 static void mailbox_add_arrival(mailbox *b, uint64_t arrival)
@@ -412,7 +425,8 @@ bool mailbox_recover(home *h, const store_table_row *row)
     if (!m) return !is_short; /* it is damaged: nobody can take it */
     mailbox *b = run_id_loop(&m->run, h->count) == h->index ? mailbox_make(h, &m->run) : NULL;
     bool is_ours = run_id_loop(&m->run, h->count) == h->index, has_room = b && mailbox_reserve(b, b->count + 1);
-    if (has_room && (b->count == 0 || b->arrivals[b->count - 1] < mail_arrival(m))) {
+    /* A run that has begun in this process may have got it: then it is known already, or its commit brings it. */
+    if (has_room && !mailbox_has_arrival(b, mail_arrival(m)) && !mail_list_has(b->writing, m->key)) {
         mailbox_add_arrival(b, mail_arrival(m));
         b->bytes += m->row_bytes;
     }

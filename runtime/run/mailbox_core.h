@@ -28,6 +28,8 @@ struct mailbox {
 mailbox *mailbox_of(const struct home *h, const run_id *id);
 /* Frees a mailbox in which nothing is any more. */
 void mailbox_tidy(struct home *h, mailbox *b);
+/* Whether a list has the letter of this key. */
+bool mail_list_has(const mail_letter *list, const void *key);
 /* Makes room for the arrivals of so many letters, and those being written. False: no memory. */
 bool mailbox_reserve(mailbox *b, size_t count);
 /* The letter is on disk no longer, or will soon not be. */

@@ -54,18 +54,18 @@ typedef struct mail_reading {
     size_t from_len;
 } mail_reading;
 
-static bool mailbox_holds(const mailbox *b, const void *key)
+/* Whether the letter of this row is known. One whose commit has not come back may be read all the same, since the read
+ * does not wait for that: its commit brings it. */
+static bool mailbox_knows(const mailbox *b, const void *key)
 {
-    const mail_letter *m = b->held;
-    while (m && memcmp(m->key, key, LETTER_KEY_BYTES) != 0) m = m->next;
-    return m != NULL;
+    return mail_list_has(b->held, key) || mail_list_has(b->writing, key);
 }
 
 /* False: no memory. */
 static bool mailbox_take_row(home *h, mailbox *b, const store_table_row *row)
 {
     bool is_short = false;
-    if (!mail_is(row->value) || row->key.len != LETTER_KEY_BYTES || mailbox_holds(b, row->key.data)) return true;
+    if (!mail_is(row->value) || row->key.len != LETTER_KEY_BYTES || mailbox_knows(b, row->key.data)) return true;
     mail_letter *m = mail_read(h, row, &is_short);
     if (m) mailbox_hold(b, m);
     return !is_short;
@@ -162,7 +162,9 @@ mailbox_look mailbox_find(run *r, entry_text name, mail_letter **first)
     mailbox *b = mailbox_of(h, &r->id);
     *first = NULL;
     if (!b || b->is_over) return MAILBOX_EMPTY;
-    if (!b->is_reading && mailbox_is_unread(b) && !mailbox_begin_reading(h, b)) {
+    bool is_unread = mailbox_is_unread(b);
+    if (is_unread && b->taken > 0) return MAILBOX_COMING; /* until their rows are gone: a read would bring them back */
+    if (!b->is_reading && is_unread && !mailbox_begin_reading(h, b)) {
         run_lose_for_memory(r);
         return MAILBOX_LOST;
     }
@@ -211,6 +213,7 @@ void mailbox_unseal(run *r, bool is_on_disk)
         if (is_on_disk) mailbox_forget(b, m);
         mail_free(m);
     }
+    if (mailbox_is_unread(b)) run_wake_waits(r); /* they may be read now */
     mailbox_tidy(h, b);
 }
 

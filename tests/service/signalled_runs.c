@@ -3,7 +3,7 @@
 #include "runtime/stepwell.h"
 #include "tests/harness/served.h"
 
-enum { RUNS = 9, SIGNALS = 5, SENT = RUNS * SIGNALS, MANY = 200 };
+enum { RUNS = 9, SIGNALS = 5, SENT = RUNS * SIGNALS, MANY = 200, QUICK = 1500 };
 
 /* ---- The program ---- */
 
@@ -24,6 +24,18 @@ static void on_gather(sw_ctx *c)
     sw_reply_json(c, 200, all);
 }
 
+/* Counts what comes, and says whether it was in order. */
+static void on_count(sw_ctx *c)
+{
+    sw_value one = sw_nil();
+    bool in_order = true;
+    for (int i = 0; i < QUICK; i++) {
+        if (!sw_wait_for(c, "go", &(sw_wait){.signal = "go"}, &one)) sw_fail_fatal(c, "no wait here has a timeout");
+        in_order = in_order && sw_as_int(one, -1) == i;
+    }
+    sw_reply_json(c, 200, sw_bool(in_order));
+}
+
 /* A signal, or none within a moment. */
 static void on_either(sw_ctx *c)
 {
@@ -36,6 +48,7 @@ static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("signalled_runs");
     sw_endpoint(app, "POST /gather", on_gather, NULL);
+    sw_endpoint(app, "POST /count", on_count, NULL);
     sw_endpoint(app, "POST /either", on_either, NULL);
     return sw_main(app, argc, argv);
 }
@@ -146,6 +159,21 @@ static void test_either(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+/* One after the other, as fast as they are acknowledged: the run is loaded for one, and reads its letters while the
+ * next ones are being written. */
+static void test_quick(void)
+{
+    static begun r;
+    in_folder("quick");
+    start();
+    begin("/count", &r);
+    for (int n = 0; n < QUICK; n++) send_surely(&r, n, "k", false);
+    call(NULL, server_url(r.output), NULL, NULL, 50, &a);
+    CHECK_INT(a.status, 200);
+    CHECK_STR(a.body, "true");
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
 /* None of them is loaded for the signal of another. */
 static void test_many(void)
 {
@@ -163,6 +191,7 @@ static void test_many(void)
 
 static const check_case cases[] = {{"killed between acknowledgements, and asked again", test_killed},
                                    {"a signal and a timeout at once", test_either},
+                                   {"as fast as they are acknowledged", test_quick},
                                    {"many runs that only wait", test_many}};
 
 SERVED_MAIN(serve, NULL, cases)
