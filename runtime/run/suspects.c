@@ -10,6 +10,7 @@
 #include "runtime/run/comeback.h"
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
+#include "runtime/run/mailbox.h"
 #include "runtime/run/program.h"
 #include "runtime/run/slot_core.h"
 #include "runtime/run/suspects_core.h"
@@ -184,7 +185,8 @@ static bool suspect_attach_row(home *h, slot *s, const store_journal *j, letter 
 {
     const suspects *all = h->suspects;
     const suspect *k = suspect_row_at_start(all, &s->id);
-    bool was_under_way = !s->is_known_here && all->unclean && j->due_ms <= all->began_ms;
+    bool was_due = j->due_ms <= all->began_ms || mailbox_count(h, &s->id) > 0; /* a signal may have woken it */
+    bool was_under_way = !s->is_known_here && all->unclean && was_due;
     assert(!suspect_row_of(s));
     *out = NULL;
     if (!k && !was_under_way) return true;
