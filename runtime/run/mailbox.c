@@ -358,6 +358,12 @@ void mailbox_end(home *h, const run_id *id)
     mailbox_clear(h);
 }
 
+bool mailbox_is_gone(home *h, const run_id *id)
+{
+    mailbox_end(h, id);
+    return !mailbox_of(h, id);
+}
+
 void mailbox_delete_again(home *h)
 {
     mail_letter *list = h->mailboxes.undeleted;
