@@ -410,6 +410,7 @@ void mailbox_listen(home *h, slot *s, const uint32_t *names, size_t count)
         mailbox_tidy(h, b);
     }
     memset(s->names, 0, sizeof s->names);
+    if (count == 0) return;
     if (count <= IN_SLOT)
         memcpy(s->names, names, count * sizeof *names);
     else

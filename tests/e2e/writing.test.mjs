@@ -446,12 +446,18 @@ test('what it costs is told: in the stream as it goes, in the answer as a whole'
     env: () => ({ MODEL_PRICE_INPUT: '3', MODEL_PRICE_OUTPUT: '15' }),
   });
   t.after(() => agent.stop());
-  const frames = await framesOf(
-    await fetch(agent.url + researchPath({ topic: 'Costs', depth: 2, breadth: 2 }), {
-      headers: { Accept: 'text/event-stream' },
-    }),
-  );
-  const { usage } = JSON.parse(frames.at(-1)[1].response.body);
+  let frames, response, isRetried = false;
+  // Which answers are of no use is drawn from what is asked, which names today's date: some must be, none twice.
+  for (let i = 0; i < 30 && !(isRetried && response.statusCode === 200); i++) {
+    agent.seen.length = 0;
+    await agent.forgetCalls();
+    const url = agent.url + researchPath({ topic: `Costs ${i}`, depth: 2, breadth: 2 });
+    frames = await framesOf(await fetch(url, { headers: { Accept: 'text/event-stream' } }));
+    response = frames.at(-1)[1].response;
+    isRetried = (await agent.calls()).some((c) => c.outcome !== 'ok');
+  }
+  assert.ok(isRetried);
+  const { usage } = JSON.parse(response.body);
   const told = frames
     .filter(([event, d]) => event === 'inngest.stream' && d.data.type === 'usage')
     .map(([, d]) => d.data);
