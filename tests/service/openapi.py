@@ -363,7 +363,8 @@ def ask_steering(server):
     server.ask("POST", "/_sw/runs/{id}/signals/{name}", 400, id=nap, name="go", body="{")
     server.ask("POST", "/_sw/runs/{id}/signals/{name}", 404, id=NEVER, name="go")
     server.ask("DELETE", "/_sw/runs/{id}", 200, id=nap)
-    server.ask("POST", "/_sw/runs/{id}/resume", 202, id=nap)
+    while server.ask("POST", "/_sw/runs/{id}/resume", (202, 503), id=nap).get("status") == 503:
+        time.sleep(0.01)  # signals that it has not taken are being deleted
     server.ask("DELETE", "/_sw/runs/{id}", 200, id=nap)
     server.ask("DELETE", "/_sw/runs/{id}", 404, id=NEVER)
     ended = server.begin("/orders/south")
