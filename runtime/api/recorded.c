@@ -72,14 +72,10 @@ uint64_t sw_random(sw_ctx *c)
 
 static void sleep_append(sw_ctx *c, const entry *named, const clock_instant *now, const clock_wait *until)
 {
-    run *r = c->run;
-    if (++r->step_count > (uint32_t)r->task.home->opt->steps_max)
-        ctx_fail_misuse(c, "sleep \"%s\" is one more than the %d steps a run may have (--steps-max)", named->id.data,
-                        (int)r->task.home->opt->steps_max);
     entry e = *named;
     assert(e.kind == ENTRY_SLEEP);
     e.branch = c->path;
-    e.began = r->seq_next;
+    e.began = c->run->seq_next;
     e.epoch = now->epoch;
     e.at_ms = now->wall_ms;
     e.due_ms = until->due_ms;
@@ -95,6 +91,7 @@ static void sleep_recorded(sw_ctx *c, const char *id, const clock_instant *now, 
     wait_span w = {.name = "sleep", .id = id};
     if (kind == STRAND_SLEEP_DURABLE) {
         entry e = {.kind = ENTRY_SLEEP, .id = {id, strlen(id)}};
+        step_count_one(c, "sleep", id);
         e.path = path_next(c, PATH_STEP, id, &e.occurrence);
         if (probe_on) probe_sleep(c, id, e.path);
         replay_record *rec = fit_find(r, e.path);

@@ -35,6 +35,14 @@ size_t step_check_id(sw_ctx *c, const char *what, const char *id)
     return len;
 }
 
+void step_count_one(sw_ctx *c, const char *what, const char *id)
+{
+    run *r = c->run;
+    const int steps_max = (int)r->task.home->opt->steps_max;
+    if (++r->step_count > (uint32_t)steps_max)
+        ctx_fail_misuse(c, "%s \"%s\" is one more than the %d steps a run may have (--steps-max)", what, id, steps_max);
+}
+
 /* Copies the id to the run's arena: the caller's may be a local buffer, and a problem may name the step later. */
 static const char *step_copy_id(sw_ctx *c, const char *what, const char *id)
 {
@@ -54,9 +62,7 @@ step_spec step_prepare(sw_ctx *c, const char *id, sw_step_fn fn, sw_value input,
     if (c->kind == CTX_STEP)
         ctx_fail_misuse(c, "step \"%s\" inside step \"%s\": use a branch (sw_group_branch) for work that holds steps",
                         id, c->id);
-    if (++r->step_count > (uint32_t)r->task.home->opt->steps_max)
-        ctx_fail_misuse(c, "step \"%s\" is one more than the %d steps a run may have (--steps-max)", id,
-                        (int)r->task.home->opt->steps_max);
+    step_count_one(c, "step", id);
     step_spec spec = {.id = id, .branch = c->path, .branch_label = c->label, .fn = fn, .input = input};
     if (options) spec.options = *options;
     if (spec.options.metric && !*spec.options.metric) ctx_fail_misuse(c, "step \"%s\" with an empty .metric", id);

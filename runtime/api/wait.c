@@ -79,6 +79,7 @@ static replay_record *wait_begin(waiting *w, const char *id, const sw_wait *aske
     run *r = c->run;
     entry *e = &w->named;
     clock_instant now = clock_now(&r->task.home->clock);
+    step_count_one(c, "wait", id);
     e->id = entry_text_of(id);
     e->branch = c->path;
     e->began = r->seq_next;
@@ -94,9 +95,6 @@ static replay_record *wait_begin(waiting *w, const char *id, const sw_wait *aske
         if (rec->wait.due_ms > 0) w->until = clock_wait_of(&r->task.home->clock, &rec->wait);
         return rec;
     }
-    if (++r->step_count > (uint32_t)r->task.home->opt->steps_max)
-        ctx_fail_misuse(c, "wait \"%s\" is one more than the %d steps a run may have (--steps-max)", id,
-                        (int)r->task.home->opt->steps_max);
     w->until = wait_until(asked, &now);
     entry begun = *e;
     begun.kind = ENTRY_WAIT;

@@ -48,6 +48,17 @@ static void on_wait(sw_ctx *c)
     sw_reply_text(c, 200, "%s", seen.got);
 }
 
+/* Naps before each wait, which costs another load. */
+static void on_nap(sw_ctx *c)
+{
+    seen.executions++;
+    for (int i = 0; i < 3; i++) {
+        sw_sleep(c, "nap", 0);
+        await_signal(c, "a", 0);
+    }
+    sw_reply_text(c, 200, "rested");
+}
+
 /* Looks once, behind a step. */
 static void on_look(sw_ctx *c)
 {
@@ -90,6 +101,7 @@ static void routes(sw_app *app)
 {
     seen = (notes){.go = false};
     sw_endpoint(app, "POST /wait", on_wait, NULL);
+    sw_endpoint(app, "POST /nap", on_nap, NULL);
     sw_endpoint(app, "POST /look", on_look, NULL);
     sw_endpoint(app, "POST /many", on_many, NULL);
     sw_endpoint(app, "POST /end", on_end, NULL);
@@ -464,6 +476,27 @@ static void test_limits(void)
     turned_close();
 }
 
+/* --steps-max counts sleeps and waits, and those that the journal answers too: a run that is loaded anew for each one
+ * has no more of them than another. */
+static void test_steps_max(void)
+{
+    static const struct {
+        const char *steps_max, *why;
+    } rows[] = {{"4", "sleep \\\"nap\\\" is one more than the 4 steps"},
+                {"5", "wait \\\"wait\\\" is one more than the 5 steps"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        turned_open(routes, (const char *const[]){"--steps-max", rows[i].steps_max, NULL});
+        run_id id = begin_parked("POST /nap");
+        CHECK_INT(signal_told(&id, "a", NULL, "1"), 202);
+        TURN_UNTIL(seen.executions == 2 && is_parked(&id));
+        CHECK_INT(signal_told(&id, "a", NULL, "2"), 202);
+        TURN_UNTIL(seen.executions == 3 && (!slot_of(&id) || is_parked(&id)));
+        CHECK(!slot_of(&id));
+        turned_check(turned_send_to("GET", &id, "/output"), 500, rows[i].why);
+        turned_close();
+    }
+}
+
 /* ---- Bad requests ---- */
 
 static void test_refused(void)
@@ -526,6 +559,7 @@ static const check_case cases[] = {{"parked, and woken by its name alone", test_
                                    {"a stopped run keeps its letters", test_stopped},
                                    {"the next process", test_next_process},
                                    {"limits", test_limits},
+                                   {"waits and sleeps count as steps at every load", test_steps_max},
                                    {"what is no signal is refused", test_refused},
                                    {"where no run waits", test_wrong_places},
                                    {"a disk that takes no writes", test_refused_write}};
