@@ -1,4 +1,4 @@
-// The raw journal of a run: each entry as the server has it. A branch has no time (0).
+// The raw journal of a run: each entry as the server has it. A branch has no time.
 import { useState } from "preact/hooks";
 import { JsonView } from "./json_view.js";
 import { Time, html } from "./parts.js";

@@ -148,7 +148,7 @@ void entry_json_put(json_writer *w, const entry *e)
 {
     json_open_map(w, NULL);
     json_put_text(w, "kind", kind_text(e->kind));
-    json_put_int(w, "at", e->at_ms);
+    if (e->at_ms) json_put_int(w, "at", e->at_ms);
     if (e->id.len) put_bytes(w, e->kind == ENTRY_USAGE ? "model" : "id", e->id);
     if (e->occurrence) json_put_int(w, "occurrence", e->occurrence);
     if (e->attempt) json_put_int(w, e->kind == ENTRY_REOPENED ? "generation" : "attempt", e->attempt);

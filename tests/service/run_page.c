@@ -301,6 +301,7 @@ static void test_ended(void)
     CHECK_STR(text_at(response, "body"), "ordered");
     CHECK(strstr(a.body, "{\"name\":\"X-Order\",\"value\":\"17\"}"));
     CHECK(strstr(a.body, "\"entries\":[{\"kind\":\"started\""));
+    CHECK(strstr(a.body, "{\"kind\":\"branch\",\"id\":\"left\"}") && !strstr(a.body, "\"at\":0")); /* it has no time */
     CHECK(!strstr(a.body, "sesame") && !strstr(a.body, "token=") && !strstr(a.body, "X-Secret"));
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
