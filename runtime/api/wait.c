@@ -11,6 +11,7 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/api/step.h"
+#include "runtime/base/moment.h"
 #include "runtime/base/value.h"
 #include "runtime/probe/probe.h"
 #include "runtime/run/ctx.h"
@@ -29,7 +30,9 @@ typedef struct waiting {
     entry named;      /* path, id, occurrence, branch, began: what its entries have in common */
     entry_text name;  /* of the signal */
     clock_wait until; /* due_ms 0: it has no timeout */
-    int64_t from_ms;  /* Unix: when an earlier execution began to wait; 0: this one begins now */
+    int64_t at_ms;    /* Unix: when it began, as its entry *wait* says */
+    bool is_earlier;  /* an earlier execution began it */
+    bool has_waited;  /* it was not decided at once, so clients may have been sent on */
     bool is_told;     /* clients know that the wait may be long */
 } waiting;
 
@@ -91,11 +94,13 @@ static replay_record *wait_begin(waiting *w, const char *id, const sw_wait *aske
     if (probe_on && !(rec && wait_is_decided(rec))) probe_hold_wait(c, id, e->path);
     if (rec) {
         e->began = rec->began;
-        w->from_ms = rec->wait.at_ms;
+        w->at_ms = rec->wait.at_ms;
+        w->is_earlier = w->has_waited = true;
         if (rec->wait.due_ms > 0) w->until = clock_wait_of(&r->task.home->clock, &rec->wait);
         return rec;
     }
     w->until = wait_until(asked, &now);
+    w->at_ms = now.wall_ms;
     entry begun = *e;
     begun.kind = ENTRY_WAIT;
     begun.at_ms = now.wall_ms;
@@ -119,14 +124,24 @@ static sw_value wait_unpack(sw_ctx *c, entry_text packed)
     return v;
 }
 
+/* Returns the time of the entry that decides the wait: that of *wait* if it was decided at once, else a later one. By
+ * this the next process knows whether the wait may have sent clients on (run_resume.c). */
+static int64_t wait_end_ms(const waiting *w)
+{
+    int64_t now_ms = clock_wall_ms();
+    if (!w->has_waited) return w->at_ms;
+    return now_ms > w->at_ms ? now_ms : moment_after(w->at_ms, 1);
+}
+
 static void wait_end(const waiting *w, entry_kind kind, entry_text signal_id)
 {
     entry e = w->named;
     e.kind = kind;
-    e.at_ms = clock_wall_ms();
+    e.at_ms = wait_end_ms(w);
     e.letter = signal_id;
     wait_append(w, &e);
-    const wait_span span = {.name = "wait", .id = w->named.id.data, .path = w->named.path, .from_ms = w->from_ms};
+    const wait_span span = {
+        .name = "wait", .id = w->named.id.data, .path = w->named.path, .from_ms = w->is_earlier ? w->at_ms : 0};
     wait_span_over(w->c->run, &span);
 }
 
@@ -139,7 +154,7 @@ static void wait_take_letter(const waiting *w, mail_letter *m, sw_value *out)
                     .letter = {(const char *)m->id, sizeof m->id},
                     .value = m->value,
                     .by = entry_text_of(m->by),
-                    .at_ms = clock_wall_ms()};
+                    .at_ms = wait_end_ms(w)};
     *out = wait_unpack(w->c, m->value);
     wait_append(w, &signal);
     if (!run_has_lost(r) && !mailbox_note_had(r, signal.letter)) run_lose_for_memory(r);
@@ -174,6 +189,7 @@ static bool wait_on(waiting *w, bool is_coming)
     s->work.sleep_id = w->named.id.data;
     s->work.sleep_path = w->named.path;
     s->work.signal = w->name.data;
+    w->has_waited = true;
     if (!is_coming) wait_tell_long(w);
     bool goes_on = is_coming ? strand_suspend(s) : strand_await_signal(s, &w->until);
     s->work.sleep_id = NULL;

@@ -29,7 +29,34 @@ enum { TIMER_EARLY_MS = 2 }; /* a deadline so near counts as over: the timer tha
 typedef struct sight {
     run *run;
     frames_builder frames;
+    struct {
+        uint64_t path;
+        int64_t at_ms;
+        bool is_long; /* it sends clients on, unless it is decided at once; false: there is no such wait */
+    } last_wait;      /* for a signal */
 } sight;
+
+/* The wait that was seen last was not decided at once. */
+static void sight_keep_wait(sight *see)
+{
+    if (see->last_wait.is_long) see->run->waited_long_before = true;
+}
+
+/* Notes whether the entry shows that clients were sent on. A wait for a signal shows it unless it was decided at once:
+ * then its end has the same time (wait_end_ms), and follows it before any other wait, since its branch has not been
+ * suspended in between. */
+static void sight_see_wait(sight *see, const entry *e)
+{
+    bool is_long = e->due_ms - e->at_ms > slot_sent_on_after_ms(see->run->task.home);
+    bool is_end = e->kind == ENTRY_TAKEN || e->kind == ENTRY_TIMED_OUT;
+    if (is_end && e->path == see->last_wait.path && e->at_ms == see->last_wait.at_ms) see->last_wait.is_long = false;
+    if ((e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED) && is_long) see->run->waited_long_before = true;
+    if (e->kind != ENTRY_WAIT) return;
+    sight_keep_wait(see);
+    see->last_wait.path = e->path;
+    see->last_wait.at_ms = e->at_ms;
+    see->last_wait.is_long = is_long || e->due_ms == 0;
+}
 
 /* Takes from each entry of the journal what the run remembers of its earlier executions, and what it said of itself;
  * builds its frames. */
@@ -37,10 +64,7 @@ static void resume_see_entry(void *arg, const entry *e, uint32_t seq)
 {
     sight *see = arg;
     run *r = see->run;
-    bool waits = e->kind == ENTRY_SLEEP || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_WAIT;
-    bool is_endless = e->kind == ENTRY_WAIT && e->due_ms == 0;
-    bool is_long = e->due_ms - e->at_ms > slot_sent_on_after_ms(r->task.home);
-    if (is_endless || (waits && is_long)) r->waited_long_before = true;
+    sight_see_wait(see, e);
     if (e->kind == ENTRY_SIGNAL && !mailbox_note_had(r, e->letter)) see->frames.failed = true;
     if (e->kind == ENTRY_RELEASED || e->kind == ENTRY_REOPENED) r->was_released = true;
     frames_build(&see->frames, e, seq);
@@ -81,6 +105,7 @@ static bool resume_restore(run *r, const store_journal *j, stop_cause *why)
     arena_set_limit(&r->task.arena, (size_t)r->task.home->opt->run_state_max * 5);
     r->replay = replay_new(&r->journal, (entry_text){j->data, j->len}, resume_see_entry, &see, &error);
     r->frames = see.frames.frames;
+    sight_keep_wait(&see);
     if (!r->replay) return resume_unreadable(why, error);
     if (see.frames.failed) return resume_try_later(why, replay_no_memory);
     const entry *started = replay_started(r->replay);

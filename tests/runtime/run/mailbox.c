@@ -2,6 +2,7 @@
  * work, parked, stopped, being loaded, about to end, ended; in this process or the next. */
 #include "runtime/run/mailbox.h"
 
+#include "runtime/run/ctx.h"
 #include "tests/harness/turned.h"
 
 enum { NAMES_MAX = 8, VALUES_TEXT = 256 };
@@ -10,6 +11,7 @@ typedef struct notes {
     unsigned executions, attempts, looks;
     char got[VALUES_TEXT]; /* "a1 a2 -": names and values of what waits have got, "-": a timeout */
     bool go;               /* the attempt under way may end */
+    bool waited_long;      /* the journal shows a wait for which clients were sent on */
 } notes;
 static notes seen;
 static char text[TURNED_TEXT];
@@ -59,6 +61,19 @@ static void on_nap(sw_ctx *c)
     sw_reply_text(c, 200, "rested");
 }
 
+/* Waits for two signals behind a step, and for a third one that it need not have. */
+static void on_two(sw_ctx *c)
+{
+    seen.executions++;
+    seen.got[0] = 0;
+    (void)sw_step(c, "hold", hold, sw_nil());
+    await_signal(c, "a", 0);
+    await_signal(c, "b", 0);
+    await_signal(c, "z", 60000);
+    seen.waited_long = c->run->waited_long_before;
+    sw_reply_text(c, 200, "%s", seen.got);
+}
+
 /* Looks once, behind a step. */
 static void on_look(sw_ctx *c)
 {
@@ -102,6 +117,7 @@ static void routes(sw_app *app)
     seen = (notes){.go = false};
     sw_endpoint(app, "POST /wait", on_wait, NULL);
     sw_endpoint(app, "POST /nap", on_nap, NULL);
+    sw_endpoint(app, "POST /two", on_two, NULL);
     sw_endpoint(app, "POST /look", on_look, NULL);
     sw_endpoint(app, "POST /many", on_many, NULL);
     sw_endpoint(app, "POST /end", on_end, NULL);
@@ -446,6 +462,38 @@ static void test_next_process(void)
     turned_close();
 }
 
+/* A journal shows that clients were sent on by a wait that was not decided at once, however soon it was decided then.
+ */
+static void test_sent_on(void)
+{
+    static const char *const flags[] = {"--redirect-after", "1h", NULL};
+    static const struct {
+        const char *early, *late; /* names of signals: sent before any wait, or when it is waited for */
+    } rows[] = {{"ab", ""}, {"a", "b"}, {"b", "a"}, {"", "ab"}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char name[] = "?";
+        turned_open(routes, flags);
+        run_id id = begin_held("POST /two");
+        for (const char *at = rows[i].early; (name[0] = *at) != 0; at++)
+            CHECK_INT(signal_told(&id, name, NULL, "1"), 202);
+        seen.go = true;
+        for (const char *at = rows[i].late; (name[0] = *at) != 0; at++) {
+            TURN_UNTIL(is_parked(&id));
+            CHECK_INT(signal_told(&id, name, NULL, "1"), 202);
+        }
+        TURN_UNTIL(strcmp(seen.got, "a1 b1") == 0);
+        turned_often();
+        turned_end();
+        turned_open(routes, flags);
+        TURN_UNTIL(turned_home()->slots.recovered);
+        CHECK_INT(signal_told(&id, "z", NULL, "1"), 202);
+        TURN_UNTIL(!slot_of(&id));
+        CHECK_STR(seen.got, "a1 b1 z1");
+        CHECK_INT(seen.waited_long, rows[i].late[0] != 0);
+        turned_close();
+    }
+}
+
 /* ---- Limits ---- */
 
 static void test_limits(void)
@@ -558,6 +606,7 @@ static const check_case cases[] = {{"parked, and woken by its name alone", test_
                                    {"a run is cancelled that has not read its letters", test_cancelled},
                                    {"a stopped run keeps its letters", test_stopped},
                                    {"the next process", test_next_process},
+                                   {"whether the next process knows who was sent on", test_sent_on},
                                    {"limits", test_limits},
                                    {"waits and sleeps count as steps at every load", test_steps_max},
                                    {"what is no signal is refused", test_refused},
