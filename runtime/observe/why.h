@@ -7,14 +7,20 @@
  *     computing   its code gets its turn on the loop, or ends what it computes; or another run's code does
  *     retry       `until` comes: then `step` is attempted again
  *     sleep       `until` comes: then it goes on behind `step`, if that is known
- *     signal      somebody sends it the signal; or `until` comes, if `step` has a timeout: then it goes on behind
- * `step` deadline    `until` comes: then it ends, before what it waits for commit      entries get to the disk journal
- * the journal takes writes, or has room in its queue stack       another coroutine ends place       another run leaves
- * memory (--runs-max) loading     its journal is read; if it could not go on at `until` others      other runs get on
- * first, since it may have ended the process stopped     somebody releases it, or its reason goes away stopping
- * attempts under way end; then it stands still cancelling  its code lets go; then it ends as cancelled ending      its
- * response gets to the disk leaving     it leaves memory; then it waits in one of these ways draining    this process
- * ends; the next one goes on with it */
+ *     signal      somebody sends it that signal, or `until` comes if the wait has a timeout; then it goes on
+ *     deadline    `until` comes: then it ends, before what it waits for
+ *     commit      entries get to the disk
+ *     journal     the journal takes writes, or has room in its queue
+ *     stack       another coroutine ends
+ *     place       another run leaves memory (--runs-max)
+ *     loading     its journal is read; if it could not go on at `until`
+ *     others      other runs get on first, since it may have ended the process
+ *     stopped     somebody releases it, or its reason goes away
+ *     stopping    attempts under way end; then it stands still
+ *     cancelling  its code lets go; then it ends as cancelled
+ *     ending      its response gets to the disk
+ *     leaving     it leaves memory; then it waits in one of these ways
+ *     draining    this process ends; the next one goes on with it */
 #ifndef RUNTIME_OBSERVE_WHY_H
 #define RUNTIME_OBSERVE_WHY_H
 
