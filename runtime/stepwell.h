@@ -21,15 +21,15 @@
  *
  * Where what may be called ("no" is misuse; what is not named here may be called anywhere):
  *
- *                                         endpoint's handler   function   step       plain route
- *     steps, groups, sw_patch             yes                  yes        no         no
- *     sw_sleep, sw_now, sw_random         recorded             recorded   as it is   as it is
- *     sw_push_chunk, sw_label and alike   yes                  yes        yes        no
- *     sw_fetch and alike, sw_blocking     no                   no         yes        yes
- *     sw_step_key                         no                   no         yes        no
- *     sw_method to sw_header              yes                  empty      yes (1)    yes
- *     sw_body, sw_body_json               yes                  no         yes (1)    yes
- *     sw_reply and alike                  yes                  no         no         yes, sw_reply_open only here
+ *                                            endpoint's handler   function   step       plain route
+ *     steps, groups, sw_patch, sw_wait_for   yes                  yes        no         no
+ *     sw_sleep, sw_now, sw_random            recorded             recorded   as it is   as it is
+ *     sw_push_chunk, sw_label and alike      yes                  yes        yes        no
+ *     sw_fetch and alike, sw_blocking        no                   no         yes        yes
+ *     sw_step_key                            no                   no         yes        no
+ *     sw_method to sw_header                 yes                  empty      yes (1)    yes
+ *     sw_body, sw_body_json                  yes                  no         yes (1)    yes
+ *     sw_reply and alike                     yes                  no         no         yes, sw_reply_open only here
  *
  * (1) In a step of a function as in the function. A branch is as the handler or function that it belongs to.
  *
@@ -532,8 +532,8 @@ SW_API void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms);
 /* What a run waits for. Without timeout_ms and until_ms it waits for as long as its deadline lets it. */
 typedef struct sw_wait {
     const char *signal; /* its name: 1 to 128 bytes of UTF-8 without control characters */
-    int64_t
-        timeout_ms;   /* how long, as sw_sleep counts; SW_NO_WAIT, or any negative number: not at all; 0: no timeout */
+    /* How long, as sw_sleep counts; SW_NO_WAIT, or any negative number: not at all; 0: no timeout. */
+    int64_t timeout_ms;
     int64_t until_ms; /* or until when, as sw_sleep_until has it; 0: no such time */
 } sw_wait;
 
@@ -544,8 +544,8 @@ enum { SW_NO_WAIT = -1 };
  * come before is kept, and taken at once; of equal names the first is taken first, and each once. A signal that is on
  * disk counts even if the timeout is over. What the wait has got is recorded: a replay gets it again, and the next step
  * begins once it is on disk. A run that only waits leaves memory, for years if need be; its client is sent on to the
- * run's URL. In handlers and branches of endpoints, not in steps, nor with SW_RELAXED: a call there fails the run. `id`
- * names the wait as that of a step does. */
+ * run's URL. In handlers, functions and their branches, not in steps, nor with SW_RELAXED: a call there fails the run.
+ * `id` names the wait as that of a step does. */
 SW_API bool sw_wait_for(sw_ctx *c, const char *id, const sw_wait *wait, sw_value *out);
 
 /* ---- Other languages ------------------------------------------------------------------------------------------- */
