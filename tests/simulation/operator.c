@@ -21,12 +21,13 @@ static bool needs_signal(const run_record *r) { return !standing(r) && signalled
 
 static bool needs_help(const run_record *r) { return (is_last() && standing_is_held(r)) || needs_signal(r); }
 
-static run_record *next_in_need(void)
+/* NULL: no run is so. */
+static run_record *next_that(bool (*is_so)(const run_record *r))
 {
     unsigned from = world_below(RANDOM_LIVE, w->run_count);
     for (unsigned i = 0; i < w->run_count; i++) {
         run_record *r = &w->runs[(from + i) % w->run_count];
-        if (needs_help(r)) return r;
+        if (is_so(r)) return r;
     }
     return NULL;
 }
@@ -45,7 +46,7 @@ static client_target wish_for(const run_record *r)
 {
     bool may_resume = r->reopened < RESUMES_MAX;
     bool has_failed = r->ended && r->outcome != ENTRY_SUCCEEDED;
-    if (signalled_may_send(r) && world_chance(RANDOM_LIVE, 25)) return TARGET_SIGNAL;
+    if (signalled_may_send(r) && world_chance(RANDOM_LIVE, signalled_is_awaited(r) ? 70 : 10)) return TARGET_SIGNAL;
     if (forked_may_ask(r) && world_chance(RANDOM_LIVE, 30)) return TARGET_FORK_DRY;
     if (may_resume && world_chance(RANDOM_LIVE, has_failed ? 70 : 15)) return TARGET_RESUME;
     if (world_chance(RANDOM_LIVE, 50)) return TARGET_STOP;
@@ -58,6 +59,8 @@ static run_record *any_run(client_target *target)
     if (*left == 0 || w->run_count == 0) return NULL;
     --*left;
     run_record *r = &w->runs[world_below(RANDOM_LIVE, w->run_count)];
+    run_record *waits = world_chance(RANDOM_LIVE, 40) ? next_that(signalled_is_awaited) : NULL;
+    if (waits) r = waits;
     *target = wish_for(r);
     return r;
 }
@@ -153,7 +156,7 @@ bool operator_turn(void)
     if (c->state != CLIENT_DONE || c->at_ns > w->steady_ns || !has_work()) return false;
     if (sets_endpoint(c) || repeats_fork(c) || repeats_signal(c) || releases_bulk(c) || acts_on_many(c)) return true;
     client_target target = TARGET_RELEASE;
-    run_record *r = next_in_need();
+    run_record *r = next_that(needs_help);
     if (r)
         target = help_for(r);
     else
@@ -204,6 +207,20 @@ static bool goes_on_to_bulk(client *c)
     return true;
 }
 
+/* Signals come in bursts: one again, since its answer was lost, say, or the next. What the first has woken is not in
+ * memory yet, or has not come to its next wait. */
+static bool goes_on_to_signal(client *c)
+{
+    if (c->target != TARGET_SIGNAL) return false;
+    const run_record *r = &w->runs[c->run];
+    bool repeats = signalled_may_repeat(c->signal) && world_chance(RANDOM_LIVE, 50);
+    bool is_next = !repeats && signalled_may_send(r) && signalled_is_awaited(r) && world_chance(RANDOM_LIVE, 30);
+    if (!repeats && !is_next) return false;
+    if (is_next) c->signal = signalled_new(r, 0);
+    client_ask_again(c, TARGET_SIGNAL, world_chance(RANDOM_LIVE, 50) ? 0 : world_between(RANDOM_LIVE, 0, 200));
+    return true;
+}
+
 static bool is_bulk(client_target t) { return t == TARGET_BULK || t == TARGET_BULK_DRY || t == TARGET_BULK_RELEASE; }
 
 /* About a run. */
@@ -238,7 +255,7 @@ void operator_answered(client *c)
         shut_told(c);
     c->stays_ms = 0;
     c->leaves_ns = 0;
-    if (goes_on_to_fork(c) || goes_on_to_bulk(c)) return;
+    if (goes_on_to_fork(c) || goes_on_to_bulk(c) || goes_on_to_signal(c)) return;
     client_close(c);
     c->state = CLIENT_DONE;
     c->at_ns = w->steady_ns + (world_between(RANDOM_LIVE, 0, PAUSE_MS) + (int64_t)c->requests * TIRED_MS) * MS;

@@ -109,7 +109,7 @@ static void make_rest(maker *m, op *o, unsigned depth)
         break;
     case OP_WAIT:
         (void)snprintf(o->id, sizeof o->id, "w%d", index_of(m, o));
-        o->name = (char)('a' + world_below(RANDOM_PLAN, SIGNAL_NAMES));
+        o->name = (char)('a' + world_below(RANDOM_PLAN, world_chance(RANDOM_PLAN, 60) ? 1 : SIGNAL_NAMES));
         if (world_chance(RANDOM_PLAN, 15)) o->ms = SW_NO_WAIT;
         if (o->ms == 0 && world_chance(RANDOM_PLAN, 60))
             o->ms = (int32_t)world_between(RANDOM_PLAN, 1, world_chance(RANDOM_PLAN, 50) ? LONG_MS : SHORT_MS);

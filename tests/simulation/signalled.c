@@ -20,6 +20,13 @@ static bool is_unread(const signal_note *n, const run_record *r, char name)
     return n->run == number(r) && n->name == name && n->order > 0 && !n->had && !n->is_gone;
 }
 
+static bool has_unread(const run_record *r, char name)
+{
+    for (unsigned i = 1; i <= w->signal_count; i++)
+        if (is_unread(&w->signals[i], r, name)) return true;
+    return false;
+}
+
 /* The number of the signal that a wait has to take; 0: there is none. */
 static uint64_t first_of(const run_record *r, char name)
 {
@@ -33,6 +40,18 @@ static uint64_t first_of(const run_record *r, char name)
 }
 
 /* ---- Sending ---- */
+
+/* The name of a wait of the run's program that is not over, any of them; 0: there is none. */
+static char awaited_name(const run_record *r)
+{
+    unsigned count = w->jobs[r->job].op_count, from = world_below(RANDOM_LIVE, count);
+    for (unsigned i = 0; i < count; i++) {
+        unsigned at = (from + i) % count;
+        const op *o = op_of(r, (int)at);
+        if (o->kind == OP_WAIT && !r->ops[at].chosen) return o->name;
+    }
+    return 0;
+}
 
 bool signalled_may_send(const run_record *r)
 {
@@ -50,14 +69,22 @@ char signalled_lacks(const run_record *r)
     return 0;
 }
 
+bool signalled_is_awaited(const run_record *r)
+{
+    return r->job >= 0 && r->on_disk && !r->ended && awaited_name(r) != 0;
+}
+
 int16_t signalled_new(const run_record *r, char name)
 {
     signal_note *n = &w->signals[++w->signal_count];
     *n = (signal_note){.run = (int16_t)number(r), .name = name};
-    if (!name) n->name = (char)('a' + world_below(RANDOM_LIVE, SIGNAL_NAMES));
+    if (!name && world_chance(RANDOM_LIVE, 80)) n->name = awaited_name(r);
+    if (!n->name) n->name = (char)('a' + world_below(RANDOM_LIVE, SIGNAL_NAMES));
     n->has_key = world_chance(RANDOM_LIVE, 60);
     return (int16_t)w->signal_count;
 }
+
+bool signalled_may_repeat(int16_t signal) { return w->signals[signal].has_key && w->letter_count < LETTERS_MAX / 2; }
 
 int16_t signalled_again(void)
 {
@@ -65,7 +92,7 @@ int16_t signalled_again(void)
     unsigned from = world_below(RANDOM_LIVE, w->signal_count);
     for (unsigned i = 0; i < w->signal_count; i++) {
         unsigned at = 1 + (from + i) % w->signal_count;
-        if (w->signals[at].has_key) return (int16_t)at;
+        if (signalled_may_repeat((int16_t)at)) return (int16_t)at;
     }
     return -1;
 }
@@ -171,7 +198,7 @@ const char *signalled_take(run_record *r, const entry *e)
     if (s->chosen) return "a wait is decided twice, or begins behind that";
     if (e->kind == ENTRY_WAIT) {
         if (s->waits) return "a wait begins twice";
-        w->met[MET_SIGNAL_EARLY] += first_of(r, op_of(r, at)->name) > 0;
+        w->met[MET_SIGNAL_EARLY] += has_unread(r, op_of(r, at)->name); /* its handler may have got that by now */
         s->waits = true;
         return NULL;
     }

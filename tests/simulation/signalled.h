@@ -17,8 +17,12 @@ enum { SIGNALLED_KEY_MAX = 24 };
 char signalled_lacks(const run_record *r);
 /* There is room for another signal to the run. */
 bool signalled_may_send(const run_record *r);
-/* A new signal to the run; `name` 0: any. Returns its number. */
+/* The run has not ended, and its program has a wait that is not over, though that may not have begun. */
+bool signalled_is_awaited(const run_record *r);
+/* A new signal to the run; `name` 0: any, mostly that of a wait to come. Returns its number. */
 int16_t signalled_new(const run_record *r, char name);
+/* The signal has a key, and may be sent again under it. */
+bool signalled_may_repeat(int16_t signal);
 /* One whose answer was lost, or that was sent before, and that may be sent again under its key. -1: there is none. */
 int16_t signalled_again(void);
 /* The request goes out. False: it has no Idempotency-Key. */
