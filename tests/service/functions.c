@@ -1,8 +1,6 @@
 /* A function is a run without a request: what begins one, what it is given, what it answers, what is refused, and that
  * all that is done to runs can be done to it. */
 #include "runtime/stepwell.h"
-#include <sys/stat.h>
-
 #include "tests/harness/served.h"
 
 enum { LARGE = 3 << 20, TEXT = 1 << 14, HOUR_MS = 3600000 };
@@ -662,24 +660,13 @@ static void test_stopped(void)
     stop();
 }
 
-static const char *token(const char *name, const char *scopes)
-{
-    static char specs[2][256];
-    char path[128];
-    char *spec = specs[*scopes == 's'];
-    snprintf(path, sizeof path, "%s/%s", root, name);
-    FILE *f = fopen(path, "w");
-    CHECK(f && fprintf(f, "the-token-of-%s-is-long", name) > 0 && fclose(f) == 0 && chmod(path, 0600) == 0);
-    snprintf(spec, sizeof specs[0], "%s:%s:%s", name, scopes, path);
-    return spec;
-}
-
 static void test_scope(void)
 {
+    char ann[256], bob[256];
     in_folder("scope");
-    const char *const flags[] = {"--data", data, "--token", token("ann", "view,act"), "--token", token("bob", "start"),
-                                 NULL};
-    served_start(&server, flags);
+    operator_token(ann, "ann:view,act", "the-token-of-ann-is-long");
+    operator_token(bob, "bob:start", "the-token-of-bob-is-long");
+    served_start(&server, (const char *const[]){"--data", data, "--token", ann, "--token", bob, NULL});
     CHECK_INT(post("echo", NULL, "{}"), 401);
     CHECK_INT(post("none", NULL, "{}"), 401);
     CHECK_INT(post("echo", "Authorization: Bearer the-token-of-ann-is-long", "{}"), 403);
