@@ -178,6 +178,19 @@ static inline void call(const char *method, const char *url, const char *const *
     CHECK(!"no answer");
 }
 
+/* Asks like call, again as long as the answer is 503, which a slow machine gets of a run that is about to be read
+ * after a start, or whose end is on disk and not known to its loop yet. */
+static inline void call_patiently(const char *method, const char *url, const char *const *headers, const char *body,
+                                  answer *a)
+{
+    enum { PAUSE_MS = 5 };
+    for (int i = 0; i < SERVED_WAIT_MS / PAUSE_MS; i++) {
+        call(method, url, headers, body, 0, a);
+        if (a->status != 503) return;
+        usleep(PAUSE_MS * 1000);
+    }
+}
+
 /* The URL of a path of the server, until the next call of this function. */
 static inline const char *server_url(const char *path)
 {

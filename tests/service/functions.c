@@ -357,7 +357,7 @@ static void test_failure(void)
     seen->mended = 1;
     char path[128];
     snprintf(path, sizeof path, "/_sw/runs/%s/resume", id);
-    call("POST", server_url(path), NULL, "{}", 0, &a);
+    call_patiently("POST", server_url(path), NULL, "{}", &a);
     CHECK_INT(a.status, 202);
     CHECK_STR(output(200), "[1]");
     begin("late", "1");
