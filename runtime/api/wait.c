@@ -191,7 +191,7 @@ static bool wait_on(waiting *w, bool is_coming)
     s->work.signal = w->name.data;
     w->has_waited = true;
     if (!is_coming) wait_tell_long(w);
-    bool goes_on = is_coming ? strand_suspend(s) : strand_await_signal(s, &w->until);
+    bool goes_on = is_coming ? strand_await_letters(s, &w->until) : strand_await_signal(s, &w->until);
     s->work.sleep_id = NULL;
     s->work.signal = NULL;
     return goes_on;

@@ -138,15 +138,18 @@ bool record_append(run *r, const entry *e)
     return true;
 }
 
-/* The time in the run's row of the live table: when the run is to be looked at again; 0: something works for it. */
+/* The time in the run's row of the live table: when the run is to be looked at again; 0: something works for it. A
+ * strand that waits for letters counts as one that waits for a signal: if they do not have it, the run parks without
+ * another segment that could say so. */
 static int64_t record_due_ms(const run *r)
 {
     if (r->stop != STOP_NONE) return STORE_DUE_STOPPED;
-    if (r->task.busy_count > 0 || r->task.strand_count == 0) return 0;
+    assert(r->mail_wait_count <= r->task.busy_count);
+    if (r->task.busy_count > r->mail_wait_count || r->task.strand_count == 0) return 0;
     int64_t due_ms = r->deadline_due.due_ms;
     bool is_endless = false;
     for (const strand *s = r->task.strands; s; s = s->next) {
-        is_endless = is_endless || s->wait == STRAND_SIGNAL;
+        is_endless = is_endless || s->work.signal;
         if (strand_has_due(s) && (due_ms == 0 || s->until.due_ms < due_ms)) due_ms = s->until.due_ms;
     }
     return due_ms == 0 && is_endless ? STORE_DUE_NEVER : due_ms;

@@ -114,6 +114,7 @@ struct run {
     uint32_t seq_choice;        /* number of the last choice (entry_is_choice): on disk before an attempt begins */
     uint32_t seq_wait;          /* entries made when the long wait began: on disk before a client is redirected */
     uint32_t commit_wait_count; /* strands in record_wait */
+    uint32_t mail_wait_count;   /* strands in strand_await_letters */
     size_t state_bytes;         /* of all entries: at most --run-state-max, but for the last ones */
     uint32_t groups_open;       /* of the handler itself, made and not waited for: it is in a parallel part */
     uint32_t step_count;        /* steps the code has asked for in this execution: at most --steps-max */

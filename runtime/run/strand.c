@@ -129,10 +129,7 @@ bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind)
     return awake;
 }
 
-bool strand_has_due(const strand *s)
-{
-    return s->wait == STRAND_DUE || (s->wait == STRAND_SIGNAL && s->until.due_ms > 0);
-}
+bool strand_has_due(const strand *s) { return s->wait == STRAND_DUE || (s->work.signal && s->until.due_ms > 0); }
 
 /* Suspends once: the caller looks whether there is a signal, and which time it is. */
 static bool strand_suspend_for(strand *s, const clock_wait *until)
@@ -143,6 +140,19 @@ static bool strand_suspend_for(strand *s, const clock_wait *until)
     if (until->due_ms > 0) (void)timers_start(heap, &t, left_ms > 0 ? (uint64_t)left_ms : 0);
     bool awake = strand_suspend(s);
     timers_stop(heap, &t);
+    return awake;
+}
+
+bool strand_await_letters(strand *s, const clock_wait *until)
+{
+    assert(s->run && s->wait == STRAND_BUSY);
+    assert(s->until.due_ms == 0); /* no wait within a sleep */
+    assert(s->work.signal);
+    s->until = *until;
+    s->run->mail_wait_count++;
+    bool awake = strand_suspend(s);
+    s->run->mail_wait_count--;
+    s->until = (clock_wait){.due_ms = 0};
     return awake;
 }
 

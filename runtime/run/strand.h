@@ -33,6 +33,10 @@ bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind);
  * 0: the wait has no timeout); the run may park meanwhile. False: it was interrupted instead. */
 bool strand_await_signal(strand *s, const clock_wait *until);
 
+/* Suspends the running strand until it is woken: letters that may have its signal are being read or written. The run
+ * stays in memory, and the wait lasts longer than *until if it has to. False: it was interrupted instead. */
+bool strand_await_letters(strand *s, const clock_wait *until);
+
 /* Whether the strand waits for a point in time that is in the journal. */
 bool strand_has_due(const strand *s);
 

@@ -45,7 +45,7 @@ static survey_wait survey_wait_between(const strand *s)
 {
     if (s->gate_link) return gate_writable(s->task->home) ? SURVEY_FULL : SURVEY_CLOSED;
     if (s->wait == STRAND_GROUP) return SURVEY_MEMBERS;
-    if (s->wait == STRAND_SIGNAL) return SURVEY_SIGNAL;
+    if (s->work.signal) return SURVEY_SIGNAL;
     if (s->wait == STRAND_DUE) return s->work.step ? SURVEY_RETRY : SURVEY_SLEEP;
     if (s->until.due_ms > 0) return SURVEY_STACK; /* group_retry_start; no other sleep is not in the journal */
     if (!s->suspended) return SURVEY_TURN;

@@ -74,6 +74,17 @@ static void on_two(sw_ctx *c)
     sw_reply_text(c, 200, "%s", seen.got);
 }
 
+static int64_t rest_ms;
+
+/* Sleeps, and waits then. */
+static void on_rest(sw_ctx *c)
+{
+    seen.executions++;
+    sw_sleep(c, "rest", rest_ms);
+    await_signal(c, "a", 0);
+    sw_reply_text(c, 200, "rested");
+}
+
 /* Looks once, behind a step. */
 static void on_look(sw_ctx *c)
 {
@@ -118,6 +129,7 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /wait", on_wait, NULL);
     sw_endpoint(app, "POST /nap", on_nap, NULL);
     sw_endpoint(app, "POST /two", on_two, NULL);
+    sw_endpoint(app, "POST /rest", on_rest, NULL);
     sw_endpoint(app, "POST /look", on_look, NULL);
     sw_endpoint(app, "POST /many", on_many, NULL);
     sw_endpoint(app, "POST /end", on_end, NULL);
@@ -256,6 +268,30 @@ static void test_many_names(void)
     CHECK_INT(signal_told(&id, "a", NULL, "2"), 202);
     TURN_UNTIL(!slot_of(&id));
     turned_close();
+}
+
+static void on_due(void *arg, store_journal *loaded, size_t count)
+{
+    CHECK(count == 1 && loaded->live);
+    *(int64_t *)arg = loaded->due_ms;
+}
+
+/* A run that parks when it has read its letters, of which none is for it, has a row that says so. */
+static void test_other_letters(void)
+{
+    bool was_parked = false;
+    for (rest_ms = 50; !was_parked; rest_ms *= 2) { /* long enough for a letter to come meanwhile */
+        int64_t due_ms = 0;
+        turned_open(routes, (const char *const[]){"--park-after", "0", NULL});
+        run_id id = begin_parked("POST /rest");
+        CHECK_INT(signal_told(&id, "b", NULL, "1"), 202);
+        was_parked = seen.executions == 1 && is_parked(&id);
+        TURN_UNTIL(seen.executions == 2 && is_parked(&id));
+        CHECK(store_load(turned_home()->port, &id, 1, on_due, &due_ms));
+        TURN_UNTIL(due_ms != 0);
+        CHECK(due_ms == STORE_DUE_NEVER);
+        turned_close();
+    }
 }
 
 /* ---- Runs at work ---- */
@@ -596,6 +632,7 @@ static void test_refused_write(void)
 
 static const check_case cases[] = {{"parked, and woken by its name alone", test_parked},
                                    {"many names at once", test_many_names},
+                                   {"parked with letters of another name", test_other_letters},
                                    {"early signals are kept", test_early},
                                    {"one that only looks finds none", test_none},
                                    {"a signal while the run leaves memory", test_leaving},
