@@ -34,7 +34,7 @@ static void door_refuse(home *h, http_exchange *x, const run_refusal *why)
 
 bool door_admits(home *h, http_exchange *x, const endpoint *e)
 {
-    char retry_after[16];
+    char retry_after[16], why[96];
     if (!settings_are_known(h->app->settings)) {
         door_refuse(h, x, &(run_refusal){settings_unknown, "5"});
         return false;
@@ -43,7 +43,9 @@ bool door_admits(home *h, http_exchange *x, const endpoint *e)
     if (stopped_s == 0) return true;
     (void)snprintf(retry_after, sizeof retry_after, "%u", stopped_s);
     counter_add(&h->counters.requests_refused, 1);
-    problem_reply(x, 503, "an operator has stopped this endpoint: nothing was done, ask again later", retry_after);
+    (void)snprintf(why, sizeof why, "an operator has stopped this %s: nothing was done, ask again later",
+                   e->function ? "function" : "endpoint");
+    problem_reply(x, 503, why, retry_after);
     return false;
 }
 

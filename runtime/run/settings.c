@@ -228,7 +228,8 @@ const char *settings_object(settings *s, const char *name, const sw_value *value
     if (!value) return is_there ? NULL : "there is no such setting: GET /_sw/settings lists those that are set";
     if (!setting_route(name)) return "there is no such setting: names are like \"endpoint:POST /orders\"";
     if (strlen(name) > SETTING_NAME_MAX || settings_is_of_nothing(s, name))
-        return "the program has no such endpoint: write its route as the program does, \"endpoint:POST /orders/:id\"";
+        return "the program has no such endpoint or function: write its route or name as the program does, as in "
+               "\"endpoint:POST /orders/:id\"";
     *status = 400;
     return setting_read_stopped(*value, &stopped_s);
 }

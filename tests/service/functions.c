@@ -648,6 +648,7 @@ static void test_stopped(void)
     call("PUT", server_url(setting), NULL, "{\"value\":{\"stopped\":true,\"retryAfter\":30}}", 0, &a);
     CHECK_INT(a.status, 200);
     CHECK_INT(post("orders/ship.v2_A-b", NULL, "{}"), 503);
+    CHECK(strstr(a.body, "an operator has stopped this function"));
     CHECK_STR(answer_header(&a, "Retry-After", output_path, sizeof output_path), "30");
     CHECK_INT(post("echo", NULL, "{}"), 202);
     const char *listed = page("/_sw/endpoints", "");

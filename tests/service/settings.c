@@ -201,7 +201,7 @@ static void test_refused(void)
     CHECK(strstr(a.body, "scope act"));
     CHECK_INT(ask("PUT", "/_sw/settings/endpoint:POST%20%2Forders", "X: y", STOP), 401);
     CHECK_INT(ask(NULL, "/_sw/settings", "X: y", NULL), 401);
-    expect(set("endpoint:POST%20%2Fnowhere", STOP), 404, "no such endpoint");
+    expect(set("endpoint:POST%20%2Fnowhere", STOP), 404, "no such endpoint or function");
     expect(set("endpoint:GET%20%2F_sw%2Fruns", STOP), 404, "no such endpoint");
     expect(set("endpoint:POST%20%2F_sw%2Fbulk", STOP), 404, "no such endpoint");
     expect(set("endpoint:", STOP), 404, "no such endpoint");

@@ -158,7 +158,7 @@ void shut_new_run(const run_record *r)
 
 void shut_refused(const client *c)
 {
-    static const char why[] = "an operator has stopped this endpoint";
+    static const char why[] = "an operator has stopped this "; /* endpoint, or function */
     const shut_endpoint *s = &w->shut[w->jobs[c->job].endpoint];
     if (c->target != TARGET_ENDPOINT || !memmem(c->answer, c->answer_len, why, strlen(why))) return;
     w->met[MET_SHUT_REFUSED]++;
