@@ -41,6 +41,14 @@ void segments_append(segment_list *to, segment_list *from)
     *from = (segment_list){NULL, NULL};
 }
 
+/* What the segment and all that hangs on it keep in memory until it comes back. */
+static uint64_t segment_bytes(const store_segment *g)
+{
+    uint64_t bytes = g->len + sizeof *g;
+    for (const store_row *row = g->rows; row; row = row->next) bytes += sizeof *row + row->key.len + row->value.len;
+    return bytes;
+}
+
 /* ---- The loops' side ---- */
 
 void store_append(store_port *p, store_segment *list)
@@ -53,7 +61,7 @@ void store_append(store_port *p, store_segment *list)
         assert(g->data || g->len == 0);
         assert(!g->joined || (g->next && g->live != STORE_LIVE_REOPEN));
         g->error = NULL;
-        bytes += g->len + sizeof *g;
+        bytes += segment_bytes(g);
         added.tail = g;
     }
     (void)__atomic_add_fetch(&s->queue_bytes, bytes, __ATOMIC_SEQ_CST);
@@ -219,7 +227,7 @@ static void share_give_back(store *s, share *part, store_outcome outcome, const 
     uint64_t bytes = 0;
     part->list.tail->next = NULL;
     for (store_segment *g = part->list.head; g; g = g->next) {
-        bytes += g->len + sizeof *g;
+        bytes += segment_bytes(g);
         if (error) g->outcome = outcome;
         g->error = error ? error : segment_refusal(g);
     }
@@ -250,10 +258,7 @@ static void batch_give_back(store *s, share **batch, store_outcome outcome, cons
 static void batch_count(store *s, const store_segment *list)
 {
     uint64_t n = 0, bytes = 0;
-    for (; list; list = list->next) {
-        n++;
-        bytes += list->len;
-    }
+    for (; list; list = list->next, n++) bytes += list->len;
     (void)__atomic_add_fetch(&s->commits, 1, __ATOMIC_RELAXED);
     (void)__atomic_add_fetch(&s->segments, n, __ATOMIC_RELAXED);
     (void)__atomic_add_fetch(&s->bytes, bytes, __ATOMIC_RELAXED);

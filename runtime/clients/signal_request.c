@@ -203,6 +203,8 @@ static bool signal_check(const home *h, http_exchange *x, const signal_wish *wis
         problem_reply(x, 503, "the server is stopping: ask again", AT_ONCE);
     } else if (!gate_writable(h)) {
         problem_reply(x, 503, "the journal cannot be written: the signal was not sent", LATER);
+    } else if (gate_full(h)) {
+        problem_reply(x, 503, "the journal cannot keep up (--journal-queue-max): the signal was not sent", AT_ONCE);
     } else {
         return true;
     }

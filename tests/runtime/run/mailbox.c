@@ -560,6 +560,49 @@ static void test_limits(void)
     turned_close();
 }
 
+/* A signal of `bytes`, as a string. */
+static int send_large(const run_id *id, size_t bytes)
+{
+    char *body = malloc(bytes + 1), *request = malloc(bytes + 512), of[RUN_ID_TEXT + 1];
+    CHECK(body && request && bytes > 2);
+    memset(body, '"', bytes);
+    memset(body + 1, 'v', bytes - 2);
+    body[bytes] = 0;
+    run_id_format(id, of);
+    int len = sprintf(request,
+                      "POST /_sw/runs/%s/signals/b HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: "
+                      "%zu\r\nAuthorization: Bearer " TURNED_ADMIN "\r\n\r\n%s",
+                      of, bytes, body);
+    int fd = turned_connect();
+    CHECK_INT(write(fd, request, (size_t)len), len);
+    free(request);
+    free(body);
+    return fd;
+}
+
+/* What is on its way to a slow disk counts: above --journal-queue-max no signal is taken, and none is lost. */
+static void test_full_queue(void)
+{
+    enum { BYTES = 16 << 10, MANY = (1 << 20) / BYTES };
+    int fds[MANY], kept = 0;
+    turned_open(routes, (const char *const[]){"--journal-queue-max", "1MiB", "--signals-bytes-max", "64MiB", NULL});
+    run_id id = begin_parked("POST /wait");
+    turned_writes = false;
+    for (int i = 0; i < MANY; i++) fds[i] = send_large(&id, BYTES);
+    while (!gate_full(turned_home())) CHECK(turned_turn());
+    CHECK_INT(signal_told(&id, "a", NULL, "1"), 503);
+    CHECK(strstr(text, "--journal-queue-max"));
+    turned_writes = true;
+    for (int i = 0; i < MANY; i++) {
+        int status = turned_reply(fds[i], text);
+        CHECK(status == 202 || status == 503); /* it came before the queue was full, or after */
+        kept += status == 202;
+    }
+    CHECK_INT(letters_on_disk(), kept);
+    CHECK_INT(signal_told(&id, "a", NULL, "1"), 202);
+    turned_close();
+}
+
 /* --steps-max counts sleeps and waits, and those that the journal answers too: a run that is loaded anew for each one
  * has no more of them than another. */
 static void test_steps_max(void)
@@ -645,6 +688,7 @@ static const check_case cases[] = {{"parked, and woken by its name alone", test_
                                    {"the next process", test_next_process},
                                    {"whether the next process knows who was sent on", test_sent_on},
                                    {"limits", test_limits},
+                                   {"a full queue takes no signals", test_full_queue},
                                    {"waits and sleeps count as steps at every load", test_steps_max},
                                    {"what is no signal is refused", test_refused},
                                    {"where no run waits", test_wrong_places},
