@@ -687,57 +687,28 @@ static void test_unknown(void)
     }
 }
 
-static const struct {
-    const char *name;
-    void (*fn)(void);
-} contract[] = {{"journals", test_journals},
-                {"a journal up to a limit of bytes", test_limit},
-                {"a journal from both ends", test_glances},
-                {"lists of runs and of live rows", test_lists},
-                {"keys, and deleting a run", test_keys},
-                {"a run's key is taken", test_taken_keys},
-                {"epoch, node, secret and the sweeper's clock", test_identity},
-                {"the highest wall clock so far", test_seen},
-                {"tables and their ranges", test_tables},
-                {"an insert finds its key taken", test_insert},
-                {"marks go with the run that has put them", test_marks},
-                {"a group is there or not", test_groups},
-                {"live row and segments are of one moment", test_moment},
-                {"retention by age", test_age},
-                {"retention by size", test_bytes},
-                {"a run that had ended goes on", test_reopened},
-                {"a run goes on that retention has deleted", test_reopened_too_late},
-                {"a run goes on as retention deletes it", test_reopened_as_it_is_deleted},
-                {"a commit of unknown outcome is found out", test_unknown}};
-
-enum { CONTRACT = sizeof contract / sizeof *contract };
-
-static size_t next_case;
-
-/* Cases have no arguments: each call is the next of the list. */
-static void run_next(void)
-{
-    subject_begin(next_case % 2 == 1);
-    contract[next_case / 2].fn();
-    subject_end();
-    next_case++;
-}
+static const check_case contract[] = {{"journals", test_journals},
+                                      {"a journal up to a limit of bytes", test_limit},
+                                      {"a journal from both ends", test_glances},
+                                      {"lists of runs and of live rows", test_lists},
+                                      {"keys, and deleting a run", test_keys},
+                                      {"a run's key is taken", test_taken_keys},
+                                      {"epoch, node, secret and the sweeper's clock", test_identity},
+                                      {"the highest wall clock so far", test_seen},
+                                      {"tables and their ranges", test_tables},
+                                      {"an insert finds its key taken", test_insert},
+                                      {"marks go with the run that has put them", test_marks},
+                                      {"a group is there or not", test_groups},
+                                      {"live row and segments are of one moment", test_moment},
+                                      {"retention by age", test_age},
+                                      {"retention by size", test_bytes},
+                                      {"a run that had ended goes on", test_reopened},
+                                      {"a run goes on that retention has deleted", test_reopened_too_late},
+                                      {"a run goes on as retention deletes it", test_reopened_as_it_is_deleted},
+                                      {"a commit of unknown outcome is found out", test_unknown}};
 
 int main(int argc, char **argv)
 {
-    static char names[CONTRACT * 2][80];
-    static check_case cases[CONTRACT * 2];
     alarm(250);
-    snprintf(root, sizeof root, "/tmp/stepwell-backend-XXXXXX");
-    CHECK(mkdtemp(root));
-    for (size_t i = 0; i < CONTRACT * 2; i++) {
-        snprintf(names[i], sizeof names[i], "%s: %s", i % 2 ? "memory" : "rocks", contract[i / 2].name);
-        cases[i] = (check_case){names[i], run_next};
-        if (argc > 1 && strcmp(argv[1], names[i]) == 0) next_case = i;
-    }
-    int result = check_run(cases, CONTRACT * 2, argc, argv);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", root);
-    CHECK_INT(system(command), 0);
-    return result;
+    return subject_run_both(contract, sizeof contract / sizeof contract[0], argc, argv);
 }

@@ -357,11 +357,5 @@ int main(int argc, char **argv)
                  (const char *[]){"aab", "abb", "baa", "bb\377", "cc\001", "d\377a"}[k / 3]);
     if (argc == 4 && strcmp(argv[1], "--write") == 0) return child_write(argv[2], (unsigned)strtoul(argv[3], NULL, 10));
     snprintf(self, sizeof self, "%s", argv[0]);
-    snprintf(root, sizeof root, "/tmp/stepwell-batches-XXXXXX");
-    CHECK(mkdtemp(root));
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", root);
-    CHECK_INT(system(command), 0);
-    return result;
+    return subject_run(cases, sizeof cases / sizeof cases[0], argc, argv);
 }

@@ -192,13 +192,4 @@ static void both_recent(void) { both(test_recent); }
 
 static const check_case cases[] = {{"no run counts twice", both_while_it_works}, {"the last hour", both_recent}};
 
-int main(int argc, char **argv)
-{
-    char command[128];
-    snprintf(root, sizeof root, "/tmp/stepwell-counts-XXXXXX");
-    CHECK(mkdtemp(root));
-    snprintf(command, sizeof command, "rm -rf %s", root);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    CHECK_INT(system(command), 0);
-    return result;
-}
+int main(int argc, char **argv) { return subject_run(cases, sizeof cases / sizeof cases[0], argc, argv); }

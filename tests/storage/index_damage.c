@@ -250,13 +250,4 @@ static const check_case cases[] = {{"a run that cannot be read, and can be later
                                    {"nothing can be read for a while", both_closed},
                                    {"a block of the index cannot be read", both_block}};
 
-int main(int argc, char **argv)
-{
-    char command[128];
-    snprintf(root, sizeof root, "/tmp/stepwell-index-XXXXXX");
-    CHECK(mkdtemp(root));
-    snprintf(command, sizeof command, "rm -rf %s", root);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
-    CHECK_INT(system(command), 0);
-    return result;
-}
+int main(int argc, char **argv) { return subject_run(cases, sizeof cases / sizeof cases[0], argc, argv); }

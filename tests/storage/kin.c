@@ -275,42 +275,14 @@ static void test_unknown_rows(void)
 
 /* ---- All of it ---- */
 
-static const struct {
-    const char *name;
-    void (*fn)(void);
-} contract[] = {{"the runs that came of one are read, the newest first, from any of them on", test_reads},
-                {"a run that is deleted leaves no row of it", test_deletions},
-                {"a fork that begins when its original has gone leaves no row either", test_late_fork},
-                {"ties that are not known go with their run, other tables stay", test_unknown_rows}};
-
-enum { CONTRACT = sizeof contract / sizeof *contract };
-
-static size_t next_case;
-
-/* Cases have no arguments: each call is the next of the list. */
-static void run_next(void)
-{
-    subject_begin(next_case % 2 == 1);
-    contract[next_case / 2].fn();
-    subject_end();
-    next_case++;
-}
+static const check_case contract[] = {
+    {"the runs that came of one are read, the newest first, from any of them on", test_reads},
+    {"a run that is deleted leaves no row of it", test_deletions},
+    {"a fork that begins when its original has gone leaves no row either", test_late_fork},
+    {"ties that are not known go with their run, other tables stay", test_unknown_rows}};
 
 int main(int argc, char **argv)
 {
-    static char names[CONTRACT * 2][128];
-    static check_case cases[CONTRACT * 2];
     alarm(250);
-    snprintf(root, sizeof root, "/tmp/stepwell-kin-XXXXXX");
-    CHECK(mkdtemp(root));
-    for (size_t i = 0; i < CONTRACT * 2; i++) {
-        snprintf(names[i], sizeof names[i], "%s: %s", i % 2 ? "memory" : "rocks", contract[i / 2].name);
-        cases[i] = (check_case){names[i], run_next};
-        if (argc > 1 && strcmp(argv[1], names[i]) == 0) next_case = i;
-    }
-    int result = check_run(cases, CONTRACT * 2, argc, argv);
-    char command[128];
-    snprintf(command, sizeof command, "rm -rf %s", root);
-    CHECK_INT(system(command), 0);
-    return result;
+    return subject_run_both(contract, sizeof contract / sizeof contract[0], argc, argv);
 }

@@ -609,13 +609,8 @@ static const check_case cases[] = {{"in memory", test_memory},
 
 int main(int argc, char **argv)
 {
-    char command[128];
-    snprintf(root, sizeof root, "/tmp/stepwell-index-XXXXXX");
-    CHECK(mkdtemp(root));
-    snprintf(command, sizeof command, "rm -rf %s", root);
     msgpack_sbuffer_init(&bytes);
-    int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
+    int result = subject_run(cases, sizeof cases / sizeof cases[0], argc, argv);
     msgpack_sbuffer_destroy(&bytes);
-    CHECK_INT(system(command), 0);
     return result;
 }

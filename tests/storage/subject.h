@@ -87,4 +87,46 @@ static inline run_id subject_id(int64_t ms, uint8_t n)
     return run_id_make(ms, (const uint8_t[10]){n, 0, 0, 0, 0, 0, 0, 0, 0, n}, 0, 1);
 }
 
+/* ---- The program ---- */
+
+/* Runs the cases with `root` made before them and removed after them. Returns what main returns. */
+static inline int subject_run(const check_case *cases, size_t count, int argc, char **argv)
+{
+    char command[128];
+    snprintf(root, sizeof root, "/tmp/stepwell-storage-XXXXXX");
+    CHECK(mkdtemp(root));
+    int result = check_run(cases, count, argc, argv);
+    snprintf(command, sizeof command, "rm -rf %s", root);
+    CHECK_INT(system(command), 0);
+    return result;
+}
+
+static const check_case *subject_contract;
+static size_t subject_next; /* twice as many as cases: with RocksDB, with memory */
+
+/* Cases have no arguments: each call is the next of the list. */
+static inline void subject_run_next(void)
+{
+    subject_begin(subject_next % 2 == 1);
+    subject_contract[subject_next / 2].fn();
+    subject_end();
+    subject_next++;
+}
+
+/* Runs each case twice, with RocksDB and with memory, and a new backend for each. */
+static inline int subject_run_both(const check_case *contract, size_t count, int argc, char **argv)
+{
+    enum { CASES_MAX = 64 };
+    static char names[CASES_MAX * 2][128];
+    static check_case cases[CASES_MAX * 2];
+    CHECK(count <= CASES_MAX);
+    subject_contract = contract;
+    for (size_t i = 0; i < count * 2; i++) {
+        snprintf(names[i], sizeof names[i], "%s: %s", i % 2 ? "memory" : "rocks", contract[i / 2].name);
+        cases[i] = (check_case){names[i], subject_run_next};
+        if (argc > 1 && strcmp(argv[1], names[i]) == 0) subject_next = i;
+    }
+    return subject_run(cases, count * 2, argc, argv);
+}
+
 #endif
