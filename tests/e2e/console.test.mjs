@@ -4,15 +4,10 @@ import assert from 'node:assert/strict';
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { after, before, test } from 'node:test';
-import { openConsole, shot, startBrowser, startOperated, until } from './console_service.mjs';
+import { test } from 'node:test';
+import { consoleBrowser, shot, startOperated, until } from './console_service.mjs';
 
-let browser;
-before(async () => {
-  browser = await startBrowser();
-});
-after(() => browser?.close());
-const open = (t, service, options) => openConsole(t, browser, service, options);
+const open = consoleBrowser();
 
 const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; connect-src 'self'; img-src 'self' data:; " +

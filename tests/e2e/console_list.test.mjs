@@ -2,15 +2,10 @@
 // light as fifty.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { after, before, test } from 'node:test';
-import { openConsole, shot, startBrowser, startOperated, until } from './console_service.mjs';
+import { test } from 'node:test';
+import { consoleBrowser, shot, startOperated, until } from './console_service.mjs';
 
-let browser;
-before(async () => {
-  browser = await startBrowser();
-});
-after(() => browser?.close());
-const open = (t, service, options) => openConsole(t, browser, service, options);
+const open = consoleBrowser();
 
 const rows = (page) => page.$$eval('.run:not(.head)', (all) => all.map((e) => e.id.slice('row-'.length)));
 const shows = (page, ids) =>

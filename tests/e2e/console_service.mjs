@@ -3,9 +3,11 @@
 import assert from 'node:assert/strict';
 import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
+import { after, before } from 'node:test';
+import { startBrowser } from './page_browser.mjs';
 import { startProgram } from './program.mjs';
 
-export { overflow, shot, startBrowser } from './page_browser.mjs';
+export { overflow, shot } from './page_browser.mjs';
 
 const axe = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 
@@ -99,8 +101,19 @@ export async function startOperated(t, { flags = ['--dev'] } = {}) {
   };
 }
 
+// One browser for all tests of a file. Returns what opens a page of a service's console in it,
+// open(t, service, options): the options are those of a browser's context, and `path`.
+export function consoleBrowser(defaults) {
+  let browser;
+  before(async () => {
+    browser = await startBrowser();
+  });
+  after(() => browser?.close());
+  return (t, service, options) => openConsole(t, browser, service, { ...defaults, ...options });
+}
+
 // A page of the console; at the end nothing was asked of others, and no script has failed.
-export async function openConsole(t, browser, service, { path = '/', ...options } = {}) {
+async function openConsole(t, browser, service, { path = '/', ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   t.after(() => context.close());
   const page = await context.newPage();

@@ -1,16 +1,11 @@
 // Every view of the console in each of the ways it is looked at: axe finds nothing to object to, nothing sticks
 // out at the side. And all of it by keys alone.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { look, openConsole, overflow, shot, startBrowser, startOperated, until } from './console_service.mjs';
+import { test } from 'node:test';
+import { consoleBrowser, look, overflow, shot, startOperated, until } from './console_service.mjs';
 
-let browser;
-before(async () => {
-  browser = await startBrowser();
-});
-after(() => browser?.close());
 // axe is put into the page by the test, past the policy that keeps scripts out.
-const open = (t, service, options) => openConsole(t, browser, service, { bypassCSP: true, ...options });
+const open = consoleBrowser({ bypassCSP: true });
 const tools = { overflow, shot };
 
 async function manyRuns(service) {

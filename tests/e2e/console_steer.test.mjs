@@ -1,14 +1,9 @@
 // What an operator does to runs in the console, with what it says before and after: stopping, releasing, starting.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
-import { openConsole, shot, startBrowser, startOperated, until } from './console_service.mjs';
+import { test } from 'node:test';
+import { consoleBrowser, shot, startOperated, until } from './console_service.mjs';
 
-let browser;
-before(async () => {
-  browser = await startBrowser();
-});
-after(() => browser?.close());
-const open = (t, service, options) => openConsole(t, browser, service, options);
+const open = consoleBrowser();
 
 const runIs = (page, state) =>
   page.waitForFunction((text) => document.querySelector('.title .state')?.textContent === text, state);

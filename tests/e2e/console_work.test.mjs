@@ -1,16 +1,11 @@
 // The console on real work: the research agent watched to its end, many failed researches resumed at once, and runs
 // larger than any page.
 import assert from 'node:assert/strict';
-import { after, before, test } from 'node:test';
+import { test } from 'node:test';
 import { kindOf, makeGates, researchPath, startAgent } from './agent.mjs';
-import { openConsole, shot, startBrowser, startOperated, until } from './console_service.mjs';
+import { consoleBrowser, shot, startOperated, until } from './console_service.mjs';
 
-let browser;
-before(async () => {
-  browser = await startBrowser();
-});
-after(() => browser?.close());
-const open = (t, service, options) => openConsole(t, browser, service, options);
+const open = consoleBrowser();
 
 const runIs = (page, state) =>
   page.waitForFunction((text) => document.querySelector('.title .state')?.textContent === text, state);
