@@ -9,6 +9,7 @@
 #include "tests/simulation/client_core.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
+#include "tests/simulation/promises.h"
 #include "tests/simulation/standing.h"
 
 enum { TEXT_MAX = 1024, NAME_MAX_BYTES = 48 };
@@ -375,12 +376,6 @@ static void take_entry(bulk_record *b, const entry *e)
     b->entries++;
 }
 
-static uint64_t hash_on(uint64_t hash, const char *data, size_t len)
-{
-    for (size_t i = 0; i < len; i++) hash = (hash ^ (unsigned char)data[i]) * 0x100000001b3U;
-    return hash;
-}
-
 static void take_entries(bulk_record *b, const char *data, size_t len)
 {
     const char *error = NULL;
@@ -390,7 +385,7 @@ static void take_entries(bulk_record *b, const char *data, size_t len)
         PROMISE("journal", n > 0, "bulk %d entry %u: %s", number(b), b->entries, error);
         take_entry(b, &e);
     }
-    b->entries_hash = hash_on(b->entries_hash, data, len);
+    b->entries_hash = promise_hash(b->entries_hash, data, len);
 }
 
 /* Finds it, or makes one of a journal that begins so. NULL: it is another run's. */
@@ -420,24 +415,13 @@ void bulked_committed(const store_segment *list)
     }
 }
 
-/* Bytes of the entries that were on disk before. */
-static size_t known_bytes(const bulk_record *b, const char *data, size_t len)
-{
-    const char *error = NULL;
-    size_t at = 0, n = 1;
-    uint32_t seen = 0;
-    entry e;
-    for (; seen < b->entries && at < len && (n = entry_decode(data + at, len - at, &e, &error)) > 0; seen++) at += n;
-    PROMISE("nothing lost", seen == b->entries && hash_on(0, data, at) == b->entries_hash,
-            "bulk %d has %u of the %u entries that were on disk, or others", number(b), seen, b->entries);
-    return at;
-}
-
 bool bulked_found(const store_journal *j)
 {
     bulk_record *b = j->len > 0 ? bulk_made(&j->run, j->data, j->len) : NULL;
     if (!b) return false;
-    size_t known = known_bytes(b, j->data, j->len);
+    size_t known = promise_known(j->data, j->len, b->entries, b->entries_hash);
+    PROMISE("nothing lost", known <= j->len, "bulk %d has not all of the %u entries that were on disk, or others",
+            number(b), b->entries);
     take_entries(b, j->data + known, j->len - known);
     PROMISE("live rows", j->live == !b->ended, "bulk %d %s, and its row in the live table is %s", number(b),
             b->ended ? "has ended" : "has not ended", j->live ? "there" : "not there");

@@ -42,6 +42,10 @@ void promise_committed(const store_segment *list);
 bool promise_has_ended_with(const run_record *r, unsigned reopened_before, int status, const char *body, size_t len);
 /* The journal as a process finds it: `data` are all entries of the run. */
 void promise_found(const char *run, const char *data, size_t len);
+/* What the ledger keeps of entries that are on disk: a hash, which goes on with these bytes. */
+uint64_t promise_hash(uint64_t hash, const char *data, size_t len);
+/* Bytes of the first `entries` entries of a journal; SIZE_MAX: they are not all there, or have another hash. */
+size_t promise_known(const char *data, size_t len, uint32_t entries, uint64_t hash);
 /* A journal that was just read has all that the ledger knows of the run. */
 void promise_kept(const run_record *r, const char *data, size_t len);
 

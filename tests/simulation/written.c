@@ -14,9 +14,7 @@
 #include "tests/simulation/signalled.h"
 #include "tests/simulation/standing.h"
 
-static const uint64_t HASH_FIRST = 0;
-
-static uint64_t hash_on(uint64_t hash, const char *data, size_t len)
+uint64_t promise_hash(uint64_t hash, const char *data, size_t len)
 {
     for (size_t i = 0; i < len; i++) hash = (hash ^ (unsigned char)data[i]) * 0x100000001b3U;
     return hash;
@@ -147,7 +145,7 @@ static const char *take_rollback(run_record *r, const entry *e)
     return NULL;
 }
 
-static uint64_t body_hash(const char *body, size_t len) { return hash_on(HASH_FIRST, body, len); }
+static uint64_t body_hash(const char *body, size_t len) { return promise_hash(0, body, len); }
 
 bool promise_has_ended_with(const run_record *r, unsigned reopened_before, int status, const char *body, size_t len)
 {
@@ -294,7 +292,7 @@ static void take_entries(run_record *r, const char *data, size_t len)
         forked_note(r, &e);
         r->entries++;
     }
-    r->entries_hash = hash_on(r->entries_hash, data, len);
+    r->entries_hash = promise_hash(r->entries_hash, data, len);
     if (is_first && r->is_fork) forked_compare(r, data, len);
     PROMISE("answer", !r->ended || is_right(r), "run %d ended with %d %.*s: verdict %d of op %d", number(r), r->status,
             (int)r->body_len, r->body, program_verdict(r).kind, program_verdict(r).op);
@@ -320,17 +318,23 @@ void promise_committed(const store_segment *list)
     }
 }
 
-/* Bytes of the entries that were on disk before. */
-static size_t known_bytes(const run_record *r, const char *data, size_t len)
+size_t promise_known(const char *data, size_t len, uint32_t entries, uint64_t hash)
 {
     const char *error = NULL;
     size_t at = 0, n = 1;
     uint32_t seen = 0;
     entry e;
-    for (; seen < r->entries && at < len && (n = entry_decode(data + at, len - at, &e, &error)) > 0; seen++) at += n;
-    PROMISE("nothing lost", seen == r->entries && hash_on(HASH_FIRST, data, at) == r->entries_hash,
-            "run %d has %u of the %u entries that were on disk, or others", number(r), seen, r->entries);
-    return at;
+    for (; seen < entries && at < len && (n = entry_decode(data + at, len - at, &e, &error)) > 0; seen++) at += n;
+    return seen == entries && promise_hash(0, data, at) == hash ? at : SIZE_MAX;
+}
+
+/* Bytes of the entries that were on disk before. */
+static size_t known_bytes(const run_record *r, const char *data, size_t len)
+{
+    size_t known = promise_known(data, len, r->entries, r->entries_hash);
+    PROMISE("nothing lost", known <= len, "run %d has not all of the %u entries that were on disk, or others",
+            number(r), r->entries);
+    return known;
 }
 
 void promise_kept(const run_record *r, const char *data, size_t len) { (void)known_bytes(r, data, len); }
