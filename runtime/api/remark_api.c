@@ -57,13 +57,6 @@ static void remark_append(sw_ctx *c, const entry *e)
 
 /* ---- Labels ---- */
 
-static bool text_has_control(const char *text)
-{
-    for (; *text; text++)
-        if ((unsigned char)*text < 0x20 || *text == 0x7f) return true;
-    return false;
-}
-
 /* `what`: "key" or "value". */
 static void label_check_text(sw_ctx *c, const char *what, const char *text)
 {
@@ -71,7 +64,7 @@ static void label_check_text(sw_ctx *c, const char *what, const char *text)
     if (strlen(text) > REMARK_LABEL_BYTES_MAX)
         ctx_fail_misuse(c, "a label's %s has %zu bytes: at most %d are allowed", what, strlen(text),
                         REMARK_LABEL_BYTES_MAX);
-    if (text_has_control(text) || !utf8_is_valid(text, strlen(text)))
+    if (!utf8_is_clean(text, strlen(text)))
         ctx_fail_misuse(c, "a label's %s is UTF-8 text without control characters", what);
 }
 

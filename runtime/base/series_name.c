@@ -7,17 +7,17 @@
 
 static bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
-/* Copies the character that `text` begins with, whatever its length, or "?" for a byte that is none. Returns how many
- * bytes were taken; 0: `out` has no room for the character. */
+/* Copies the character that `text` begins with, whatever its length, or "?" for a control character, or a byte that is
+ * no character. Returns how many bytes were taken; 0: `out` has no room for the character. */
 static size_t name_copy_wide(char *out, size_t *at, const char *text, size_t len)
 {
     size_t bytes = utf8_length((const uint8_t *)text, len);
-    bool copied = bytes > 0 && (unsigned char)*text >= 0x20 && *text != 0x7f;
+    bool copied = bytes > 0 && !utf8_is_control((const uint8_t *)text, bytes);
     size_t needed = copied ? bytes : 1;
     if (needed > SERIES_NAME_BYTES_MAX - *at) return 0;
     memcpy(out + *at, copied ? text : "?", needed);
     *at += needed;
-    return needed;
+    return bytes > 0 ? bytes : 1;
 }
 
 static bool is_plain(char c) { return c >= 0x20 && c < 0x7f; }

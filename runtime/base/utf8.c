@@ -53,6 +53,16 @@ bool utf8_is_valid(const char *text, size_t len)
     return true;
 }
 
+bool utf8_is_clean(const char *text, size_t len)
+{
+    const uint8_t *s = (const uint8_t *)text;
+    for (size_t at = 0, n; at < len; at += n) {
+        n = utf8_length(s + at, len - at);
+        if (n == 0 || utf8_is_control(s + at, n)) return false;
+    }
+    return true;
+}
+
 size_t utf8_whole(const char *text, size_t len)
 {
     const uint8_t *s = (const uint8_t *)text;

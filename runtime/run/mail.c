@@ -11,17 +11,11 @@
 #include "runtime/run/home.h"
 #include "runtime/stepwell.h"
 
-enum { MAIL_FIELDS = 5, DELETE = 0x7f };
+enum { MAIL_FIELDS = 5 };
 
 bool mail_name_fits(const char *name, size_t len)
 {
-    if (len == 0 || len > MAIL_NAME_MAX) return false;
-    for (size_t at = 0, n; at < len; at += n) {
-        const uint8_t c = (uint8_t)name[at];
-        n = utf8_length((const uint8_t *)name + at, len - at);
-        if (n == 0 || c < ' ' || c == DELETE) return false;
-    }
-    return true;
+    return len > 0 && len <= MAIL_NAME_MAX && utf8_is_clean(name, len);
 }
 
 /* Makes a letter with room for its texts. NULL: no memory. */

@@ -42,6 +42,7 @@ static void test_step(void)
               "bad?byte");
     CHECK_STR(step("cut\xc3"), "cut?");
     CHECK_STR(step("line\nend\x7f"), "line?end?");
+    CHECK_STR(step("next\xc2\x85line\xc2\x9f\xc2\xa0"), "next?line?\xc2\xa0");
 }
 
 static void test_metric(void)

@@ -638,6 +638,9 @@ static void test_refused(void)
     CHECK_INT(signal_told(&id, name, NULL, "1"), 202);
     CHECK_INT(signal_told(&id, "a%0Ab", NULL, "1"), 400);
     CHECK_INT(signal_told(&id, "a%FF", NULL, "1"), 400);
+    CHECK_INT(signal_told(&id, "a%7F", NULL, "1"), 400);
+    CHECK_INT(signal_told(&id, "a%C2%85b", NULL, "1"), 400); /* U+0085, "next line" */
+    CHECK_INT(signal_told(&id, "a%C2%A0b", NULL, "1"), 202);
     CHECK_INT(signal_told(&id, "a%2Fb", NULL, "1"), 202);
     CHECK_INT(signal_told(&id, "a", NULL, "{\"a\":"), 400);
     CHECK_INT(signal_told(&id, "a", NULL, "1 2"), 400);

@@ -141,6 +141,7 @@ static void on_misuse(sw_ctx *c)
     if (what == 12) sw_usage(c, NULL);
     if (what == 13) sw_usage(c, &(sw_usage_of){.model = sw_printf(c, "%0300d", 1), .units = 1});
     if (what == 14) sw_defer(c, clean_up, c);
+    if (what == 15) sw_label(c, "key", "next\xc2\x85line");
     sw_reply_text(c, 200, "no rule was broken");
 }
 
@@ -384,7 +385,8 @@ static void rules_are_named(void)
                                        "a status holds text that is not valid UTF-8",
                                        "sw_usage without what was used",
                                        "a model's name has 300 bytes: at most 256 are allowed",
-                                       "sw_status in a clean-up (sw_defer), which must not wait"};
+                                       "sw_status in a clean-up (sw_defer), which must not wait",
+                                       "a label's value is UTF-8 text without control characters"};
     start("misuse");
     for (size_t i = 1; i < sizeof says / sizeof says[0]; i++) {
         char path[32];
