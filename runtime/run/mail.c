@@ -122,13 +122,15 @@ mail_letter *mail_read(home *h, const store_table_row *row, bool *is_short)
     return m;
 }
 
-/* By its first bytes: of a long letter the rest is not looked at. */
+/* By its first bytes: of a long letter the rest is not looked at. A later version may append up to ten items. */
 bool mail_is(store_bytes value)
 {
-    static const uint8_t head[] = {0x90 | MAIL_FIELDS, 0xc4, ENTRY_LETTER_BYTES};
+    enum { ARRAY = 0x90, ARRAY_MAX = 0x9f }; /* msgpack's fixarray */
+    static const uint8_t id_head[] = {0xc4, ENTRY_LETTER_BYTES};
     const uint8_t *bytes = value.data;
-    size_t kind_at = sizeof head + ENTRY_LETTER_BYTES;
-    return value.len > kind_at && memcmp(bytes, head, sizeof head) == 0 && bytes[kind_at] == MAIL_KIND;
+    const size_t kind_at = 1 + sizeof id_head + ENTRY_LETTER_BYTES;
+    return value.len > kind_at && bytes[0] >= (ARRAY | MAIL_FIELDS) && bytes[0] <= ARRAY_MAX &&
+           memcmp(bytes + 1, id_head, sizeof id_head) == 0 && bytes[kind_at] == MAIL_KIND;
 }
 
 uint64_t mail_arrival(const mail_letter *m) { return letter_arrival_of(m->key); }

@@ -650,6 +650,23 @@ static void test_refused(void)
     turned_close();
 }
 
+/* A letter of a later version may have more items; one of another kind is none. */
+static void test_more_items(void)
+{
+    static const struct {
+        uint8_t array, kind;
+        bool is_mail;
+    } rows[] = {{0x95, 4, true},  {0x96, 4, true},  {0x9f, 4, true},
+                {0x94, 4, false}, {0x95, 3, false}, {0xdc, 4, false}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        uint8_t value[32] = {rows[i].array, 0xc4, ENTRY_LETTER_BYTES};
+        const size_t kind_at = 3 + ENTRY_LETTER_BYTES;
+        value[kind_at] = rows[i].kind;
+        CHECK_INT(mail_is((store_bytes){value, sizeof value}), rows[i].is_mail);
+        CHECK(!mail_is((store_bytes){value, kind_at}));
+    }
+}
+
 static void test_wrong_places(void)
 {
     turned_open(routes, NULL);
@@ -694,6 +711,7 @@ static const check_case cases[] = {{"parked, and woken by its name alone", test_
                                    {"a full queue takes no signals", test_full_queue},
                                    {"waits and sleeps count as steps at every load", test_steps_max},
                                    {"what is no signal is refused", test_refused},
+                                   {"letters with more items", test_more_items},
                                    {"where no run waits", test_wrong_places},
                                    {"a disk that takes no writes", test_refused_write}};
 CHECK_MAIN(cases)
