@@ -3,6 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { ask } from "./api.js";
 import { Buttons, Modal, Refused, useWork } from "./dialogs.js";
+import { writeJson } from "./json.js";
 import { html } from "./parts.js";
 import { go } from "./place.js";
 import { isOfFunction } from "./run_model.js";
@@ -35,7 +36,7 @@ function usePlan(path, wish) {
 function givenTo(run) {
   if (isOfFunction(run)) {
     const isHidden = Boolean(run.inputRedacted), isKnown = "input" in run && !isHidden;
-    return { whole: isKnown ? JSON.stringify(run.input) : undefined, isHidden, isThere: true };
+    return { whole: isKnown ? writeJson(run.input) : undefined, isHidden, isThere: true };
   }
   const { request } = run, isHidden = Boolean(request?.bodyRedacted);
   return { whole: isHidden ? undefined : request?.body, isHidden, isThere: request?.bodyBytes > 0 };
@@ -68,7 +69,8 @@ export function ForkDialog({ run, from, close, tell }) {
           onChange=${(e) => setBody(e.currentTarget.checked ? whole ?? "" : null)} />
           with another ${isOfFunction(run) ? "input" : "request body"}</label>
         ${body !== null && whole === undefined && isThere && html`<p class="soft" id="fork-unknown">The whole of it has to be
-          written: ${isHidden ? `parts of the present ${what} are not shown here (--redact)` : `the present ${what} is not shown here`},
+          written: ${isHidden ? `parts of the present ${what} are not shown here (--redact)`
+            : `the present ${what} is not known here as it was sent`},
           and what is not written is not sent.</p>`}
         ${body !== null && html`<label class="field"><span>${isOfFunction(run) ? "input (JSON)" : "body"}</span>
           <textarea id="fork-body" rows="6" spellcheck=${false} value=${body}

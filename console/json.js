@@ -16,5 +16,11 @@ export function readJson(text, { isNative = JSON.rawJSON !== undefined } = {}) {
   return isNative ? JSON.parse(text, keepDigits) : JSON.parse(quoteLong(text));
 }
 
+// The JSON of a value that readJson has read; undefined: a text in it may have been a number, and nobody knows any more.
+export function writeJson(value, { isNative = JSON.rawJSON !== undefined } = {}) {
+  const text = JSON.stringify(value);
+  return isNative || !LONG.test(text) ? text : undefined;
+}
+
 // A number that is kept as its digits. It is an object, and none that has members.
 export const isDigits = (value) => JSON.isRawJSON?.(value) ?? false;

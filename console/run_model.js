@@ -133,5 +133,8 @@ export function ticksOf(from, to, most) {
   return ticks;
 }
 
+// Whether the run is a bulk action of the server's own, of which the server makes no forks.
+export const isBulk = (run) => run.endpoint === "POST /_sw/bulk";
+
 // Whether the run is of a function, which has an input and no request.
 export const isOfFunction = (run) => "input" in run || "inputLeftOut" in run;

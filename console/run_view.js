@@ -8,7 +8,7 @@ import { Forks, hasForks } from "./forks.js";
 import { JournalView } from "./journal_view.js";
 import { Link, State, Time, Trouble, copy, download, html, useAnswer, useClock, useFocus } from "./parts.js";
 import { go } from "./place.js";
-import { findNode, isOfFunction, treeOf } from "./run_model.js";
+import { findNode, isBulk, isOfFunction, treeOf } from "./run_model.js";
 import { STEERING } from "./steering.js";
 import { StepPanel } from "./step_panel.js";
 import { Waterfall } from "./waterfall.js";
@@ -86,7 +86,7 @@ function Actions({ run, open, tell }) {
     <div class="actions" role="toolbar" aria-label="what to do with this run">
       ${names.map((name) => html`<button type="button" id=${`do-${name}`} class=${STEERING[name].isGrave ? "grave" : ""}
         onClick=${() => open({ name })}>${STEERING[name].label} …</button>`)}
-      ${!run.endpoint?.startsWith("POST /_sw/") && html`<button type="button" id="do-fork" onClick=${() => open({ name: "fork" })}>Fork …</button>`}
+      ${!isBulk(run) && html`<button type="button" id="do-fork" onClick=${() => open({ name: "fork" })}>Fork …</button>`}
       <button type="button" id="copy-id" onClick=${() => copy(run.runId).then(() => tell("Copied the run's id."))}>copy id</button>
       <button type="button" id="download" onClick=${() => save(run.runId, tell)}>download</button>
     </div>`;

@@ -5,7 +5,7 @@ import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { ask, followWhileSeen, readEvents } from '../../console/api.js';
 import { curlOf, quote } from '../../console/curl.js';
-import { isDigits, readJson } from '../../console/json.js';
+import { isDigits, readJson, writeJson } from '../../console/json.js';
 import { History, buckets, figure, parseMetrics, quantile } from '../../console/metrics.js';
 import { readPlace, urlOf } from '../../console/place.js';
 import { barsOf, findNode, rangeOf, rowsOf, ticksOf, treeOf } from '../../console/run_model.js';
@@ -270,9 +270,16 @@ test('whole numbers keep their digits', () => {
     if (!/e2/.test(text) && number !== '-0') assert.equal(JSON.stringify(value), text);
     const same = JSON.stringify(readJson(text, { isNative: false })).replaceAll('"', '');
     if (!/e2/.test(text) && number !== '-0') assert.equal(same, text.replaceAll('"', ''), 'at least as a text');
+    const again = writeJson(readJson(text, { isNative: false }), { isNative: false });
+    const exact = JSON.stringify(JSON.parse(text)); // where nothing was lost
+    if (again !== undefined && !/e2/.test(text)) assert.equal(again, exact, 'the same, or nothing');
   }
   assert.ok(isDigits(readJson('9007199254740993')) && !isDigits(readJson('9007199254740992')));
   assert.equal(inWords(readJson('{"order":9007199254740993}')), 'order 9007199254740993');
+  const long = '{"id":9007199254740993}', short = '{"id":42,"to":"Ann"}', old = { isNative: false };
+  assert.equal(writeJson(readJson(long)), long);
+  assert.equal(writeJson(readJson(long, old), old), undefined);
+  assert.equal(writeJson(readJson(short, old), old), short);
   for (const wrong of ['{"a":9007199254740993', '[9007199254740993,]', '9007199254740993x'])
     for (const isNative of [true, false]) assert.throws(() => readJson(wrong, { isNative }), SyntaxError);
 });
