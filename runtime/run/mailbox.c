@@ -273,7 +273,7 @@ static void mailbox_take_written(home *h, mailbox *b, mail_letter *m, const stor
     }
     mail_tell(m, MAIL_LATE);
     mail_free(m);
-    mailbox_end(h, &b->run);
+    (void)mailbox_end(h, &b->run);
 }
 
 static void mailbox_on_written(home *h, mail_letter *m)
@@ -343,10 +343,10 @@ void mailbox_cleared(store_segment *segment)
     mailbox_clear(h);
 }
 
-void mailbox_end(home *h, const run_id *id)
+bool mailbox_end(home *h, const run_id *id)
 {
     mailbox *b = mailbox_of(h, id);
-    if (!b) return;
+    if (!b) return true;
     mailbox_free_held(b);
     b->taken = 0;
     free(b->names);
@@ -356,11 +356,6 @@ void mailbox_end(home *h, const run_id *id)
     b->is_over = true;
     mailbox_tidy(h, b);
     mailbox_clear(h);
-}
-
-bool mailbox_is_gone(home *h, const run_id *id)
-{
-    mailbox_end(h, id);
     return !mailbox_of(h, id);
 }
 
@@ -448,6 +443,6 @@ void mailbox_drop_strays(home *h)
         for (mailbox *b = t->buckets[i], *next; b; b = next) {
             next = b->next;
             bool is_known = slot_find(&h->slots, &b->run) || run_find_slotless(h, &b->run);
-            if (!is_known) mailbox_end(h, &b->run);
+            if (!is_known) (void)mailbox_end(h, &b->run);
         }
 }

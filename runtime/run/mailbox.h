@@ -96,10 +96,8 @@ uint32_t mailbox_name(entry_text name);
 void mailbox_listen(struct home *h, struct slot *s, const uint32_t *names, size_t count);
 /* How many letters of the run are on disk. */
 size_t mailbox_count(const struct home *h, const run_id *id);
-/* The run has ended, or there is none: its letters are deleted. */
-void mailbox_end(struct home *h, const run_id *id);
-/* Deletes the letters of a run that has ended and is to go on. False: some are still there. */
-bool mailbox_is_gone(struct home *h, const run_id *id);
+/* The run has ended, or there is none: has its letters deleted. False: some are still there, until that is on disk. */
+bool mailbox_end(struct home *h, const run_id *id);
 
 /* ---- Recovery ---- */
 

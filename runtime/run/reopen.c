@@ -285,7 +285,7 @@ static bool reopening_judge_ended(reopening *q, slot *s, arena *a, const store_j
         reopening_refuse(q, reason, objection);
     else if (s->letters_in_flight) /* for the run as it was: they must not be obeyed when it goes on */
         reopening_refuse(q, REOPEN_LATER, "somebody else asks something of the run at this moment: ask again");
-    else if (!mailbox_is_gone(q->home, &q->run)) /* they were sent to the run as it was */
+    else if (!mailbox_end(q->home, &q->run)) /* they were sent to the run as it was */
         reopening_refuse(q, REOPEN_LATER, "signals that the run has not taken are being deleted: ask again");
     else if (!gate_writable(q->home) || !reopening_encode(q, a, p))
         reopening_refuse(q, REOPEN_LATER, "the journal cannot be written, or memory is out: the run was not resumed");

@@ -316,7 +316,7 @@ void run_answer(run *r)
     run_listener_of(r)->on_over(r, RUN_OVER_DURABLE);
     letter_drop(h, &r->letters); /* a cancel or a release that came too late */
     if (r->slot) letter_drop(h, &r->slot->letters);
-    mailbox_end(h, &r->id);
+    (void)mailbox_end(h, &r->id);
     run_remove_slot(r);
     run_free(r);
 }

@@ -36,7 +36,7 @@ static void slot_answer_ended(home *h, slot *s, const store_journal *j)
 {
     if (reopen_take_journal(h, s, j)) return;
     h->listener->on_found_ended(h, s, j);
-    mailbox_end(h, &s->id);
+    (void)mailbox_end(h, &s->id);
     slot_remove(h, s);
 }
 
@@ -44,7 +44,7 @@ static void slot_answer_not_found(home *h, slot *s, int status, const char *why)
 {
     reopen_deny(h, &s->id, status == 404 ? REOPEN_MISSING : REOPEN_UNREAD, why);
     h->listener->on_not_found(s, status, why);
-    if (status == 404) mailbox_end(h, &s->id);
+    if (status == 404) (void)mailbox_end(h, &s->id);
     slot_remove(h, s);
 }
 
