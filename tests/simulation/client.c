@@ -18,7 +18,7 @@
 #include "tests/simulation/signalled.h"
 #include "tests/simulation/standing.h"
 
-enum { BACKLOG = 128, RECONNECT_MS = 200 };
+enum { BACKLOG = 128, RECONNECT_MS = 200, TARGET_MAX = 128 };
 static const int64_t MS = 1000000;
 
 static unsigned loops_now;
@@ -100,24 +100,32 @@ static void make_post(client *c)
                 is_function ? "Authorization: Bearer " OPERATOR_TOKEN "\r\n" : "", headers, body, c->job, pad);
 }
 
-/* What an administrator asks of a run needs no URL of it. */
+/* What an operator asks for. `key`: the value of Idempotency-Key; NULL: none. */
+static void set_order(client *c, const char *method, const char *target, const char *key, const char *body)
+{
+    set_request(c,
+                "%s %s HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN
+                "\r\n%s%s%sContent-Length: %zu\r\n\r\n%s",
+                method, target, key ? "Idempotency-Key: " : "", key ? key : "", key ? "\r\n" : "", strlen(body), body);
+}
+
+/* What is asked of a run, or of that of a bulk action: it needs no URL that a client was given. */
 static void make_order(client *c, const char *method, const char *what)
 {
+    char target[TARGET_MAX];
     const char *id = c->target == TARGET_BULK_RELEASE ? w->bulks[c->bulk].id : w->runs[c->run].id;
-    set_request(c, "%s /_sw/runs/%s%s HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN "\r\n\r\n",
-                method, id, what);
+    (void)snprintf(target, sizeof target, "/_sw/runs/%s%s", id, what);
+    set_order(c, method, target, NULL, "");
 }
 
 /* Every other time it names the generation that it wants. */
 static void make_resume(client *c)
 {
-    char body[48] = "";
+    char target[TARGET_MAX], body[48] = "";
     if (world_chance(RANDOM_LIVE, 50))
         (void)snprintf(body, sizeof body, "{\"generation\":%u}", w->runs[c->run].reopened + 1);
-    set_request(c,
-                "POST /_sw/runs/%s/resume HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN
-                "\r\nContent-Length: %zu\r\n\r\n%s",
-                w->runs[c->run].id, strlen(body), body);
+    (void)snprintf(target, sizeof target, "/_sw/runs/%s/resume", w->runs[c->run].id);
+    set_order(c, "POST", target, NULL, body);
 }
 
 /* The route as a part of a URL. */
@@ -132,49 +140,38 @@ static void escape_route(const char *route, char to[64])
 
 static void make_setting(client *c)
 {
-    char body[64] = "", route[64];
+    char target[TARGET_MAX], body[64] = "", route[64];
     escape_route(program_routes[c->endpoint], route);
     if (c->target != TARGET_UNSHUT)
         (void)snprintf(body, sizeof body, "{\"value\":{\"stopped\":%s}}", c->target == TARGET_SHUT ? "true" : "false");
-    set_request(c,
-                "%s /_sw/settings/endpoint:%s HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN
-                "\r\nContent-Length: %zu\r\n\r\n%s",
-                c->target == TARGET_UNSHUT ? "DELETE" : "PUT", route, strlen(body), body);
+    (void)snprintf(target, sizeof target, "/_sw/settings/endpoint:%s", route);
+    set_order(c, c->target == TARGET_UNSHUT ? "DELETE" : "PUT", target, NULL, body);
 }
 
 static void make_fork(client *c)
 {
-    char body[FORKED_BODY_MAX], key[16], header[40] = "";
-    if (c->target == TARGET_FORK && forked_key(c->fork_ask, key))
-        (void)snprintf(header, sizeof header, "Idempotency-Key: %s\r\n", key);
+    char target[TARGET_MAX], body[FORKED_BODY_MAX], key[16];
+    bool has_key = c->target == TARGET_FORK && forked_key(c->fork_ask, key);
     forked_body(c->fork_ask, c->target == TARGET_FORK_DRY, body);
-    set_request(c,
-                "POST /_sw/runs/%s/fork HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN
-                "\r\n%sContent-Length: %zu\r\n\r\n%s",
-                w->runs[c->run].id, header, strlen(body), body);
+    (void)snprintf(target, sizeof target, "/_sw/runs/%s/fork", w->runs[c->run].id);
+    set_order(c, "POST", target, has_key ? key : NULL, body);
 }
 
 static void make_bulk(client *c)
 {
-    char body[BULKED_BODY_MAX], key[16], header[40] = "";
-    if (c->target == TARGET_BULK && bulked_key(c->bulk, key))
-        (void)snprintf(header, sizeof header, "Idempotency-Key: %s\r\n", key);
+    char body[BULKED_BODY_MAX], key[16];
+    bool has_key = c->target == TARGET_BULK && bulked_key(c->bulk, key);
     bulked_body(c->bulk, c->target == TARGET_BULK_DRY, body);
-    set_request(c,
-                "POST /_sw/bulk HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN
-                "\r\n%sContent-Length: %zu\r\n\r\n%s",
-                header, strlen(body), body);
+    set_order(c, "POST", "/_sw/bulk", has_key ? key : NULL, body);
 }
 
 static void make_signal(client *c)
 {
-    char body[16], key[SIGNALLED_KEY_MAX], header[48] = "";
-    if (signalled_key(c->signal, key)) (void)snprintf(header, sizeof header, "Idempotency-Key: %s\r\n", key);
+    char target[TARGET_MAX], body[16], key[SIGNALLED_KEY_MAX];
+    bool has_key = signalled_key(c->signal, key);
     (void)snprintf(body, sizeof body, "%d", c->signal);
-    set_request(c,
-                "POST /_sw/runs/%s/signals/%c HTTP/1.1\r\nHost: sim\r\nAuthorization: Bearer " OPERATOR_TOKEN
-                "\r\n%sContent-Length: %zu\r\n\r\n%s",
-                w->runs[c->run].id, w->signals[c->signal].name, header, strlen(body), body);
+    (void)snprintf(target, sizeof target, "/_sw/runs/%s/signals/%c", w->runs[c->run].id, w->signals[c->signal].name);
+    set_order(c, "POST", target, has_key ? key : NULL, body);
 }
 
 /* The URL of the run itself is its output's without that word. */
