@@ -1,34 +1,9 @@
 /* Letters to runs: whoever wrote one is named by what it leads to, they are obeyed in the order in which they were
  * written, also when the clock is set back, and none that was for a run before its end is obeyed after its resume. */
 #include "runtime/run/board.h"
-#include "tests/harness/turned.h"
+#include "tests/runtime/run/mended.h"
 
-static int level;
 static char text[TURNED_TEXT];
-
-static sw_value need(sw_ctx *c, sw_value v)
-{
-    if (level == 0) sw_fail_fatal(c, "not mended");
-    return v;
-}
-
-static void on_work(sw_ctx *c)
-{
-    (void)sw_step(c, "need", need, sw_nil());
-    sw_reply_text(c, 200, "worked");
-}
-
-static void on_nap(sw_ctx *c)
-{
-    sw_sleep(c, "nap", 3600000);
-    sw_reply_text(c, 200, "rested");
-}
-
-static void routes(sw_app *app)
-{
-    sw_endpoint(app, "POST /work", on_work, NULL);
-    sw_endpoint(app, "POST /nap", on_nap, NULL);
-}
 
 /* ---- Names ---- */
 
@@ -54,10 +29,10 @@ static void test_named(void)
 {
     static const char *const flags[] = {"--park-after", "0", NULL};
     char by[LETTER_BY_MAX + 1] = "";
-    turned_open(routes, flags);
+    turned_open(mended_routes, flags);
     run_id id = turned_park("POST /nap");
     turned_end();
-    turned_open(routes, flags);
+    turned_open(mended_routes, flags);
     int fd = turned_ask_run("DELETE", &id, "", "");
     while (!turned_slot(&id)) CHECK(turned_turn_unread());
     CHECK_INT(turned_slot(&id)->has_live_row, false);
@@ -74,7 +49,7 @@ static void test_named(void)
 static void test_clock_back(void)
 {
     static const char *const flags[] = {"--park-after", "0", NULL}, *const held[] = {"--no-resume", NULL};
-    turned_open(routes, flags);
+    turned_open(mended_routes, flags);
     run_id id = turned_park("POST /nap");
     uint64_t ahead = (uint64_t)(clock_wall_ms() + 3600000) << 20;
     turned_home()->last_letter = ahead;
@@ -84,7 +59,7 @@ static void test_clock_back(void)
     while (turned_turn()) continue;
     by_hand_close(turned_app);
     close(fd);
-    turned_open(routes, held);
+    turned_open(mended_routes, held);
     TURN_UNTIL(turned_home()->slots.recovered);
     CHECK(turned_home()->last_letter > ahead);
     turned_close();
@@ -97,12 +72,12 @@ static void test_before_the_end(void)
 {
     const letter_wish wish = {.kind = LETTER_CANCEL, .by = "ann"};
     letter_fate fate = LETTER_KEPT;
-    level = 0;
-    turned_open(routes, NULL);
+    mended = false;
+    turned_open(mended_routes, NULL);
     const counters *n = &turned_home()->counters;
     run_id id = turned_begin("POST /work")->id, sender = turned_begin("POST /work")->id;
     TURN_UNTIL(n->runs_failed == 2 && !turned_slot(&id));
-    level = 1;
+    mended = true;
     turned_writes = false;
     board_batch *t = board_begin(turned_app->board, &sender, &wish, 1);
     CHECK(t && board_send(t, &id) == 0);
@@ -123,8 +98,8 @@ static void test_before_the_end(void)
  * has ended, but that is no reason to say that it has not. */
 static void test_unreadable(void)
 {
-    level = 0;
-    turned_open(routes, NULL);
+    mended = false;
+    turned_open(mended_routes, NULL);
     const counters *n = &turned_home()->counters;
     run_id id = turned_begin("POST /work")->id;
     TURN_UNTIL(n->runs_failed == 1 && !turned_slot(&id));
@@ -133,7 +108,7 @@ static void test_unreadable(void)
     TURN_UNTIL(turned_slot(&id) && turned_slot(&id)->stop == STOP_UNREADABLE);
     CHECK_INT(turned_reply(turned_ask_run("POST", &id, "/resume", ""), text), 503);
     memory_fail_reads(turned_disk, false);
-    level = 1;
+    mended = true;
     CHECK_INT(turned_reply(turned_ask_run("POST", &id, "/resume", ""), text), 202);
     TURN_UNTIL(n->runs_succeeded == 1);
     close(fd);

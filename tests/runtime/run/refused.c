@@ -1,47 +1,21 @@
 /* Wishes that cannot be fulfilled now: what is said of them is true after the next start, too. */
 #include "runtime/run/slot_core.h"
-#include "tests/harness/turned.h"
-
-static bool is_mended;
-
-static sw_value need(sw_ctx *c, sw_value v)
-{
-    if (!is_mended) sw_fail_fatal(c, "not mended");
-    return v;
-}
-
-static void on_work(sw_ctx *c)
-{
-    (void)sw_step(c, "need", need, sw_nil());
-    sw_reply_text(c, 200, "worked");
-}
-
-static void on_nap(sw_ctx *c)
-{
-    sw_sleep(c, "nap", 3600000);
-    sw_reply_text(c, 200, "rested");
-}
-
-static void routes(sw_app *app)
-{
-    sw_endpoint(app, "POST /work", on_work, NULL);
-    sw_endpoint(app, "POST /nap", on_nap, NULL);
-}
+#include "tests/runtime/run/mended.h"
 
 static void open_program(void)
 {
     static const char *const flags[] = {"--park-after", "0", NULL};
-    turned_open(routes, flags);
+    turned_open(mended_routes, flags);
 }
 
 static const counters *counts(void) { return &turned_home()->counters; }
 
 static run_id fail_work(void)
 {
-    is_mended = false;
+    mended = false;
     run_id id = turned_begin("POST /work")->id;
     TURN_UNTIL(counts()->runs_failed == 1 && !turned_slot(&id));
-    is_mended = true;
+    mended = true;
     return id;
 }
 
