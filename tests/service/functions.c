@@ -1,14 +1,6 @@
 /* A function is a run without a request: what begins one, what it is given, what it answers, what is refused, and that
  * all that is done to runs can be done to it. */
-#include "runtime/stepwell.h"
-#include "tests/harness/served.h"
-
-enum { LARGE = 3 << 20, TEXT = 1 << 14, HOUR_MS = 3600000 };
-
-typedef struct notes {
-    volatile int steps, mended, gone_on;
-} notes;
-static notes *seen;
+#include "tests/service/functions.h"
 
 /* ---- The program ---- */
 
@@ -68,23 +60,10 @@ static sw_value on_prints(sw_ctx *c, sw_value input)
     return sw_step_with(c, "print", ask_printer, input, &(sw_step_options){.retries = SW_NO_RETRIES});
 }
 
-static sw_value on_waits(sw_ctx *c, sw_value input)
-{
-    static const sw_step_options often = {.retries = 1000000, .backoff_ms = 100, .backoff_max_ms = 100};
-    (void)sw_step_with(c, "print", ask_printer, sw_nil(), &often);
-    return sw_int((int64_t)sw_len(input));
-}
-
 static sw_value on_late(sw_ctx *c, sw_value input)
 {
     sw_sleep(c, "nap", HOUR_MS);
     return input;
-}
-
-static sw_value on_large(sw_ctx *c, sw_value input)
-{
-    if (!seen->gone_on) sw_sleep(c, "nap", HOUR_MS);
-    return sw_int((int64_t)sw_len(sw_get(input, "text")));
 }
 
 static sw_value on_kinds(sw_ctx *c, sw_value input)
@@ -123,10 +102,8 @@ static int serve(int argc, char **argv)
     sw_function(app, "misuse", on_misuse, NULL);
     sw_function(app, "fails", on_fails, NULL);
     sw_function(app, "stops", on_prints, &(sw_function_options){.on_exhausted = SW_STOP});
-    sw_function(app, "waits", on_waits, NULL);
     sw_function(app, "late", on_late, &(sw_function_options){.timeout_ms = 50});
     sw_function(app, "sleeps", on_late, NULL);
-    sw_function(app, "large", on_large, NULL);
     sw_function(app, "kinds", on_kinds, NULL);
     sw_function(app, "omits", echo, &(sw_function_options){.omit = omit});
     sw_function(app, "label", on_label, NULL);
@@ -134,82 +111,6 @@ static int serve(int argc, char **argv)
     sw_route(app, "GET /up", on_route);
     if (getenv("MISTAKE")) add_mistake(app, getenv("MISTAKE"));
     return sw_main(app, argc, argv);
-}
-
-/* ---- Asking ---- */
-
-static char data[128], id[32], output_path[512];
-static answer a;
-
-static void start_with(const char *flag, const char *value)
-{
-    const char *const flags[] = {"--data", data,           "--dev", "--loops", "2",   "--hold",
-                                 "30s",    "--park-after", "0",     flag,      value, NULL};
-    served_start(&server, flags);
-}
-
-static void in_folder(const char *name)
-{
-    snprintf(data, sizeof data, "%s/%s", root, name);
-    memset(seen, 0, sizeof *seen);
-}
-
-static void start_in(const char *name)
-{
-    in_folder(name);
-    start_with(NULL, NULL);
-}
-
-static void stop(void) { CHECK_INT(served_stop(&server, SIGTERM), 0); }
-
-static long post(const char *name, const char *header, const char *body)
-{
-    char path[512];
-    snprintf(path, sizeof path, "/_sw/functions/%s", name);
-    call("POST", server_url(path), (const char *const[]){header, NULL}, body, 0, &a);
-    return a.status;
-}
-
-/* Begins a run, and notes its id and where its answer will be. */
-static void begin(const char *name, const char *body)
-{
-    CHECK_INT(post(name, NULL, body), 202);
-    const char *url = strstr(a.body, "\"outputUrl\":\"");
-    CHECK(sscanf(a.body, "{\"runId\":\"%31[^\"]\"", id) == 1);
-    CHECK(url && sscanf(url, "\"outputUrl\":\"%511[^\"]\"", output_path) == 1);
-}
-
-/* What the run that began last has answered. */
-static const char *output(long status)
-{
-    const char *path = strstr(output_path, "/_sw/");
-    CHECK(path);
-    call("GET", server_url(path), NULL, NULL, 0, &a);
-    CHECK_INT(a.status, status);
-    return a.body;
-}
-
-static const char *result_of(const char *name, const char *body)
-{
-    begin(name, body);
-    return output(200);
-}
-
-/* The page at that path, which goes on with `rest`. */
-static const char *page(const char *begins, const char *rest)
-{
-    char path[256];
-    snprintf(path, sizeof path, "%s%s", begins, rest);
-    call(NULL, server_url(path), NULL, NULL, 0, &a);
-    CHECK_INT(a.status, 200);
-    return a.body;
-}
-
-static void wait_for_state(const char *state)
-{
-    char words[64];
-    snprintf(words, sizeof words, "\"state\":\"%s\"", state);
-    while (!strstr(page("/_sw/runs/", id), words)) usleep(10000);
 }
 
 /* ---- Input and result ---- */
@@ -392,9 +293,7 @@ static void test_killed(void)
     snprintf(body, sizeof body, "{\"from\":\"%.16s\"}", at + 8);
     snprintf(path, sizeof path, "/_sw/runs/%s/fork", id);
     call("POST", server_url(path), NULL, body, 0, &a);
-    CHECK_INT(a.status, 202);
-    const char *url = strstr(a.body, "\"outputUrl\":\"");
-    CHECK(url && sscanf(url, "\"outputUrl\":\"%511[^\"]\"", output_path) == 1);
+    note_output();
     CHECK_STR(output(200), "[{\"n\":5},5]");
     CHECK_INT(seen->steps, 2);
     stop();
@@ -446,9 +345,7 @@ static void test_forked(void)
     snprintf(path, sizeof path, "/_sw/runs/%s/fork", id);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         call("POST", server_url(path), NULL, cases[i][0], 0, &a);
-        CHECK_INT(a.status, 202);
-        const char *url = strstr(a.body, "\"outputUrl\":\"");
-        CHECK(url && sscanf(url, "\"outputUrl\":\"%511[^\"]\"", output_path) == 1);
+        note_output();
         CHECK_STR(output(200), cases[i][1]);
     }
     static const char *const bad[] = {"{\"body\":\"no JSON\"}", "{\"dryRun\":true,\"body\":\"no JSON\"}"};
@@ -459,111 +356,6 @@ static void test_forked(void)
     }
     call("POST", server_url(path), NULL, "{\"dryRun\":true,\"body\":[1]}", 0, &a);
     CHECK_INT(a.status, 200);
-    stop();
-}
-
-static char large[LARGE + 64];
-
-static void test_large(void)
-{
-    char count_text[32];
-    start_in("large");
-    memset(large, 'x', LARGE);
-    memcpy(large, "{\"text\":\"", 9);
-    strcpy(large + LARGE, "\"}");
-    snprintf(count_text, sizeof count_text, "%d", LARGE - 9);
-    begin("large", large);
-    wait_for_state("sleeping");
-    CHECK(strstr(a.body, "\"inputLeftOut\":") && a.body_len < TEXT);
-    CHECK(strstr(page("/_sw/runs?limit=10", ""), id) && a.body_len < TEXT);
-    CHECK(strstr(a.body, "\"begunBy\":"));
-    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
-    seen->gone_on = 1;
-    start_with(NULL, NULL);
-    begin("large", large);
-    CHECK_STR(output(200), count_text);
-    stop();
-    start_with("--run-state-max", "64KiB");
-    CHECK_INT(post("large", NULL, large), 413);
-    CHECK(strstr(a.body, "--run-state-max"));
-    stop();
-    start_with("--body-max", "1MiB");
-    CHECK_INT(post("large", NULL, large), 413);
-    stop();
-}
-
-/* ---- The memory of a run ---- */
-
-/* JSON of an array of `count` ones, each a byte on disk and many in memory, between the two texts. */
-static const char *ones(const char *begins, size_t count, const char *ends)
-{
-    char *at = stpcpy(stpcpy(large, begins), "[1");
-    for (size_t i = 1; i < count; i++) at = stpcpy(at, ",1");
-    (void)stpcpy(stpcpy(at, "]"), ends);
-    return large;
-}
-
-static void fork_last(long status)
-{
-    char path[128];
-    snprintf(path, sizeof path, "/_sw/runs/%s/fork", id);
-    call("POST", server_url(path), NULL, large, 0, &a);
-    CHECK_INT(a.status, status);
-}
-
-/* No run begins whose input its journal could not have, though it fits into memory. */
-static void test_over_journal(void)
-{
-    in_folder("over_journal");
-    seen->gone_on = 1;
-    start_with("--run-state-max", "64KiB");
-    for (size_t len = 1000; len <= 250000; len += 24900) {
-        int n = snprintf(large, sizeof large, "{\"text\":\"%0*d\"}", (int)len, 0);
-        CHECK(n > 0);
-        CHECK_INT(post("large", NULL, large), len < 60000 ? 202 : 413);
-        CHECK(len < 60000 || strstr(a.body, "--run-state-max"));
-    }
-    stop();
-}
-
-/* A fork is refused for what a run is refused for: else it could never be loaded. The dry one says so, too. */
-static void test_fork_over_memory(void)
-{
-    in_folder("fork_over_memory");
-    start_with("--run-state-max", "64KiB");
-    begin("echo", "[1]");
-    for (size_t count = 12000; count <= 48000; count += 12000) {
-        CHECK_INT(post("echo", NULL, ones("", count, "")), 413);
-        (void)ones("{\"body\":", count, "}");
-        fork_last(413);
-        CHECK(strstr(a.body, "--run-state-max"));
-        (void)ones("{\"dryRun\":true,\"body\":", count, "}");
-        fork_last(413);
-    }
-    (void)ones("{\"body\":", 2000, "}");
-    fork_last(202);
-    const char *url = strstr(a.body, "\"outputUrl\":\"");
-    CHECK(url && sscanf(url, "\"outputUrl\":\"%511[^\"]\"", output_path) == 1);
-    CHECK_STR(output(200), ones("", 2000, ""));
-    stop();
-}
-
-/* A run whose input no longer fits stands still until it does; no fork of it begins. */
-static void test_less_memory(void)
-{
-    in_folder("less_memory");
-    start_with(NULL, NULL);
-    begin("waits", ones("", 20000, ""));
-    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
-    start_with("--run-state-max", "64KiB");
-    while (!strstr(page("/_sw/runs/", id), "stopped (unreadable)")) usleep(10000);
-    (void)strcpy(large, "{}");
-    fork_last(409);
-    CHECK(strstr(a.body, "--run-state-max"));
-    stop();
-    seen->mended = 1;
-    start_with(NULL, NULL);
-    CHECK_STR(output(200), "20000");
     stop();
 }
 
@@ -717,10 +509,6 @@ static const check_case cases[] = {{"what it is given comes back", test_results}
                                    {"it survives kill -9 with its input, and is forked", test_killed},
                                    {"a fork has another input", test_forked},
                                    {"--check knows its input", test_checked},
-                                   {"large inputs", test_large},
-                                   {"an input that a journal could not have", test_over_journal},
-                                   {"a fork's input that does not fit memory", test_fork_over_memory},
-                                   {"an input that no longer fits memory", test_less_memory},
                                    {"its key finds it again", test_keyed},
                                    {"its key finds it when the function has gone", test_keyed_gone},
                                    {"what is left out or hidden of its input", test_hidden},
