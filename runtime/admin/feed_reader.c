@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/uri.h"
+#include "runtime/admin/list_query.h"
 #include "runtime/base/json_writer.h"
 #include "runtime/base/problem.h"
 #include "runtime/run/feed.h"
@@ -17,7 +17,7 @@ enum {
     BATCH_EVENTS = 64,      /* copied at a time */
     LOOK_EVENTS_MAX = 2048, /* in one look; more wait for the next one, or are lost */
     RATE_MAX = 1000000,
-    QUERY_BYTES = 256,
+    WHOLE_EVENT = 1000, /* of an allowance */
     PATH_TEXT = 17
 };
 
@@ -25,8 +25,9 @@ enum {
 typedef struct feed_wish {
     bool has_run;
     run_id run;      /* with has_run: of this run alone */
+    bool has_steps;  /* it says whether it wants steps; else those of one run alone are told */
     bool with_steps; /* also what happens to steps */
-    uint32_t rate;   /* events a second that it wants at most; 0: all */
+    size_t rate;     /* events a second that it wants at most; 0: all */
 } feed_wish;
 
 typedef struct feed_reader {
@@ -34,7 +35,7 @@ typedef struct feed_reader {
     http_exchange *x;
     feed_wish wish;
     uint64_t cursor, lost; /* lost: and not told yet */
-    size_t look_told;      /* events told in this look */
+    size_t allowance;      /* with a rate: thousandths of events that may be told now */
     uint64_t wrote_ms;     /* the uv loop's time */
     struct timer look;
 } feed_reader;
@@ -112,12 +113,22 @@ static bool reader_wants(const feed_reader *r, const feed_event *e)
     return r->wish.with_steps || e->step[0] == 0;
 }
 
-/* How many events the client wants to be told in one look. */
-static size_t reader_look_most(const feed_reader *r)
+/* Adds what the client's rate allows for one look. What is not used counts no longer, but for one event: after a
+ * silence no burst is told. */
+static void reader_allow(feed_reader *r)
 {
-    if (r->wish.rate == 0) return LOOK_EVENTS_MAX;
-    size_t most = (size_t)r->wish.rate * LOOK_MS / 1000;
-    return most > 0 ? most : 1;
+    const size_t one_look = r->wish.rate * LOOK_MS * WHOLE_EVENT / 1000, most = one_look + WHOLE_EVENT - 1;
+    r->allowance += one_look;
+    if (r->allowance > most) r->allowance = most;
+}
+
+/* Whether one event more may be told; then it counts as told. */
+static bool reader_may_tell(feed_reader *r)
+{
+    if (r->wish.rate == 0) return true;
+    if (r->allowance < WHOLE_EVENT) return false;
+    r->allowance -= WHOLE_EVENT;
+    return true;
 }
 
 /* Copies a batch of events out of the ring as text. False: there are no more. */
@@ -125,17 +136,15 @@ static bool reader_take_batch(feed_reader *r, json_writer *w)
 {
     feed_event events[BATCH_EVENTS];
     uint64_t lost = 0, passed_over = 0;
-    size_t n = feed_read(&r->home->app->feed, &r->cursor, events, BATCH_EVENTS, &lost), most = reader_look_most(r);
+    size_t n = feed_read(&r->home->app->feed, &r->cursor, events, BATCH_EVENTS, &lost);
     r->lost += lost;
     if (r->lost > 0) reader_put_lost(w, r->lost);
     for (size_t i = 0; i < n; i++) {
         if (!reader_wants(r, &events[i])) continue;
-        if (r->look_told == most) {
-            passed_over++;
-        } else {
-            r->look_told++;
+        if (reader_may_tell(r))
             reader_put_event(w, &events[i]);
-        }
+        else
+            passed_over++;
     }
     if (w->is_short)
         r->lost += n; /* no memory for their text */
@@ -149,7 +158,7 @@ static bool reader_take_batch(feed_reader *r, json_writer *w)
 static void reader_write_news(feed_reader *r)
 {
     bool more = true;
-    r->look_told = 0;
+    reader_allow(r);
     for (size_t seen = 0; more && seen < LOOK_EVENTS_MAX && http_exchange_writable(r->x); seen += BATCH_EVENTS) {
         json_writer w;
         json_writer_init(&w, r->home->arenas);
@@ -190,34 +199,33 @@ static bool name_is(http_text name, const char *is)
     return name.len == strlen(is) && memcmp(name.data, is, name.len) == 0;
 }
 
-/* False: the text is no number of events that the feed could tell in a second. */
-static bool reader_read_rate(const char *text, uint32_t *rate)
+/* Sets what one parameter says. Returns NULL, or what is wrong with it. */
+static const char *wish_take_parameter(void *arg, const char *name, const char *value)
 {
-    char *end = NULL;
-    unsigned long n = *text >= '0' && *text <= '9' ? strtoul(text, &end, 10) : 0;
-    *rate = (uint32_t)n;
-    return n >= 1 && n <= RATE_MAX && *end == 0;
+    feed_wish *wish = arg;
+    if (strcmp(name, "run") == 0) {
+        wish->has_run = run_id_parse(value, strlen(value), &wish->run);
+        return wish->has_run ? NULL : "\"run\" is not a run id";
+    }
+    if (strcmp(name, "steps") == 0) {
+        wish->has_steps = strcmp(value, "0") == 0 || strcmp(value, "1") == 0;
+        wish->with_steps = value[0] == '1';
+        return wish->has_steps ? NULL : "\"steps\" is 0 or 1";
+    }
+    if (strcmp(name, "rate") == 0) {
+        wish->rate = list_query_number(value, RATE_MAX);
+        return wish->rate > 0 ? NULL : "\"rate\" is how many events a second are told at most: 1 to 1000000";
+    }
+    return list_query_unknown;
 }
 
-/* NULL, or what is wrong with the request. */
-static const char *reader_read_wish(const http_request *q, feed_wish *wish)
+/* Returns NULL, or what is wrong with the request: static, or in `wrong`. */
+static const char *wish_read(const http_request *q, feed_wish *wish, char wrong[LIST_QUERY_WRONG])
 {
-    char value[QUERY_BYTES] = "";
-    http_text name, text;
     *wish = (feed_wish){.has_run = false};
-    if (q->query.len >= sizeof value) return "the query is too long: the feed takes \"run\", \"steps\" and \"rate\"";
-    for (size_t at = 0; uri_query_next(q->query, &at, &name, &text);)
-        if (!name_is(name, "run") && !name_is(name, "steps") && !name_is(name, "rate"))
-            return "the feed takes \"run\", \"steps\" and \"rate\" and no other parameter";
-    wish->has_run = uri_query(q->query.data, q->query.len, "run", value);
-    if (wish->has_run && !run_id_parse(value, strlen(value), &wish->run)) return "\"run\" is not a run id";
-    wish->with_steps = wish->has_run;
-    if (uri_query(q->query.data, q->query.len, "rate", value) && !reader_read_rate(value, &wish->rate))
-        return "\"rate\" is how many events a second are told at most: 1 to 1000000";
-    if (!uri_query(q->query.data, q->query.len, "steps", value)) return NULL;
-    if (strcmp(value, "0") != 0 && strcmp(value, "1") != 0) return "\"steps\" is 0 or 1";
-    wish->with_steps = value[0] == '1';
-    return NULL;
+    const char *why = list_query_read(q->query, "run, steps and rate", wish_take_parameter, wish, wrong);
+    if (!wish->has_steps) wish->with_steps = wish->has_run;
+    return why;
 }
 
 /* NULL: no memory. */
@@ -225,7 +233,7 @@ static feed_reader *reader_new(home *h, http_exchange *x, const feed_wish *wish)
 {
     feed_reader *r = malloc(sizeof *r);
     if (!r) return NULL;
-    *r = (feed_reader){.home = h, .x = x, .wish = *wish, .wrote_ms = uv_now(h->uv)};
+    *r = (feed_reader){.home = h, .x = x, .wish = *wish, .allowance = WHOLE_EVENT, .wrote_ms = uv_now(h->uv)};
     r->look = (struct timer){.fn = reader_on_look, .arg = r, .has_reserve = true};
     if (timers_reserve(&h->timers, 1)) {
         if (feed_listen(&h->app->feed, &r->cursor)) return r;
@@ -241,9 +249,10 @@ void feed_reader_begin(home *h, http_exchange *x)
     static const char begin[] = ":\n\n"; /* the head leaves with it, and the client knows that it listens */
     const http_request *q = http_exchange_request(x);
     feed_wish wish;
-    const char *wrong = reader_read_wish(q, &wish);
-    if (wrong) {
-        problem_reply(x, 400, wrong, NULL);
+    char wrong[LIST_QUERY_WRONG];
+    const char *why = wish_read(q, &wish, wrong);
+    if (why) {
+        problem_reply(x, 400, why, NULL);
         return;
     }
     if (name_is(q->method, "HEAD")) {

@@ -42,7 +42,7 @@ const char *list_query_read(http_text query, const char *known, list_query_take 
         uri_decode_query(raw_value.data, raw_value.len, value, &len);
         const char *why = take(arg, name, value);
         if (why == list_query_unknown) {
-            int n = snprintf(wrong, LIST_QUERY_WRONG, "the list takes no parameter \"%s\", only %s", name, known);
+            int n = snprintf(wrong, LIST_QUERY_WRONG, "this request takes no parameter \"%s\", only %s", name, known);
             assert(n > 0 && n < LIST_QUERY_WRONG);
             (void)n;
             why = wrong;

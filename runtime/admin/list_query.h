@@ -1,5 +1,6 @@
-/* list_query: the query of a request for a list: each parameter decoded and given to whoever knows its name. One that
- * nobody knows is refused: it may be meant as a filter, and without it everything would be taken for the chosen. */
+/* list_query: the query of an operator's request that reads something: each parameter decoded and given to whoever
+ * knows its name. One that nobody knows is refused: it may be meant as a filter, and without it everything would be
+ * taken for the chosen. */
 #ifndef RUNTIME_ADMIN_LIST_QUERY_H
 #define RUNTIME_ADMIN_LIST_QUERY_H
 
