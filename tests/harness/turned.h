@@ -163,18 +163,24 @@ static inline int turned_send_to(const char *method, const run_id *id, const cha
     return turned_send(method, target, "");
 }
 
-/* As administrator; like turned_send, with a body, which may be empty. */
-static inline int turned_ask(const char *method, const char *target, const char *body)
+/* As administrator; like turned_send, with a body, which may be empty. `key`: the value of Idempotency-Key, or NULL. */
+static inline int turned_ask_keyed(const char *method, const char *target, const char *key, const char *body)
 {
     char request[2048];
     int fd = turned_connect();
-    int len = snprintf(request, sizeof request,
-                       "%s %s HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: %zu\r\n"
-                       "Authorization: Bearer " TURNED_ADMIN "\r\n\r\n%s",
-                       method, target, strlen(body), body);
+    int len =
+        snprintf(request, sizeof request,
+                 "%s %s HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: %zu\r\n"
+                 "%s%s%sAuthorization: Bearer " TURNED_ADMIN "\r\n\r\n%s",
+                 method, target, strlen(body), key ? "Idempotency-Key: " : "", key ? key : "", key ? "\r\n" : "", body);
     CHECK(len < (int)sizeof request);
     CHECK_INT(write(fd, request, (size_t)len), len);
     return fd;
+}
+
+static inline int turned_ask(const char *method, const char *target, const char *body)
+{
+    return turned_ask_keyed(method, target, NULL, body);
 }
 
 /* As administrator, of a run: what is "/stop", "/fork" or "", for example. */

@@ -139,28 +139,19 @@ static void routes(sw_app *app)
 
 /* ---- Asking ---- */
 
-static const slot *slot_of(const run_id *id) { return slot_find(&turned_home()->slots, id); }
-
 static bool is_parked(const run_id *id)
 {
-    const slot *s = slot_of(id);
+    const slot *s = turned_slot(id);
     return s && s->state == SLOT_PARKED;
 }
 
-/* As administrator. `key` NULL: without one. */
+/* `key` NULL: without one. */
 static int send_signal(const run_id *id, const char *name, const char *key, const char *body)
 {
-    char of[RUN_ID_TEXT + 1], header[128] = "", request[1024];
-    int fd = turned_connect();
+    char of[RUN_ID_TEXT + 1], target[512];
     run_id_format(id, of);
-    if (key) snprintf(header, sizeof header, "Idempotency-Key: %s\r\n", key);
-    int len = snprintf(request, sizeof request,
-                       "POST /_sw/runs/%s/signals/%s HTTP/1.1\r\nHost: here\r\nConnection: close\r\nContent-Length: "
-                       "%zu\r\nAuthorization: Bearer " TURNED_ADMIN "\r\n%s\r\n%s",
-                       of, name, strlen(body), header, body);
-    CHECK(len < (int)sizeof request);
-    CHECK_INT(write(fd, request, (size_t)len), len);
-    return fd;
+    CHECK((size_t)snprintf(target, sizeof target, "/_sw/runs/%s/signals/%s", of, name) < sizeof target);
+    return turned_ask_keyed("POST", target, key, body);
 }
 
 static int signal_told(const run_id *id, const char *name, const char *key, const char *body)
@@ -168,42 +159,14 @@ static int signal_told(const run_id *id, const char *name, const char *key, cons
     return turned_reply(send_signal(id, name, key, body), text);
 }
 
-typedef struct counted {
-    size_t rows;
-    bool done;
-} counted;
-
-static void on_rows(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
-{
-    counted *n = arg;
-    (void)rows;
-    CHECK(!error && end);
-    n->rows = count;
-    n->done = true;
-}
-
-/* Letters on disk, of all runs. */
-static size_t letters_on_disk(void)
-{
-    counted n = {.done = false};
-    CHECK(store_scan(turned_home()->port, &(store_range){.table = "inbox", .from = {"", 0}, .rows_max = 4096}, on_rows,
-                     &n));
-    TURN_UNTIL(n.done);
-    return n.rows;
-}
-
-static run_id begin_parked(const char *route)
-{
-    run_id id = turned_begin(route)->id;
-    TURN_UNTIL(is_parked(&id));
-    return id;
-}
+/* Of all runs. */
+static long letters_on_disk(void) { return turned_rows("inbox"); }
 
 static run_id begin_held(const char *route)
 {
     unsigned before = seen.attempts;
     run_id id = turned_begin(route)->id;
-    TURN_UNTIL(seen.attempts > before && slot_of(&id));
+    TURN_UNTIL(seen.attempts > before && turned_slot(&id));
     return id;
 }
 
@@ -227,8 +190,8 @@ static void restart(void)
 static void test_parked(void)
 {
     turned_open(routes, NULL);
-    run_id id = begin_parked("POST /wait");
-    CHECK(!timer_is_started(&slot_of(&id)->due));
+    run_id id = turned_park("POST /wait");
+    CHECK(!timer_is_started(&turned_slot(&id)->due));
     CHECK_INT(signal_told(&id, "b", NULL, "7"), 202);
     turned_often();
     CHECK(is_parked(&id));
@@ -240,7 +203,7 @@ static void test_parked(void)
     CHECK_INT(letters_on_disk(), 1); /* that of the other name is kept */
     CHECK_INT(signal_told(&id, "a", NULL, "2"), 202);
     CHECK_INT(signal_told(&id, "a", NULL, "3"), 202);
-    TURN_UNTIL(!slot_of(&id));
+    TURN_UNTIL(!turned_slot(&id));
     CHECK_STR(seen.got, "a1 a2 a3");
     TURN_UNTIL(turned_home()->mailboxes.count == 0 && turned_home()->outbox.in_flight == 0);
     CHECK_INT(letters_on_disk(), 0); /* of a run that has ended none is */
@@ -253,7 +216,7 @@ static void test_parked(void)
 static void test_many_names(void)
 {
     turned_open(routes, NULL);
-    run_id id = begin_parked("POST /many");
+    run_id id = turned_park("POST /many");
     CHECK_INT(signal_told(&id, "e", NULL, "9"), 202);
     turned_often();
     CHECK_INT(seen.executions, 1);
@@ -266,7 +229,7 @@ static void test_many_names(void)
     turned_often();
     CHECK_INT(seen.executions, 5);
     CHECK_INT(signal_told(&id, "a", NULL, "2"), 202);
-    TURN_UNTIL(!slot_of(&id));
+    TURN_UNTIL(!turned_slot(&id));
     turned_close();
 }
 
@@ -283,7 +246,7 @@ static void test_other_letters(void)
     for (rest_ms = 50; !was_parked; rest_ms *= 2) { /* long enough for a letter to come meanwhile */
         int64_t due_ms = 0;
         turned_open(routes, (const char *const[]){"--park-after", "0", NULL});
-        run_id id = begin_parked("POST /rest");
+        run_id id = turned_park("POST /rest");
         CHECK_INT(signal_told(&id, "b", NULL, "1"), 202);
         was_parked = seen.executions == 1 && is_parked(&id);
         TURN_UNTIL(seen.executions == 2 && is_parked(&id));
@@ -313,7 +276,7 @@ static void test_early(void)
         CHECK_STR(seen.got, in_flight ? "" : "a1");
         turned_writes = true;
         CHECK_INT(turned_reply(first, text), 202);
-        TURN_UNTIL(!slot_of(&id));
+        TURN_UNTIL(!turned_slot(&id));
         CHECK_STR(seen.got, "a1");
         CHECK_INT(letters_on_disk(), 0);
         turned_close();
@@ -326,7 +289,7 @@ static void test_none(void)
     turned_open(routes, NULL);
     run_id id = begin_held("POST /look");
     seen.go = true;
-    TURN_UNTIL(!slot_of(&id));
+    TURN_UNTIL(!turned_slot(&id));
     CHECK_STR(seen.got, "-");
     check_journal(&id, "started; step done hold; wait wait; timed out wait; response; ended");
     turned_close();
@@ -339,7 +302,7 @@ static void test_leaving(void)
     turned_writes = true;
     run *r = turned_begin("POST /wait");
     run_id id = r->id;
-    TURN_UNTIL(slot_of(&id) && slot_of(&id)->run && slot_of(&id)->run->state != RUN_NEW);
+    TURN_UNTIL(turned_slot(&id) && turned_slot(&id)->run && turned_slot(&id)->run->state != RUN_NEW);
     int fd = send_signal(&id, "a", NULL, "1");
     CHECK_INT(turned_reply(fd, text), 202);
     TURN_UNTIL(is_parked(&id) && strcmp(seen.got, "a1") == 0);
@@ -353,7 +316,7 @@ static void test_leaving(void)
 static void test_twice(void)
 {
     turned_open(routes, NULL);
-    run_id id = begin_parked("POST /wait");
+    run_id id = turned_park("POST /wait");
     turned_writes = false;
     int first = send_signal(&id, "a", "k1", "1"), second = send_signal(&id, "a", "k1", "1");
     for (int i = 0; i < 20; i++) CHECK(turned_turn_unread());
@@ -369,7 +332,7 @@ static void test_twice(void)
     CHECK_INT(signal_told(&id, "a", "k2", "2"), 202);
     CHECK_INT(signal_told(&id, "a", "\"k2\"", "2"), 202); /* the same key, in quotes */
     CHECK_INT(signal_told(&id, "a", NULL, "3"), 202);
-    TURN_UNTIL(!slot_of(&id));
+    TURN_UNTIL(!turned_slot(&id));
     CHECK_STR(seen.got, "a1 a2 a3");
     turned_close();
 }
@@ -385,7 +348,7 @@ static void test_known_key(void)
     CHECK(strstr(text, "Idempotency-Replayed: true"));
     CHECK_INT(letters_on_disk(), 1);
     seen.go = true;
-    TURN_UNTIL(!slot_of(&id));
+    TURN_UNTIL(!turned_slot(&id));
     CHECK_STR(seen.got, "a1");
     turned_close();
 }
@@ -398,7 +361,7 @@ static void test_ended(void)
     run_id id = begin_held("POST /end");
     CHECK_INT(signal_told(&id, "a", NULL, "1"), 202); /* nobody will take it */
     seen.go = true;
-    TURN_UNTIL(!slot_of(&id));
+    TURN_UNTIL(!turned_slot(&id));
     CHECK_INT(letters_on_disk(), 0);
     CHECK_INT(signal_told(&id, "a", NULL, "2"), 409);
     CHECK(strstr(text, "the run has ended"));
@@ -419,11 +382,11 @@ static void test_ended_meanwhile(void)
     int fd = send_signal(&id, "a", NULL, "1");
     TURN_UNTIL(turned_home()->mailboxes.count == 1);
     seen.go = true;
-    TURN_UNTIL(slot_of(&id)->run->state == RUN_ENDING);
+    TURN_UNTIL(turned_slot(&id)->run->state == RUN_ENDING);
     turned_writes = true;
     int status = turned_reply(fd, text);
     CHECK(status == 202 || status == 409); /* it was kept, or came too late */
-    TURN_UNTIL(!slot_of(&id) && turned_home()->outbox.in_flight == 0);
+    TURN_UNTIL(!turned_slot(&id) && turned_home()->outbox.in_flight == 0);
     CHECK_INT(letters_on_disk(), 0);
     CHECK_INT(turned_home()->mailboxes.count, 0);
     turned_close();
@@ -434,7 +397,7 @@ static void test_cancelled(void)
 {
     enum { MANY = 70 };
     turned_open(routes, NULL);
-    run_id id = begin_parked("POST /wait");
+    run_id id = turned_park("POST /wait");
     for (int i = 0; i < MANY; i++) CHECK_INT(signal_told(&id, "b", NULL, "1"), 202);
     CHECK_INT(letters_on_disk(), MANY);
     CHECK_INT(turned_reply(turned_send_to("DELETE", &id, ""), text), 200);
@@ -453,7 +416,7 @@ static void test_cancelled(void)
 static void test_stopped(void)
 {
     turned_open(routes, NULL);
-    run_id id = begin_parked("POST /wait");
+    run_id id = turned_park("POST /wait");
     CHECK_INT(turned_reply(turned_send_stop(&id, "wait"), text), 200);
     CHECK_INT(signal_told(&id, "a", NULL, "1"), 202);
     CHECK_INT(signal_told(&id, "a", NULL, "2"), 202);
@@ -472,7 +435,7 @@ static void test_stopped(void)
 static void test_next_process(void)
 {
     turned_open(routes, NULL);
-    run_id id = begin_parked("POST /wait"), other = begin_parked("POST /wait");
+    run_id id = turned_park("POST /wait"), other = turned_park("POST /wait");
     turned_writes = false;
     int fd = send_signal(&id, "a", NULL, "1");
     for (int i = 0; i < 20; i++) CHECK(turned_turn_unread());
@@ -485,7 +448,7 @@ static void test_next_process(void)
     TURN_UNTIL(turned_home()->slots.recovered && is_parked(&id));
     CHECK_STR(seen.got, "a1");
     CHECK_INT(seen.executions, 1); /* the other one is not loaded */
-    CHECK(!timer_is_started(&slot_of(&other)->due));
+    CHECK(!timer_is_started(&turned_slot(&other)->due));
     CHECK_INT(signal_told(&other, "b", NULL, "1"), 202); /* for what it waits this process does not know: it looks */
     TURN_UNTIL(seen.executions == 2 && is_parked(&other));
     CHECK_INT(signal_told(&other, "b", NULL, "2"), 202);
@@ -523,7 +486,7 @@ static void test_sent_on(void)
         turned_open(routes, flags);
         TURN_UNTIL(turned_home()->slots.recovered);
         CHECK_INT(signal_told(&id, "z", NULL, "1"), 202);
-        TURN_UNTIL(!slot_of(&id));
+        TURN_UNTIL(!turned_slot(&id));
         CHECK_STR(seen.got, "a1 b1 z1");
         CHECK_INT(seen.waited_long, rows[i].late[0] != 0);
         turned_close();
@@ -538,7 +501,7 @@ static void test_limits(void)
                                         "700",           NULL};
     char large[702];
     turned_open(routes, flags);
-    run_id id = begin_parked("POST /wait");
+    run_id id = turned_park("POST /wait");
     memset(large, '1', sizeof large);
     large[0] = large[700] = '"';
     large[701] = 0;
@@ -586,7 +549,7 @@ static void test_full_queue(void)
     enum { BYTES = 16 << 10, MANY = (1 << 20) / BYTES };
     int fds[MANY], kept = 0;
     turned_open(routes, (const char *const[]){"--journal-queue-max", "1MiB", "--signals-bytes-max", "64MiB", NULL});
-    run_id id = begin_parked("POST /wait");
+    run_id id = turned_park("POST /wait");
     turned_writes = false;
     for (int i = 0; i < MANY; i++) fds[i] = send_large(&id, BYTES);
     while (!gate_full(turned_home())) CHECK(turned_turn());
@@ -613,12 +576,12 @@ static void test_steps_max(void)
                 {"5", "wait \\\"wait\\\" is one more than the 5 steps"}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         turned_open(routes, (const char *const[]){"--steps-max", rows[i].steps_max, NULL});
-        run_id id = begin_parked("POST /nap");
+        run_id id = turned_park("POST /nap");
         CHECK_INT(signal_told(&id, "a", NULL, "1"), 202);
         TURN_UNTIL(seen.executions == 2 && is_parked(&id));
         CHECK_INT(signal_told(&id, "a", NULL, "2"), 202);
-        TURN_UNTIL(seen.executions == 3 && (!slot_of(&id) || is_parked(&id)));
-        CHECK(!slot_of(&id));
+        TURN_UNTIL(seen.executions == 3 && (!turned_slot(&id) || is_parked(&id)));
+        CHECK(!turned_slot(&id));
         turned_check(turned_send_to("GET", &id, "/output"), 500, rows[i].why);
         turned_close();
     }
@@ -630,7 +593,7 @@ static void test_refused(void)
 {
     char name[200];
     turned_open(routes, NULL);
-    run_id id = begin_parked("POST /wait");
+    run_id id = turned_park("POST /wait");
     memset(name, 'n', sizeof name);
     name[129] = 0;
     CHECK_INT(signal_told(&id, name, NULL, "1"), 400);
@@ -681,7 +644,7 @@ static void test_wrong_places(void)
 static void test_refused_write(void)
 {
     turned_open(routes, NULL);
-    run_id id = begin_parked("POST /wait");
+    run_id id = turned_park("POST /wait");
     memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
     CHECK_INT(signal_told(&id, "a", NULL, "1"), 503);
     TURN_UNTIL(gate_writable(turned_home()));
