@@ -12,6 +12,7 @@ from hold import PARTS as HOLD
 from limits import PARTS as LIMITS
 from lists import PARTS as LISTS
 from memory_back import PARTS as MEMORY_BACK
+from signals import PARTS as SIGNALS
 from steps import PARTS as STEPS
 from streams import PARTS as STREAMS
 from tail import PARTS as TAIL
@@ -233,6 +234,7 @@ PARTS = {
     **LIMITS,
     **LISTS,
     **STREAMS,
+    **SIGNALS,
     **TAIL,
     **MEMORY_BACK,
     **WATCHED,

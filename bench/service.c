@@ -1,7 +1,7 @@
 /* service: the endpoints that script/bench measures: a plain route, 1 and 10 durable steps, a step after a choice,
  * steps with large inputs, fan-outs of 20 calls and of 1,000 steps, the research agent's calls, runs that wait on a
- * call, in a step, for a moment or asleep, one that computes, one that streams, one with a large result. An ordinary
- * program on <stepwell.h>. */
+ * call, in a step, for a moment, for a signal or asleep, one that computes, one that streams, one with a large result.
+ * An ordinary program on <stepwell.h>. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -162,6 +162,17 @@ static void on_sleep(sw_ctx *c)
     sw_reply_json(c, 200, n);
 }
 
+/* ?steps= so many, then waits for the signal `go`, and says when its handler went on, in Unix microseconds. */
+static void on_signalled(sw_ctx *c)
+{
+    struct timespec now;
+    const char *count = sw_query(c, "steps");
+    for (int i = count ? atoi(count) : 0; i > 0; i--) (void)sw_step(c, "before", number, sw_int(i));
+    (void)sw_wait_for(c, "go", &(sw_wait){.signal = "go"}, NULL);
+    (void)clock_gettime(CLOCK_REALTIME, &now);
+    sw_reply_json(c, 200, sw_map(c, "at_us", sw_int((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000)));
+}
+
 /* Bytes that do not compress, as a picture or an embedding would be. */
 static sw_value noise(sw_ctx *c, sw_value input)
 {
@@ -284,6 +295,7 @@ int main(int argc, char **argv)
     sw_endpoint(app, "GET /research", on_research, NULL);
     sw_endpoint(app, "GET /wait", on_wait, NULL);
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);
+    sw_endpoint(app, "GET /signalled", on_signalled, NULL);
     sw_endpoint(app, "GET /large", on_large, NULL);
     sw_endpoint(app, "GET /hang", on_hang, NULL);
     sw_endpoint(app, "GET /until", on_until, NULL);
