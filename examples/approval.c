@@ -1,6 +1,6 @@
-/* An expense that a person approves, who has two days and then gets a reminder. The run that waits costs neither a
- * thread nor memory, and survives every restart; the answer is sent to it as a signal, and taken once:
- * curl -d '{"ok":true,"by":"ann"}' 'http://.../_sw/runs/RUN/signals/decision?token=...' */
+/* An expense that a person approves, who gets a letter with a link, has two days, and then gets a reminder. The run
+ * that waits costs neither a thread nor memory, and survives every restart. The link leads to a page with two buttons;
+ * the first answer counts. */
 #include <stepwell.h>
 
 static sw_app *app;
@@ -15,16 +15,18 @@ static sw_value mail(sw_ctx *c, sw_value letter)
 
 static void on_expense(sw_ctx *c)
 {
-    static const int64_t two_days_ms = 2LL * 24 * 3600 * 1000;
-    sw_value what = sw_get(sw_body_json(c), "what"), decision = sw_nil(), run = sw_str(c, sw_run_id(c));
-    const sw_wait wait = {.signal = "decision", .timeout_ms = two_days_ms};
+    static const char *const choices[] = {"approve", "refuse", NULL};
+    sw_value what = sw_get(sw_body_json(c), "what"), decision = sw_nil();
+    const sw_question question = {.text = sw_printf(c, "May we buy %s?", sw_cstr(c, what)), .choices = choices};
+    const char *url = sw_signal_url(c, "question", "decision", &question);
+    const sw_wait wait = {.signal = "decision", .timeout_ms = 2LL * 24 * 3600 * 1000};
     bool decided = false;
     for (int i = 0; i < 3 && !decided; i++) {
-        sw_step(c, i == 0 ? "question" : "reminder", mail, sw_map(c, "what", what, "run", run));
+        sw_step(c, i == 0 ? "letter" : "reminder", mail, sw_map(c, "what", what, "answer", sw_str(c, url)));
         decided = sw_wait_for(c, "decision", &wait, &decision);
     }
-    bool ok = decided && sw_as_bool(sw_get(decision, "ok"), false);
-    sw_reply_json(c, ok ? 200 : 403, sw_map(c, "paid", sw_bool(ok), "by", sw_get(decision, "by")));
+    bool ok = sw_str_equal(decision, "approve");
+    sw_reply_json(c, ok ? 200 : 403, sw_map(c, "paid", sw_bool(ok), "decided", sw_bool(decided)));
 }
 
 int main(int argc, char **argv)

@@ -22,7 +22,7 @@
  * Where what may be called ("no" is misuse; what is not named here may be called anywhere):
  *
  *                                            endpoint's handler   function   step       plain route
- *     steps, groups, sw_patch, sw_wait_for   yes                  yes        no         no
+ *     steps, groups, sw_patch, waits (2)     yes                  yes        no         no
  *     sw_sleep, sw_now, sw_random            recorded             recorded   as it is   as it is
  *     sw_push_chunk, sw_label and alike      yes                  yes        yes        no
  *     sw_fetch and alike, sw_blocking        no                   no         yes        yes
@@ -31,7 +31,8 @@
  *     sw_body, sw_body_json                  yes                  no         yes (1)    yes
  *     sw_reply and alike                     yes                  no         no         yes, sw_reply_open only here
  *
- * (1) In a step of a function as in the function. A branch is as the handler or function that it belongs to.
+ * (1) In a step of a function as in the function. (2) sw_wait_for, sw_signal_url. A branch is as the handler or
+ * function that it belongs to.
  *
  * A context may be used in the function that received it, while that function runs: not in its steps (each attempt has
  * a context of its own), not on another thread, not afterwards. For a group or stream, its context decides.
@@ -547,6 +548,21 @@ enum { SW_NO_WAIT = -1 };
  * run's URL. In handlers, functions and their branches, not in steps, nor with SW_RELAXED: a call there fails the run.
  * `id` names the wait as that of a step does. */
 SW_API bool sw_wait_for(sw_ctx *c, const char *id, const sw_wait *wait, sw_value *out);
+
+/* What a person sees who follows the URL of a question. */
+typedef struct sw_question {
+    const char *text;           /* at most 16,384 bytes of UTF-8; NULL: the name of the signal */
+    const char *const *choices; /* NULL-terminated, at most 32 of 1 to 256 bytes; the answer is one of them, a string.
+                                   NULL: any JSON; the page has a field, and what is written there is a string */
+} sw_question;
+/* Asks one question: returns a URL, recorded, to be sent to whoever answers it (in a step). There the person finds a
+ * page with text and choices; programs POST the answer as JSON. It reaches the run as a signal of that name, taken by
+ * sw_wait_for. The first answer counts: who comes later, or once more, is told what was decided, for as long as the run
+ * is kept. The answer goes to the waits of its own question alone: those for that name behind the newest question of
+ * their branch (of the run, if the branch has asked none), until it is answered. Looking at the page decides nothing.
+ * The URL begins as --public-url says, or with the address of --listen; without either the run fails. `question` may be
+ * NULL. To be called where sw_wait_for may be. */
+SW_API const char *sw_signal_url(sw_ctx *c, const char *id, const char *signal, const sw_question *question);
 
 /* ---- Other languages ------------------------------------------------------------------------------------------- */
 

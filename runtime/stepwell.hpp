@@ -361,6 +361,10 @@ class context
         if (!in<sw_wait_for>(id, &wait, &signal)) return std::nullopt;
         return signal;
     }
+    const char *signal_url(const char *id, const char *signal, const sw_question &question = {}) const
+    {
+        return in<sw_signal_url>(id, signal, &question);
+    }
     int64_t now() const { return in<sw_now>(); }
     uint64_t random() const { return in<sw_random>(); }
     bool patch(const char *id) const { return in<sw_patch>(id); }

@@ -58,7 +58,7 @@ static const field layout[KINDS_END][FIELDS_MAX] = {
                        F(STR, by)},
     [ENTRY_RELEASED] = {F(I64, at_ms), F(STR, error), F(U64, epoch)},
     [ENTRY_WAIT] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(I64, due_ms), F(U64, branch),
-                    F(U32, began), F(U64, epoch), F(BOOL, absolute), F(STR, signal)},
+                    F(U32, began), F(U64, epoch), F(BOOL, absolute), F(STR, signal), F(U64, question)},
     [ENTRY_SIGNAL] = {F(STR, signal), F(BIN, letter), F(BIN, value), F(STR, by), F(I64, at_ms)},
     [ENTRY_TAKEN] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(U64, branch), F(U32, began),
                      F(BIN, letter)},

@@ -19,7 +19,7 @@ typedef enum entry_kind {
     ENTRY_STEP_DONE = 2,   /* a step's result */
     ENTRY_STEP_FAILED = 3, /* one attempt failed; retry_at_ms 0: for good */
     ENTRY_SLEEP = 4,       /* a sleep began; due_ms */
-    ENTRY_VALUE = 5,       /* sw_now, sw_random: recorded so that a replay sees the same */
+    ENTRY_VALUE = 5,       /* sw_now, sw_random, sw_signal_url: recorded so that a replay sees the same */
     ENTRY_CHUNK = 6,       /* streamed to clients */
     ENTRY_RESPONSE = 7,    /* the handler's response */
     ENTRY_ENDED = 8,       /* the run is over; the last, unless it is reopened */
@@ -98,6 +98,7 @@ typedef struct entry {
                              whom */
     entry_text by;        /* STOPPED: the operator who did it, "" for all other reasons; SIGNAL: who has sent it */
     entry_text signal;    /* WAIT, SIGNAL: the signal's name */
+    uint64_t question;    /* WAIT: path of the question that it belongs to; 0: none */
     entry_text letter;    /* SIGNAL, TAKEN: the signal's id, which no other signal of the run has: ENTRY_LETTER_BYTES */
     entry_text input;     /* STEP_DONE: msgpack bytes of the input, "" if there is none or it is left out */
     uint64_t input_bytes; /* STEP_DONE: how long an input is that is left out for its length; else 0 */

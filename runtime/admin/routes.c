@@ -28,6 +28,8 @@
 #include "runtime/base/log.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/by_id.h"
+#include "runtime/clients/question_page.h"
+#include "runtime/clients/question_request.h"
 #include "runtime/clients/run_access.h"
 #include "runtime/clients/signal_request.h"
 #include "runtime/clients/waiter.h"
@@ -247,14 +249,45 @@ static void on_release(home *h, http_exchange *x, const endpoint *e, const http_
         by_id_release(h, x, &s.id, s.who ? s.who->name : NULL);
 }
 
+/* Reads the path of the question that an operator answers: 16 hexadecimal digits, as lists have them; 0: none. */
+static uint64_t route_question(const http_request *q)
+{
+    char text[RUN_QUERY_BYTES];
+    if (q->query.len >= sizeof text || !uri_query(q->query.data, q->query.len, "question", text)) return 0;
+    return strspn(text, "0123456789abcdef") == 16 && !text[16] ? strtoull(text, NULL, 16) : 0;
+}
+
+/* By the question's own URL. False: the request has none, and is another one's. */
+static bool route_answers_question(home *h, http_exchange *x, const run_id *id, http_text signal)
+{
+    if (loop_is_admin_door(h, x)) return false;
+    const question_wish wish = {.run = id, .question = run_access_question(h, x, id), .signal = signal};
+    if (wish.question) question_request_take(h, x, &wish);
+    return wish.question != 0;
+}
+
+static void on_question(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    run_id id;
+    (void)e, (void)n;
+    if (!route_take_id(h, x, params, &id)) return;
+    if (!route_answers_question(h, x, &id, (http_text){params[1].value, params[1].value_len}))
+        question_page_refuse(x, 403, h->app->name, "This link is not valid: it was cut, or altered.");
+}
+
 static void on_signal(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
     steering s;
+    const http_text name = {params[1].value, params[1].value_len};
+    if (!route_take_id(h, x, params, &s.id) || route_answers_question(h, x, &s.id, name)) return;
     if (!route_may_steer(h, x, params, "sending a signal to a run", &s)) return;
-    const signal_wish wish = {
-        .run = &s.id, .name = {params[1].value, params[1].value_len}, .by = s.who ? s.who->name : NULL};
-    signal_request_take(h, x, &wish);
+    const char *by = s.who ? s.who->name : NULL;
+    uint64_t question = s.who ? route_question(http_exchange_request(x)) : 0;
+    if (question)
+        question_request_take(h, x, &(question_wish){&s.id, question, name, by});
+    else
+        signal_request_take(h, x, &(signal_wish){.run = &s.id, .name = name, .by = by});
 }
 
 /* Reads what the operator says into `text`, which has room for LETTER_TEXT_MAX bytes and a zero. False: the exchange
@@ -404,6 +437,7 @@ void admin_register_routes(sw_app *app)
                   {"GET /_sw/runs/:id", on_run, DOOR_ADMIN, false},
                   {"POST /_sw/runs/:id/release", on_release, DOOR_BOTH, true},
                   {"POST /_sw/runs/:id/signals/:name", on_signal, DOOR_BOTH, true},
+                  {"GET /_sw/runs/:id/signals/:name", on_question, DOOR_PUBLIC, false},
                   {"POST /_sw/runs/:id/stop", on_stop, DOOR_ADMIN, false},
                   {"POST /_sw/runs/:id/resume", on_resume, DOOR_ADMIN, false},
                   {"POST /_sw/runs/:id/fork", on_fork, DOOR_ADMIN, false},

@@ -20,6 +20,7 @@
 #include "runtime/run/home.h"
 #include "runtime/run/mailbox.h"
 #include "runtime/run/path.h"
+#include "runtime/run/question.h"
 #include "runtime/run/record.h"
 #include "runtime/run/replay_log.h"
 #include "runtime/run/run_span.h"
@@ -27,13 +28,14 @@
 
 typedef struct waiting {
     sw_ctx *c;
-    entry named;      /* path, id, occurrence, branch, began: what its entries have in common */
-    entry_text name;  /* of the signal */
-    clock_wait until; /* due_ms 0: it has no timeout */
-    int64_t at_ms;    /* Unix: when it began, as its entry *wait* says */
-    bool is_earlier;  /* an earlier execution began it */
-    bool has_waited;  /* it was not decided at once, so clients may have been sent on */
-    bool is_told;     /* clients know that the wait may be long */
+    entry named;       /* path, id, occurrence, branch, began: what its entries have in common */
+    entry_text name;   /* of the signal */
+    uint64_t question; /* the path of the question that it belongs to; 0: none, so far */
+    clock_wait until;  /* due_ms 0: it has no timeout */
+    int64_t at_ms;     /* Unix: when it began, as its entry *wait* says */
+    bool is_earlier;   /* an earlier execution began it */
+    bool has_waited;   /* it was not decided at once, so clients may have been sent on */
+    bool is_told;      /* clients know that the wait may be long */
 } waiting;
 
 /* ---- What is asked for ---- */
@@ -75,6 +77,14 @@ static void wait_append(const waiting *w, const entry *e)
 
 static bool wait_is_decided(const replay_record *rec) { return (rec->done || rec->failed) && !BUG(CHOOSE_AGAIN); }
 
+/* A wait may begin before another branch asks the question that it belongs to. */
+static void wait_find_question(waiting *w)
+{
+    if (w->question) return;
+    w->question = question_of_wait(w->c->run, w->c->path, w->name);
+    question_wait_begins(w->c->run, w->question);
+}
+
 /* The wait begins, in this execution or in an earlier one. Returns what the journal has of it; NULL: nothing. */
 static replay_record *wait_begin(waiting *w, const char *id, const sw_wait *asked)
 {
@@ -96,10 +106,13 @@ static replay_record *wait_begin(waiting *w, const char *id, const sw_wait *aske
         e->began = rec->began;
         w->at_ms = rec->wait.at_ms;
         w->is_earlier = w->has_waited = true;
+        w->question = rec->question;
+        question_wait_begins(r, w->question);
         if (rec->wait.due_ms > 0) w->until = clock_wait_of(&r->task.home->clock, &rec->wait);
         return rec;
     }
     w->until = wait_until(asked, &now);
+    wait_find_question(w);
     w->at_ms = now.wall_ms;
     entry begun = *e;
     begun.kind = ENTRY_WAIT;
@@ -108,6 +121,7 @@ static replay_record *wait_begin(waiting *w, const char *id, const sw_wait *aske
     begun.due_ms = w->until.due_ms;
     begun.absolute = w->until.absolute;
     begun.signal = w->name;
+    begun.question = w->question;
     wait_append(w, &begun);
     return NULL;
 }
@@ -140,6 +154,7 @@ static void wait_end(const waiting *w, entry_kind kind, entry_text signal_id)
     e.at_ms = wait_end_ms(w);
     e.letter = signal_id;
     wait_append(w, &e);
+    question_wait_ends(w->c->run, w->question, kind == ENTRY_TAKEN);
     const wait_span span = {
         .name = "wait", .id = w->named.id.data, .path = w->named.path, .from_ms = w->is_earlier ? w->at_ms : 0};
     wait_span_over(w->c->run, &span);
@@ -189,23 +204,37 @@ static bool wait_on(waiting *w, bool is_coming)
     s->work.sleep_id = w->named.id.data;
     s->work.sleep_path = w->named.path;
     s->work.signal = w->name.data;
+    s->work.question = w->question;
     w->has_waited = true;
     if (!is_coming) wait_tell_long(w);
     bool goes_on = is_coming ? strand_await_letters(s, &w->until) : strand_await_signal(s, &w->until);
     s->work.sleep_id = NULL;
     s->work.signal = NULL;
+    s->work.question = 0;
     return goes_on;
 }
 
 typedef enum wait_state { WAIT_OPEN, WAIT_TAKEN, WAIT_TIMED_OUT } wait_state;
 
+/* The first signal for it that is the run's already; NULL: there is none. */
+static const entry *wait_find_unread(const waiting *w)
+{
+    const run *r = w->c->run;
+    const entry *e = r->replay ? replay_unread_signal(r->replay, w->name, NULL) : NULL;
+    while (e && e->letter.len == ENTRY_LETTER_BYTES && !question_takes(r, w->question, e->letter.data))
+        e = replay_unread_signal(r->replay, w->name, e);
+    return e;
+}
+
 /* Decides the wait, if it can be decided. *is_coming: it is not known yet whether there is a signal. */
-static wait_state wait_decide(const waiting *w, bool *is_coming, sw_value *out)
+static wait_state wait_decide(waiting *w, bool *is_coming, sw_value *out)
 {
     run *r = w->c->run;
-    const entry *unread = r->replay ? replay_unread_signal(r->replay, w->name) : NULL;
+    wait_find_question(w);
+    const entry *unread = wait_find_unread(w);
     mail_letter *first = NULL;
-    mailbox_look look = unread ? MAILBOX_EMPTY : mailbox_find(r, w->name, &first);
+    const mailbox_wanted wanted = {w->name, w->question};
+    mailbox_look look = unread ? MAILBOX_EMPTY : mailbox_find(r, &wanted, &first);
     bool is_first = BUG(TIMEOUT_FIRST) && wait_is_due(w);
     *is_coming = look == MAILBOX_COMING;
     if (unread && !is_first) {
@@ -246,6 +275,7 @@ bool sw_wait_for(sw_ctx *c, const char *id, const sw_wait *asked, sw_value *out)
     const replay_record *rec = wait_begin(&w, id, asked);
     bool is_decided = rec && wait_is_decided(rec);
     bool is_taken = is_decided ? rec->done : wait_through(&w, &value);
+    if (is_decided) question_wait_ends(c->run, w.question, is_taken);
     if (is_decided && is_taken) value = wait_unpack(c, rec->value);
     if (out) *out = value;
     return is_taken;

@@ -71,10 +71,19 @@ static bool run_access_refuse_scope(http_exchange *x, run_token_scope has, run_t
     (void)snprintf(challenge, sizeof challenge, "Bearer realm=\"run\", error=\"insufficient_scope\", scope=\"%c\"",
                    needed);
     (void)snprintf(detail, sizeof detail, "this token is of scope %c (%s): %s needs one of scope %c%s", has,
-                   has == RUN_TOKEN_READ ? "read" : "one signal, which this version does not take", does, needed,
+                   has == RUN_TOKEN_READ ? "read" : "the answer to one question", does, needed,
                    needed == RUN_TOKEN_READ ? " or c" : "");
     problem_reply_with(x, 403, detail, &ask, 1);
     return false;
+}
+
+uint64_t run_access_question(const home *h, const http_exchange *x, const run_id *id)
+{
+    char text[RUN_QUERY_BYTES];
+    if (!request_find_run_token(http_exchange_request(x), text)) return 0;
+    size_t len = strlen(text);
+    bool is_signed = run_token_check(&h->app->key, id, 0, text, len) == RUN_TOKEN_OK;
+    return is_signed ? run_token_question(text, len) : 0;
 }
 
 bool run_access_check(home *h, http_exchange *x, const run_id *id, run_token_scope needed, const char *does)
@@ -90,8 +99,6 @@ bool run_access_check(home *h, http_exchange *x, const run_id *id, run_token_sco
         /* A token is made before anybody knows when the run will end, and how long its result will be there from then
          * on: it is good for as long as the run can be found. */
         return has == needed || has == RUN_TOKEN_CONTROL || run_access_refuse_scope(x, has, needed, does);
-    case RUN_TOKEN_RESERVED:
-        return run_access_refuse_scope(x, has, needed, does);
     default:
         problem_reply(x, 403, "the token is not valid for this run", NULL);
         return false;

@@ -19,6 +19,8 @@ run_token_scope run_access_scope(const http_request *q);
 /* Returns `round` of the query, how often the client has been sent round from the run's output URL, which makes each of
  * these URLs another one. 0: not yet, or it is no number. */
 uint32_t run_access_round(const http_request *q);
+/* Returns the path of the question of this run that the request's token may answer; 0: it has no such token. */
+uint64_t run_access_question(const struct home *h, const http_exchange *x, const run_id *id);
 /* Checks that the request has a token of this run with at least that scope. `does` says for what that scope is needed:
  * "cancelling a run". False: it has not, and the exchange has been answered. */
 bool run_access_check(struct home *h, http_exchange *x, const run_id *id, run_token_scope needed, const char *does);

@@ -3,9 +3,9 @@
 #include <assert.h>
 #include <stdio.h>
 
-#include "runtime/clients/public_url.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
+#include "runtime/run/public_url.h"
 
 enum { BASE_MAX_BYTES = 512 };
 

@@ -24,6 +24,8 @@ enum { LOOK_BYTES = 4096, BODY_BYTES = 128 };
 
 static const char no_memory[] = "out of memory: nothing of it was done", AT_ONCE[] = "1", LATER[] = "5";
 
+const char signal_run_has_ended[] = "the run has ended: it takes no signals any more";
+
 static void request_on_gone(http_exchange *x) { (void)x; /* the answer comes soon; then the exchange is ended */ }
 
 /* ---- Answers ---- */
@@ -46,8 +48,6 @@ static void request_refuse(signal_request *q, int status, const char *why, const
     free(q);
 }
 
-static const char has_ended[] = "the run has ended: it takes no signals any more";
-
 static void request_on_fate(void *arg, mail_fate fate)
 {
     signal_request *q = arg;
@@ -57,7 +57,7 @@ static void request_on_fate(void *arg, mail_fate fate)
         free(q);
         return;
     case MAIL_LATE:
-        request_refuse(q, 409, has_ended, NULL);
+        request_refuse(q, 409, signal_run_has_ended, NULL);
         return;
     case MAIL_UNWRITTEN:
         request_refuse(q, 503, "the journal cannot be written: the signal was not sent", LATER);
@@ -85,7 +85,7 @@ static void request_on_looked(void *arg, const store_summary *runs, size_t count
     else if (runs->live)
         request_refuse(q, 503, "the run is about to be read: ask again", AT_ONCE);
     else
-        request_refuse(q, 409, has_ended, NULL);
+        request_refuse(q, 409, signal_run_has_ended, NULL);
 }
 
 /* The run has ended, or there is none: what the journal has of it tells which. */
@@ -97,31 +97,29 @@ static void request_look(signal_request *q)
 
 /* ---- The request ---- */
 
-/* Returns the slot of the run if the run is known not to have ended; NULL: it is not known, or there is no memory. */
-static slot *slot_of_live(home *h, const run_id *id)
+void signal_tell_limit(const home *h, mailbox_answer answer, char why[SIGNAL_WHY_BYTES])
 {
-    slot *s = slot_find(&h->slots, id);
-    if (!s && run_find_slotless(h, id)) s = slot_find_or_add(h, id);
-    return s && (s->run || s->has_live_row || s->is_recovered) ? s : NULL;
+    assert(answer == MAILBOX_TOO_MANY || answer == MAILBOX_TOO_LARGE);
+    if (answer == MAILBOX_TOO_MANY)
+        (void)snprintf(why, SIGNAL_WHY_BYTES, "the run has %lld signals that it has not taken (--signals-max)",
+                       (long long)h->opt->signals_max);
+    else
+        (void)snprintf(why, SIGNAL_WHY_BYTES,
+                       "the signals that the run has not taken would be more than %lld bytes (--signals-bytes-max)",
+                       (long long)h->opt->signals_bytes_max);
 }
 
 static void request_refuse_limit(signal_request *q, mailbox_answer answer)
 {
-    char why[160];
-    if (answer == MAILBOX_TOO_MANY)
-        (void)snprintf(why, sizeof why, "the run has %lld signals that it has not taken (--signals-max)",
-                       (long long)q->home->opt->signals_max);
-    else
-        (void)snprintf(why, sizeof why,
-                       "the signals that the run has not taken would be more than %lld bytes (--signals-bytes-max)",
-                       (long long)q->home->opt->signals_bytes_max);
+    char why[SIGNAL_WHY_BYTES];
+    signal_tell_limit(q->home, answer, why);
     request_refuse(q, 429, why, LATER);
 }
 
 /* Takes the wish's value, which is packed. */
 static void request_send(signal_request *q, const signal_wish *wish, const uint8_t *id, entry_text value)
 {
-    slot *s = slot_of_live(q->home, &q->run);
+    slot *s = mailbox_slot(q->home, &q->run);
     if (!s && !q->home->slots.recovered) {
         request_refuse(q, 503, "the run is about to be read: ask again", AT_ONCE);
         return;
@@ -169,8 +167,7 @@ static void signal_begin(home *h, http_exchange *x, const signal_wish *wish, con
     request_send(q, wish, id, value);
 }
 
-/* Reads the body into `packed`. False: the exchange has its answer. */
-static bool signal_read_body(home *h, http_exchange *x, msgpack_sbuffer *packed)
+bool signal_read_body(home *h, http_exchange *x, msgpack_sbuffer *packed, bool *is_string)
 {
     http_text body = http_exchange_request(x)->body;
     const char *message = NULL;
@@ -179,6 +176,7 @@ static bool signal_read_body(home *h, http_exchange *x, msgpack_sbuffer *packed)
     arena_init(&a, h->arenas);
     bool is_json = body.len == 0 || json_read(&a, body.data, body.len, &v, &message);
     bool is_packed = is_json && value_pack(packed, v, SIZE_MAX, &message);
+    *is_string = is_packed && v.type == MSGPACK_OBJECT_STR;
     if (message == value_no_memory || (is_json && !is_packed))
         problem_reply(x, 503, no_memory, LATER);
     else if (!is_json)
@@ -187,27 +185,40 @@ static bool signal_read_body(home *h, http_exchange *x, msgpack_sbuffer *packed)
     return is_packed;
 }
 
+bool signal_is_refused(const home *h, size_t bytes, signal_refusal *why)
+{
+    *why = (signal_refusal){.status = 503, .retry_after = AT_ONCE};
+    if (bytes > (size_t)h->opt->signal_max) {
+        *why = (signal_refusal){.status = 413};
+        (void)snprintf(why->text, sizeof why->text, "a signal is at most %lld bytes of JSON (--signal-max)",
+                       (long long)h->opt->signal_max);
+    } else if (h->draining) {
+        (void)snprintf(why->text, sizeof why->text, "the server is stopping: ask again");
+    } else if (!gate_writable(h)) {
+        why->retry_after = LATER;
+        (void)snprintf(why->text, sizeof why->text, "the journal cannot be written: the signal was not sent");
+    } else if (gate_full(h)) {
+        (void)snprintf(why->text, sizeof why->text,
+                       "the journal cannot keep up (--journal-queue-max): the signal was not sent");
+    } else {
+        return false;
+    }
+    return true;
+}
+
 /* What can be said of the request alone. False: the exchange has its answer. */
 static bool signal_check(const home *h, http_exchange *x, const signal_wish *wish)
 {
-    char why[120];
+    char text[120];
+    signal_refusal why;
     if (!mail_name_fits(wish->name.data, wish->name.len)) {
-        (void)snprintf(why, sizeof why, "a signal's name is 1 to %d bytes of UTF-8 without control characters",
+        (void)snprintf(text, sizeof text, "a signal's name is 1 to %d bytes of UTF-8 without control characters",
                        MAIL_NAME_MAX);
-        problem_reply(x, 400, why, NULL);
-    } else if (http_exchange_request(x)->body.len > (size_t)h->opt->signal_max) {
-        (void)snprintf(why, sizeof why, "a signal is at most %lld bytes of JSON (--signal-max)",
-                       (long long)h->opt->signal_max);
-        problem_reply(x, 413, why, NULL);
-    } else if (h->draining) {
-        problem_reply(x, 503, "the server is stopping: ask again", AT_ONCE);
-    } else if (!gate_writable(h)) {
-        problem_reply(x, 503, "the journal cannot be written: the signal was not sent", LATER);
-    } else if (gate_full(h)) {
-        problem_reply(x, 503, "the journal cannot keep up (--journal-queue-max): the signal was not sent", AT_ONCE);
-    } else {
-        return true;
+        problem_reply(x, 400, text, NULL);
+        return false;
     }
+    if (!signal_is_refused(h, http_exchange_request(x)->body.len, &why)) return true;
+    problem_reply(x, why.status, why.text, why.retry_after);
     return false;
 }
 
@@ -226,12 +237,13 @@ void signal_request_take(home *h, http_exchange *x, const signal_wish *wish)
 {
     uint8_t hash[STORE_KEY_BYTES];
     msgpack_sbuffer packed;
+    bool is_string;
     _Static_assert((int)STORE_KEY_BYTES >= (int)ENTRY_LETTER_BYTES, "a letter's id is the beginning of a hash");
     if (!signal_check(h, x, wish)) return;
     bool has_key = idempotency_count(x) > 0;
     if (has_key && !signal_read_key(x, wish, hash)) return;
     msgpack_sbuffer_init(&packed);
-    if (signal_read_body(h, x, &packed))
+    if (signal_read_body(h, x, &packed, &is_string))
         signal_begin(h, x, wish, has_key ? hash : NULL, (entry_text){packed.data, packed.size});
     msgpack_sbuffer_destroy(&packed);
 }

@@ -2,10 +2,10 @@
 #include <assert.h>
 
 #include "runtime/clients/hold.h"
-#include "runtime/clients/public_url.h"
 #include "runtime/clients/waiter_core.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
+#include "runtime/run/public_url.h"
 #include "runtime/run/run.h"
 
 enum {

@@ -2,6 +2,7 @@
 
 #include "runtime/base/redact.h"
 #include "runtime/base/value.h"
+#include "runtime/observe/questions_json.h"
 #include "runtime/run/stop.h"
 #include "runtime/stepwell.h"
 
@@ -162,6 +163,8 @@ void entry_json_put(json_writer *w, const entry *e)
     if (e->input_bytes) json_put_int(w, "inputLeftOut", (int64_t)e->input_bytes);
     if (e->kind == ENTRY_LABEL)
         put_label(w, e);
+    else if (e->kind == ENTRY_VALUE)
+        questions_json_value(w, e->value);
     else
         entry_json_packed(w, "value", e->value);
     if (e->kind == ENTRY_USAGE) entry_json_used(w, e->used);

@@ -5,6 +5,7 @@
 #include "runtime/observe/detail_json.h"
 #include "runtime/observe/entry_json.h"
 #include "runtime/observe/forks_json.h"
+#include "runtime/observe/questions_json.h"
 #include "runtime/run/begun.h"
 #include "runtime/run/stop.h"
 #include "runtime/stepwell.h"
@@ -119,6 +120,7 @@ static void put_detail(json_writer *w, const store_summary *s, stop_reason stop,
                       .stop_text = of->stopped.error,
                       .ended_ms = of->ended.kind ? of->ended.at_ms : 0};
     detail_json_put(w, &d);
+    questions_json_put(w, &s->run, (entry_text){page->journal->data, page->journal->len});
     put_entries(w, page->journal);
 }
 

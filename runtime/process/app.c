@@ -12,9 +12,9 @@
 #include "runtime/base/log.h"
 #include "runtime/base/redact.h"
 #include "runtime/clients/operators.h"
-#include "runtime/clients/public_url.h"
 #include "runtime/clients/site.h"
 #include "runtime/run/function_name.h"
+#include "runtime/run/public_url.h"
 #include "runtime/survive/control.h"
 
 enum { ERROR_TEXT = 1024, SECRET_BYTES_MIN = 16, SECRET_BYTES_MAX = 4096 };
@@ -293,6 +293,15 @@ bool app_read_secret(sw_app *app, char *error, size_t error_size)
     return n >= SECRET_BYTES_MIN && n <= SECRET_BYTES_MAX;
 }
 
+void app_set_address(sw_app *app, const char *address)
+{
+    static const char *const unknown[] = {":", "0.0.0.0:", "[::]:", "unix:"};
+    bool is_known = strlen(address) < sizeof app->address;
+    for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++)
+        is_known = is_known && strncmp(address, unknown[i], strlen(unknown[i])) != 0;
+    (void)snprintf(app->address, sizeof app->address, "%s", is_known ? address : "");
+}
+
 options_result app_configure(sw_app *app, int argc, char **argv, char *error, size_t error_size)
 {
     assert(error_size > 0);
@@ -321,6 +330,7 @@ options_result app_configure(sw_app *app, int argc, char **argv, char *error, si
         return OPTIONS_WRONG;
     }
     app_make_policies(app);
+    app_set_address(app, app->opt.listen);
     return asked;
 }
 

@@ -12,6 +12,9 @@ void *app_must(void *memory);
 
 /* A program without routes. Like all that registers, ends the process when there is no memory. */
 sw_app *app_new(const char *name);
+/* Notes where the program serves: an address that people elsewhere cannot know (any of the machine's, a socket in the
+ * file system) is none. */
+void app_set_address(sw_app *app, const char *address);
 /* Records a wrong call of the program's; app_configure fails with the first of them. Copies the text. */
 void app_mistake(sw_app *app, const char *text);
 /* Registers a route; a wrong one is a mistake. Copies `route`, takes what `e` owns. */

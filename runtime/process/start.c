@@ -254,6 +254,7 @@ static int start_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_s
     app->blocking = app_must(pool_new((size_t)app->opt.blocking_threads));
     app->aside = app_must(pool_new(app->loop_count));
     (void)http_listen_address(s->fds[0], address, sizeof address);
+    app_set_address(app, address);
     if (s->admin >= 0) (void)http_listen_address(s->admin, admin, sizeof admin);
     start_make_loops(app, s);
     presence_begin(own, app);

@@ -97,8 +97,9 @@ struct home {
     void (*wake)(home *h); /* from any thread: suspects_look and comeback_look are called on the home's */
     msgpack_sbuffer buffers[HOME_BUFFERS]; /* for entries of runs, empty; see record.c */
     size_t buffer_count;
-    msgpack_sbuffer scratch;           /* for packing a value before its entry */
-    LIST_HEAD(, reopening) reopenings; /* ended runs that are to go on (runtime/run/reopen.h) */
+    msgpack_sbuffer scratch;                  /* for packing a value before its entry */
+    LIST_HEAD(, reopening) reopenings;        /* ended runs that are to go on (runtime/run/reopen.h) */
+    TAILQ_HEAD(, question_request) questions; /* requests that answer one (runtime/clients/question_request.h) */
     struct letter *undeleted; /* whose rows are to be deleted, and could not be: until the journal takes writes */
     uint64_t last_letter;     /* arrival number of the last letter that was written here */
     uint64_t last_ctx;        /* number of the last context here; `count` apart, so that no two homes give the same */

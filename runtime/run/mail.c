@@ -64,6 +64,7 @@ mail_letter *mail_new(home *h, const run_id *to, const mail_wish *wish)
     mail_letter *m = mail_alloc(h, wish->name, wish->value);
     if (!m) return NULL;
     m->run = *to;
+    m->question = wish->question;
     letter_make_key(h, to, m->key);
     if (wish->id)
         memcpy(m->id, wish->id, sizeof m->id);

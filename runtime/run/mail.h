@@ -31,6 +31,7 @@ typedef enum mail_fate {
 typedef struct mail_wish {
     const uint8_t *id;      /* ENTRY_LETTER_BYTES: equal ones are one signal; NULL: a new one */
     entry_text name, value; /* the value is msgpack */
+    uint64_t question;      /* the path of the question that it answers; 0: none */
     const char *by;         /* an operator's name, at most LETTER_BY_MAX bytes; NULL: a client, by the run's token */
     void (*on_fate)(void *arg, mail_fate fate); /* once, on the home's thread */
     void *arg;
@@ -42,8 +43,9 @@ typedef struct mail_letter {
     run_id run;
     uint8_t key[LETTER_KEY_BYTES], id[ENTRY_LETTER_BYTES];
     char by[LETTER_BY_MAX + 1];
-    entry_text name, value;                     /* in `content` */
-    size_t row_bytes;                           /* of its row's value */
+    entry_text name, value; /* in `content` */
+    uint64_t question;      /* that it answers, as its writer said; 0: none, or it was read. Its id says it, too */
+    size_t row_bytes;       /* of its row's value */
     void (*on_fate)(void *arg, mail_fate fate); /* NULL: nobody wants to know, or has been told */
     void *arg;
     msgpack_sbuffer packed; /* its row's value, while that is written */

@@ -204,6 +204,13 @@ static mailbox_answer mailbox_admits(const home *h, const mailbox *b, size_t row
     return MAILBOX_SENT;
 }
 
+slot *mailbox_slot(home *h, const run_id *id)
+{
+    slot *s = slot_find(&h->slots, id);
+    if (!s && run_find_slotless(h, id)) s = slot_find_or_add(h, id);
+    return s && (s->run || s->has_live_row || s->is_recovered) ? s : NULL;
+}
+
 mailbox_answer mailbox_send(home *h, slot *s, const mail_wish *wish)
 {
     mailbox *b = mailbox_of(h, &s->id);
@@ -228,9 +235,9 @@ mailbox_answer mailbox_send(home *h, slot *s, const mail_wish *wish)
     return answer;
 }
 
-static bool slot_listens(const mailbox *b, const slot *s, entry_text name)
+static bool slot_listens(const mailbox *b, const slot *s, const mail_letter *m)
 {
-    uint32_t known = mailbox_name(name);
+    uint32_t known = mailbox_name(m->name, m->question);
     if (s->state != SLOT_PARKED) return false;
     if (s->names[0] == SLOT_NAMES_ANY) return true;
     if (s->names[0] != SLOT_NAMES_MANY) return s->names[0] == known || s->names[1] == known;
@@ -248,7 +255,7 @@ static void mailbox_deliver(home *h, mailbox *b, slot *s, mail_letter *m)
         run_wake_waits(s->run);
         return;
     }
-    bool wakes = slot_listens(b, s, m->name) && !BUG(LOSE_SIGNAL);
+    bool wakes = slot_listens(b, s, m) && !BUG(LOSE_SIGNAL);
     mail_free(m);
     if (wakes && !h->draining) slot_wake(h, s);
 }
@@ -374,10 +381,17 @@ void mailbox_delete_again(home *h)
 /* ---- Of runs outside memory ---- */
 
 /* FNV-1a, 32 bits. */
-uint32_t mailbox_name(entry_text name)
+static uint32_t hash_bytes(uint32_t hash, const void *data, size_t len)
 {
-    uint32_t hash = 0x811c9dc5u;
-    for (size_t i = 0; i < name.len; i++) hash = (hash ^ (uint8_t)name.data[i]) * 0x01000193u;
+    const uint8_t *bytes = data;
+    for (size_t i = 0; i < len; i++) hash = (hash ^ bytes[i]) * 0x01000193u;
+    return hash;
+}
+
+uint32_t mailbox_name(entry_text name, uint64_t question)
+{
+    uint32_t hash = hash_bytes(0x811c9dc5u, name.data, name.len);
+    if (question) hash = hash_bytes(hash, &question, sizeof question);
     return hash < SLOT_NAMES ? hash + SLOT_NAMES : hash;
 }
 

@@ -49,6 +49,10 @@ typedef enum mailbox_answer {
     MAILBOX_NOT_NOW /* the run is about to begin, or to go on after its end: asking again helps */
 } mailbox_answer;
 
+/* Returns the slot of a run of this home that is known not to have ended; NULL: it is not known, or there is no memory.
+ */
+struct slot *mailbox_slot(struct home *h, const run_id *id);
+
 /* Writes a letter to the run of this slot, which has not ended. Copies all of the wish. */
 mailbox_answer mailbox_send(struct home *h, struct slot *s, const mail_wish *wish);
 
@@ -61,19 +65,27 @@ void mailbox_delete_again(struct home *h);
 /* ---- Of a run in memory ---- */
 
 typedef enum mailbox_look {
-    MAILBOX_EMPTY,  /* no letter of the name is on disk, or on its way there */
+    MAILBOX_EMPTY,  /* no such letter is on disk, or on its way there */
     MAILBOX_HAS,    /* *first came first */
-    MAILBOX_COMING, /* not known yet: the run's letters are being read, or one of that name is being written. Strands
+    MAILBOX_COMING, /* not known yet: the run's letters are being read, or such a one is being written. Strands
                        that wait for a signal are woken when it is */
     MAILBOX_LOST    /* the letters could not be read for want of memory, and so the run is lost */
 } mailbox_look;
 
-/* Looks for a letter of that name. */
-mailbox_look mailbox_find(struct run *r, entry_text name, mail_letter **first);
+/* What a wait wants: a signal of that name, or the answer to its question of that name (0: it has none). */
+typedef struct mailbox_wanted {
+    entry_text name;
+    uint64_t question;
+} mailbox_wanted;
+
+/* Looks for such a letter. */
+mailbox_look mailbox_find(struct run *r, const mailbox_wanted *wanted, mail_letter **first);
 /* The run takes the letter: its entries have been appended, with whose commit the row goes. */
 void mailbox_take(struct run *r, mail_letter *m);
 /* The run's last entry has been appended: letters that are held go with it, since nobody will take them. */
 void mailbox_give_up(struct run *r);
+/* Has its strands that wait for a signal look again. */
+void run_wake_waits(const struct run *r);
 /* Notes that the run has had the signal of this id. False: no memory. */
 bool mailbox_note_had(struct run *r, entry_text id);
 
@@ -89,9 +101,9 @@ void mailbox_leave(struct run *r);
 
 /* ---- Of runs outside memory ---- */
 
-/* What a slot remembers of a name: SLOT_NAMES or more. That two of a run's few names are alike is next to impossible,
- * and would only load the run once too often. */
-uint32_t mailbox_name(entry_text name);
+/* What a slot remembers of a name, or of the answer to a question (0: of any other signal): SLOT_NAMES or more. That
+ * two of a run's few names are alike is next to impossible, and would only load the run once too often. */
+uint32_t mailbox_name(entry_text name, uint64_t question);
 /* Has the slot, which is parked, know for which names its run waits: a letter of one of them wakes it. */
 void mailbox_listen(struct home *h, struct slot *s, const uint32_t *names, size_t count);
 /* How many letters of the run are on disk. */

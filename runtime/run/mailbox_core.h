@@ -41,7 +41,5 @@ void mailbox_free_held(mailbox *b);
 
 /* Whether the run, which is in memory, has had the signal of this id. */
 bool run_has_had(const struct run *r, const uint8_t *id);
-/* Has its strands that wait for a signal look again. */
-void run_wake_waits(const struct run *r);
 
 #endif

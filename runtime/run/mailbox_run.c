@@ -6,6 +6,7 @@
 #include "coro/seeded_bug.h"
 #include "runtime/run/home.h"
 #include "runtime/run/mailbox_core.h"
+#include "runtime/run/question.h"
 #include "runtime/run/run.h"
 #include "runtime/run/slot_core.h"
 #include "runtime/run/strand.h"
@@ -143,12 +144,17 @@ static bool mailbox_begin_reading(home *h, mailbox *b)
 
 /* ---- Of a run in memory ---- */
 
-/* The first letter of that name that the run has not had; those that it has had are deleted. */
-static mail_letter *mailbox_first(const run *r, mailbox *b, entry_text name)
+static bool mail_fits(const run *r, const mail_letter *m, const mailbox_wanted *wanted)
+{
+    return entry_text_equal(m->name, wanted->name) && question_takes(r, wanted->question, m->id);
+}
+
+/* The first such letter that the run has not had; those that it has had are deleted. */
+static mail_letter *mailbox_first(const run *r, mailbox *b, const mailbox_wanted *wanted)
 {
     for (mail_letter *m = b->held, *next; m; m = next) {
         next = m->next;
-        if (!entry_text_equal(m->name, name)) continue;
+        if (!mail_fits(r, m, wanted)) continue;
         if (!run_has_had(r, m->id) || BUG(TAKE_AGAIN)) return m;
         mailbox_forget(b, m);
         mail_delete(mailbox_let_go(b, m));
@@ -156,7 +162,7 @@ static mail_letter *mailbox_first(const run *r, mailbox *b, entry_text name)
     return NULL;
 }
 
-mailbox_look mailbox_find(run *r, entry_text name, mail_letter **first)
+mailbox_look mailbox_find(run *r, const mailbox_wanted *wanted, mail_letter **first)
 {
     home *h = r->task.home;
     mailbox *b = mailbox_of(h, &r->id);
@@ -169,10 +175,10 @@ mailbox_look mailbox_find(run *r, entry_text name, mail_letter **first)
         return MAILBOX_LOST;
     }
     if (b->is_reading) return MAILBOX_COMING;
-    *first = mailbox_first(r, b, name);
+    *first = mailbox_first(r, b, wanted);
     if (*first) return MAILBOX_HAS;
     for (const mail_letter *m = b->writing; m; m = m->next)
-        if (entry_text_equal(m->name, name)) return MAILBOX_COMING;
+        if (mail_fits(r, m, wanted)) return MAILBOX_COMING;
     mailbox_tidy(h, b);
     return MAILBOX_EMPTY;
 }
@@ -227,8 +233,10 @@ static bool names_have(const uint32_t *names, size_t count, uint32_t name)
 bool mailbox_has_come(const run *r)
 {
     const mailbox *b = mailbox_of(r->task.home, &r->id);
-    for (const mail_letter *m = b ? b->held : NULL; m; m = m->next)
-        if (names_have(r->park_names, r->park_name_count, mailbox_name(m->name))) return true;
+    for (const mail_letter *m = b ? b->held : NULL; m; m = m->next) {
+        uint32_t name = mailbox_name(m->name, question_of_letter(r, m->id));
+        if (names_have(r->park_names, r->park_name_count, name)) return true;
+    }
     return false;
 }
 

@@ -14,6 +14,7 @@ typedef enum path_kind {
     PATH_LABEL = 'l',
     PATH_STATUS = 'p',
     PATH_USAGE = 'u',
+    PATH_QUESTION = 'q',
     PATH_PATCH = 'a' /* of the whole run: path_of_patch */
 } path_kind;
 

@@ -209,6 +209,7 @@ static bool replay_take_wait(replay *p, const entry *e)
     if (e->kind == ENTRY_WAIT) {
         rec->wait = entry_wait(e);
         rec->signal = e->signal;
+        rec->question = e->question;
         return true;
     }
     rec->done = e->kind == ENTRY_TAKEN;
@@ -449,10 +450,13 @@ const replay_record *replay_next_unasked(const replay *p, size_t *at)
     return NULL;
 }
 
-const entry *replay_unread_signal(const replay *p, entry_text name)
+const entry *replay_unread_signal(const replay *p, entry_text name, const entry *after)
 {
-    for (const replay_signal *s = p->signals; s; s = s->next)
-        if (!s->is_taken && entry_text_equal(s->signal.signal, name)) return &s->signal;
+    bool is_behind = after == NULL;
+    for (const replay_signal *s = p->signals; s; s = s->next) {
+        if (is_behind && !s->is_taken && entry_text_equal(s->signal.signal, name)) return &s->signal;
+        is_behind = is_behind || &s->signal == after;
+    }
     return NULL;
 }
 

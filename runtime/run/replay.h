@@ -30,6 +30,7 @@ typedef struct replay_record {
     clock_entry wait;       /* a step: the wait for its next attempt; a sleep; a wait: its timeout; due_ms 0: none */
     entry_text value;       /* msgpack: of the step's result, the recorded value, or the signal */
     entry_text signal;      /* a wait: the name of the signal */
+    uint64_t question;      /* a wait: the path of the question that it belongs to; 0: none */
     entry_text error;       /* a step: the message of its last failure */
     entry_text calls;       /* a step: of its last attempt that failed */
     uint32_t open_chunks;   /* a step: streamed by an attempt that neither finished nor was rolled back */
@@ -79,8 +80,9 @@ const replay_record *replay_next_unasked(const replay *p, size_t *at);
 
 /* Returns the record of a path and marks it used; NULL: the journal has none. */
 replay_record *replay_find(replay *p, uint64_t path);
-/* Returns the first signal of that name which no wait has taken, an entry; NULL: the journal has none. */
-const entry *replay_unread_signal(const replay *p, entry_text name);
+/* Returns the first signal of that name which no wait has taken, an entry, behind `after` (NULL: of all); NULL: the
+ * journal has none. */
+const entry *replay_unread_signal(const replay *p, entry_text name, const entry *after);
 /* A wait has taken it. */
 void replay_take_signal(replay *p, const entry *signal);
 

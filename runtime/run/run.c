@@ -210,22 +210,28 @@ static uint32_t run_awaits(const run *r)
     return awaits;
 }
 
+static void run_note_name(run *r, uint32_t name)
+{
+    size_t i = 0;
+    while (i < r->park_name_count && r->park_names[i] != name) i++;
+    r->park_names[i] = name;
+    if (i == r->park_name_count) r->park_name_count++;
+}
+
 /* Notes of which signals one wakes the run. False: no memory. */
 static bool run_note_names(run *r)
 {
     r->park_name_count = 0;
-    for (const strand *s = r->task.strands; s; s = s->next) r->park_name_count += s->wait == STRAND_SIGNAL;
+    for (const strand *s = r->task.strands; s; s = s->next)
+        if (s->wait == STRAND_SIGNAL) r->park_name_count += s->work.question ? 2 : 1;
     if (r->park_name_count == 0) return true;
     r->park_names = arena_alloc(&r->task.arena, r->park_name_count * sizeof *r->park_names);
     if (!r->park_names) return false;
     r->park_name_count = 0;
     for (const strand *s = r->task.strands; s; s = s->next) {
         if (s->wait != STRAND_SIGNAL) continue;
-        uint32_t name = mailbox_name(entry_text_of(s->work.signal));
-        size_t i = 0;
-        while (i < r->park_name_count && r->park_names[i] != name) i++;
-        r->park_names[i] = name;
-        if (i == r->park_name_count) r->park_name_count++;
+        run_note_name(r, mailbox_name(entry_text_of(s->work.signal), 0));
+        if (s->work.question) run_note_name(r, mailbox_name(entry_text_of(s->work.signal), s->work.question));
     }
     return true;
 }

@@ -133,6 +133,7 @@ struct run {
     struct letter *sealed_letters;  /* are deleted by the commit under way */
     struct mail_letter *mail_taken; /* letters whose signals the run has taken: likewise */
     struct mail_letter *mail_sealed;
+    struct run_questions *questions;    /* that its code has asked in this execution; NULL: none */
     uint8_t (*had)[ENTRY_LETTER_BYTES]; /* ids of the signals that the run has had, in `journal` */
     uint32_t had_count, had_room;
     run_key *key;      /* borrowed until the first commit comes back; NULL: none */

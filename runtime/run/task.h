@@ -92,6 +92,7 @@ typedef struct strand_work {
     const char *sleep_id;         /* of the sleep or wait that it waits for; NULL: none, or one inside an attempt */
     uint64_t sleep_path;
     const char *signal; /* of a wait: the name of the signal; NULL: it is in none */
+    uint64_t question;  /* of a wait: the path of the question that it belongs to; 0: none */
 } strand_work;
 
 typedef enum strand_interrupt_kind {

@@ -33,6 +33,7 @@ static void check_same(const entry *a, const entry *b)
     CHECK(memcmp(a->used, b->used, sizeof a->used) == 0 && memcmp(a->used_sum, b->used_sum, sizeof a->used_sum) == 0);
     CHECK(a->branch == b->branch && a->input_hash == b->input_hash && a->input_bytes == b->input_bytes);
     CHECK_INT(a->began, b->began);
+    CHECK(a->question == b->question);
 }
 
 static char large[70000];
@@ -50,7 +51,8 @@ static size_t add_wait_samples(entry *out)
                        .began = 5,
                        .epoch = 3,
                        .absolute = true,
-                       .signal = text("appr\xc3\xb6ve")};
+                       .signal = text("appr\xc3\xb6ve"),
+                       .question = UINT64_MAX - 2};
     out[n++] = (entry){.kind = ENTRY_SIGNAL,
                        .signal = text("approve"),
                        .letter = text("0123456789abcdef"),

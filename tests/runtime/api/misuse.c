@@ -92,68 +92,24 @@ CALL(push_chunk, (sw_push_chunk(c, sw_nil()), 0))
 CALL(sleep, (sw_sleep(c, "z", 1), 0))
 CALL(sleep_until, (sw_sleep_until(c, "z", 1), 0))
 CALL(wait_for, sw_wait_for(c, "z", &(sw_wait){.signal = "s", .timeout_ms = 1}, NULL))
+CALL(signal_url, sw_signal_url(c, "q", "s", NULL))
 CALL(now, sw_now(c))
 CALL(random, sw_random(c))
 CALL(blocking, sw_blocking(c, blocking, NULL))
 CALL(log, (sw_log(c, "x"), 0))
 
 #define ROW(name) {#name, use_##name}
-static const call_of calls[] = {ROW(method),
-                                ROW(path),
-                                ROW(param),
-                                ROW(query),
-                                ROW(header),
-                                ROW(body),
-                                ROW(body_json),
-                                ROW(run_id),
-                                ROW(reply),
-                                ROW(reply_json),
-                                ROW(reply_text),
-                                ROW(reply_header),
-                                ROW(reply_open),
-                                ROW(reply_write),
-                                ROW(reply_abort),
-                                ROW(str),
-                                ROW(str_null),
-                                ROW(strn),
-                                ROW(strf),
-                                ROW(bin),
-                                ROW(map),
-                                ROW(array),
-                                ROW(push),
-                                ROW(set),
-                                ROW(cstr),
-                                ROW(json_parse),
-                                ROW(json_try),
-                                ROW(json),
-                                ROW(alloc),
-                                ROW(printf),
-                                ROW(defer),
-                                ROW(step),
-                                ROW(attempt),
-                                ROW(step_key),
-                                ROW(try),
-                                ROW(each),
-                                ROW(group_new),
-                                ROW(fail),
-                                ROW(fail_after),
-                                ROW(fail_fatal),
-                                ROW(fetch),
-                                ROW(fetch_json),
-                                ROW(response_check),
-                                ROW(fetch_open),
-                                ROW(push_chunk),
-                                ROW(sleep),
-                                ROW(sleep_until),
-                                ROW(wait_for),
-                                ROW(now),
-                                ROW(random),
-                                ROW(blocking),
-                                ROW(log),
-                                ROW(each_with),
-                                ROW(group_new_with),
-                                ROW(text_add),
-                                ROW(text_add_bytes)};
+static const call_of calls[] = {
+    ROW(method),         ROW(path),        ROW(param),         ROW(query),      ROW(header),      ROW(body),
+    ROW(body_json),      ROW(run_id),      ROW(reply),         ROW(reply_json), ROW(reply_text),  ROW(reply_header),
+    ROW(reply_open),     ROW(reply_write), ROW(reply_abort),   ROW(str),        ROW(str_null),    ROW(strn),
+    ROW(strf),           ROW(bin),         ROW(map),           ROW(array),      ROW(push),        ROW(set),
+    ROW(cstr),           ROW(json_parse),  ROW(json_try),      ROW(json),       ROW(alloc),       ROW(printf),
+    ROW(defer),          ROW(step),        ROW(attempt),       ROW(step_key),   ROW(try),         ROW(each),
+    ROW(group_new),      ROW(fail),        ROW(fail_after),    ROW(fail_fatal), ROW(fetch),       ROW(fetch_json),
+    ROW(response_check), ROW(fetch_open),  ROW(push_chunk),    ROW(sleep),      ROW(sleep_until), ROW(wait_for),
+    ROW(signal_url),     ROW(now),         ROW(random),        ROW(blocking),   ROW(log),         ROW(each_with),
+    ROW(group_new_with), ROW(text_add),    ROW(text_add_bytes)};
 enum { CALLS = sizeof calls / sizeof calls[0] };
 
 static const call_of *wanted(sw_ctx *c) { return &calls[atoi(sw_query(c, "call"))]; }
@@ -330,6 +286,7 @@ static sw_value missing_call(sw_ctx *c, sw_value what)
     if (sw_str_equal(what, "checked request")) sw_response_check(c, NULL, &no_answer);
     if (sw_str_equal(what, "response")) sw_response_check(c, &nowhere, NULL);
     if (sw_str_equal(what, "wait in step")) sw_wait_for(c, "w", &(sw_wait){.signal = "s"}, NULL);
+    if (sw_str_equal(what, "question in step")) sw_signal_url(c, "q", "s", NULL);
     if (sw_str_equal(what, "work")) sw_blocking(c, NULL, NULL);
     if (sw_response_header(NULL, "x", c) || sw_response_header(&fine, NULL, c)) abort();
     if (sw_str_equal(what, "outer text")) sw_text_add(c, &kept_text, "x");
@@ -367,6 +324,16 @@ static void missing_more(sw_ctx *c, const char *what)
 }
 #pragma GCC diagnostic pop
 
+static void missing_question(sw_ctx *c, const char *what)
+{
+    static const char *const twice[] = {"a", "b", "a", NULL}, *const empty[] = {"", NULL};
+    if (strcmp(what, "question id") == 0) sw_signal_url(c, NULL, "s", NULL);
+    if (strcmp(what, "question signal") == 0) sw_signal_url(c, "q", NULL, NULL);
+    if (strcmp(what, "question text") == 0) sw_signal_url(c, "q", "s", &(sw_question){.text = "\xff"});
+    if (strcmp(what, "choice twice") == 0) sw_signal_url(c, "q", "s", &(sw_question){.choices = twice});
+    if (strcmp(what, "empty choice") == 0) sw_signal_url(c, "q", "s", &(sw_question){.choices = empty});
+}
+
 static void on_missing(sw_ctx *c)
 {
     const char *what = sw_query(c, "what");
@@ -385,6 +352,7 @@ static void on_missing(sw_ctx *c)
     if (strcmp(what, "vast") == 0) sw_reply(c, 200, NULL, "x", SIZE_MAX);
     if (strcmp(what, "vast text") == 0) sw_strn(c, "x", SIZE_MAX);
     missing_more(c, what);
+    missing_question(c, what);
     if (sw_param(c, NULL) || sw_query(c, NULL) || sw_header(c, NULL) || !sw_is_nil(sw_get(map, NULL))) abort();
     sw_reply_text(c, 200, "went on");
 }
@@ -679,6 +647,12 @@ static void test_arguments(void)
     fails("/missing?what=", "signal name", "a signal's name is 1 to 128 bytes");
     fails("/missing?what=", "wait twice", "give it one of them");
     fails("/missing?what=", "wait in step", "wait before the step");
+    fails("/missing?what=", "question id", "an empty id");
+    fails("/missing?what=", "question signal", "a signal's name is 1 to 128 bytes");
+    fails("/missing?what=", "question text", "at most 16384 bytes of UTF-8");
+    fails("/missing?what=", "choice twice", "with the choice");
+    fails("/missing?what=", "empty choice", "a choice is 1 to 256 bytes");
+    fails("/missing?what=", "question in step", "ask before the step");
     char path[256];
     snprintf(path, sizeof path, "/missing?url=%s/_sw/healthz&what=", server.address);
     fails(path, "event", "without an event");

@@ -1,5 +1,5 @@
 /* Which URL a client is told: by its Host and by --public-url, and what that flag refuses. */
-#include "runtime/clients/public_url.h"
+#include "runtime/run/public_url.h"
 #include "tests/harness/check.h"
 
 static void expect_url(const char *list, const char *host, const char *url)

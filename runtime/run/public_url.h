@@ -1,8 +1,8 @@
 /* public_url: how clients reach this server, for the URLs they are sent to. Owns the list given with --public-url. With
  * a list, the request's Host only chooses among its members: a forged one never gets into a URL. Without, the Host that
  * the client itself used is used again. */
-#ifndef RUNTIME_CLIENTS_PUBLIC_URL_H
-#define RUNTIME_CLIENTS_PUBLIC_URL_H
+#ifndef RUNTIME_RUN_PUBLIC_URL_H
+#define RUNTIME_RUN_PUBLIC_URL_H
 
 #include <stdbool.h>
 #include <stddef.h>

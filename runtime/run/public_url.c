@@ -1,4 +1,4 @@
-#include "runtime/clients/public_url.h"
+#include "runtime/run/public_url.h"
 
 #include <assert.h>
 #include <stdio.h>

@@ -1,0 +1,348 @@
+#include "runtime/clients/question_request.h"
+
+#include <assert.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/base/json.h"
+#include "runtime/base/json_writer.h"
+#include "runtime/base/problem.h"
+#include "runtime/base/value.h"
+#include "runtime/clients/question_form.h"
+#include "runtime/clients/question_page.h"
+#include "runtime/clients/signal_request.h"
+#include "runtime/run/home.h"
+#include "runtime/run/program.h"
+#include "runtime/run/question_look.h"
+#include "runtime/run/run.h"
+#include "runtime/run/slot_core.h"
+
+/* A request that waits for its answer. Frees itself with it. */
+typedef struct question_request {
+    TAILQ_ENTRY(question_request) in_home; /* while it answers: those who do so come one after the other */
+    home *home;
+    http_exchange *x;
+    run_id run;
+    uint64_t question;
+    char signal[MAIL_NAME_MAX + 1];
+    const char *by;
+    question_form form;   /* what was sent */
+    msgpack_sbuffer kept; /* an answer that is in the inbox, packed */
+    question_found found; /* what the journal has; in `memory` */
+    arena memory;
+    uint8_t letter[ENTRY_LETTER_BYTES];
+    uint8_t from[LETTER_KEY_BYTES + 1], to[LETTER_KEY_BYTES]; /* of the inbox, what is to be read */
+    size_t from_len;
+} question_request;
+
+enum { INBOX_ROWS = 1024, FORM_LIFE_MS = 60 * 60 * 1000 };
+
+static const char no_memory[] = "out of memory: nothing of it was done", AT_ONCE[] = "1", LATER[] = "5";
+
+static void request_on_gone(http_exchange *x) { (void)x; /* the answer comes soon; then the exchange is ended */ }
+
+static void request_look(question_request *q);
+
+/* ---- Ends ---- */
+
+static void request_free(question_request *q)
+{
+    msgpack_sbuffer_destroy(&q->kept);
+    question_form_free(&q->form);
+    arena_free(&q->memory);
+    free(q);
+}
+
+/* The exchange has its answer: lets the next one come that answers the same question. */
+static void request_end(question_request *q)
+{
+    home *h = q->home;
+    question_request *next = NULL;
+    if (q->form.answers) {
+        next = TAILQ_NEXT(q, in_home);
+        TAILQ_REMOVE(&h->questions, q, in_home);
+        while (next && !(next->question == q->question && run_id_equal(&next->run, &q->run)))
+            next = TAILQ_NEXT(next, in_home);
+    }
+    request_free(q);
+    if (next) request_look(next);
+}
+
+static void request_refuse(question_request *q, int status, const char *why, const char *retry_after)
+{
+    if (q->form.is_page)
+        question_page_refuse(q->x, status, q->home->app->name, why);
+    else
+        problem_reply(q->x, status, why, retry_after);
+    request_end(q);
+}
+
+/* ---- Decided ---- */
+
+static void request_reply_json(question_request *q, int status, sw_value decision)
+{
+    char id[RUN_ID_TEXT + 1];
+    json_writer w;
+    run_id_format(&q->run, id);
+    const http_reply_header headers[] = {{"Content-Type", "application/json"}, {"X-Run-Id", id}};
+    json_writer_init(&w, q->home->arenas);
+    json_open_map(&w, NULL);
+    json_put_text(&w, "runId", id);
+    json_put_text(&w, "status", status == 202 ? "accepted" : "decided");
+    json_put_value(&w, "decision", decision);
+    json_close_map(&w);
+    json_put_newline(&w);
+    if (w.is_short)
+        problem_reply(q->x, 503, no_memory, LATER);
+    else
+        http_reply(q->x, status, headers, 2, (http_text){w.out.data, w.out.size});
+    json_writer_free(&w);
+}
+
+static void request_reply_page(question_request *q, int status, sw_value decision)
+{
+    sw_bytes text = {NULL, 0};
+    bool is_string = sw_type(decision) == SW_STRING;
+    bool ok = is_string || json_write(&q->memory, decision, &text);
+    question_page page = {.app = q->home->app->name, .asked = &q->found.asked};
+    page.answer = is_string ? (http_text){decision.via.str.ptr, decision.via.str.size}
+                            : (http_text){ok ? text.data : "", text.len};
+    page.note = status == 202 ? "Your answer has been taken:" : "This question has been answered:";
+    question_page_reply(q->x, 200, &page);
+}
+
+/* `status`: 202: by this request; 200: by one before. */
+static void request_tell_decision(question_request *q, int status, entry_text packed)
+{
+    sw_value decision = sw_nil();
+    const char *error = NULL;
+    if (!value_unpack(&q->memory, packed.data, packed.len, &decision, &error)) {
+        request_refuse(q, 503, error == value_no_memory ? no_memory : "the answer cannot be read", LATER);
+        return;
+    }
+    (q->form.is_page ? request_reply_page : request_reply_json)(q, status, decision);
+    request_end(q);
+}
+
+/* ---- Open ---- */
+
+static void request_on_fate(void *arg, mail_fate fate)
+{
+    question_request *q = arg;
+    switch (fate) {
+    case MAIL_KEPT:
+        request_tell_decision(q, 202, (entry_text){q->form.packed.data, q->form.packed.size});
+        return;
+    case MAIL_LATE:
+        request_refuse(q, 409, signal_run_has_ended, NULL);
+        return;
+    case MAIL_UNWRITTEN:
+        request_refuse(q, 503, "the journal cannot be written: the answer was not taken", LATER);
+        return;
+    case MAIL_UNKNOWN:
+        request_refuse(
+            q, 503, "the journal could not be written, and nobody knows yet whether the answer will be there", LATER);
+        return;
+    }
+}
+
+static void request_show_form(question_request *q, const char *note)
+{
+    char value[RUN_TOKEN_TEXT_MAX];
+    const run_token_form form = {&q->run, q->question, clock_wall_ms() + FORM_LIFE_MS};
+    run_token_make_form(&q->home->app->key, &form, value);
+    question_page_reply(
+        q->x, 200, &(question_page){.app = q->home->app->name, .asked = &q->found.asked, .form = value, .note = note});
+    request_end(q);
+}
+
+static const char is_over[] = "the time for an answer is over";
+
+/* False: its last wait has timed out, which is not on disk yet. */
+static bool slot_awaits_answer(const slot *s, uint64_t question)
+{
+    const run_question *asked = s->run ? question_find(s->run, question) : NULL;
+    return !asked || !asked->is_over;
+}
+
+static void request_send(question_request *q)
+{
+    signal_refusal refusal;
+    if (signal_is_refused(q->home, http_exchange_request(q->x)->body.len, &refusal)) {
+        request_refuse(q, refusal.status, refusal.text, refusal.retry_after);
+        return;
+    }
+    slot *s = mailbox_slot(q->home, &q->run);
+    if (!s) {
+        request_refuse(q, 503, "the run is about to be read: ask again", AT_ONCE);
+        return;
+    }
+    if (!slot_awaits_answer(s, q->question)) {
+        request_refuse(q, 409, is_over, NULL);
+        return;
+    }
+    const mail_wish sent = {.id = q->letter,
+                            .name = entry_text_of(q->signal),
+                            .value = {q->form.packed.data, q->form.packed.size},
+                            .question = q->question,
+                            .by = q->by,
+                            .on_fate = request_on_fate,
+                            .arg = q};
+    char why[SIGNAL_WHY_BYTES];
+    mailbox_answer answer = mailbox_send(q->home, s, &sent);
+    if (answer == MAILBOX_SENT) return;
+    if (answer == MAILBOX_TOO_MANY || answer == MAILBOX_TOO_LARGE) {
+        signal_tell_limit(q->home, answer, why);
+        request_refuse(q, 429, why, LATER);
+        return;
+    }
+    request_refuse(q, 503, answer == MAILBOX_NO_MEMORY ? no_memory : "the run is about to go on: ask again", AT_ONCE);
+}
+
+/* The question waits for an answer. */
+static void request_answer(question_request *q)
+{
+    char why[FORM_WHY_BYTES];
+    if (!q->form.answers)
+        request_show_form(q, q->form.note);
+    else if (question_form_fits(&q->form, &q->found.asked, why))
+        request_send(q);
+    else if (q->form.is_page)
+        request_show_form(q, why);
+    else
+        request_refuse(q, 400, why, NULL);
+}
+
+/* ---- Looking ---- */
+
+static void request_tell(question_request *q)
+{
+    question_found *f = &q->found;
+    bool is_named = f->is_there && sw_str_equal(f->asked.signal, q->signal);
+    if (!is_named)
+        request_refuse(q, 404, "no such question", NULL);
+    else if (f->state == QUESTION_ANSWERED)
+        request_tell_decision(q, 200, f->answer);
+    else if (f->state == QUESTION_ENDED)
+        request_refuse(q, q->form.answers ? 409 : 410, "the run has ended: it takes no answer any more", NULL);
+    else if (q->kept.size > 0)
+        request_tell_decision(q, 200, (entry_text){q->kept.data, q->kept.size});
+    else if (f->state == QUESTION_OVER)
+        request_refuse(q, q->form.answers ? 409 : 410, is_over, NULL);
+    else
+        request_answer(q);
+}
+
+static void request_on_loaded(void *arg, store_journal *j, size_t count)
+{
+    question_request *q = arg;
+    const char *error = j->error;
+    assert(count == 1);
+    (void)count;
+    char *journal = !error && j->found ? arena_memdup(&q->memory, j->data, j->len) : NULL;
+    if (!error && !j->found) {
+        request_refuse(q, 404, "no such run", NULL);
+        return;
+    }
+    if (journal) error = question_look(&q->memory, (entry_text){journal, j->len}, &q->run, q->question, &q->found);
+    if (!journal || error)
+        request_refuse(q, 503, "the run cannot be read at present: ask again", LATER);
+    else
+        request_tell(q);
+}
+
+/* Letters become entries, never the other way: so what is not in the inbox is in the journal that is read behind it. */
+static void request_load(question_request *q)
+{
+    if (!store_load(q->home->port, &q->run, 1, request_on_loaded, q)) request_refuse(q, 503, no_memory, LATER);
+}
+
+/* Copies the answer, if the row has it. False: no memory. */
+static bool request_take_row(question_request *q, const store_table_row *row)
+{
+    bool is_short = false;
+    if (q->kept.size > 0 || !mail_is(row->value)) return true;
+    mail_letter *m = mail_read(q->home, row, &is_short);
+    bool is_answer = m && memcmp(m->id, q->letter, sizeof m->id) == 0;
+    if (is_answer) is_short = msgpack_sbuffer_write(&q->kept, m->value.data, m->value.len) != 0;
+    if (m) mail_free(m);
+    return !is_short;
+}
+
+static void request_read_inbox(question_request *q);
+
+static void request_on_rows(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
+{
+    question_request *q = arg;
+    bool ok = !error;
+    for (size_t i = 0; i < count && ok; i++) ok = request_take_row(q, &rows[i]);
+    if (!ok) {
+        request_refuse(q, 503, "the run cannot be read at present: ask again", LATER);
+    } else if (end || q->kept.size > 0) {
+        request_load(q);
+    } else {
+        assert(count > 0 && rows[count - 1].key.len <= LETTER_KEY_BYTES);
+        q->from_len = rows[count - 1].key.len + 1;
+        memset(q->from, 0, sizeof q->from);
+        memcpy(q->from, rows[count - 1].key.data, q->from_len - 1);
+        request_read_inbox(q);
+    }
+}
+
+static void request_read_inbox(question_request *q)
+{
+    const store_range range = {
+        .table = letter_table, .from = {q->from, q->from_len}, .to = {q->to, sizeof q->to}, .rows_max = INBOX_ROWS};
+    if (!store_scan(q->home->port, &range, request_on_rows, q)) request_refuse(q, 503, no_memory, LATER);
+}
+
+static void request_look(question_request *q)
+{
+    letter_write_key(&q->run, 0, q->from);
+    letter_write_key(&q->run, UINT64_MAX, q->to);
+    q->from_len = LETTER_KEY_BYTES;
+    request_read_inbox(q);
+}
+
+/* ---- The request ---- */
+
+/* Whether another one is about to answer the same question: then this one comes behind it. */
+static bool request_waits(const question_request *q)
+{
+    const question_request *other;
+    TAILQ_FOREACH(other, &q->home->questions, in_home)
+    if (other->question == q->question && run_id_equal(&other->run, &q->run)) return true;
+    return false;
+}
+
+static void request_begin(question_request *q)
+{
+    bool waits = q->form.answers && request_waits(q);
+    if (q->form.answers) TAILQ_INSERT_TAIL(&q->home->questions, q, in_home);
+    http_exchange_on_gone(q->x, request_on_gone);
+    if (!waits) request_look(q);
+}
+
+void question_request_take(home *h, http_exchange *x, const question_wish *wish)
+{
+    const run_token_form seen = {wish->run, wish->question, 0};
+    question_request *q = calloc(1, sizeof *q);
+    if (!q) {
+        problem_reply(x, 503, no_memory, LATER);
+        return;
+    }
+    q->home = h;
+    q->x = x;
+    q->run = *wish->run;
+    q->question = wish->question;
+    q->by = wish->by;
+    (void)snprintf(q->signal, sizeof q->signal, "%.*s", (int)wish->signal.len, wish->signal.data);
+    question_letter(&q->run, q->question, q->letter);
+    msgpack_sbuffer_init(&q->kept);
+    arena_init(&q->memory, h->arenas);
+    if (q->by ? question_form_read_json(&q->form, h, x) : question_form_read(&q->form, h, x, &seen))
+        request_begin(q);
+    else
+        request_free(q);
+}

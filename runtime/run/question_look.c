@@ -1,0 +1,129 @@
+#include "runtime/run/question_look.h"
+
+#include <string.h>
+
+#include "runtime/base/value.h"
+
+/* A wait for the question, or a signal that may have answered it. */
+typedef struct looked_wait {
+    struct looked_wait *next;
+    uint64_t path;
+    bool is_open;
+} looked_wait;
+
+typedef struct looked_signal {
+    struct looked_signal *next;
+    entry_text letter, value;
+} looked_signal;
+
+typedef struct looking {
+    arena *a;
+    uint64_t path;
+    uint8_t letter[ENTRY_LETTER_BYTES];
+    looked_wait *waits;
+    looked_signal *signals; /* that no wait has taken, the newest first */
+    bool has_ended;
+    question_found *out;
+} looking;
+
+static void look_answer(looking *l, entry_text value, int64_t at_ms)
+{
+    question_found *q = l->out;
+    if (q->state == QUESTION_ANSWERED) return; /* the first one counts */
+    q->state = QUESTION_ANSWERED;
+    q->answer = value;
+    q->at_ms = at_ms;
+}
+
+/* The answer itself; other signals may answer the question if a wait for it takes them. False: no memory. */
+static bool look_at_signal(looking *l, const entry *e)
+{
+    if (entry_text_equal(e->letter, (entry_text){(const char *)l->letter, sizeof l->letter}))
+        look_answer(l, e->value, e->at_ms);
+    looked_signal *s = arena_alloc(l->a, sizeof *s);
+    if (!s) return false;
+    *s = (looked_signal){l->signals, e->letter, e->value};
+    l->signals = s;
+    return true;
+}
+
+static bool look_at_wait(looking *l, const entry *e)
+{
+    if (e->question != l->path) return true;
+    looked_wait *w = arena_alloc(l->a, sizeof *w);
+    if (!w) return false;
+    *w = (looked_wait){l->waits, e->path, true};
+    l->waits = w;
+    if (l->out->state == QUESTION_OVER) l->out->state = QUESTION_OPEN;
+    return true;
+}
+
+static bool look_has_open(const looking *l)
+{
+    for (const looked_wait *w = l->waits; w; w = w->next)
+        if (w->is_open) return true;
+    return false;
+}
+
+static entry_text look_value_of(const looking *l, entry_text letter)
+{
+    static const entry_text nil = {"\xc0", 1};
+    for (const looked_signal *s = l->signals; s; s = s->next)
+        if (entry_text_equal(s->letter, letter)) return s->value;
+    return nil;
+}
+
+static void look_at_decision(looking *l, const entry *e)
+{
+    looked_wait *w = l->waits;
+    while (w && w->path != e->path) w = w->next;
+    if (!w) return;
+    w->is_open = false;
+    if (e->kind == ENTRY_TAKEN) {
+        look_answer(l, look_value_of(l, e->letter), e->at_ms);
+    } else if (l->out->state == QUESTION_OPEN && !look_has_open(l)) {
+        l->out->state = QUESTION_OVER;
+        l->out->at_ms = e->at_ms;
+    }
+}
+
+/* False: no memory. */
+static bool look_at(looking *l, const entry *e)
+{
+    switch (e->kind) {
+    case ENTRY_VALUE:
+        if (e->path == l->path) l->out->is_there = question_read(l->a, e->value, &l->out->asked);
+        return !l->a->is_out;
+    case ENTRY_WAIT:
+        return look_at_wait(l, e);
+    case ENTRY_SIGNAL:
+        return look_at_signal(l, e);
+    case ENTRY_TAKEN:
+    case ENTRY_TIMED_OUT:
+        look_at_decision(l, e);
+        return true;
+    case ENTRY_ENDED:
+    case ENTRY_REOPENED:
+        l->has_ended = e->kind == ENTRY_ENDED;
+        if (l->has_ended) l->out->at_ms = l->out->state == QUESTION_ANSWERED ? l->out->at_ms : e->at_ms;
+        return true;
+    default:
+        return true;
+    }
+}
+
+const char *question_look(arena *a, entry_text journal, const run_id *run, uint64_t path, question_found *out)
+{
+    looking l = {.a = a, .path = path, .out = out};
+    const char *error = NULL;
+    *out = (question_found){.state = QUESTION_OPEN};
+    question_letter(run, path, l.letter);
+    for (size_t at = 0, n; at < journal.len; at += n) {
+        entry e;
+        n = entry_decode(journal.data + at, journal.len - at, &e, &error);
+        if (n == 0) return error;
+        if (!look_at(&l, &e)) return value_no_memory;
+    }
+    if (l.has_ended && out->state != QUESTION_ANSWERED) out->state = QUESTION_ENDED;
+    return NULL;
+}
