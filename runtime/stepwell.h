@@ -66,7 +66,7 @@ extern "C" {
 
 typedef struct sw_app sw_app;     /* one process: its routes and options */
 typedef struct sw_ctx sw_ctx;     /* one run, or one branch or step attempt of it, as the code in it sees it */
-typedef struct sw_group sw_group; /* steps and branches that run in parallel */
+typedef struct sw_group sw_group; /* steps, branches, waits and sleeps, in parallel */
 typedef msgpack_object sw_value;  /* any value: nil, boolean, integer, float, string, binary, array or map; nested at
                                      most 128 levels */
 
@@ -404,9 +404,28 @@ SW_API void sw_group_step_with(sw_group *g, const char *id, sw_step_fn fn, sw_va
 /* Adds a branch, whose result fn returns: it runs beside the other members, and may hold steps and groups itself. */
 SW_API void sw_group_branch(sw_group *g, const char *id, sw_step_fn fn, sw_value input);
 
+/* What a run waits for. Without timeout_ms and until_ms it waits for as long as its deadline lets it. */
+typedef struct sw_wait {
+    const char *signal; /* its name: 1 to 128 bytes of UTF-8 without control characters */
+    /* How long, as sw_sleep counts; SW_NO_WAIT, or any negative number: not at all; 0: no timeout. */
+    int64_t timeout_ms;
+    int64_t until_ms; /* or until when, as sw_sleep_until has it; 0: no such time */
+} sw_wait;
+
+enum { SW_NO_WAIT = -1 };
+
+/* Add members that run no code: a wait for a signal as sw_wait_for has it, whose result is the signal, and which fails
+ * at its timeout; and a sleep as sw_sleep and sw_sleep_until have it, whose result is nil. They begin at once, whatever
+ * parallel_max says, and count in --steps-max, but need no stack: a group may have thousands. A signal is taken when
+ * the group is waited for, not before. */
+SW_API void sw_group_wait_for(sw_group *g, const char *id, const sw_wait *wait);
+SW_API void sw_group_sleep(sw_group *g, const char *id, int64_t ms);
+SW_API void sw_group_sleep_until(sw_group *g, const char *id, int64_t unix_ms);
+
 /* Waits for all members and returns an array of their results in start order. If a member failed, the others are waited
- * for, retries included, and then the run (or branch) fails with the first failure in start order. A second wait for a
- * group fails the run. A group that nobody waits for ends before its handler or branch does; its failures are lost. */
+ * for, retries included, and then the run (or branch) fails with the first failure in start order; its waits and sleeps
+ * are given up at once. A second wait for a group fails the run. A group that nobody waits for ends before its handler
+ * or branch does; its failures are lost. */
 SW_API sw_value sw_group_wait(sw_group *g);
 /* Waits for all members and never fails: an array of {"ok": true, "value": v} or {"ok": false, "error": message}. */
 SW_API sw_value sw_group_settle(sw_group *g);
@@ -529,16 +548,6 @@ SW_API void sw_usage(sw_ctx *c, const sw_usage_of *of);
  * at the latest `ms` after the restart. sw_sleep_until follows the clock when it is set, forward and back. */
 SW_API void sw_sleep(sw_ctx *c, const char *id, int64_t ms);
 SW_API void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms);
-
-/* What a run waits for. Without timeout_ms and until_ms it waits for as long as its deadline lets it. */
-typedef struct sw_wait {
-    const char *signal; /* its name: 1 to 128 bytes of UTF-8 without control characters */
-    /* How long, as sw_sleep counts; SW_NO_WAIT, or any negative number: not at all; 0: no timeout. */
-    int64_t timeout_ms;
-    int64_t until_ms; /* or until when, as sw_sleep_until has it; 0: no such time */
-} sw_wait;
-
-enum { SW_NO_WAIT = -1 };
 
 /* Waits for a signal: JSON that somebody sends to the run (POST /_sw/runs/ID/signals/NAME, docs/waiting.md). Returns
  * true with the signal in *out (may be NULL; nil if none was sent with it), false at the timeout. A signal that has

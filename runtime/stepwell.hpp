@@ -436,6 +436,9 @@ class group
         void *arg = detail::add_closure(closures_, std::move(f));
         detail::call_of<sw_group_branch_arg>(g_.raw, id, detail::run_step<F>, input, arg);
     }
+    void wait_for(const char *id, const sw_wait &wait) { detail::call_of<sw_group_wait_for>(g_.raw, id, &wait); }
+    void sleep(const char *id, int64_t ms) { detail::call_of<sw_group_sleep>(g_.raw, id, ms); }
+    void sleep_until(const char *id, int64_t unix_ms) { detail::call_of<sw_group_sleep_until>(g_.raw, id, unix_ms); }
     sw_value wait() { return detail::call_of<sw_group_wait>(g_.raw); }
     sw_value settle() { return detail::call_of<sw_group_settle>(g_.raw); }
 

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "coro/seeded_bug.h"
+#include "runtime/api/recorded.h"
 #include "runtime/api/step.h"
 #include "runtime/base/random.h"
 #include "runtime/base/value.h"
@@ -83,34 +84,51 @@ static void sleep_append(sw_ctx *c, const entry *named, const clock_instant *now
     recorded_append(c, &e);
 }
 
-/* Sleeps until `until`, as seen at `now`, or until the end that the journal has of this sleep. */
-static void sleep_recorded(sw_ctx *c, const char *id, const clock_instant *now, clock_wait until)
+sleep_begun sleep_begin(sw_ctx *c, const char *id, const sleep_asked *asked)
 {
     run *r = c->run;
-    strand_sleep kind = !r || c->kind == CTX_STEP ? STRAND_SLEEP_PLAIN : STRAND_SLEEP_DURABLE;
-    wait_span w = {.name = "sleep", .id = id};
-    if (kind == STRAND_SLEEP_DURABLE) {
-        entry e = {.kind = ENTRY_SLEEP, .id = {id, strlen(id)}};
-        step_count_one(c, "sleep", id);
-        e.path = path_next(c, PATH_STEP, id, &e.occurrence);
-        if (probe_on) probe_sleep(c, id, e.path);
-        replay_record *rec = fit_find(r, e.path);
-        if (c->pending_lines) replay_log_pass(c, rec != NULL);
-        if (rec && !fit_is(rec, ENTRY_SLEEP, id, e.occurrence)) ctx_raise(c, fit_misfit(r, rec, "sleep", id));
-        if (probe_on && probe_passes_sleep(c, id, e.path, rec != NULL)) return;
-        if (rec)
-            until = clock_wait_of(&r->task.home->clock, &rec->wait);
-        else
-            sleep_append(c, &e, now, &until);
-        c->strand->work.sleep_id = id;
-        c->strand->work.sleep_path = e.path;
-        w.path = e.path;
-        if (rec) w.from_ms = rec->wait.at_ms;
+    entry e = {.kind = ENTRY_SLEEP, .id = {id, strlen(id)}};
+    step_count_one(c, "sleep", id);
+    e.path = path_next(c, PATH_STEP, id, &e.occurrence);
+    if (probe_on) probe_sleep(c, id, e.path);
+    replay_record *rec = fit_find(r, e.path);
+    if (c->pending_lines) replay_log_pass(c, rec != NULL);
+    if (rec && !fit_is(rec, ENTRY_SLEEP, id, e.occurrence)) ctx_raise(c, fit_misfit(r, rec, "sleep", id));
+    sleep_begun begun = {.path = e.path, .until = asked->until, .from_ms = asked->now->wall_ms, .is_earlier = rec};
+    if (probe_on && asked->is_member)
+        probe_member(e.path);
+    else if (probe_on)
+        begun.is_passed = probe_passes_sleep(c, id, e.path, rec != NULL);
+    if (rec) {
+        begun.until = clock_wait_of(&r->task.home->clock, &rec->wait);
+        begun.from_ms = rec->wait.at_ms;
+    } else {
+        sleep_append(c, &e, asked->now, &asked->until);
     }
-    bool slept = kind == STRAND_SLEEP_DURABLE ? wait_span_sleep(c->strand, &w, &until)
-                                              : strand_sleep_until(c->strand, &until, kind);
-    if (kind == STRAND_SLEEP_DURABLE) c->strand->work.sleep_id = NULL;
+    return begun;
+}
+
+/* Sleeps in the journal, or for as long as the journal says. */
+static void sleep_recorded(sw_ctx *c, const char *id, const sleep_asked *asked)
+{
+    sleep_begun begun = sleep_begin(c, id, asked);
+    if (begun.is_passed) return;
+    strand *s = c->strand;
+    const wait_span w = {
+        .name = "sleep", .id = id, .path = begun.path, .from_ms = begun.is_earlier ? begun.from_ms : 0};
+    s->work.sleep_id = id;
+    s->work.sleep_path = begun.path;
+    bool slept = wait_span_sleep(s, &w, &begun.until);
+    s->work.sleep_id = NULL;
     if (!slept) ctx_raise_interrupt(c);
+}
+
+static void sleep_as(sw_ctx *c, const char *id, const sleep_asked *asked)
+{
+    if (c->run && c->kind != CTX_STEP)
+        sleep_recorded(c, id, asked);
+    else if (!strand_sleep_until(c->strand, &asked->until, STRAND_SLEEP_PLAIN))
+        ctx_raise_interrupt(c);
 }
 
 void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms)
@@ -118,7 +136,7 @@ void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms)
     ctx_check_wait(c, "sw_sleep_until");
     (void)step_check_id(c, "a sleep", id);
     clock_instant now = clock_now(&c->task->home->clock);
-    sleep_recorded(c, id, &now, clock_wait_until(unix_ms));
+    sleep_as(c, id, &(sleep_asked){.now = &now, .until = clock_wait_until(unix_ms)});
 }
 
 void sw_sleep(sw_ctx *c, const char *id, int64_t ms)
@@ -126,5 +144,5 @@ void sw_sleep(sw_ctx *c, const char *id, int64_t ms)
     ctx_check_wait(c, "sw_sleep");
     (void)step_check_id(c, "a sleep", id);
     clock_instant now = clock_now(&c->task->home->clock);
-    sleep_recorded(c, id, &now, clock_wait_for(&now, BUG(SHORT_SLEEP) ? ms - ms / 8 : ms));
+    sleep_as(c, id, &(sleep_asked){.now = &now, .until = clock_wait_for(&now, BUG(SHORT_SLEEP) ? ms - ms / 8 : ms)});
 }

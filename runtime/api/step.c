@@ -43,8 +43,7 @@ void step_count_one(sw_ctx *c, const char *what, const char *id)
         ctx_fail_misuse(c, "%s \"%s\" is one more than the %d steps a run may have (--steps-max)", what, id, steps_max);
 }
 
-/* Copies the id to the run's arena: the caller's may be a local buffer, and a problem may name the step later. */
-static const char *step_copy_id(sw_ctx *c, const char *what, const char *id)
+const char *step_copy_id(sw_ctx *c, const char *what, const char *id)
 {
     size_t len = step_check_id(c, what, id);
     const char *copy = arena_strndup(&c->task->arena, id, len);

@@ -31,6 +31,10 @@ sw_error failure_error(const failure *f);
 /* Returns the length of `what`'s id (a word for people); fails `c` unless it is 1 to STEP_ID_MAX. */
 size_t step_check_id(sw_ctx *c, const char *what, const char *id);
 
+/* Copies the id, which is checked, to the run's arena: the caller's may be a local buffer, and a problem may name it
+ * later. */
+const char *step_copy_id(sw_ctx *c, const char *what, const char *id);
+
 /* Counts a step, a sleep or a wait of the run, also one that the journal answers, so that every execution counts alike;
  * fails `c` when it is one more than --steps-max. `what`: which of the three, for people. */
 void step_count_one(sw_ctx *c, const char *what, const char *id);

@@ -1,11 +1,12 @@
-/* wait: sw_wait_for: how a run waits for what somebody outside sends it. Owns nothing: the wait is an entry of the run,
- * and so is what becomes of it:
+/* How a run waits for what somebody outside sends it: the wait is an entry of the run, and so is what becomes of it:
  *
  *     asked for --*wait*--> open --a letter of the name is on disk--> *signal*, *taken*
  *                             \--its time is over, and there is none--> *timed out*
  *
  * Both ends are choices: on disk before an attempt that follows begins. A letter on its way to the disk is waited for,
  * so that of a signal and a timeout that come together the one that is on disk first counts. */
+#include "runtime/api/wait.h"
+
 #include <assert.h>
 #include <string.h>
 
@@ -26,40 +27,29 @@
 #include "runtime/run/run_span.h"
 #include "runtime/run/strand.h"
 
-typedef struct waiting {
-    sw_ctx *c;
-    entry named;       /* path, id, occurrence, branch, began: what its entries have in common */
-    entry_text name;   /* of the signal */
-    uint64_t question; /* the path of the question that it belongs to; 0: none, so far */
-    clock_wait until;  /* due_ms 0: it has no timeout */
-    int64_t at_ms;     /* Unix: when it began, as its entry *wait* says */
-    bool is_earlier;   /* an earlier execution began it */
-    bool has_waited;   /* it was not decided at once, so clients may have been sent on */
-    bool is_told;      /* clients know that the wait may be long */
-} waiting;
-
 /* ---- What is asked for ---- */
 
-static void wait_check(sw_ctx *c, const char *id, const sw_wait *asked)
+void wait_check(sw_ctx *c, const wait_call *call)
 {
-    ctx_check_wait(c, "sw_wait_for");
+    const char *of = call->function, *id = call->id;
+    const sw_wait *asked = call->asked;
+    ctx_check_wait(c, of);
     (void)step_check_id(c, "a wait", id);
-    if (!c->run) ctx_fail_misuse(c, "sw_wait_for \"%s\" in a plain route: signals are sent to runs (sw_endpoint)", id);
+    if (!c->run) ctx_fail_misuse(c, "%s \"%s\" in a plain route: signals are sent to runs (sw_endpoint)", of, id);
     if (c->kind == CTX_STEP)
-        ctx_fail_misuse(c,
-                        "sw_wait_for \"%s\" inside step \"%s\": wait before the step, and give it the signal as input",
+        ctx_fail_misuse(c, "%s \"%s\" inside step \"%s\": wait before the step, and give it the signal as input", of,
                         id, c->id);
     if (c->task->endpoint->options.durability == SW_RELAXED)
         ctx_fail_misuse(c,
-                        "sw_wait_for \"%s\" in an endpoint with SW_RELAXED, whose answer may leave before the signal "
-                        "is journaled: use SW_SYNCED",
-                        id);
-    if (!asked || !asked->signal) ctx_fail_misuse(c, "sw_wait_for \"%s\" without the name of a signal", id);
+                        "%s \"%s\" in an endpoint with SW_RELAXED, whose answer may leave before the signal is "
+                        "journaled: use SW_SYNCED",
+                        of, id);
+    if (!asked || !asked->signal) ctx_fail_misuse(c, "%s \"%s\" without the name of a signal", of, id);
     if (!mail_name_fits(asked->signal, strlen(asked->signal)))
-        ctx_fail_misuse(c, "sw_wait_for \"%s\": a signal's name is 1 to %d bytes of UTF-8 without control characters",
-                        id, MAIL_NAME_MAX);
+        ctx_fail_misuse(c, "%s \"%s\": a signal's name is 1 to %d bytes of UTF-8 without control characters", of, id,
+                        MAIL_NAME_MAX);
     if (asked->timeout_ms != 0 && asked->until_ms != 0)
-        ctx_fail_misuse(c, "sw_wait_for \"%s\" with timeout_ms and until_ms: give it one of them", id);
+        ctx_fail_misuse(c, "%s \"%s\" with timeout_ms and until_ms: give it one of them", of, id);
 }
 
 /* A due_ms of 0 stands for no timeout: a point in time that is over is one millisecond after it. */
@@ -75,58 +65,52 @@ static void wait_append(const waiting *w, const entry *e)
     if (!record_append(w->c->run, e)) ctx_fail_misuse(w->c, "the run's state is over its limit (--run-state-max)");
 }
 
+/* An entry of the wait. */
+static entry wait_entry(const waiting *w, entry_kind kind, int64_t at_ms)
+{
+    return (entry){.kind = kind,
+                   .path = w->open.path,
+                   .id = entry_text_of(w->open.id),
+                   .occurrence = w->occurrence,
+                   .branch = w->c->path,
+                   .began = w->began,
+                   .at_ms = at_ms};
+}
+
 static bool wait_is_decided(const replay_record *rec) { return (rec->done || rec->failed) && !BUG(CHOOSE_AGAIN); }
 
 /* A wait may begin before another branch asks the question that it belongs to. */
 static void wait_find_question(waiting *w)
 {
-    if (w->question) return;
-    w->question = question_of_wait(w->c->run, w->c->path, w->name);
-    question_wait_begins(w->c->run, w->question);
+    if (w->open.question) return;
+    w->open.question = question_of_wait(w->c->run, w->c->path, entry_text_of(w->open.signal));
+    question_wait_begins(w->c->run, w->open.question);
 }
 
-/* The wait begins, in this execution or in an earlier one. Returns what the journal has of it; NULL: nothing. */
-static replay_record *wait_begin(waiting *w, const char *id, const sw_wait *asked)
+static void wait_append_begun(waiting *w, const sw_wait *asked, const clock_instant *now)
 {
-    sw_ctx *c = w->c;
-    run *r = c->run;
-    entry *e = &w->named;
-    clock_instant now = clock_now(&r->task.home->clock);
-    step_count_one(c, "wait", id);
-    e->id = entry_text_of(id);
-    e->branch = c->path;
-    e->began = r->seq_next;
-    e->path = path_next(c, PATH_STEP, id, &e->occurrence);
-    if (probe_on) probe_wait(c, id, e->path);
-    replay_record *rec = fit_find(r, e->path);
-    if (c->pending_lines) replay_log_pass(c, rec != NULL);
-    if (rec && !fit_is(rec, ENTRY_WAIT, id, e->occurrence)) ctx_raise(c, fit_misfit(r, rec, "wait", id));
-    if (probe_on && !(rec && wait_is_decided(rec))) probe_hold_wait(c, id, e->path);
-    if (rec) {
-        e->began = rec->began;
-        w->at_ms = rec->wait.at_ms;
-        w->is_earlier = w->has_waited = true;
-        w->question = rec->question;
-        question_wait_begins(r, w->question);
-        if (rec->wait.due_ms > 0) w->until = clock_wait_of(&r->task.home->clock, &rec->wait);
-        return rec;
-    }
-    w->until = wait_until(asked, &now);
+    w->began = w->c->run->seq_next;
+    w->open.until = wait_until(asked, now);
     wait_find_question(w);
-    w->at_ms = now.wall_ms;
-    entry begun = *e;
-    begun.kind = ENTRY_WAIT;
-    begun.at_ms = now.wall_ms;
-    begun.epoch = now.epoch;
-    begun.due_ms = w->until.due_ms;
-    begun.absolute = w->until.absolute;
-    begun.signal = w->name;
-    begun.question = w->question;
+    w->at_ms = now->wall_ms;
+    entry begun = wait_entry(w, ENTRY_WAIT, now->wall_ms);
+    begun.epoch = now->epoch;
+    begun.due_ms = w->open.until.due_ms;
+    begun.absolute = w->open.until.absolute;
+    begun.signal = entry_text_of(w->open.signal);
+    begun.question = w->open.question;
     wait_append(w, &begun);
-    return NULL;
 }
 
-/* ---- What becomes of it ---- */
+static void wait_take_record(waiting *w, const replay_record *rec)
+{
+    w->began = rec->began;
+    w->at_ms = rec->wait.at_ms;
+    w->is_earlier = w->has_waited = true;
+    w->open.question = rec->question;
+    question_wait_begins(w->c->run, w->open.question);
+    if (rec->wait.due_ms > 0) w->open.until = clock_wait_of(&w->c->run->task.home->clock, &rec->wait);
+}
 
 static sw_value wait_unpack(sw_ctx *c, entry_text packed)
 {
@@ -137,6 +121,35 @@ static sw_value wait_unpack(sw_ctx *c, entry_text packed)
     if (!is_read) ctx_fail_misuse(c, "a signal's value: %s", error);
     return v;
 }
+
+wait_state wait_begin(waiting *w, const wait_call *call, sw_value *out)
+{
+    sw_ctx *c = w->c;
+    run *r = c->run;
+    const char *id = call->id;
+    clock_instant now = clock_now(&r->task.home->clock);
+    step_count_one(c, "wait", id);
+    w->open.id = id;
+    w->open.signal = call->asked->signal;
+    w->open.path = path_next(c, PATH_STEP, id, &w->occurrence);
+    if (probe_on) probe_wait(c, id, w->open.path);
+    if (probe_on && call->is_member) probe_member(w->open.path);
+    replay_record *rec = fit_find(r, w->open.path);
+    if (c->pending_lines) replay_log_pass(c, rec != NULL);
+    if (rec && !fit_is(rec, ENTRY_WAIT, id, w->occurrence)) ctx_raise(c, fit_misfit(r, rec, "wait", id));
+    bool is_decided = rec && wait_is_decided(rec);
+    if (probe_on && !call->is_member && !is_decided) probe_hold_wait(c, id, w->open.path);
+    if (rec)
+        wait_take_record(w, rec);
+    else
+        wait_append_begun(w, call->asked, &now);
+    if (!is_decided) return WAIT_OPEN;
+    question_wait_ends(r, w->open.question, rec->done);
+    if (rec->done) *out = wait_unpack(c, rec->value);
+    return rec->done ? WAIT_TAKEN : WAIT_TIMED_OUT;
+}
+
+/* ---- What becomes of it ---- */
 
 /* Returns the time of the entry that decides the wait: that of *wait* if it was decided at once, else a later one. By
  * this the next process knows whether the wait may have sent clients on (run_resume.c). */
@@ -149,14 +162,12 @@ static int64_t wait_end_ms(const waiting *w)
 
 static void wait_end(const waiting *w, entry_kind kind, entry_text signal_id)
 {
-    entry e = w->named;
-    e.kind = kind;
-    e.at_ms = wait_end_ms(w);
+    entry e = wait_entry(w, kind, wait_end_ms(w));
     e.letter = signal_id;
     wait_append(w, &e);
-    question_wait_ends(w->c->run, w->question, kind == ENTRY_TAKEN);
+    question_wait_ends(w->c->run, w->open.question, kind == ENTRY_TAKEN);
     const wait_span span = {
-        .name = "wait", .id = w->named.id.data, .path = w->named.path, .from_ms = w->is_earlier ? w->at_ms : 0};
+        .name = "wait", .id = w->open.id, .path = w->open.path, .from_ms = w->is_earlier ? w->at_ms : 0};
     wait_span_over(w->c->run, &span);
 }
 
@@ -186,13 +197,14 @@ static void wait_take_unread(const waiting *w, const entry *signal, sw_value *ou
     wait_end(w, ENTRY_TAKEN, signal->letter);
 }
 
-static bool wait_is_due(const waiting *w) { return w->until.due_ms > 0 && clock_left_ms(&w->until) <= 0; }
+static bool wait_is_due(const waiting *w) { return w->open.until.due_ms > 0 && clock_left_ms(&w->open.until) <= 0; }
 
 /* Clients that wait for the run's answer are sent on, if it may take long. */
 static void wait_tell_long(waiting *w)
 {
     run *r = w->c->run;
-    bool is_long = w->until.due_ms == 0 || clock_left_ms(&w->until) > r->task.home->opt->redirect_after_ms;
+    const clock_wait *until = &w->open.until;
+    bool is_long = until->due_ms == 0 || clock_left_ms(until) > r->task.home->opt->redirect_after_ms;
     if (is_long && !w->is_told) run_begin_long_wait(r);
     w->is_told = true;
 }
@@ -201,39 +213,37 @@ static void wait_tell_long(waiting *w)
 static bool wait_on(waiting *w, bool is_coming)
 {
     strand *s = w->c->strand;
-    s->work.sleep_id = w->named.id.data;
-    s->work.sleep_path = w->named.path;
-    s->work.signal = w->name.data;
-    s->work.question = w->question;
+    s->work.sleep_id = w->open.id;
+    s->work.sleep_path = w->open.path;
+    s->work.signal = w->open.signal;
+    s->work.question = w->open.question;
     w->has_waited = true;
     if (!is_coming) wait_tell_long(w);
-    bool goes_on = is_coming ? strand_await_letters(s, &w->until) : strand_await_signal(s, &w->until);
+    bool goes_on = is_coming ? strand_await_letters(s, &w->open.until) : strand_await_signal(s, &w->open.until);
     s->work.sleep_id = NULL;
     s->work.signal = NULL;
     s->work.question = 0;
     return goes_on;
 }
 
-typedef enum wait_state { WAIT_OPEN, WAIT_TAKEN, WAIT_TIMED_OUT } wait_state;
-
 /* The first signal for it that is the run's already; NULL: there is none. */
 static const entry *wait_find_unread(const waiting *w)
 {
     const run *r = w->c->run;
-    const entry *e = r->replay ? replay_unread_signal(r->replay, w->name, NULL) : NULL;
-    while (e && e->letter.len == ENTRY_LETTER_BYTES && !question_takes(r, w->question, e->letter.data))
-        e = replay_unread_signal(r->replay, w->name, e);
+    const entry_text name = entry_text_of(w->open.signal);
+    const entry *e = r->replay ? replay_unread_signal(r->replay, name, NULL) : NULL;
+    while (e && e->letter.len == ENTRY_LETTER_BYTES && !question_takes(r, w->open.question, e->letter.data))
+        e = replay_unread_signal(r->replay, name, e);
     return e;
 }
 
-/* Decides the wait, if it can be decided. *is_coming: it is not known yet whether there is a signal. */
-static wait_state wait_decide(waiting *w, bool *is_coming, sw_value *out)
+wait_state wait_decide(waiting *w, bool *is_coming, sw_value *out)
 {
     run *r = w->c->run;
     wait_find_question(w);
     const entry *unread = wait_find_unread(w);
     mail_letter *first = NULL;
-    const mailbox_wanted wanted = {w->name, w->question};
+    const mailbox_wanted wanted = {entry_text_of(w->open.signal), w->open.question};
     mailbox_look look = unread ? MAILBOX_EMPTY : mailbox_find(r, &wanted, &first);
     bool is_first = BUG(TIMEOUT_FIRST) && wait_is_due(w);
     *is_coming = look == MAILBOX_COMING;
@@ -266,17 +276,16 @@ static bool wait_through(waiting *w, sw_value *out)
     return state == WAIT_TAKEN;
 }
 
+void wait_withdraw(const waiting *w) { question_wait_ends(w->c->run, w->open.question, false); }
+
 bool sw_wait_for(sw_ctx *c, const char *id, const sw_wait *asked, sw_value *out)
 {
+    const wait_call call = {"sw_wait_for", id, asked, false};
     sw_value value = sw_nil();
     waiting w = {.c = c};
-    wait_check(c, id, asked);
-    w.name = entry_text_of(asked->signal);
-    const replay_record *rec = wait_begin(&w, id, asked);
-    bool is_decided = rec && wait_is_decided(rec);
-    bool is_taken = is_decided ? rec->done : wait_through(&w, &value);
-    if (is_decided) question_wait_ends(c->run, w.question, is_taken);
-    if (is_decided && is_taken) value = wait_unpack(c, rec->value);
+    wait_check(c, &call);
+    wait_state state = wait_begin(&w, &call, &value);
+    bool is_taken = state == WAIT_TAKEN || (state == WAIT_OPEN && wait_through(&w, &value));
     if (out) *out = value;
     return is_taken;
 }

@@ -114,9 +114,19 @@ void probe_hold_wait(sw_ctx *c, const char *id, uint64_t path)
     ctx_raise_interrupt(c);
 }
 
-void probe_member(const step_spec *spec)
+void probe_member(uint64_t path)
 {
-    if (probe_active_plan.checks) fact_tell(&(fact){.kind = FACT_MEMBER, .path = spec->path});
+    if (probe_active_plan.checks) fact_tell(&(fact){.kind = FACT_MEMBER, .path = path});
+}
+
+void probe_stands(const sw_ctx *c, const char *id, uint64_t path, bool is_sleep)
+{
+    if (!probe_active_plan.checks) return;
+    fact_tell(&(fact){.kind = FACT_HELD,
+                      .path = path,
+                      .flags = is_sleep ? FACT_SLEEP : FACT_WAIT,
+                      .id = probe_text(id),
+                      .label = probe_text(c->label)});
 }
 
 void probe_value(const sw_ctx *c, const char *id, uint64_t path)

@@ -43,7 +43,7 @@ bool mailbox_note_had(run *r, entry_text id)
 void run_wake_waits(const run *r)
 {
     for (strand *s = r->task.strands; s; s = s->next)
-        if (s->work.signal) strand_wake(s);
+        if (s->work.signal || s->standing) strand_wake(s);
 }
 
 /* ---- Reading ---- */

@@ -148,10 +148,12 @@ static int64_t record_due_ms(const run *r)
     if (r->task.busy_count > r->mail_wait_count || r->task.strand_count == 0) return 0;
     int64_t due_ms = r->deadline_due.due_ms;
     bool is_endless = false;
-    for (const strand *s = r->task.strands; s; s = s->next) {
-        is_endless = is_endless || s->work.signal;
-        if (strand_has_due(s) && (due_ms == 0 || s->until.due_ms < due_ms)) due_ms = s->until.due_ms;
-    }
+    open_wait own;
+    for (const strand *s = r->task.strands; s; s = s->next)
+        for (const open_wait *w = strand_waits(s, &own); w; w = w->next) {
+            is_endless = is_endless || w->signal;
+            if (w->until.due_ms > 0 && (due_ms == 0 || w->until.due_ms < due_ms)) due_ms = w->until.due_ms;
+        }
     return due_ms == 0 && is_endless ? STORE_DUE_NEVER : due_ms;
 }
 

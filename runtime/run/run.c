@@ -181,58 +181,72 @@ static bool run_can_park(const run *r)
     return only_waits && r->seq_durable == r->seq_next && r->slot;
 }
 
-/* What a waiting strand waits for, as slot.awaits has it. */
-static uint32_t strand_awaits(const strand *s)
+/* What all strands of a run that can park wait for, together. */
+typedef struct run_waits {
+    clock_alarm due;  /* the first time */
+    int64_t first_ms; /* until then, by both clocks as they are now; CLOCK_NEVER: there is none */
+    uint32_t awaits;  /* what is over then, as slot.awaits has it */
+    size_t signals;   /* waits for signals, which may come before any time */
+} run_waits;
+
+static void waits_add(run_waits *all, const open_wait *w)
 {
-    return slot_awaits_path(s->work.step ? s->work.step->path : s->work.sleep_path);
+    if (w->signal && all->signals++ == 0 && all->awaits == SLOT_AWAITS_DEADLINE)
+        all->awaits = slot_awaits_path(w->path);
+    if (w->until.due_ms == 0) return;
+    int64_t left_ms = clock_left_ms(&w->until);
+    clock_alarm_add(&all->due, &w->until);
+    if (left_ms > all->first_ms) return;
+    all->first_ms = left_ms;
+    all->awaits = slot_awaits_path(w->path);
 }
 
-/* A strand that waits for a signal alone; NULL: none. */
-static const strand *run_waits_for_signal(const run *r)
+static run_waits run_waits_of(const run *r)
 {
-    const strand *s = r->task.strands;
-    while (s && s->wait != STRAND_SIGNAL) s = s->next;
-    return s;
-}
-
-/* Which of the waits is over first, by both clocks as they are now. A signal may come before the deadline. */
-static uint32_t run_awaits(const run *r)
-{
-    const strand *waits = run_waits_for_signal(r);
-    uint32_t awaits = waits ? strand_awaits(waits) : SLOT_AWAITS_DEADLINE;
-    int64_t first_ms = r->deadline_due.due_ms > 0 ? clock_left_ms(&r->deadline_due) : CLOCK_NEVER;
-    for (const strand *s = r->task.strands; s; s = s->next) {
-        int64_t left_ms = strand_has_due(s) ? clock_left_ms(&s->until) : CLOCK_NEVER;
-        if (left_ms > first_ms || left_ms == CLOCK_NEVER) continue;
-        first_ms = left_ms;
-        awaits = strand_awaits(s);
+    run_waits all = {.due = clock_alarm_none(), .first_ms = CLOCK_NEVER, .awaits = SLOT_AWAITS_DEADLINE};
+    open_wait own;
+    if (r->deadline_due.due_ms > 0) {
+        clock_alarm_add(&all.due, &r->deadline_due);
+        all.first_ms = clock_left_ms(&r->deadline_due);
     }
-    return awaits;
-}
-
-static void run_note_name(run *r, uint32_t name)
-{
-    size_t i = 0;
-    while (i < r->park_name_count && r->park_names[i] != name) i++;
-    r->park_names[i] = name;
-    if (i == r->park_name_count) r->park_name_count++;
-}
-
-/* Notes of which signals one wakes the run. False: no memory. */
-static bool run_note_names(run *r)
-{
-    r->park_name_count = 0;
     for (const strand *s = r->task.strands; s; s = s->next)
-        if (s->wait == STRAND_SIGNAL) r->park_name_count += s->work.question ? 2 : 1;
-    if (r->park_name_count == 0) return true;
-    r->park_names = arena_alloc(&r->task.arena, r->park_name_count * sizeof *r->park_names);
-    if (!r->park_names) return false;
+        for (const open_wait *w = strand_waits(s, &own); w; w = w->next) waits_add(&all, w);
+    return all;
+}
+
+static int name_compare(const void *a, const void *b)
+{
+    const uint32_t x = *(const uint32_t *)a, y = *(const uint32_t *)b;
+    return (x > y) - (x < y);
+}
+
+/* Writes the names by which a signal for the wait is known, at most 2. Returns how many. */
+static size_t wait_put_names(const open_wait *w, uint32_t *names)
+{
+    size_t n = 0;
+    if (!w->signal) return 0;
+    names[n++] = mailbox_name(entry_text_of(w->signal), 0);
+    if (w->question) names[n++] = mailbox_name(entry_text_of(w->signal), w->question);
+    return n;
+}
+
+/* Notes of which signals one wakes the run, of `count` that it waits for. False: no memory. */
+static bool run_note_names(run *r, size_t count)
+{
+    open_wait own;
+    size_t n = 0, kept = 0;
     r->park_name_count = 0;
-    for (const strand *s = r->task.strands; s; s = s->next) {
-        if (s->wait != STRAND_SIGNAL) continue;
-        run_note_name(r, mailbox_name(entry_text_of(s->work.signal), 0));
-        if (s->work.question) run_note_name(r, mailbox_name(entry_text_of(s->work.signal), s->work.question));
-    }
+    if (count == 0) return true;
+    uint32_t *names = arena_alloc(&r->task.arena, 2 * count * sizeof *names);
+    if (!names) return false;
+    for (const strand *s = r->task.strands; s; s = s->next)
+        for (const open_wait *w = strand_waits(s, &own); w; w = w->next) n += wait_put_names(w, names + n);
+    assert(n <= 2 * count);
+    qsort(names, n, sizeof *names, name_compare);
+    for (size_t i = 0; i < n; i++)
+        if (i == 0 || names[i] != names[i - 1]) names[kept++] = names[i];
+    r->park_names = names;
+    r->park_name_count = kept;
     return true;
 }
 
@@ -240,15 +254,12 @@ static bool run_note_names(run *r)
 static void run_try_park(run *r)
 {
     if (!run_can_park(r)) return;
-    clock_alarm due = clock_alarm_none();
-    if (r->deadline_due.due_ms > 0) clock_alarm_add(&due, &r->deadline_due);
-    for (const strand *s = r->task.strands; s; s = s->next)
-        if (strand_has_due(s)) clock_alarm_add(&due, &s->until);
-    int64_t left_ms = clock_alarm_left_ms(&due);
-    bool is_endless = left_ms == CLOCK_NEVER && !run_waits_for_signal(r);
-    if (is_endless || left_ms < r->task.home->opt->park_after_ms || !run_note_names(r)) return;
-    r->park_due = due;
-    r->park_awaits = run_awaits(r);
+    run_waits all = run_waits_of(r);
+    int64_t left_ms = clock_alarm_left_ms(&all.due);
+    bool is_endless = left_ms == CLOCK_NEVER && all.signals == 0;
+    if (is_endless || left_ms < r->task.home->opt->park_after_ms || !run_note_names(r, all.signals)) return;
+    r->park_due = all.due;
+    r->park_awaits = all.awaits;
     run_post(r, RUN_ON_WAITS);
 }
 

@@ -32,13 +32,14 @@ void run_unwind(run *r)
 }
 
 /* Interrupts strands that wait for a time, for a signal or at the gate. Strands that are at work go on to their next
- * step or wait. */
+ * step or wait; one that waits for members of a group that have no strand looks whether others are at work. */
 void run_cut_waits(run *r)
 {
     for (strand *s = r->task.strands, *next; s; s = next) {
         next = s->next;
         bool waits = s->wait == STRAND_DUE || s->wait == STRAND_SIGNAL || s->gate_link;
         if (waits) strand_interrupt(s, INTERRUPT_UNWIND);
+        if (s->standing) strand_wake(s);
     }
     run_touch(r);
 }

@@ -482,3 +482,8 @@ void wait_span_over(const run *r, const wait_span *w)
 {
     if (task_exports(&r->task)) wait_span_add(r, w, w->from_ms ? w->from_ms : clock_wall_ms());
 }
+
+void wait_span_slept(const run *r, const wait_span *w, const clock_wait *until)
+{
+    if (task_exports(&r->task) && !wait_was_told(r, until)) wait_span_add(r, w, w->from_ms);
+}

@@ -69,5 +69,8 @@ typedef struct wait_span {
 bool wait_span_sleep(strand *s, const wait_span *w, const clock_wait *until);
 /* Exports a span of a wait that this execution has seen the end of. */
 void wait_span_over(const struct run *r, const wait_span *w);
+/* Exports a span of a sleep that is over, and for which no strand has slept, unless an earlier execution has told of
+ * it. */
+void wait_span_slept(const struct run *r, const wait_span *w, const clock_wait *until);
 
 #endif

@@ -4,6 +4,7 @@
 
 #include "runtime/run/home.h"
 #include "runtime/run/run.h"
+#include "runtime/run/step_spec.h"
 
 enum { STRAND_TIMERS = 2 /* one of its sleep, one of the attempt (timeout_ms) that sleeps */ };
 
@@ -42,7 +43,7 @@ void strand_exit(strand *s)
     assert(!s->gate_link);
     assert(s->until.due_ms == 0);
     assert(!s->work.step);
-    assert(!s->work.signal);
+    assert(!s->work.signal && !s->standing);
     assert(*s->link == s);
     coro_set_user(s->co, NULL);
     *s->link = s->next;
@@ -129,7 +130,18 @@ bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind)
     return awake;
 }
 
-bool strand_has_due(const strand *s) { return s->wait == STRAND_DUE || (s->work.signal && s->until.due_ms > 0); }
+const open_wait *strand_waits(const strand *s, open_wait *own)
+{
+    const strand_work *w = &s->work;
+    if (s->standing) return s->standing;
+    if (s->wait != STRAND_DUE && !w->signal) return NULL;
+    *own = (open_wait){.id = w->step ? w->step->id : w->sleep_id,
+                       .path = w->step ? w->step->path : w->sleep_path,
+                       .signal = w->signal,
+                       .question = w->question,
+                       .until = s->until};
+    return own;
+}
 
 /* Suspends once: the caller looks whether there is a signal, and which time it is. */
 static bool strand_suspend_for(strand *s, const clock_wait *until)
@@ -168,5 +180,34 @@ bool strand_await_signal(strand *s, const clock_wait *until)
     bool awake = strand_suspend_for(s, until);
     strand_set_wait(s, STRAND_BUSY);
     s->until = (clock_wait){.due_ms = 0};
+    return awake;
+}
+
+/* The time that is left until the first of the waits is over; CLOCK_NEVER: none has a time. */
+static int64_t waits_left_ms(const open_wait *w)
+{
+    int64_t first_ms = CLOCK_NEVER;
+    for (; w; w = w->next) {
+        int64_t left_ms = w->until.due_ms > 0 ? clock_left_ms(&w->until) : CLOCK_NEVER;
+        if (left_ms < first_ms) first_ms = left_ms;
+    }
+    return first_ms;
+}
+
+bool strand_await_group(strand *s, const open_wait *standing, bool is_coming)
+{
+    timers *heap = &s->task->home->timers;
+    struct timer t = {.fn = strand_on_due, .arg = s, .has_reserve = true};
+    int64_t left_ms = is_coming ? CLOCK_NEVER : waits_left_ms(standing);
+    assert(s->run && s->wait == STRAND_BUSY);
+    s->standing = standing;
+    s->run->mail_wait_count += is_coming;
+    if (!is_coming) strand_set_wait(s, STRAND_GROUP);
+    if (left_ms != CLOCK_NEVER) (void)timers_start(heap, &t, left_ms > 0 ? (uint64_t)left_ms : 0);
+    bool awake = strand_suspend(s);
+    timers_stop(heap, &t);
+    if (!is_coming) strand_set_wait(s, STRAND_BUSY);
+    s->run->mail_wait_count -= is_coming;
+    s->standing = NULL;
     return awake;
 }

@@ -37,8 +37,14 @@ bool strand_await_signal(strand *s, const clock_wait *until);
  * stays in memory, and the wait lasts longer than *until if it has to. False: it was interrupted instead. */
 bool strand_await_letters(strand *s, const clock_wait *until);
 
-/* Whether the strand waits for a point in time that is in the journal. */
-bool strand_has_due(const strand *s);
+/* Suspends the running strand, which waits for its group, until it is woken or the first of the waits is over; the run
+ * may park meanwhile. is_coming: letters that may have a signal are being read or written, and the run stays in memory.
+ * False: it was interrupted instead. */
+bool strand_await_group(strand *s, const open_wait *standing, bool is_coming);
+
+/* Returns what the strand waits for that is in the journal, the first of a list: its own wait, for which the caller has
+ * room in *own, or those of its group. NULL: nothing. */
+const open_wait *strand_waits(const strand *s, open_wait *own);
 
 /* Sets what the strand waits for, which decides whether its run can park. */
 void strand_set_wait(strand *s, strand_wait wait);

@@ -9,7 +9,10 @@
 #include "runtime/run/run.h"
 #include "runtime/run/step_spec.h"
 
-enum { BEFORE_MAX = 10000 /* of survey.before: so many are counted */ };
+enum {
+    BEFORE_MAX = 10000, /* of survey.before: so many are counted */
+    STANDING_MAX = 64   /* members of a group that only wait: so many are shown */
+};
 
 /* When it was, or will be, on the wall clock. */
 static int64_t survey_wall_ms(const survey *to, int64_t steady_ms) { return steady_ms + to->ahead_ms; }
@@ -44,7 +47,7 @@ static void survey_add_calls(survey *to, survey_strand *s, const call_notes *not
 static survey_wait survey_wait_between(const strand *s)
 {
     if (s->gate_link) return gate_writable(s->task->home) ? SURVEY_FULL : SURVEY_CLOSED;
-    if (s->wait == STRAND_GROUP) return SURVEY_MEMBERS;
+    if (s->wait == STRAND_GROUP || s->standing) return SURVEY_MEMBERS;
     if (s->work.signal) return SURVEY_SIGNAL;
     if (s->wait == STRAND_DUE) return s->work.step ? SURVEY_RETRY : SURVEY_SLEEP;
     if (s->until.due_ms > 0) return SURVEY_STACK; /* group_retry_start; no other sleep is not in the journal */
@@ -84,17 +87,40 @@ static void survey_describe(survey *to, const strand *s, survey_strand *shown, a
     if (has_due && s->until.due_ms > 0) shown->due_ms = survey_due_ms(to, &s->until);
 }
 
+/* NULL: no memory. */
+static survey_strand *survey_add(survey *to, arena *a)
+{
+    survey_strand *shown = arena_zalloc(a, sizeof *shown);
+    if (!shown) {
+        to->is_short = true;
+        return NULL;
+    }
+    shown->next = to->strands; /* the run's list has the newest first */
+    to->strands = shown;
+    return shown;
+}
+
+/* Members of a group that have no strand are shown as if they had one. */
+static void survey_add_standing(survey *to, const open_wait *standing, arena *a)
+{
+    size_t count = 0;
+    survey_strand *shown;
+    for (const open_wait *w = standing; w && count < STANDING_MAX && (shown = survey_add(to, a));
+         w = w->next, count++) {
+        shown->id = w->id;
+        shown->path = w->path;
+        shown->signal = w->signal;
+        shown->wait = w->signal ? SURVEY_SIGNAL : SURVEY_SLEEP;
+        if (w->until.due_ms > 0) shown->due_ms = survey_due_ms(to, &w->until);
+    }
+}
+
 static void survey_add_strands(survey *to, const run *r, arena *a)
 {
-    for (const strand *s = r->task.strands; s; s = s->next) {
-        survey_strand *shown = arena_zalloc(a, sizeof *shown);
-        if (!shown) {
-            to->is_short = true;
-            return;
-        }
+    survey_strand *shown;
+    for (const strand *s = r->task.strands; s && (shown = survey_add(to, a)); s = s->next) {
         survey_describe(to, s, shown, a);
-        shown->next = to->strands; /* the run's list has the newest first */
-        to->strands = shown;
+        survey_add_standing(to, s->standing, a);
     }
 }
 

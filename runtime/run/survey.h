@@ -28,7 +28,7 @@ typedef enum survey_wait {
     SURVEY_COMMIT,  /* entries that are on their way to the disk */
     SURVEY_CLOSED,  /* a journal that takes writes */
     SURVEY_FULL,    /* room in the journal's queue */
-    SURVEY_MEMBERS, /* members of a group, which have strands of their own */
+    SURVEY_MEMBERS, /* members of a group, of which each is in the list of strands, too */
     SURVEY_STACK    /* room for the stack of a group's member */
 } survey_wait;
 

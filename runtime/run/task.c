@@ -61,8 +61,11 @@ void task_unwind(task *t)
 
 void task_clock_set(const task *t)
 {
-    for (strand *s = t->strands; s; s = s->next)
-        if (s->until.absolute) strand_wake(s);
+    for (strand *s = t->strands; s; s = s->next) {
+        bool is_absolute = s->until.absolute;
+        for (const open_wait *w = s->standing; w && !is_absolute; w = w->next) is_absolute = w->until.absolute;
+        if (is_absolute) strand_wake(s);
+    }
 }
 
 const char *task_set_problem(task *t, const failure *f)

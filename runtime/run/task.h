@@ -81,8 +81,18 @@ typedef enum strand_wait {
     STRAND_BUSY,   /* runs, or waits for something that is not durable (a call, a commit): the run cannot park */
     STRAND_DUE,    /* waits for a point in time that is in the journal */
     STRAND_SIGNAL, /* waits for a signal, by a wait that is in the journal, and that may have a timeout */
-    STRAND_GROUP   /* waits for the strands of a group, whose own waits count */
+    STRAND_GROUP   /* waits for the members of a group: strands, whose own waits count, and waits without one */
 } strand_wait;
+
+/* A wait or sleep that is in the journal. Lies with who began it. */
+typedef struct open_wait {
+    struct open_wait *next; /* of the same strand */
+    const char *id;
+    uint64_t path;
+    const char *signal; /* the name of the signal; NULL: it is a sleep, or the pause before an attempt */
+    uint64_t question;  /* path of the question that the wait belongs to; 0: none, so far */
+    clock_wait until;   /* due_ms 0: it has no timeout */
+} open_wait;
 
 /* What a strand is in the middle of, for those who ask (runtime/run/survey.h). */
 typedef struct strand_work {
@@ -111,10 +121,11 @@ struct strand {
     sw_ctx *top;     /* the innermost context; NULL before the first and after the last */
     strand_wait wait;
     strand_interrupt_kind interrupt;
-    bool suspended;       /* in strand_suspend */
-    bool uninterruptible; /* others work for the strand: interrupts wait until that is done. An unwind wakes it,
-                           so that it can withdraw what has not begun */
-    clock_wait until;     /* while it sleeps, or waits with a timeout: when that is over; else zeros */
+    bool suspended;            /* in strand_suspend */
+    bool uninterruptible;      /* others work for the strand: interrupts wait until that is done. An unwind wakes it,
+                                so that it can withdraw what has not begun */
+    clock_wait until;          /* while it sleeps, or waits with a timeout: when that is over; else zeros */
+    const open_wait *standing; /* while it waits for a group: the members that have no strand; NULL: none */
     strand_work work;
     strand *gate_next, **gate_link; /* in home.gate; gate_link NULL: not in it */
     failure failure;                /* of the innermost context that ended */

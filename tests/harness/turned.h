@@ -192,6 +192,15 @@ static inline int turned_ask_run(const char *method, const run_id *id, const cha
     return turned_ask(method, target, body);
 }
 
+/* Sends the run a signal. `key`: as of turned_ask_keyed. */
+static inline int turned_send_signal(const run_id *id, const char *name, const char *key, const char *body)
+{
+    char of[RUN_ID_TEXT + 1], target[512];
+    run_id_format(id, of);
+    CHECK((size_t)snprintf(target, sizeof target, "/_sw/runs/%s/signals/%s", of, name) < sizeof target);
+    return turned_ask_keyed("POST", target, key, body);
+}
+
 static inline int turned_send_release(const run_id *id) { return turned_ask_run("POST", id, "/release", ""); }
 
 static inline int turned_send_stop(const run_id *id, const char *text)

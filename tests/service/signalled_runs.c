@@ -24,6 +24,14 @@ static void on_gather(sw_ctx *c)
     sw_reply_json(c, 200, all);
 }
 
+/* The same answer, by one group that waits for all of them at once. */
+static void on_members(sw_ctx *c)
+{
+    sw_group *g = sw_group_new(c);
+    for (int i = 0; i < SIGNALS; i++) sw_group_wait_for(g, "go", &(sw_wait){.signal = "go"});
+    sw_reply_json(c, 200, sw_group_wait(g));
+}
+
 /* Counts what comes, and says whether it was in order. */
 static void on_count(sw_ctx *c)
 {
@@ -48,6 +56,7 @@ static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("signalled_runs");
     sw_endpoint(app, "POST /gather", on_gather, NULL);
+    sw_endpoint(app, "POST /members", on_members, NULL);
     sw_endpoint(app, "POST /count", on_count, NULL);
     sw_endpoint(app, "POST /either", on_either, NULL);
     return sw_main(app, argc, argv);
@@ -115,7 +124,7 @@ static void test_killed(void)
         snprintf(name, sizeof name, "killed-%u", k);
         in_folder(name);
         start();
-        for (int i = 0; i < RUNS; i++) begin("/gather", &runs[i]);
+        for (int i = 0; i < RUNS; i++) begin(i % 2 ? "/members" : "/gather", &runs[i]);
         send_up_to(runs, 0, kills[k], false);
         kill_and_start();
         int lost = kills[k] > RUNS ? kills[k] - RUNS : 0; /* so many answers were lost, say: all these are sent again */

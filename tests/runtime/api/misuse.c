@@ -217,6 +217,9 @@ static void on_group(sw_ctx *c)
     sw_group_wait(g);
     if (strcmp(what, "twice") == 0) sw_group_wait(g);
     if (strcmp(what, "late") == 0) sw_group_step(g, "x", echo, sw_nil());
+    if (strcmp(what, "late wait") == 0) sw_group_wait_for(g, "x", &(sw_wait){.signal = "s"});
+    if (strcmp(what, "late sleep") == 0) sw_group_sleep(g, "x", 1);
+    if (strcmp(what, "late sleep until") == 0) sw_group_sleep_until(g, "x", 1);
     sw_reply_text(c, 200, "went on");
 }
 
@@ -294,6 +297,17 @@ static sw_value missing_call(sw_ctx *c, sw_value what)
     return what;
 }
 
+static void missing_of_members(sw_group *g, const char *what)
+{
+    if (strcmp(what, "member wait id") == 0) sw_group_wait_for(g, "", &(sw_wait){.signal = "s"});
+    if (strcmp(what, "member wait") == 0) sw_group_wait_for(g, "w", NULL);
+    if (strcmp(what, "member signal name") == 0) sw_group_wait_for(g, "w", &(sw_wait){.signal = ""});
+    if (strcmp(what, "member wait twice") == 0)
+        sw_group_wait_for(g, "w", &(sw_wait){.signal = "s", .timeout_ms = 1, .until_ms = 1});
+    if (strcmp(what, "member sleep id") == 0) sw_group_sleep(g, NULL, 1);
+    if (strcmp(what, "member sleep until id") == 0) sw_group_sleep_until(g, "", 1);
+}
+
 #pragma GCC diagnostic push
 #pragma GCC diagnostic ignored "-Wformat-nonliteral" /* no format is what is tried */
 static void missing_more(sw_ctx *c, const char *what)
@@ -313,6 +327,7 @@ static void missing_more(sw_ctx *c, const char *what)
     if (strcmp(what, "signal name") == 0) sw_wait_for(c, "w", &(sw_wait){.signal = "a\nb"}, NULL);
     if (strcmp(what, "wait twice") == 0)
         sw_wait_for(c, "w", &(sw_wait){.signal = "s", .timeout_ms = 1, .until_ms = 1}, NULL);
+    missing_of_members(sw_group_new(c), what);
     if (strcmp(what, "printf") == 0) sw_printf(c, no_format, 1);
     if (strcmp(what, "strf") == 0) sw_strf(c, no_format, 1);
     if (strcmp(what, "log") == 0) sw_log(c, no_format, 1);
@@ -577,7 +592,8 @@ static void test_other_run(void)
 
 static void test_groups(void)
 {
-    static const char *const what[] = {"nothing", "branch", "branch waits", "step", "twice", "late", "other run"};
+    static const char *const what[] = {"nothing",   "branch",     "branch waits",     "step",     "twice", "late",
+                                       "late wait", "late sleep", "late sleep until", "other run"};
     start();
     for (size_t i = 0; i < sizeof what / sizeof what[0]; i++)
         fails("/group?what=", what[i], "a group that is not open here");
@@ -653,6 +669,12 @@ static void test_arguments(void)
     fails("/missing?what=", "choice twice", "with the choice");
     fails("/missing?what=", "empty choice", "a choice is 1 to 256 bytes");
     fails("/missing?what=", "question in step", "ask before the step");
+    fails("/missing?what=", "member wait id", "a wait with an empty id");
+    fails("/missing?what=", "member wait", "sw_group_wait_for \\\"w\\\" without the name of a signal");
+    fails("/missing?what=", "member signal name", "a signal's name is 1 to 128 bytes");
+    fails("/missing?what=", "member wait twice", "with timeout_ms and until_ms: give it one of them");
+    fails("/missing?what=", "member sleep id", "a sleep with an empty id");
+    fails("/missing?what=", "member sleep until id", "a sleep with an empty id");
     char path[256];
     snprintf(path, sizeof path, "/missing?url=%s/_sw/healthz&what=", server.address);
     fails(path, "event", "without an event");

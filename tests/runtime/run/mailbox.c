@@ -145,18 +145,9 @@ static bool is_parked(const run_id *id)
     return s && s->state == SLOT_PARKED;
 }
 
-/* `key` NULL: without one. */
-static int send_signal(const run_id *id, const char *name, const char *key, const char *body)
-{
-    char of[RUN_ID_TEXT + 1], target[512];
-    run_id_format(id, of);
-    CHECK((size_t)snprintf(target, sizeof target, "/_sw/runs/%s/signals/%s", of, name) < sizeof target);
-    return turned_ask_keyed("POST", target, key, body);
-}
-
 static int signal_told(const run_id *id, const char *name, const char *key, const char *body)
 {
-    return turned_reply(send_signal(id, name, key, body), text);
+    return turned_reply(turned_send_signal(id, name, key, body), text);
 }
 
 /* Of all runs. */
@@ -268,7 +259,7 @@ static void test_early(void)
         run_id id = begin_held("POST /look");
         TURN_UNTIL(turned_home()->outbox.in_flight == 0);
         turned_writes = !in_flight;
-        int first = send_signal(&id, "a", NULL, "1");
+        int first = turned_send_signal(&id, "a", NULL, "1");
         TURN_UNTIL(turned_home()->mailboxes.count == 1);
         seen.go = true;
         TURN_UNTIL(seen.looks == 1);
@@ -303,7 +294,7 @@ static void test_leaving(void)
     run *r = turned_begin("POST /wait");
     run_id id = r->id;
     TURN_UNTIL(turned_slot(&id) && turned_slot(&id)->run && turned_slot(&id)->run->state != RUN_NEW);
-    int fd = send_signal(&id, "a", NULL, "1");
+    int fd = turned_send_signal(&id, "a", NULL, "1");
     CHECK_INT(turned_reply(fd, text), 202);
     TURN_UNTIL(is_parked(&id) && strcmp(seen.got, "a1") == 0);
     CHECK_INT(letters_on_disk(), 0);
@@ -318,7 +309,7 @@ static void test_twice(void)
     turned_open(routes, NULL);
     run_id id = turned_park("POST /wait");
     turned_writes = false;
-    int first = send_signal(&id, "a", "k1", "1"), second = send_signal(&id, "a", "k1", "1");
+    int first = turned_send_signal(&id, "a", "k1", "1"), second = turned_send_signal(&id, "a", "k1", "1");
     for (int i = 0; i < 20; i++) CHECK(turned_turn_unread());
     turned_writes = true;
     CHECK_INT(turned_reply(first, text), 202);
@@ -379,7 +370,7 @@ static void test_ended_meanwhile(void)
     run_id id = begin_held("POST /end");
     TURN_UNTIL(turned_home()->outbox.in_flight == 0);
     turned_writes = false;
-    int fd = send_signal(&id, "a", NULL, "1");
+    int fd = turned_send_signal(&id, "a", NULL, "1");
     TURN_UNTIL(turned_home()->mailboxes.count == 1);
     seen.go = true;
     TURN_UNTIL(turned_slot(&id)->run->state == RUN_ENDING);
@@ -437,7 +428,7 @@ static void test_next_process(void)
     turned_open(routes, NULL);
     run_id id = turned_park("POST /wait"), other = turned_park("POST /wait");
     turned_writes = false;
-    int fd = send_signal(&id, "a", NULL, "1");
+    int fd = turned_send_signal(&id, "a", NULL, "1");
     for (int i = 0; i < 20; i++) CHECK(turned_turn_unread());
     turned_drain(); /* nothing is loaded any more */
     turned_writes = true;

@@ -1,0 +1,112 @@
+/* group_core: what the files of groups share: a group and its members. Owns nothing: both lie in the run's arena.
+ *
+ *     group.c        making groups; members with a strand of their own: steps and branches
+ *     group_stand.c  members without one, which stand and wait: for a signal, for a point in time
+ *     group_wait.c   waiting for members
+ *     each.c         sw_each
+ *
+ * A member:
+ *
+ *     added --the journal has its end--> ended
+ *        \--a place, and a stack--> running --its function is over--> ended        has a strand
+ *        |     \--(not begun) another failure decides the group--> ended (abandoned)
+ *        \--> standing --decided, by the strand that waits for the group--> ended  has none
+ *                  \--nobody wants its result any more--> ended (abandoned): withdrawn
+ *
+ * A member that stands is an entry of the run (*wait*, *sleep*), a struct, and nothing else: thousands of them in a
+ * group cost no stack. It is decided when somebody waits for the group, not before: until then a signal stays in the
+ * inbox. */
+#ifndef RUNTIME_API_GROUP_CORE_H
+#define RUNTIME_API_GROUP_CORE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "runtime/api/step.h"
+#include "runtime/api/wait.h"
+
+typedef struct member member;
+
+/* What a member is. */
+typedef struct member_kind {
+    bool has_strand; /* it runs code; else it stands */
+    /* Of one that stands: ends it, with its outcome, if it can be ended now; else false. *is_coming: it is not known
+     * yet whether it can. May fail the group's context. */
+    bool (*decide)(member *m, bool *is_coming);
+    /* Of one that stands: it is given up. Nothing is to come of it, and nobody wants its result. NULL: that is all. */
+    void (*withdraw)(member *m);
+} member_kind;
+
+extern const member_kind member_step, member_branch, member_wait, member_sleep;
+
+struct member {
+    sw_group *group;
+    member *next;
+    const member_kind *kind;
+    strand *strand;       /* while it runs */
+    step_outcome outcome; /* STEP_OPEN until the member has ended */
+    bool ended;
+    sw_value value;
+    failure failure;
+    union {
+        step_spec spec; /* a branch uses its id, path, label, fn and input */
+        waiting wait;   /* of one that stands; a sleep has no signal */
+    };
+};
+
+struct sw_group {
+    run *run;
+    sw_ctx *ctx;    /* the context that made the group; dangles once a run that leaves memory has unwound it */
+    sw_group *next; /* of the same context */
+    member *first, **end;
+    member *unstarted; /* the first member that may have to be started; ended ones behind it are passed over */
+    open_wait *standing, **standing_end; /* of members that stand */
+    size_t standing_count;
+    strand *waiting;              /* the strand that is suspended for this group, else NULL */
+    size_t running;               /* started and not ended */
+    size_t pending;               /* not ended */
+    size_t parallel_max;          /* 0: no limit */
+    sw_step_options step_options; /* of steps that bring none */
+    bool settles;                 /* sw_group_wait returns failures as values */
+    bool lacks_stack;   /* the first unstarted member found no room for its stack: the waiting strand tries again */
+    bool fails_at_once; /* the first failure decides: nothing begins after it */
+    bool decided;       /* with fails_at_once: a member has failed */
+    bool has_failed;    /* a member has failed */
+    bool is_told;       /* clients know that the group may wait long */
+};
+
+/* ---- group.c ---- */
+
+/* Returns the innermost context, which has made the group, or refuses `function`. Reads nothing behind `g` before it
+ * has found `g` among the context's groups: a group of another strand, or of a run that is over, may be freed. */
+sw_ctx *group_context(const sw_group *g, const char *function);
+/* Makes a member without adding it. Fails `c` for want of memory. */
+member *member_new(sw_ctx *c, sw_group *g, const member_kind *kind);
+/* Adds the member: it is one of the group's, and not ended. */
+void member_link(member *m);
+/* Adds a step or branch, and copies its input, since the function that adds a member may have returned when the member
+ * runs. Fails `c` for want of memory. */
+void member_add(sw_ctx *c, sw_group *g, const member_kind *kind, const step_spec *spec);
+/* The member, whose outcome is known, has ended. */
+void member_ended(member *m);
+/* Starts members for which there is a place. */
+void group_start_members(sw_group *g);
+
+/* ---- group_stand.c ---- */
+
+static inline member *member_of_wait(open_wait *w) { return (member *)((char *)w - offsetof(member, wait.open)); }
+/* Ends the members that stand, and that can be ended; the first of them alone, if it is a success and `first`.
+ * *is_coming: of some it is not known yet. */
+void group_decide_standing(sw_group *g, bool first, bool *is_coming);
+/* Ends all members that stand, since nobody wants their results: a signal stays for the next wait. */
+void group_withdraw(sw_group *g);
+/* Suspends the strand until a member has ended, or one that stands may be ended, if the run goes on for that. False: it
+ * was interrupted. */
+bool group_suspend(sw_group *g, strand *s, bool is_coming);
+
+/* ---- group_wait.c ---- */
+
+/* Waits for all members of the groups of a context that ends; those that stand are withdrawn. */
+void groups_settle(sw_ctx *c);
+
+#endif

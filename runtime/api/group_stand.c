@@ -1,0 +1,183 @@
+/* group_stand: members of a group that run no code: waits for a signal, and sleeps. Owns nothing. Each is decided by
+ * the strand that waits for the group, when that looks. */
+#include <assert.h>
+
+#include "runtime/api/group_core.h"
+#include "runtime/api/recorded.h"
+#include "runtime/base/value.h"
+#include "runtime/probe/probe.h"
+#include "runtime/run/ctx.h"
+#include "runtime/run/home.h"
+#include "runtime/run/path.h"
+#include "runtime/run/run_span.h"
+#include "runtime/run/strand.h"
+
+/* ---- Deciding ---- */
+
+static void member_time_out(member *m)
+{
+    run *r = m->group->run;
+    const waiting *w = &m->wait;
+    const char *text = arena_printf(&r->task.arena, "the wait \"%s\" has timed out", w->open.id);
+    if (!text) run_lose_for_memory(r);
+    m->outcome = STEP_FAILED;
+    m->failure = (failure){.kind = FAILURE_FATAL,
+                           .message = text ? text : "a wait has timed out",
+                           .path = path_label(r, m->group->ctx->label, w->open.id, w->occurrence),
+                           .retry_after_ms = -1};
+}
+
+static void member_take(member *m, wait_state state)
+{
+    assert(state != WAIT_OPEN);
+    if (state == WAIT_TAKEN)
+        m->outcome = STEP_OK;
+    else
+        member_time_out(m);
+}
+
+static bool wait_member_decide(member *m, bool *is_coming)
+{
+    bool comes = false;
+    wait_state state = wait_decide(&m->wait, &comes, &m->value);
+    *is_coming = *is_coming || comes;
+    if (state == WAIT_OPEN) return false;
+    member_take(m, state);
+    return true;
+}
+
+static bool sleep_member_decide(member *m, bool *is_coming)
+{
+    const open_wait *w = &m->wait.open;
+    (void)is_coming;
+    if (clock_left_ms(&w->until) > 0) return false;
+    const wait_span span = {.name = "sleep", .id = w->id, .path = w->path, .from_ms = m->wait.at_ms};
+    wait_span_slept(m->group->run, &span, &w->until);
+    m->outcome = STEP_OK;
+    return true;
+}
+
+static void wait_member_withdraw(member *m) { wait_withdraw(&m->wait); }
+
+const member_kind member_wait = {.decide = wait_member_decide, .withdraw = wait_member_withdraw};
+const member_kind member_sleep = {.decide = sleep_member_decide};
+
+void group_decide_standing(sw_group *g, bool first, bool *is_coming)
+{
+    open_wait **at = &g->standing;
+    *is_coming = false;
+    while (*at) {
+        member *m = member_of_wait(*at);
+        if (!m->kind->decide(m, is_coming)) {
+            at = &(*at)->next;
+            continue;
+        }
+        *at = (*at)->next;
+        if (!*at) g->standing_end = at;
+        g->standing_count--;
+        member_ended(m);
+        if (first && m->outcome == STEP_OK) return;
+    }
+}
+
+void group_withdraw(sw_group *g)
+{
+    for (open_wait *w; (w = g->standing) != NULL;) {
+        member *m = member_of_wait(w);
+        g->standing = w->next;
+        if (m->kind->withdraw) m->kind->withdraw(m);
+        m->outcome = STEP_ABANDONED;
+        member_ended(m);
+    }
+    g->standing_end = &g->standing;
+    g->standing_count = 0;
+}
+
+/* ---- Waiting ---- */
+
+/* Clients that wait for the run's answer are sent on, if nothing but time and signals can bring the group further, and
+ * that may take long. */
+static void group_tell_long(sw_group *g)
+{
+    run *r = g->run;
+    bool is_long = true;
+    for (const open_wait *w = g->standing; w && is_long; w = w->next)
+        is_long = w->until.due_ms == 0 || clock_left_ms(&w->until) > r->task.home->opt->redirect_after_ms;
+    if (!is_long || g->is_told || g->running > 0) return;
+    g->is_told = true;
+    run_begin_long_wait(r);
+}
+
+bool group_suspend(sw_group *g, strand *s, bool is_coming)
+{
+    if (!g->standing || !run_may_go_on(g->run)) return strand_await_group(s, NULL, false);
+    for (open_wait *w = g->standing; w; w = w->next) {
+        member *m = member_of_wait(w);
+        if (probe_on && !m->wait.is_told) probe_stands(g->ctx, w->id, w->path, !w->signal);
+        m->wait.is_told = true;
+        m->wait.has_waited = true;
+    }
+    if (!is_coming) group_tell_long(g);
+    return strand_await_group(s, g->standing, is_coming);
+}
+
+/* ---- Adding ---- */
+
+static void member_stand(member *m)
+{
+    sw_group *g = m->group;
+    assert(m->wait.open.next == NULL);
+    member_link(m);
+    *g->standing_end = &m->wait.open;
+    g->standing_end = &m->wait.open.next;
+    g->standing_count++;
+}
+
+void sw_group_wait_for(sw_group *g, const char *id, const sw_wait *asked)
+{
+    static const char function[] = "sw_group_wait_for";
+    sw_ctx *c = group_context(g, function);
+    wait_check(c, &(wait_call){function, id, asked, true});
+    member *m = member_new(c, g, &member_wait);
+    sw_wait kept = *asked;
+    const wait_call call = {function, step_copy_id(c, "a wait", id), &kept, true};
+    kept.signal = arena_strndup(&c->task->arena, asked->signal, strlen(asked->signal));
+    if (!kept.signal) ctx_fail_memory(c);
+    m->wait = (waiting){.c = c};
+    wait_state state = wait_begin(&m->wait, &call, &m->value);
+    if (state == WAIT_OPEN) {
+        member_stand(m);
+        return;
+    }
+    member_link(m);
+    member_take(m, state);
+    member_ended(m);
+}
+
+static void group_sleep(sw_ctx *c, sw_group *g, const char *id, const sleep_asked *asked)
+{
+    member *m = member_new(c, g, &member_sleep);
+    waiting *w = &m->wait;
+    *w = (waiting){.c = c, .open.id = step_copy_id(c, "a sleep", id)};
+    sleep_begun begun = sleep_begin(c, w->open.id, asked);
+    w->open.path = begun.path;
+    w->open.until = begun.until;
+    w->at_ms = begun.from_ms;
+    member_stand(m);
+}
+
+void sw_group_sleep(sw_group *g, const char *id, int64_t ms)
+{
+    sw_ctx *c = group_context(g, "sw_group_sleep");
+    ctx_check_wait(c, "sw_group_sleep");
+    clock_instant now = clock_now(&c->task->home->clock);
+    group_sleep(c, g, id, &(sleep_asked){.now = &now, .until = clock_wait_for(&now, ms), .is_member = true});
+}
+
+void sw_group_sleep_until(sw_group *g, const char *id, int64_t unix_ms)
+{
+    sw_ctx *c = group_context(g, "sw_group_sleep_until");
+    ctx_check_wait(c, "sw_group_sleep_until");
+    clock_instant now = clock_now(&c->task->home->clock);
+    group_sleep(c, g, id, &(sleep_asked){.now = &now, .until = clock_wait_until(unix_ms), .is_member = true});
+}
