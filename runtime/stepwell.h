@@ -148,7 +148,16 @@ SW_API sw_app *sw_app_new_abi(const char *name, int abi);
  * more than 4,096 bytes: sw_main returns 2. */
 SW_API void sw_endpoint(sw_app *app, const char *route, sw_handler handler, const sw_endpoint_options *options);
 
-/* What a function has of sw_endpoint_options, under the same names. */
+/* What becomes of a point in time of a schedule while the run of an earlier one has not ended. A run that is stopped
+ * counts as ended. */
+typedef enum sw_overlap {
+    SW_OVERLAP_SKIP = 0, /* no run begins for it (the default) */
+    SW_OVERLAP_QUEUE,    /* its run begins when the other one has ended; a later point takes its place meanwhile */
+    SW_OVERLAP_REPLACE,  /* as SW_OVERLAP_QUEUE, and the other run is cancelled */
+    SW_OVERLAP_ALLOW     /* its run begins at once */
+} sw_overlap;
+
+/* What a function has of sw_endpoint_options, under the same names, and its schedule. */
 typedef struct sw_function_options {
     const char *version;
     sw_retain retain;
@@ -158,6 +167,15 @@ typedef struct sw_function_options {
     int64_t timeout_ms;
     void *arg;
     const char *const *omit; /* parts of inputs: "json:NAME" and "json:/a/b" alone */
+    const char *cron;        /* runs begin by themselves, one for each point in time (docs/schedules.md): "minute hour
+                                day month weekday", as in "30 2 * * mon-fri"; "@hourly", "@daily" and the like; or
+                                "@every 90s", counted from the Unix epoch. Their input is {"schedule": the function's
+                                name, "scheduled_at": the point, Unix ms}. NULL: nothing begins by itself */
+    const char *timezone;    /* of .cron, "Europe/Berlin"; NULL: UTC. A local time that the clocks leave out is the
+                                moment at which they are put forward, one that they show twice is its first time */
+    sw_overlap overlap;      /* the run of an earlier point has not ended */
+    int64_t catch_up_ms;     /* points that passed while no process could begin their runs: of those that are no older
+                                than this the newest gets a run. 0: none, but for one of the last minute */
 } sw_function_options;
 
 /* Adds a function: work that needs no request. POST /_sw/functions/NAME at the admin API begins a run of it and passes
@@ -166,7 +184,7 @@ typedef struct sw_function_options {
  * values are journaled, code between steps does the same thing each time, a failure fails the run. Nobody sends a
  * request to it: see the headings The request and The reply. `name` is 1 to 128 bytes: segments of letters, digits,
  * '_', '.' and '-', none of them "." or "..", with single slashes between them: "orders/ship". `options` are copied,
- * and may be NULL. Another name, or one that is there twice: sw_main returns 2. */
+ * and may be NULL. Another name, one that is there twice, or a schedule that cannot be: sw_main returns 2. */
 SW_API void sw_function(sw_app *app, const char *name, sw_step_fn fn, const sw_function_options *options);
 
 /* Adds a plain route: no run, no journal. Steps are refused in its handler; sw_fetch and sw_sleep work, unrecorded. */

@@ -7,7 +7,7 @@ _Static_assert(SW_ABI == 2, "look at each size below: it is that of this number"
 _Static_assert(sizeof(sw_bytes) == 16, "part of SW_ABI");
 _Static_assert(sizeof(sw_value) == 24, "part of SW_ABI, with a msgpack-c of the same layout");
 _Static_assert(sizeof(sw_endpoint_options) == 88, "part of SW_ABI");
-_Static_assert(sizeof(sw_function_options) == 56, "part of SW_ABI");
+_Static_assert(sizeof(sw_function_options) == 88, "part of SW_ABI");
 _Static_assert(sizeof(sw_step_options) == 56, "part of SW_ABI");
 _Static_assert(sizeof(sw_each_options) == 72, "part of SW_ABI");
 _Static_assert(sizeof(sw_group_options) == 72, "part of SW_ABI");

@@ -8,6 +8,7 @@
 typedef struct counters {
     uint64_t runs_started, runs_resumed, runs_succeeded, runs_failed, runs_rejected, runs_cancelled, runs_parked;
     uint64_t steps_done, steps_replayed, attempts_failed, inputs_differed, results_unasked, requests_refused;
+    uint64_t points_begun, points_skipped, points_missed, points_stopped; /* of schedules: what became of them */
     uint64_t connections_kept, connections_taken_back;
 } counters;
 

@@ -3,6 +3,8 @@
 #include <assert.h>
 
 #include "runtime/clients/waiter.h"
+#include "runtime/flow/schedules.h"
+#include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/replay.h"
 #include "runtime/run/run.h"
@@ -45,6 +47,7 @@ static void audience_answer_early(run *r)
 
 static void audience_on_over(run *r, run_over when)
 {
+    if (when == RUN_OVER_DURABLE && r->task.endpoint->schedule) schedules_tell_over(r->task.home->app);
     if (!r->waiters) return;
     if (when == RUN_OVER_EARLY) {
         audience_answer_early(r);
@@ -98,14 +101,16 @@ static void audience_on_put_back(slot *s)
     waiters_accept(&s->waiters);
 }
 
-static void audience_on_stopped(slot *s, const stop_cause *why, bool refuses)
+static void audience_on_stopped(home *h, slot *s, const stop_cause *why, bool refuses)
 {
+    schedules_tell_over(h->app);
     waiters_tell_stopped(&s->waiters, why, refuses);
 }
 
 static void audience_on_found_ended(home *h, slot *s, const store_journal *j)
 {
     const char *error = NULL;
+    schedules_tell_over(h->app);
     assert(run_id_equal(&s->id, &j->run));
     waiters_answer_journal(h, &s->waiters, j, &error);
     /* Not 500 for want of memory, which would be taken for the run's answer: that is there when asked for again. */

@@ -161,6 +161,8 @@ cron *cron_new(const char *text, const char *timezone, char *why, size_t why_siz
     return NULL;
 }
 
+bool cron_has_zone(const cron *c) { return c->zone != NULL; }
+
 void cron_free(cron *c)
 {
     if (!c) return;

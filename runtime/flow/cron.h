@@ -20,6 +20,8 @@ static const int64_t CRON_NEVER = INT64_MAX;
  * sentence that has named the option: `.cron "61 * * * *": ...`. */
 cron *cron_new(const char *text, const char *timezone, char *why, size_t why_size);
 void cron_free(cron *c); /* NULL is fine */
+/* Whether its points depend on the time zone. */
+bool cron_has_zone(const cron *c);
 
 /* Returns the first point after a moment, both in Unix ms; CRON_NEVER: there is none before the year 10000. */
 int64_t cron_next(const cron *c, int64_t after_ms);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "runtime/base/log.h"
+#include "runtime/flow/schedules.h"
 #include "runtime/run/home.h"
 #include "runtime/run/plain.h"
 #include "runtime/run/run.h"
@@ -66,4 +67,5 @@ void clock_watch_turn(home *h)
     TAILQ_FOREACH(r, &h->runs.slotless, slotless) task_clock_set(&r->task);
     LIST_FOREACH(p, &h->runs.plain, in_home) task_clock_set(&p->task);
     slots_clock_set(h);
+    schedules_look(h);
 }

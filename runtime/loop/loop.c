@@ -10,6 +10,7 @@
 #include "runtime/base/log.h"
 #include "runtime/clients/audience.h"
 #include "runtime/clients/waiter.h"
+#include "runtime/flow/schedules.h"
 #include "runtime/loop/dispatch.h"
 #include "runtime/loop/move.h"
 #include "runtime/probe/probe.h"
@@ -158,6 +159,9 @@ static void loop_give_back(store_segment *s)
     case MAILS_TAG:
         mailbox_cleared(s);
         return;
+    case SCHEDULE_TAG:
+        schedules_committed(s);
+        return;
     default:
         break;
     }
@@ -180,6 +184,7 @@ static void loop_on_store_change(void *arg)
 {
     sw_loop *l = arg;
     gate_changed(&l->home);
+    schedules_look(&l->home);
 }
 
 /* ---- Draining ---- */
@@ -227,6 +232,7 @@ static void loop_begin_drain(sw_loop *l)
     loop_drain_runs(l);
     slot_recover_no_more(&l->home);
     settings_recover_no_more(&l->home);
+    schedules_drain(&l->home);
     l->drain_timer = (struct timer){.fn = loop_on_drain_over, .arg = l, .has_reserve = true};
     (void)timers_start(&l->home.timers, &l->drain_timer, (uint64_t)l->home.opt->drain_ms);
 }
@@ -241,6 +247,7 @@ static void loop_on_command(uv_async_t *h)
     if (l->home.suspects) suspects_look(&l->home);
     comeback_look(&l->home);
     board_look(&l->home);
+    schedules_look_if_told(&l->home);
     if (__atomic_load_n(&l->drain_asked, __ATOMIC_ACQUIRE) && !l->home.draining) loop_begin_drain(l);
 }
 
@@ -404,7 +411,7 @@ bool loop_init(sw_loop *l, sw_app *app, int fd, char *error, size_t error_size)
     bool keeps = app->control >= 0 && o->keep_after_ms > 0;
     size_t share = (size_t)o->keep_max / count + (index < (size_t)o->keep_max % count);
     keeper_init(&l->keeper, &l->home, app->control, app->worker, keeps ? share : 0);
-    if (!loop_init_uv(l)) return false;
+    if (!loop_init_uv(l) || !schedules_join(&l->home)) return false;
     l->home.client =
         http_client_new(&l->uv, &(http_client_options){.connections_per_host = (size_t)o->upstream_connections_per_host,
                                                        .names_max = (size_t)o->names_max,
@@ -426,6 +433,7 @@ void loop_begin(sw_loop *l)
     if (!l->home.port) return;
     slot_recover(&l->home);
     settings_recover(&l->home);
+    schedules_begin(&l->home);
 }
 
 void loop_finish(sw_loop *l)

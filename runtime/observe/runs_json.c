@@ -7,7 +7,7 @@
 #include "runtime/observe/forks_json.h"
 #include "runtime/observe/questions_json.h"
 #include "runtime/run/begun.h"
-#include "runtime/run/stop.h"
+#include "runtime/run/stop_found.h"
 #include "runtime/stepwell.h"
 
 static void put_bytes(json_writer *w, const char *name, entry_text s) { json_put_bytes(w, name, s.data, s.len); }
@@ -34,23 +34,6 @@ static void put_remarks(json_writer *w, const run_remarks *r)
     json_close_map(w);
 }
 
-/* Why the run stands still, by what its loop would find, which may be another one; STOP_NONE: it does not. */
-static stop_reason stop_of(const sw_app *app, const store_summary *s)
-{
-    const run_summary *of = &s->of;
-    if (!s->live) return STOP_NONE;
-    if (of->error) return of->error == entry_newer ? STOP_NEWER : STOP_UNREADABLE;
-    if (!of->started.kind) return STOP_UNREADABLE;
-    if (of->stopped.kind) return stop_of_entry(&of->stopped);
-    if (s->due_ms == STORE_DUE_STOPPED)
-        return STOP_UNKNOWN; /* the entry that says why is in the part that was not read: the run's own page has it */
-    if (!app) return STOP_NONE; /* no program, whose endpoints could be missing */
-    if (!app_endpoint(app, of->started.function.data, of->started.function.len)) return STOP_NO_ENDPOINT;
-    uint64_t epoch = store_epoch(app->store);
-    bool former = app->opt.no_resume && entry_opening(of->started.epoch) != epoch;
-    return former && entry_opening(of->released_epoch) != epoch ? STOP_NOT_RESUMED : STOP_NONE;
-}
-
 static shown_state state_of_outcome(int outcome)
 {
     switch (outcome) {
@@ -71,7 +54,7 @@ static shown_state state_of(const store_summary *s, stop_reason stop)
     return s->due_ms > clock_wall_ms() ? SHOWN_SLEEPING : SHOWN_RUNNING;
 }
 
-shown_state runs_json_state(const sw_app *app, const store_summary *s) { return state_of(s, stop_of(app, s)); }
+shown_state runs_json_state(const sw_app *app, const store_summary *s) { return state_of(s, stop_found(app, s)); }
 
 const char *shown_state_name(shown_state state)
 {
@@ -131,6 +114,7 @@ static void put_begun(json_writer *w, const entry *started)
     begun_read(started, &how);
     if (*how.by) json_put_text(w, "begunBy", how.by);
     if (*how.forked_from) json_put_text(w, "forkedFrom", how.forked_from);
+    if (how.scheduled_ms > 0) json_put_int(w, "scheduledAt", how.scheduled_ms);
 }
 
 /* `page` NULL: as a line. */
@@ -138,7 +122,7 @@ static void put_run(json_writer *w, const sw_app *app, const store_summary *s, c
 {
     char id[RUN_ID_TEXT + 1];
     const run_summary *of = &s->of;
-    stop_reason stop = stop_of(app, s);
+    stop_reason stop = stop_found(app, s);
     assert(!page || page->journal->found || page->journal->live);
     run_id_format(&s->run, id);
     w->hides = app ? app->redact : NULL;

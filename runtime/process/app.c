@@ -13,6 +13,7 @@
 #include "runtime/base/redact.h"
 #include "runtime/clients/operators.h"
 #include "runtime/clients/site.h"
+#include "runtime/flow/schedule_plan.h"
 #include "runtime/run/function_name.h"
 #include "runtime/run/public_url.h"
 #include "runtime/survive/control.h"
@@ -148,6 +149,17 @@ static redact *function_read_omit(sw_app *app, const char *const *keys)
     return omits;
 }
 
+/* Reads .cron and what belongs to it; NULL: runs do not begin by themselves. */
+static schedule_plan *function_read_schedule(sw_app *app, const char *name, const sw_function_options *o)
+{
+    char why[ERROR_TEXT], text[ERROR_TEXT + 256];
+    bool is_wrong;
+    schedule_plan *plan = schedule_plan_new(o, &is_wrong, why, sizeof why);
+    (void)snprintf(text, sizeof text, "sw_function \"%.160s\": %s", name, is_wrong ? why : "");
+    if (is_wrong) app_mistake(app, text);
+    return plan;
+}
+
 void sw_function(sw_app *app, const char *name, sw_step_fn fn, const sw_function_options *options)
 {
     const sw_function_options none = {.version = NULL}, *o = options ? options : &none;
@@ -168,7 +180,8 @@ void sw_function(sw_app *app, const char *name, sw_step_fn fn, const sw_function
                        .handler = function_handler,
                        .function = fn,
                        .options = endpoint_copy_options(&as_endpoint),
-                       .omits = function_read_omit(app, o->omit)});
+                       .omits = function_read_omit(app, o->omit),
+                       .schedule = function_read_schedule(app, name, o)});
 }
 
 void sw_route(sw_app *app, const char *route, sw_handler handler) { sw_route_arg(app, route, handler, NULL); }
@@ -226,6 +239,7 @@ static void endpoint_free(endpoint *e)
     free((void *)(uintptr_t)e->options.caller_header);
     free((void *)(uintptr_t)e->options.cors_origin);
     redact_free(e->omits);
+    schedule_plan_free(e->schedule);
     free(e->files_dir);
     free((void *)(uintptr_t)e->route);
     free(e);

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "runtime/base/pool.h"
+#include "runtime/flow/schedules.h"
 #include "runtime/loop/loop.h"
 #include "runtime/recovery/crash.h"
 #include "runtime/recovery/presence.h"
@@ -39,7 +40,8 @@ static bool by_hand_open_loops(sw_app *app, const by_hand_options *options, char
     app->blocking = pool_new((size_t)app->opt.blocking_threads);
     app->aside = pool_new(options->aside_threads);
     app->board = board_new();
-    if (!app->loops || !app->board || !app->blocking || !app->aside) {
+    app->schedules = schedules_new(app);
+    if (!app->loops || !app->board || !app->schedules || !app->blocking || !app->aside) {
         (void)snprintf(error, error_size, "out of memory");
         return false;
     }
@@ -97,6 +99,7 @@ void by_hand_close(sw_app *app)
     suspects_free(app->suspects);
     comeback_free(app->comeback);
     settings_end(app);
+    schedules_free(app->schedules);
     board_free(app->board);
     store_close(app->store);
     app_free(app);

@@ -18,6 +18,7 @@
 #include "runtime/base/pool.h"
 #include "runtime/clients/link_code.h"
 #include "runtime/clients/operators.h"
+#include "runtime/flow/schedules.h"
 #include "runtime/loop/loop.h"
 #include "runtime/process/admin_socket.h"
 #include "runtime/process/app.h"
@@ -249,6 +250,7 @@ static int start_loops_and_serve(sw_app *app, sockets *s, const sigset_t *stop_s
     assert(!app->loops);
     assert(s->count == app->loop_count);
     if (app->store) app->board = app_must(board_new());
+    if (app->store) app->schedules = app_must(schedules_new(app));
     app->loops = app_must(calloc(app->loop_count, sizeof *app->loops));
     start_divide_descriptors(app, s->admin >= 0);
     app->blocking = app_must(pool_new((size_t)app->opt.blocking_threads));
@@ -340,6 +342,7 @@ static int start_serving(sw_app *app, sockets *s)
     comeback_free(app->comeback);
     link_code_free(app->link_code);
     settings_end(app);
+    schedules_free(app->schedules);
     board_free(app->board);
     if (app->store) store_close(app->store);
     return result;

@@ -1,13 +1,18 @@
 #include "runtime/run/begun.h"
 
+#include <inttypes.h>
 #include <stdio.h>
+#include <stdlib.h>
 
+#include "runtime/base/moment.h"
 #include "runtime/base/value.h"
 #include "storage/entry_more.h"
 
+enum { MOMENT_TEXT = 24 /* bytes of a moment as a decimal number, and a zero */ };
+
 /* On disk: docs/internals/journal.md. */
 static const char BEGUN_BY[] = "begun_by", FORKED_FROM[] = "forked_from", FORKED_AT[] = "forked_at",
-                  FORKED_SPAN[] = "forked_span";
+                  FORKED_SPAN[] = "forked_span", SCHEDULED_AT[] = "scheduled_at";
 
 /* Copies a text that fits; else leaves `to` empty. */
 static void begun_copy(char *to, size_t room, entry_text t)
@@ -18,6 +23,9 @@ static void begun_copy(char *to, size_t room, entry_text t)
 
 void begun_read(const entry *started, begun *out)
 {
+    char scheduled[MOMENT_TEXT];
+    begun_copy(scheduled, sizeof scheduled, entry_more_find(started->more, SCHEDULED_AT));
+    out->scheduled_ms = moment_of(strtoll(scheduled, NULL, 10));
     begun_copy(out->by, sizeof out->by, entry_more_find(started->more, BEGUN_BY));
     begun_copy(out->forked_from, sizeof out->forked_from, entry_more_find(started->more, FORKED_FROM));
     begun_copy(out->forked_span, sizeof out->forked_span, entry_more_find(started->more, FORKED_SPAN));
@@ -34,4 +42,11 @@ bool begun_pack(msgpack_packer *pk, const char *by, const begun_fork *fork)
     if (!ok || !fork->span) return ok;
     trace_parent_write(fork->span, span);
     return value_pack_text(pk, FORKED_SPAN) && value_pack_text(pk, span);
+}
+
+bool begun_pack_scheduled(msgpack_packer *pk, int64_t point_ms)
+{
+    char text[MOMENT_TEXT];
+    (void)snprintf(text, sizeof text, "%" PRId64, point_ms);
+    return value_pack_text(pk, SCHEDULED_AT) && value_pack_text(pk, text);
 }

@@ -10,6 +10,7 @@
 
 struct home;
 struct redact;
+struct schedule_plan;
 
 typedef enum endpoint_kind { ENDPOINT_DURABLE, ENDPOINT_PLAIN, ENDPOINT_BUILTIN, ENDPOINT_FILES } endpoint_kind;
 
@@ -39,10 +40,11 @@ typedef struct endpoint {
     bool any_page;       /* ENDPOINT_BUILTIN: pages of --cors-origin may call it */
     http_reply_header policy[ENDPOINT_POLICY]; /* headers of every reply; see app_policy */
     size_t policy_count;
-    char *files_dir;             /* ENDPOINT_FILES: the folder */
-    unsigned files_depth;        /* ENDPOINT_FILES: how many segments of the request's path lead to the folder */
-    sw_endpoint_options options; /* without `omit` */
-    struct redact *omits;        /* what is left out of its runs' requests; NULL: nothing */
+    char *files_dir;                /* ENDPOINT_FILES: the folder */
+    unsigned files_depth;           /* ENDPOINT_FILES: how many segments of the request's path lead to the folder */
+    sw_endpoint_options options;    /* without `omit` */
+    struct redact *omits;           /* what is left out of its runs' requests; NULL: nothing */
+    struct schedule_plan *schedule; /* of a function: when runs begin by themselves; NULL: they do not */
     uint32_t stopped_s; /* atomic: an operator has stopped it (runtime/run/settings.h): seconds, for Retry-After; 0: it
                            serves. The one member that changes */
 } endpoint;

@@ -57,7 +57,7 @@ typedef struct run_listener {
     /* The run waits for a journal that takes writes, or for other runs, for a time that is not known. */
     void (*on_put_back)(struct slot *s);
     /* The run is stopped for the reason `why`. `refuses`: clients at its output URL are told so, with 503. */
-    void (*on_stopped)(struct slot *s, const struct stop_cause *why, bool refuses);
+    void (*on_stopped)(struct home *h, struct slot *s, const struct stop_cause *why, bool refuses);
     /* The run has ended, and `journal` has the answer. When the call returns no client may wait at the slot any more.
      */
     void (*on_found_ended)(struct home *h, struct slot *s, const struct store_journal *journal);

@@ -184,7 +184,7 @@ static void slot_stand_still(home *h, slot *s, const stop_cause *why)
     }
     letter_drop_kind(&s->letters, LETTER_TRIES);
     slot_deny_letters(h, s, why);
-    h->listener->on_stopped(s, why, slot_refuses(h, s));
+    h->listener->on_stopped(h, s, why, slot_refuses(h, s));
     slot_plan_look(h, s, why);
 }
 

@@ -7,6 +7,7 @@ import { ExaError } from 'exa-js';
 
 import { runProgram, startProgram } from './program.mjs';
 import {
+  LIMIT,
   MODEL,
   QUERIES_SCHEMA,
   anthropicAt,
@@ -19,7 +20,7 @@ import {
   withUpstream,
 } from './sdks.mjs';
 
-describe('the Anthropic client', () => {
+describe('the Anthropic client', LIMIT, () => {
   let upstream, client;
   before(async () => {
     upstream = await startProgram('upstream');
@@ -430,7 +431,7 @@ describe('the Anthropic client', () => {
   });
 });
 
-describe('the Anthropic client when things go wrong', () => {
+describe('the Anthropic client when things go wrong', LIMIT, () => {
   test('500 is an InternalServerError', () =>
     withUpstream(['--error-rate', '1'], async (url) => {
       await assert.rejects(anthropicAt(url).messages.create(ask('x')), (error) => {
@@ -578,7 +579,7 @@ describe('the Anthropic client when things go wrong', () => {
     });
 });
 
-describe('the Exa client', () => {
+describe('the Exa client', LIMIT, () => {
   let upstream, exa;
   before(async () => {
     upstream = await startProgram('upstream');

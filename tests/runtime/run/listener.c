@@ -78,10 +78,10 @@ static void on_put_back(slot *s)
     tell("put back");
 }
 
-static void on_stopped(slot *s, const stop_cause *why, bool refuses)
+static void on_stopped(home *h, slot *s, const stop_cause *why, bool refuses)
 {
     char text[64];
-    CHECK(!s->run);
+    CHECK(h == turned_home() && !s->run);
     (void)snprintf(text, sizeof text, "stopped, %s%s", stop_name(why->reason), refuses ? ", for good" : "");
     tell(text);
 }

@@ -1,0 +1,180 @@
+/* schedule_meet: which point of a schedule is due, and what becomes of it. */
+#include <assert.h>
+#include <string.h>
+
+#include "runtime/base/log.h"
+#include "runtime/flow/schedules_core.h"
+#include "runtime/run/board.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/program.h"
+#include "runtime/run/settings.h"
+#include "runtime/run/stop_found.h"
+
+enum {
+    DAY_MS = 86400000,
+    WAITING_MS = 60000,    /* a run that a point waits for is looked at so often, should the news of its end be lost */
+    SUMMARY_BYTES = 16384, /* of each end of its journal: enough to tell whether it is stopped */
+    MISSED_MAX = 1000      /* points that are counted */
+};
+
+static const schedule_plan *plan_of(const schedule *s) { return s->function ? s->function->schedule : NULL; }
+
+/* How many points lie between the two, MISSED_MAX at most. */
+static uint64_t points_between(const schedule_plan *p, int64_t after_ms, int64_t before_ms)
+{
+    uint64_t count = 0;
+    for (int64_t at_ms = cron_next(p->cron, after_ms); at_ms < before_ms && count < MISSED_MAX; count++)
+        at_ms = cron_next(p->cron, at_ms);
+    return count;
+}
+
+/* Writes what becomes of a point. */
+static void schedule_settle(home *h, schedule *s, int64_t point_ms, point_fate fate)
+{
+    const schedule_row *row = &s->row;
+    bool is_new = point_ms > row->upto_ms, has_waiting = row->waits_ms > 0;
+    schedule_write what = {.row = *row, .fate = fate, .point_ms = point_ms};
+    if (is_new) {
+        what.missed = points_between(plan_of(s), row->upto_ms, point_ms);
+        what.row.upto_ms = point_ms;
+    }
+    /* A later point takes the place of one that waits, and a run of it may begin in its stead. */
+    what.drops_waiting = has_waiting && is_new && (fate == POINT_BEGUN || fate == POINT_WAITS || fate == POINT_STOPPED);
+    if (fate == POINT_WAITS)
+        what.row.waits_ms = point_ms;
+    else if (fate == POINT_BEGUN || fate == POINT_STOPPED)
+        what.row.waits_ms = 0;
+    s->is_retried = !schedule_put(h, s, &what);
+}
+
+/* ---- The last run ---- */
+
+/* SW_OVERLAP_REPLACE: has the run cancelled, whichever loop it is of. A letter that came to nothing is sent again. */
+static void schedule_cancel_last(home *h, schedule *s)
+{
+    const letter_wish wish = {.kind = LETTER_CANCEL, .by = "schedule"};
+    letter_fate fate;
+    if (!s->cancels) {
+        s->cancels = board_begin(h->app->board, &s->row.run, &wish, 1);
+        s->is_retried = !s->cancels;
+        if (s->cancels) (void)board_send(s->cancels, &s->row.run);
+    } else if (board_stage_of(s->cancels, 0, &fate) == BOARD_TOLD && fate == LETTER_UNWRITTEN) {
+        board_send_again(s->cancels, 0);
+    }
+}
+
+/* The last run has not ended. */
+static void schedule_meet_running(home *h, schedule *s, int64_t point_ms)
+{
+    if (point_ms == s->row.waits_ms) {
+        if (plan_of(s)->overlap == SW_OVERLAP_REPLACE) schedule_cancel_last(h, s);
+        int64_t again_ms = clock_now(&h->clock).wall_ms + WAITING_MS;
+        if (again_ms < s->next_ms) s->next_ms = again_ms;
+    } else if (plan_of(s)->overlap == SW_OVERLAP_SKIP) {
+        schedule_settle(h, s, point_ms, POINT_SKIPPED);
+    } else {
+        schedule_settle(h, s, point_ms, POINT_WAITS);
+    }
+}
+
+/* Whether the run has not ended, and goes on by itself: one that is stopped may stand still for ever. */
+static bool summary_shows_running(const sw_app *app, const store_summary *run)
+{
+    return run->live && !run->error && stop_found(app, run) == STOP_NONE;
+}
+
+static void schedule_on_summary(void *arg, const store_summary *runs, size_t count)
+{
+    schedule *s = arg;
+    const store_summary *last = &runs[0];
+    schedules *all = s->all;
+    home *h = all->home;
+    int64_t point_ms = s->asked_ms;
+    assert(count == 1 && s->is_busy);
+    (void)count;
+    s->is_busy = false;
+    if (all->is_draining) return;
+    s->is_retried = last->is_closed || last->error == store_no_memory;
+    if (s->changes || s->is_retried) {
+        if (s->changes) schedules_look(h); /* it may be paused by now */
+    } else if (summary_shows_running(h->app, last)) {
+        schedule_meet_running(h, s, point_ms);
+    } else {
+        schedule_settle(h, s, point_ms, POINT_BEGUN);
+    }
+    schedules_arm(all, clock_now(&h->clock).wall_ms);
+}
+
+/* Begins a run for the point, if the last run lets it. */
+static void schedule_meet(home *h, schedule *s, int64_t point_ms)
+{
+    if (s->row.point_ms == 0 || plan_of(s)->overlap == SW_OVERLAP_ALLOW) {
+        schedule_settle(h, s, point_ms, POINT_BEGUN);
+        return;
+    }
+    s->is_busy = true;
+    s->asked_ms = point_ms;
+    if (store_summarize(h->port, &s->row.run, 1, SUMMARY_BYTES, schedule_on_summary, s)) return;
+    s->is_busy = false;
+    s->is_retried = true;
+}
+
+/* ---- Points ---- */
+
+static void schedule_tell_behind(schedule *s, int64_t now_ms)
+{
+    if (s->is_told || s->row.upto_ms - now_ms <= DAY_MS) return;
+    s->is_told = true;
+    log_line(LOG_WARN, NULL,
+             "the clock is %lld days behind the last point of the schedule \"%s\", so that no run begins until then: "
+             "if the clock was wrong before, have the schedule forget (stepwell schedules forget)",
+             (long long)((s->row.upto_ms - now_ms) / DAY_MS), s->name);
+}
+
+/* A schedule that is new, or whose points are others than those that were dealt with, begins with the next point. */
+static bool schedule_is_new(const schedule *s)
+{
+    char plan[PLAN_TEXT_MAX + 1];
+    schedule_plan_text(plan_of(s), plan, sizeof plan);
+    return !s->has_row || strcmp(plan, s->row.plan) != 0;
+}
+
+static void schedule_settle_new(home *h, schedule *s, int64_t now_ms)
+{
+    schedule_write what = {.row = s->row, .fate = POINT_NONE};
+    if (!s->has_row || now_ms > what.row.upto_ms) what.row.upto_ms = now_ms;
+    schedule_plan_text(plan_of(s), what.row.plan, sizeof what.row.plan);
+    s->is_retried = !schedule_put(h, s, &what);
+}
+
+void schedule_look(home *h, schedule *s, int64_t now_ms)
+{
+    const schedule_plan *p = plan_of(s);
+    s->next_ms = CRON_NEVER;
+    s->is_retried = false;
+    assert(!s->is_busy);
+    if (s->changes) {
+        s->is_retried = !schedule_put_change(h, s, now_ms);
+        return;
+    }
+    if (!p || (s->has_row && s->row.is_paused)) return;
+    if (schedule_is_new(s)) {
+        schedule_settle_new(h, s, now_ms);
+        return;
+    }
+    schedule_tell_behind(s, now_ms);
+    int64_t from_ms = s->row.upto_ms, point_ms = cron_newest(p->cron, from_ms, now_ms);
+    s->next_ms = cron_next(p->cron, from_ms > now_ms ? from_ms : now_ms);
+    if (point_ms == CRON_NEVER && s->row.waits_ms == 0) return;
+    if (!settings_are_known(h->app->settings)) {
+        s->is_retried = true; /* nobody knows whether the function is stopped */
+        return;
+    }
+    bool is_due = point_ms != CRON_NEVER, is_late = is_due && now_ms - point_ms > p->late_ms;
+    if (is_late)
+        schedule_settle(h, s, point_ms, POINT_MISSED);
+    else if (endpoint_stopped_s(s->function) > 0)
+        schedule_settle(h, s, is_due ? point_ms : s->row.waits_ms, POINT_STOPPED);
+    else
+        schedule_meet(h, s, is_due ? point_ms : s->row.waits_ms);
+}
