@@ -19,7 +19,7 @@ _stepwell() {
     local filters="--state --endpoint --run-version --label --id --error --step --kind --from --to"
     local words=
     if [ -z "$noun" ]; then
-        words="runs bulk functions stats settings journal backup restore doctor $general"
+        words="runs bulk functions schedules stats settings journal backup restore doctor $general"
     else
         case $noun:$verb in
         runs:) words="list show tail cancel stop release resume signal fork export $general" ;;
@@ -33,6 +33,7 @@ _stepwell() {
         bulk:*) words="$filters --text --dry-run --per-second --max --yes $general" ;;
         functions:) words="list start $general" ;;
         functions:start) words="--key $general" ;;
+        schedules:) words="list pause resume trigger forget $general" ;;
         settings:) words="list set delete $general" ;;
         journal:) words="dump verify $general" ;;
         restore:* | backup:*) mapfile -t COMPREPLY < <(compgen -d -- "$word"); [[ $word == -* ]] || return ;;&

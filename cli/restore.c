@@ -1,6 +1,6 @@
 /* restore: a data folder from a backup. Runs that were under way when the backup was made have since done, or undone,
  * what nobody here knows: so each of them is stopped in the new folder, before any program starts on it, and goes on
- * when an operator releases it. */
+ * when an operator releases it. Its schedules are paused. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,18 +12,19 @@
 #include "cli/safe.h"
 #include "cli/view.h"
 #include "runtime/base/clock.h"
+#include "runtime/flow/schedule_row.h"
 #include "runtime/run/letter.h"
 #include "storage/entry_order.h"
 #include "storage/folder.h"
 #include "storage/rocks/rocks.h"
 
-enum { ROWS = 256, REASON_COLUMNS = 400 };
+enum { ROWS = 256, PAGE_SCHEDULES = 16, REASON_COLUMNS = 400 };
 
 typedef struct restoring {
     cli *c;
     backend *b;
     const char *reason;
-    long long stopped, stood, unreadable;
+    long long stopped, stood, unreadable, paused;
 } restoring;
 
 /* Appends *stopped* to the run's journal. */
@@ -145,6 +146,80 @@ static cli_end drop_releases(const restoring *r)
     return CLI_DONE;
 }
 
+/* ---- Schedules ---- */
+
+/* A page of them. */
+typedef struct schedule_page {
+    char names[PAGE_SCHEDULES][STORE_ROW_KEY_MAX + 1]; /* each with a zero: the next page begins behind it */
+    size_t lens[PAGE_SCHEDULES];
+    schedule_row rows[PAGE_SCHEDULES];
+    size_t count;
+    char next[STORE_ROW_KEY_MAX + 1];
+    size_t next_len;
+    bool is_short;
+} schedule_page;
+
+static void schedules_take(void *arg, store_bytes key, store_bytes value)
+{
+    schedule_page *p = arg;
+    bool is_short = false;
+    assert(key.len <= STORE_ROW_KEY_MAX && p->count < PAGE_SCHEDULES);
+    memcpy(p->next, key.data, key.len);
+    p->next[key.len] = 0;
+    p->next_len = key.len < STORE_ROW_KEY_MAX ? key.len + 1 : key.len;
+    if (schedule_row_read(value, &p->rows[p->count], &is_short)) {
+        memcpy(p->names[p->count], key.data, key.len);
+        p->lens[p->count++] = key.len;
+    }
+    p->is_short = p->is_short || is_short; /* one that is damaged begins anew in the program */
+}
+
+static cli_end schedules_put(restoring *r, const schedule_page *p)
+{
+    static store_row rows[PAGE_SCHEDULES];
+    msgpack_sbuffer values[PAGE_SCHEDULES];
+    char error[BACKEND_ERROR_MAX] = "";
+    const int64_t now_ms = clock_wall_ms();
+    store_segment s = {.live = STORE_LIVE_UNCHANGED, .retain_ms = -1, .rows = rows};
+    if (p->count == 0) return CLI_DONE;
+    for (size_t i = 0; i < p->count; i++) {
+        schedule_row row = p->rows[i];
+        row.is_paused = true;
+        row.waits_ms = 0;
+        row.at_ms = now_ms;
+        (void)snprintf(row.by, sizeof row.by, "restore");
+        msgpack_sbuffer_init(&values[i]);
+        cli_must(schedule_row_pack(&row, &values[i]) ? &row : NULL);
+        rows[i] = (store_row){.next = i + 1 < p->count ? &rows[i + 1] : NULL,
+                              .op = STORE_ROW_PUT,
+                              .table = SCHEDULES_TABLE,
+                              .key = {p->names[i], p->lens[i]},
+                              .value = {values[i].data, values[i].size}};
+    }
+    store_outcome outcome = r->b->ops->commit(r->b, &s, now_ms, error, sizeof error);
+    for (size_t i = 0; i < p->count; i++) msgpack_sbuffer_destroy(&values[i]);
+    r->paused += (long long)p->count;
+    return outcome == STORE_DONE ? CLI_DONE : cli_fail(CLI_REFUSED, "a schedule cannot be paused: %s", error);
+}
+
+/* Pauses all schedules: what they began after the backup was made, nobody knows here. */
+static cli_end pause_schedules(restoring *r)
+{
+    static schedule_page p;
+    const char *error = "";
+    backend_scan result = BACKEND_SCAN_MORE;
+    while (result == BACKEND_SCAN_MORE) {
+        const store_range range = {.table = SCHEDULES_TABLE, .from = {p.next, p.next_len}, .rows_max = PAGE_SCHEDULES};
+        p.count = 0;
+        result = r->b->ops->scan(r->b, &range, schedules_take, &p, &error);
+        if (result == BACKEND_SCAN_FAILED) return cli_fail(CLI_REFUSED, "the schedules cannot be read: %s", error);
+        cli_must(p.is_short ? NULL : &p);
+        cli_end end = schedules_put(r, &p);
+        if (end != CLI_DONE) return end;
+    }
+    return CLI_DONE;
+}
+
 /* ---- The command ---- */
 
 /* Opens the copy for writing, which checks it for damage, and stops its live runs. */
@@ -155,6 +230,7 @@ static cli_end restore_stop(restoring *r, const char *folder)
     if (!r->b) return cli_fail(CLI_REFUSED, "%s", error);
     cli_end end = r->b->ops->is_read_only(r->b) ? cli_fail(CLI_REFUSED, "the disk is full") : stop_all(r);
     if (end == CLI_DONE) end = drop_releases(r);
+    if (end == CLI_DONE) end = pause_schedules(r);
     r->b->ops->close(r->b);
     (void)snprintf(path, sizeof path, "%s/pid", folder);
     (void)unlink(path); /* of this command */
@@ -166,16 +242,19 @@ static void restore_print(const restoring *r, const copying *k)
 {
     cli *c = r->c;
     if (cli_has(c, OPTION_JSON)) {
-        printf("{\"bytes\":%llu,\"stopped\":%lld,\"stoppedBefore\":%lld,\"unreadable\":%lld}\n", k->bytes, r->stopped,
-               r->stood, r->unreadable);
+        printf(
+            "{\"bytes\":%llu,\"stopped\":%lld,\"stoppedBefore\":%lld,\"unreadable\":%lld,\"schedulesPaused\":%lld}\n",
+            k->bytes, r->stopped, r->stood, r->unreadable, r->paused);
         return;
     }
     printf("%s: %s, %lld runs stopped", k->to, view_bytes(c, k->bytes), r->stopped);
     if (r->stood > 0) printf(", %lld were before", r->stood);
     if (r->unreadable > 0) printf(", %lld cannot be read", r->unreadable);
+    if (r->paused > 0) printf(", %lld schedules paused", r->paused);
     puts(r->stopped > 0 ? "\nStart the program, look at them (stepwell runs list --state stopped), and release them "
                           "(stepwell runs release RUN, stepwell bulk release)"
                         : "");
+    if (r->paused > 0) puts("Schedules begin runs again when they are resumed (stepwell schedules resume NAME)");
 }
 
 cli_end restore_copy(cli *c)

@@ -176,6 +176,7 @@ static void show_head(cli *c, sw_value run)
                    {"stoppedBy", "stopped by"},
                    {"damage", "damage"},
                    {"status", "status"},
+                   {"scheduledAt", "scheduled at"},
                    {"forkedFrom", "forked from"},
                    {"inputsDiffered", "inputs that differed"},
                    {"resultsUnasked", "results not asked for"}};

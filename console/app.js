@@ -10,11 +10,13 @@ import { go, onMove, readPlace } from "./place.js";
 import { ProcessView } from "./process_view.js";
 import { RunView } from "./run_view.js";
 import { RunsView } from "./runs_view.js";
+import { SchedulesView } from "./schedules_view.js";
 import { SignIn } from "./sign_in.js";
 
 const VIEWS = {
   runs: { label: "Runs", view: RunsView, key: "r" },
   endpoints: { label: "Endpoints", view: EndpointsView, key: "e" },
+  schedules: { label: "Schedules", view: SchedulesView, key: "s" },
   errors: { label: "Errors", view: ErrorsView, key: "x" },
   process: { label: "Process", view: ProcessView, key: "p" },
 };

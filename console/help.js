@@ -3,7 +3,7 @@ import { Modal } from "./dialogs.js";
 import { html } from "./parts.js";
 
 const KEYS = [
-  ["everywhere", [["g r, g e, g x, g p", "runs, endpoints, errors, process"], ["/", "to the filters"], ["?", "these keys"],
+  ["everywhere", [["g r, g e, g s, g x, g p", "runs, endpoints, schedules, errors, process"], ["/", "to the filters"], ["?", "these keys"],
     ["Esc", "close a dialog"]]],
   ["the list of runs", [["↑ ↓, j k, Page Up, Page Down, Home, End", "move"], ["Enter", "open the run"], ["Space, x", "choose the run"],
     ["Shift with ↑ ↓", "choose several"], ["Ctrl A", "choose all that are loaded"], ["Esc", "choose none"]]],

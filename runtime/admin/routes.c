@@ -21,6 +21,7 @@
 #include "runtime/admin/resume.h"
 #include "runtime/admin/runs.h"
 #include "runtime/admin/runs_list.h"
+#include "runtime/admin/schedules_routes.h"
 #include "runtime/admin/session.h"
 #include "runtime/admin/settings_routes.h"
 #include "runtime/admin/start_function.h"
@@ -33,6 +34,7 @@
 #include "runtime/clients/run_access.h"
 #include "runtime/clients/signal_request.h"
 #include "runtime/clients/waiter.h"
+#include "runtime/flow/schedules.h"
 #include "runtime/loop/loop.h"
 #include "runtime/observe/held.h"
 #include "runtime/observe/metrics.h"
@@ -67,7 +69,8 @@ static void on_readyz(home *h, http_exchange *x, const endpoint *e, const http_p
     if (h->store) store_stats_get(h->store, &stats);
     if (h->draining)
         health_reply(x, 503, "draining");
-    else if ((h->port && !h->slots.recovered) || !settings_are_known(h->app->settings))
+    else if ((h->port && !h->slots.recovered) || !settings_are_known(h->app->settings) ||
+             !schedules_are_known(h->app->schedules))
         health_reply(x, 503, "recovering");
     else if (stats.read_only)
         health_reply(x, 503, "journal cannot be written");
@@ -395,6 +398,33 @@ static void on_unset(home *h, http_exchange *x, const endpoint *e, const http_pa
     if (who) settings_answer_delete(h, x, params[0].value, who->name);
 }
 
+static void on_schedules(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)params, (void)n;
+    if (auth_admits(h, x, OPERATOR_VIEW, "listing schedules")) schedules_answer_list(h, x);
+}
+
+static void on_schedule_put(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)n;
+    const operator_entry *who = route_admits_setting(h, x, params, "pausing or resuming the schedule");
+    if (who) schedules_answer_put(h, x, params[0].value, who->name);
+}
+
+static void on_schedule_delete(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)n;
+    const operator_entry *who = route_admits_setting(h, x, params, "forgetting the schedule");
+    if (who) schedules_answer_delete(h, x, params[0].value, who->name);
+}
+
+static void on_trigger(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)params, (void)n;
+    const operator_entry *who = auth_admits(h, x, OPERATOR_START, "triggering a schedule");
+    if (who) start_function_answer(h, x, who->name);
+}
+
 static void on_bulk(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     static const char does[] = "acting on many runs";
@@ -434,6 +464,10 @@ void admin_register_routes(sw_app *app)
                   {"GET /_sw/process", on_process, DOOR_ADMIN, false},
                   {"POST /_sw/runs", on_start, DOOR_ADMIN, false},
                   {"POST /_sw/functions/*name", on_function, DOOR_ADMIN, false},
+                  {"GET /_sw/schedules", on_schedules, DOOR_ADMIN, false},
+                  {"PUT /_sw/schedules/*name", on_schedule_put, DOOR_ADMIN, false},
+                  {"DELETE /_sw/schedules/*name", on_schedule_delete, DOOR_ADMIN, false},
+                  {"POST /_sw/schedules/*name", on_trigger, DOOR_ADMIN, false},
                   {"GET /_sw/runs/:id", on_run, DOOR_ADMIN, false},
                   {"POST /_sw/runs/:id/release", on_release, DOOR_BOTH, true},
                   {"POST /_sw/runs/:id/signals/:name", on_signal, DOOR_BOTH, true},

@@ -12,18 +12,20 @@
 #include "runtime/base/value.h"
 #include "runtime/clients/door.h"
 #include "runtime/clients/idempotency.h"
+#include "runtime/flow/schedule_begin.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/omit.h"
 #include "runtime/run/program.h"
 #include "runtime/run/run.h"
 
-static const char path_begins[] = "/_sw/functions/";
+static const char of_functions[] = "/_sw/functions/", of_schedules[] = "/_sw/schedules/";
 
 /* In the arena of the request. */
 typedef struct function_wish {
     http_text name;           /* decoded */
     const endpoint *function; /* NULL: the program has none of this name (any more) */
-    sw_value input;
+    sw_value input;           /* nil of a schedule, whose run is given one as it begins */
+    bool is_scheduled;        /* a schedule is meant */
 } function_wish;
 
 /* ---- What is asked for ---- */
@@ -35,11 +37,17 @@ static bool wish_refuse_memory(http_exchange *x)
 }
 
 /* False: the exchange has its answer. */
-static bool wish_refuse_name(http_exchange *x)
+static bool wish_refuse_name(http_exchange *x, const function_wish *wish)
 {
-    problem_reply(x, 404, "the program has no function of this name (sw_function)", NULL);
+    problem_reply(x, 404,
+                  wish->is_scheduled ? "the program has no schedule of this name (sw_function_options.cron)"
+                                     : "the program has no function of this name (sw_function)",
+                  NULL);
     return false;
 }
+
+/* How the path begins. */
+static const char *wish_path(const function_wish *wish) { return wish->is_scheduled ? of_schedules : of_functions; }
 
 /* Finds the function by the name in the path. A request with a key may be for a run that has begun before the function
  * left the program, so an unknown name is told when the key is known to have no run. False: the exchange has its
@@ -47,17 +55,18 @@ static bool wish_refuse_name(http_exchange *x)
 static bool wish_read_function(const home *h, http_exchange *x, arena *a, function_wish *wish)
 {
     const http_text path = http_exchange_request(x)->path;
-    const size_t begins = sizeof path_begins - 1;
     size_t len = 0;
     char *decoded = arena_alloc(a, path.len + 1);
     if (!decoded) return wish_refuse_memory(x);
-    bool is_here = uri_decode_path(path.data, path.len, decoded, &len) && len >= begins &&
-                   memcmp(decoded, path_begins, begins) == 0;
-    if (!is_here) return wish_refuse_name(x);
+    bool is_decoded = uri_decode_path(path.data, path.len, decoded, &len);
+    wish->is_scheduled =
+        is_decoded && len >= sizeof of_schedules - 1 && memcmp(decoded, of_schedules, sizeof of_schedules - 1) == 0;
+    const size_t begins = strlen(wish_path(wish));
+    if (!is_decoded || len < begins || memcmp(decoded, wish_path(wish), begins) != 0) return wish_refuse_name(x, wish);
     wish->name = (http_text){decoded + begins, len - begins};
     const endpoint *e = app_endpoint(h->app, wish->name.data, wish->name.len);
-    wish->function = e && e->function ? e : NULL;
-    return wish->function || idempotency_count(x) > 0 || wish_refuse_name(x);
+    wish->function = e && e->function && (e->schedule || !wish->is_scheduled) ? e : NULL;
+    return wish->function || idempotency_count(x) > 0 || wish_refuse_name(x, wish);
 }
 
 /* Reads the body as the function's input; an empty one is nil. False: the exchange has its answer. */
@@ -67,6 +76,10 @@ static bool wish_read_input(http_exchange *x, arena *a, function_wish *wish)
     const http_text body = http_exchange_request(x)->body;
     const char *message = NULL;
     wish->input = sw_nil();
+    if (wish->is_scheduled && body.len > 0) {
+        problem_reply(x, 400, "a schedule's run is given its point in time, and this request has no body", NULL);
+        return false;
+    }
     if (body.len == 0 || json_read(a, body.data, body.len, &wish->input, &message)) return true;
     if (message == value_no_memory) return wish_refuse_memory(x);
     (void)snprintf(why, sizeof why, "the body is the function's input, and is not JSON: %s", message);
@@ -99,7 +112,9 @@ static run *function_begin(home *h, http_exchange *x, arena *a, const function_w
         return NULL;
     }
     if (!door_admits(h, x, wish->function)) return NULL;
-    const run_input input = {.value = &wish->input,
+    const schedule_input point = schedule_input_make(wish->function, clock_now(&h->clock).wall_ms);
+    const sw_value scheduled = schedule_input_value(&point);
+    const run_input input = {.value = wish->is_scheduled ? &scheduled : &wish->input,
                              .method = {"", 0},
                              .target = {"", 0},
                              .headers = headers,
@@ -121,7 +136,7 @@ static void function_keyed(home *h, http_exchange *x, arena *a, const function_w
 {
     sw_bytes text;
     run_input kept = {.value = &wish->input};
-    const char *route = arena_printf(a, "POST %s%.*s", path_begins, (int)wish->name.len, wish->name.data);
+    const char *route = arena_printf(a, "POST %s%.*s", wish_path(wish), (int)wish->name.len, wish->name.data);
     bool is_kept = !wish->function || omit_take_out(wish->function, a, &kept) == OMIT_DONE;
     if (!route || !is_kept || !json_write(a, *kept.value, &text)) {
         (void)wish_refuse_memory(x);
@@ -146,7 +161,7 @@ static run *function_take(home *h, http_exchange *x, const char *by, run_key *ke
     else if (is_read && !key && idempotency_count(x) > 0)
         function_keyed(h, x, &a, &wish, by);
     else if (is_read && !wish.function)
-        (void)wish_refuse_name(x);
+        (void)wish_refuse_name(x, &wish);
     else if (is_read)
         begun = function_begin(h, x, &a, &wish, &(run_origin){.key = key, .by = by});
     arena_free(&a);

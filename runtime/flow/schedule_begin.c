@@ -9,11 +9,21 @@
 #include "runtime/run/omit.h"
 #include "storage/entry.h"
 
-enum { INPUT_PAIRS = 2 };
-
 static sw_value text_of(const char *text)
 {
     return (sw_value){.type = MSGPACK_OBJECT_STR, .via.str = {(uint32_t)strlen(text), text}};
+}
+
+schedule_input schedule_input_make(const endpoint *function, int64_t point_ms)
+{
+    return (schedule_input){
+        {{text_of("schedule"), text_of(function->route)}, {text_of("scheduled_at"), sw_int(point_ms)}}};
+}
+
+sw_value schedule_input_value(const schedule_input *input)
+{
+    return (sw_value){.type = MSGPACK_OBJECT_MAP,
+                      .via.map = {SCHEDULE_INPUT_PAIRS, (msgpack_object_kv *)(uintptr_t)input->pairs}};
 }
 
 /* What is optional in *started*. */
@@ -29,9 +39,8 @@ static bool pack_more(msgpack_sbuffer *to, const sw_value *input, int64_t point_
 static bool pack_input(home *h, const endpoint *function, int64_t point_ms, msgpack_sbuffer *to)
 {
     arena a;
-    msgpack_object_kv pairs[INPUT_PAIRS] = {{text_of("schedule"), text_of(function->route)},
-                                            {text_of("scheduled_at"), sw_int(point_ms)}};
-    sw_value input = {.type = MSGPACK_OBJECT_MAP, .via.map = {INPUT_PAIRS, pairs}};
+    const schedule_input point = schedule_input_make(function, point_ms);
+    sw_value input = schedule_input_value(&point);
     run_input kept = {.value = &input, .target = {"", 0}, .body = {"", 0}};
     arena_init(&a, h->arenas);
     bool ok = omit_take_out(function, &a, &kept) == OMIT_DONE && pack_more(to, kept.value, point_ms);

@@ -45,6 +45,7 @@ static bool plan_fill(schedule_plan *p, const sw_function_options *o, char *why,
     (void)snprintf(p->expression, sizeof p->expression, "%s", o->cron);
     (void)snprintf(p->zone, sizeof p->zone, "%s", !has_zone ? "" : o->timezone ? o->timezone : "UTC");
     p->overlap = o->overlap;
+    p->catch_up_ms = most_ms;
     p->late_ms = most_ms > PLAN_LATE_MS ? most_ms : PLAN_LATE_MS;
     return true;
 }

@@ -17,6 +17,7 @@ enum {
 typedef struct schedule_plan {
     cron *cron;
     sw_overlap overlap;
+    int64_t catch_up_ms;
     int64_t late_ms; /* a point that is older is missed */
     char expression[CRON_TEXT_MAX + 1];
     char zone[PLAN_ZONE_MAX + 1]; /* "": no zone counts, "@every" */

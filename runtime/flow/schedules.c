@@ -6,6 +6,7 @@
 
 #include "runtime/base/log.h"
 #include "runtime/flow/schedules_core.h"
+#include "runtime/recovery/settle.h"
 #include "runtime/run/board.h"
 #include "runtime/run/program.h"
 
@@ -81,6 +82,8 @@ static bool schedules_add_functions(schedules *all)
     return true;
 }
 
+static void schedules_read(schedules *all);
+
 schedules *schedules_new(sw_app *app)
 {
     schedules *all = calloc(1, sizeof *all);
@@ -90,7 +93,10 @@ schedules *schedules_new(sw_app *app)
         free(all);
         return NULL;
     }
-    if (schedules_add_functions(all)) return all;
+    if (schedules_add_functions(all)) {
+        schedules_read(all);
+        return all;
+    }
     schedules_free(all);
     return NULL;
 }
@@ -243,24 +249,56 @@ static void schedules_retry_scan(schedules *all, const char *why)
     schedules_start_timer(all, pause_ms);
 }
 
-static void schedules_on_rows(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
+static void schedules_take_rows(void *arg, const store_table_row *rows, size_t count)
 {
     schedules *all = arg;
-    for (size_t i = 0; i < count && !error; i++) {
-        if (!schedules_take_row(all, &rows[i])) error = store_no_memory;
-        if (error) break;
+    all->is_short = false;
+    for (size_t i = 0; i < count; i++) {
+        all->is_short = !schedules_take_row(all, &rows[i]);
+        if (all->is_short) return;
         memcpy(all->last, rows[i].key.data, rows[i].key.len);
         all->last[rows[i].key.len] = 0;
         all->last_len = rows[i].key.len + 1;
         all->tries = 0;
     }
+}
+
+static store_range schedules_left(const schedules *all)
+{
+    size_t len = all->last_len < STORE_ROW_KEY_MAX ? all->last_len : STORE_ROW_KEY_MAX;
+    return (store_range){.table = SCHEDULES_TABLE, .from = {all->last, len}, .rows_max = SCAN_ROWS};
+}
+
+static void schedules_complete(schedules *all)
+{
+    schedules_tell_all(all);
+    schedules_count_waiting(all);
+    __atomic_store_n(&all->is_known, true, __ATOMIC_RELEASE);
+}
+
+/* Before the loops turn. */
+static void schedules_read(schedules *all)
+{
+    bool end = false, ok = true;
+    settling *s = all->app->store ? settle_open(all->app->store) : NULL;
+    while (s && ok && !end) {
+        const store_range range = schedules_left(all);
+        ok = settle_scan(s, &range, schedules_take_rows, all, &end) && !all->is_short;
+    }
+    if (s) settle_close(s);
+    if (end && ok) schedules_complete(all);
+}
+
+static void schedules_on_rows(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
+{
+    schedules *all = arg;
+    if (!error) schedules_take_rows(all, rows, count);
+    if (!error && all->is_short) error = store_no_memory;
     if (all->is_draining) return;
     if (error) {
         schedules_retry_scan(all, error);
     } else if (end) {
-        schedules_tell_all(all);
-        schedules_count_waiting(all);
-        __atomic_store_n(&all->is_known, true, __ATOMIC_RELEASE);
+        schedules_complete(all);
         schedules_look(all->home);
     } else {
         schedules_scan(all);
@@ -269,8 +307,7 @@ static void schedules_on_rows(void *arg, const store_table_row *rows, size_t cou
 
 static void schedules_scan(schedules *all)
 {
-    size_t len = all->last_len < STORE_ROW_KEY_MAX ? all->last_len : STORE_ROW_KEY_MAX;
-    const store_range range = {.table = SCHEDULES_TABLE, .from = {all->last, len}, .rows_max = SCAN_ROWS};
+    const store_range range = schedules_left(all);
     if (!store_scan(all->home->port, &range, schedules_on_rows, all)) schedules_retry_scan(all, store_no_memory);
 }
 
@@ -286,7 +323,11 @@ bool schedules_join(home *h)
 void schedules_begin(home *h)
 {
     schedules *all = h->index == 0 ? h->app->schedules : NULL;
-    if (all && h->port) schedules_scan(all);
+    if (!all || !h->port) return;
+    if (schedules_are_known(all))
+        schedules_look(h);
+    else
+        schedules_scan(all);
 }
 
 /* ---- For people ---- */

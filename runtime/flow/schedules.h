@@ -16,7 +16,8 @@
 
 typedef struct schedules schedules;
 
-/* `app` has all its endpoints. NULL: no memory. */
+/* Makes them, and reads what is on disk, so that the first request finds it; what cannot be read then, the first loop
+ * reads. `app` has all its endpoints, and no loop turns. NULL: no memory. */
 schedules *schedules_new(struct sw_app *app);
 void schedules_free(schedules *s); /* NULL is fine */
 
@@ -24,7 +25,8 @@ void schedules_free(schedules *s); /* NULL is fine */
 
 /* Makes the first loop's home known, before any loop turns. False: no memory. */
 bool schedules_join(home *h);
-/* Reads what is on disk, and begins; on the home's thread, as all that follows. Homes but the first do nothing. */
+/* Begins, when all that is on disk has been read; on the home's thread, as all that follows. Homes but the first do
+ * nothing. */
 void schedules_begin(home *h);
 /* Looks at all schedules anew: the clock was set, the journal takes writes again, or a run has ended. */
 void schedules_look(home *h);

@@ -55,6 +55,7 @@ struct schedules {
     struct timer due;
     char last[STORE_ROW_KEY_MAX + 1]; /* key of the last row that was read, and a zero byte */
     size_t last_len;
+    bool is_short;  /* there was no memory for a row of the last read */
     unsigned tries; /* reads in a row that failed */
 };
 

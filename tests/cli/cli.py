@@ -446,6 +446,31 @@ def functions():
     assert re.search(r"^input .*lamp", expect(0, "runs", "show", run, "--data", p.data)[0], re.M)
 
 
+@case("schedules are listed, paused, resumed, triggered and forgotten, and a restored folder has them paused")
+def schedules():
+    with Program("scheduled") as p:
+        listed = p.run("schedules", "list")
+        assert re.search(r"^orders/pack +0 0 29 2 \* +UTC +skip +\d{4}-02-29 00:00:00$", listed, re.M), listed
+        p.run("schedules", "pause", "orders/pack")
+        assert re.search(r"^orders/pack .* paused ", p.run("schedules", "list"), re.M)
+        assert json.loads(p.run("schedules", "list", "--json"))["paused"] is True
+        p.run("schedules", "resume", "orders/pack")
+        assert " paused " not in p.run("schedules", "list")
+        p.until(p.run("schedules", "trigger", "orders/pack").strip(), "succeeded")
+        p.run("schedules", "forget", "orders/pack")
+        assert json.loads(p.run("schedules", "list", "--json"))["paused"] is False
+        for verb in ("pause", "resume", "trigger", "forget"):
+            expect(1, "schedules", verb, "orders/none", env=p.env)
+            expect(2, "schedules", verb, "../runs", env=p.env)
+        wait_for(lambda: "lastPoint" not in p.run("schedules", "list", "--json"))
+    expect(2, "schedules", "list", "--data", "scheduled")
+    assert "1 schedules paused" in expect(0, "restore", "scheduled", "scheduled-again")[0]
+    with Program("scheduled-again") as p:
+        shown = json.loads(p.run("schedules", "list", "--json"))
+        assert shown["paused"] and shown["by"] == "restore", shown
+        p.run("schedules", "resume", "orders/pack")
+
+
 @case("the address may be a socket's path")
 def by_socket():
     with Program("socket", "--admin-listen", f"{root}/admin.sock") as p:
@@ -718,7 +743,7 @@ def completion():
     helped = expect(0, "--help")[0]
     commands = [m.split() for m in re.findall(r"^  stepwell (\w+(?: [a-z]+)?)", helped, re.M)]
     assert {c[0] for c in commands} == {w for w in complete("") if not w.startswith("-")}
-    for noun in ("runs", "functions", "settings", "journal"):
+    for noun in ("runs", "functions", "schedules", "settings", "journal"):
         verbs = {c[1] for c in commands if c[0] == noun and len(c) > 1}
         assert verbs and verbs == {w for w in complete(noun, "") if not w.startswith("-")}, noun
     for noun, verb in (c for c in commands if len(c) > 1):

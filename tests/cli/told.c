@@ -59,7 +59,7 @@ static sw_value on_pack(sw_ctx *c, sw_value input)
 int main(int argc, char **argv)
 {
     sw_app *app = sw_app_new("told");
-    sw_function(app, "orders/pack", on_pack, NULL);
+    sw_function(app, "orders/pack", on_pack, &(sw_function_options){.cron = "0 0 29 2 *"});
     sw_endpoint(app, "GET /work", on_work, NULL);
     sw_endpoint(app, "POST /fail", on_fail, NULL);
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);

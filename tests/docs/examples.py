@@ -329,6 +329,16 @@ def ship(p):
     p.prove("orders/ship", "-d", '{"item":"lamp"}')
 
 
+@example(gate="/mails")
+def nightly(p):
+    listed = json.loads(p.ask("GET /_sw/schedules")[1])["schedules"][0]
+    assert (listed["name"], len(listed["next"])) == ("reports/nightly", 5), listed
+    _, status, text = p.killed("POST /_sw/schedules/reports/nightly")
+    assert status == 200 and json.loads(text)["price"] == 7, text
+    assert list(p.service.done.values()) == ["/mails"], p.service.done
+    p.prove("reports/nightly", "-d", '{"scheduled_at":1764379800000}')
+
+
 @example(gate="/prices/lamp")
 def plain(p):
     _, status, text = p.killed("POST /quotes", {"item": "lamp"})

@@ -68,7 +68,7 @@ test('the other views', async (t) => {
   const page = await open(t, service, { path: '/?view=process' });
   await page.waitForSelector('.chart canvas');
   await look(page, 'process', found, tools);
-  for (const view of ['endpoints', 'errors']) {
+  for (const view of ['endpoints', 'schedules', 'errors']) {
     await page.goto(`${service.admin}/?view=${view}`);
     await page.waitForSelector('tbody tr');
     await look(page, view, found, tools);

@@ -153,6 +153,32 @@ test('an endpoint is stopped and serves again, and a run of it is started from a
   await page.waitForSelector('#step-input >> text=lamp');
 });
 
+test('a schedule is paused, resumed and triggered', async (t) => {
+  const service = await startOperated(t);
+  const page = await open(t, service, { path: '/?view=schedules' });
+  const row = 'tr:has-text("orders/pack")';
+  const isPaused = async () => (await service.ask('/_sw/schedules')).body.schedules[0].paused;
+  await page.waitForSelector(row);
+  assert.match(await page.textContent(row), /0 0 29 2 \*.*Europe\/Berlin.*skip.*-02-2[89] /s);
+  await page.click(`${row} >> text=Pause …`);
+  assert.match(await page.textContent('dialog'), /over restarts too/);
+  await page.click('dialog button[type=submit]');
+  await gone(page);
+  await page.waitForSelector(`${row} .state.stopped >> text=paused`);
+  assert.match(await page.textContent(row), /by dev/);
+  assert.equal(await isPaused(), true);
+  await shot(page, 'console-schedules');
+  await page.click(`${row} >> text=Resume …`);
+  await page.click('dialog button[type=submit]');
+  await gone(page);
+  await page.waitForSelector(`${row} .state.stopped`, { state: 'detached' });
+  assert.equal(await isPaused(), false);
+  await page.click(`${row} >> text=Begin …`);
+  await page.click('dialog button[type=submit]');
+  await page.waitForSelector('.run-page');
+  await page.waitForSelector('h1 >> text=orders/pack');
+});
+
 test('a function is started with its input, and forked with another', async (t) => {
   const service = await startOperated(t);
   const page = await open(t, service, { path: '/?view=endpoints' });

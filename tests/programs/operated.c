@@ -195,6 +195,6 @@ int main(int argc, char **argv)
     sw_endpoint(app, "GET /fan", on_fan, NULL);
     sw_endpoint(app, "GET /large", on_large, NULL);
     sw_endpoint(app, "GET /hostile", on_hostile, NULL);
-    sw_function(app, "orders/pack", on_pack, NULL);
+    sw_function(app, "orders/pack", on_pack, &(sw_function_options){.cron = "0 0 29 2 *", .timezone = "Europe/Berlin"});
     return sw_main(app, argc, argv);
 }

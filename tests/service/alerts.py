@@ -42,6 +42,11 @@ ALERTS = {
         [count(RUNS, "0+9x300", RUN + ',outcome="succeeded"'), count(RUNS, "0+9x300", RUN + ',outcome="rejected"')],
         60,
     ),
+    "StepwellSchedulesMissed": (
+        [series("stepwell_schedule_points_missed_total", "0+1x300")],
+        [series("stepwell_schedule_points_missed_total", "7x300")],
+        30,
+    ),
     "StepwellRunsStopped": ([series("stepwell_runs_stopped", "1x300")], [series("stepwell_runs_stopped", "0x300")], 10),
     "StepwellStepFails": (
         [count(STEPS, "0+9x300", STEP + ',outcome="retried"'), count(STEPS, "0+1x300", STEP + ',outcome="succeeded"')],

@@ -372,9 +372,19 @@ static void test_unauthorized(void)
                 {"POST", "/stop", "admin"}, {"POST", "/resume", "admin"},  {"POST", "/fork", "admin"}};
     static const struct {
         const char *method, *path;
-    } admin[] = {{"GET", "/_sw/runs"},      {"POST", "/_sw/runs"},          {"POST", "/_sw/functions/none"},
-                 {"GET", "/_sw/metrics"},   {"POST", "/_sw/backup?name=x"}, {"GET", "/_sw/feed"},
-                 {"GET", "/_sw/endpoints"}, {"GET", "/_sw/errors"},         {"GET", "/_sw/process"}};
+    } admin[] = {{"GET", "/_sw/runs"},
+                 {"POST", "/_sw/runs"},
+                 {"POST", "/_sw/functions/none"},
+                 {"GET", "/_sw/schedules"},
+                 {"PUT", "/_sw/schedules/none"},
+                 {"POST", "/_sw/schedules/none"},
+                 {"DELETE", "/_sw/schedules/none"},
+                 {"GET", "/_sw/metrics"},
+                 {"POST", "/_sw/backup?name=x"},
+                 {"GET", "/_sw/feed"},
+                 {"GET", "/_sw/endpoints"},
+                 {"GET", "/_sw/errors"},
+                 {"GET", "/_sw/process"}};
     char url[1100], expected[64];
     start_with("300ms", NULL);
     links l = begin("");

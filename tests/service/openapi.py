@@ -419,7 +419,24 @@ def ask_settings(server):
     refusals(server, "GET", "/_sw/settings")
 
 
-ASK = [ask_start, ask_functions, ask_settings,
+def ask_schedules(server):
+    path, name = "/_sw/schedules/{name}", "nightly"
+    for paused in ("true", "false"):
+        server.ask("PUT", path, 200, name=name, body='{"paused":%s}' % paused)
+    if not server.ask("GET", "/_sw/schedules", 200, who="ann")["schedules"]:
+        server.faults.append("the schedule is not listed")
+    server.ask("POST", path, 202, name=name)
+    server.ask("PUT", path, 400, name=name, body='{}')
+    server.ask("POST", path, 400, name=name, body='7')
+    server.ask("DELETE", path, 204, name=name)
+    for method, body in (("PUT", '{"paused":true}'), ("DELETE", None), ("POST", None)):
+        server.ask(method, path, 404, name="nothing", body=body)
+        server.ask(method, path, 403, who="ann", name=name)
+        refusals(server, method, path, name=name)
+    refusals(server, "GET", "/_sw/schedules")
+
+
+ASK = [ask_start, ask_functions, ask_settings, ask_schedules,
        ask_health, ask_metrics, ask_backup, ask_session, ask_feed, ask_runs, ask_bulk, ask_steering, ask_views]
 
 

@@ -139,6 +139,7 @@ static int serve(int argc, char **argv)
     sw_route(app, "GET /well", on_well);
     sw_route(app, "GET /silent", on_silent);
     sw_function(app, "shop/restock", on_restock, NULL);
+    sw_function(app, "nightly", on_restock, &(sw_function_options){.cron = "0 0 29 2 *"});
     sw_endpoint(app, "POST /orders/:shop", on_order, NULL);
     sw_endpoint(app, "POST /call", on_call, NULL);
     sw_endpoint(app, "POST /hold", on_hold, NULL);

@@ -133,6 +133,57 @@ static void test_replaced(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+/* ---- Operators ---- */
+
+static long ask(const char *method, const char *name, const char *body)
+{
+    char path[128];
+    snprintf(path, sizeof path, "/_sw/schedules%s", name);
+    call(method, server_url(path), NULL, body, 0, &a);
+    return a.status;
+}
+
+static void expect(long got, long status, const char *part)
+{
+    if (got != status || !strstr(a.body, part)) printf("# %ld %s\n", got, a.body);
+    CHECK_INT(got, status);
+    CHECK(strstr(a.body, part));
+}
+
+/* Each request comes to any of the loops. What was acknowledged holds over a kill. */
+static void test_steered(void)
+{
+    enum { MANY = 12 };
+    begin_in("steered");
+    CHECK(setenv("CRON", "0 0 29 2 *", 1) == 0);
+    start(NULL);
+    expect(ask("GET", "", NULL), 200,
+           "{\"name\":\"tick/often\",\"cron\":\"0 0 29 2 "
+           "*\",\"timezone\":\"UTC\",\"overlap\":\"allow\",\"catchUpMs\":3600000,"
+           "\"paused\":false,\"next\":[");
+    for (int i = 0; i < MANY; i++) {
+        expect(ask("PUT", "/tick/often", "{\"paused\":false}"), 200, "\"paused\":false");
+        expect(ask("PUT", "/tick/often", "{\"paused\":true}"), 200, "\"paused\":true,\"by\":\"dev\",\"at\":");
+    }
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    start(NULL);
+    expect(ask("GET", "", NULL), 200, "\"paused\":true,\"by\":\"dev\"");
+    CHECK_INT(ticks(), 0);
+    expect(ask("POST", "/tick/often", ""), 202, "\"runId\":");
+    while (ticks() == 0) usleep(5000);
+    expect(ask("GET", "", NULL), 200, "\"paused\":true");
+    CHECK(!strstr(a.body, "lastRun")); /* no point knows of it */
+    expect(ask("POST", "/tick/often", "{}"), 400, "has no body");
+    expect(ask("PUT", "/tick/often", "{\"paused\":1}"), 400, "paused");
+    expect(ask("PUT", "/tick/often", "{\"other\":true}"), 400, "other");
+    expect(ask("PUT", "/tick/never", "{\"paused\":true}"), 404, "there is no schedule of this name");
+    expect(ask("DELETE", "/tick/never", NULL), 404, "there is no schedule of this name");
+    expect(ask("POST", "/tick/never", ""), 404, "no schedule of this name");
+    CHECK_INT(ask("DELETE", "/tick/often", NULL), 204);
+    while (ask("GET", "", NULL) != 200 || !strstr(a.body, "\"paused\":false")) usleep(5000);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
 static void check_refused(const char *cron, const char *zone, const char *why)
 {
     char said[8192];
@@ -161,6 +212,7 @@ static void prepare(void) { seen = served_notes(sizeof *seen); }
 static const check_case cases[] = {
     {"no point gets two runs, and no run is lost, when the program is killed", test_killed},
     {"no point gets two runs when the process is replaced", test_replaced},
+    {"a schedule is looked at, paused, triggered and forgotten, on any loop", test_steered},
     {"a schedule that cannot be ends the program, with its function and what is wrong", test_refused},
 };
 
