@@ -17,6 +17,12 @@ def lines(text, pattern):
     return len(re.findall(pattern, text, re.M))
 
 
+def why_bad(said):
+    """The cases of a test that failed, each with what is said of it in the lines below; few of them, and short."""
+    told = re.findall(r"^not ok .*(?:\n(?:#|  ).*){0,20}", said, re.M)
+    return [f"  {line[:300]}" for case in told[:5] for line in case.splitlines()]
+
+
 def add_test(part, test):
     global passed, failed, skipped
     said = test.get("stdout", "")
@@ -29,6 +35,7 @@ def add_test(part, test):
     else:
         bad = bad or 1
         broken.append(f"{part}: {test['name']} ({test['result']})")
+        broken.extend(why_bad(said))
     if left_out and os.environ.get("CI") == "true":
         broken.append(f"{part}: {test['name']} (skipped, which no test may be with CI=true)")
         failed += left_out
@@ -69,7 +76,7 @@ def main(folder):
             failed += 1
             broken.append(part.stem)
     for name in broken:
-        print("FAILED", name)
+        print(name if name.startswith(" ") else f"FAILED {name}")
     print(f"{passed} passed, {failed} failed" + (f", {skipped} skipped" if skipped else ""))
     sys.exit(1 if failed or not passed else 0)
 

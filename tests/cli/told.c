@@ -1,4 +1,5 @@
 /* What tests/cli/cli.py looks at with the command: runs that end, fail with any text, sleep, and say things. */
+#include <stdlib.h>
 #include <stepwell.h>
 
 static sw_value work(sw_ctx *c, sw_value input)
@@ -27,9 +28,10 @@ static void on_fail(sw_ctx *c) { (void)sw_step(c, "fail", fail, sw_nil()); }
 
 static void on_sleep(sw_ctx *c)
 {
-    enum { HOUR_MS = 3600000, MOMENT_MS = 1500 };
+    enum { HOUR_MS = 3600000 };
+    const char *ms = sw_query(c, "ms");
     (void)sw_step(c, "work", work, sw_str(c, "slept"));
-    sw_sleep(c, "nap", sw_query(c, "short") ? MOMENT_MS : HOUR_MS);
+    sw_sleep(c, "nap", ms ? strtoll(ms, NULL, 10) : HOUR_MS);
     sw_reply_text(c, 200, "slept");
 }
 

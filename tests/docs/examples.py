@@ -17,7 +17,7 @@ import urllib.error
 import urllib.request
 
 folder = sys.argv[1]
-WAIT_S = 120  # for anything; nothing is judged by how long it took
+WAIT_S = 240  # for anything; nothing is judged by how long it took
 
 
 class Service(http.server.ThreadingHTTPServer):

@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { createServer } from 'node:http';
 import { createRequire } from 'node:module';
 import { gunzipSync } from 'node:zlib';
+import { PATIENCE_MS } from './program.mjs';
 
 const require = createRequire(new URL('../traces/package.json', import.meta.url));
 let decoder; // of ExportTraceServiceRequest
@@ -94,8 +95,8 @@ export async function startCollector(answer) {
     server.closeAllConnections();
   };
   // Resolves when all of these spans are there.
-  collector.until = async (what, ms = 20_000) => {
-    const end = Date.now() + ms;
+  collector.until = async (what) => {
+    const end = Date.now() + PATIENCE_MS;
     while (!what(collector.spans)) {
       assert.deepEqual(collector.errors, []);
       assert.ok(Date.now() < end, `not in time: ${what}; there are ${collector.spans.map((s) => s.name)}`);

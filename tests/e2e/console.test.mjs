@@ -5,7 +5,7 @@ import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { test } from 'node:test';
-import { consoleBrowser, shot, startOperated, until } from './console_service.mjs';
+import { consoleBrowser, counts, shot, shows, startOperated, until } from './console_service.mjs';
 
 const open = consoleBrowser();
 
@@ -59,7 +59,7 @@ test('the list shows runs as they come, and what becomes of them', async (t) => 
   await page.waitForSelector('.empty');
   const order = await service.begin('/orders/7', { method: 'POST', body: { item: 'lamp' } });
   await stateIn(page, order, 'running');
-  assert.match(await page.textContent(row(order)), /POST \/orders\/:id.*\/orders\/7/s);
+  await shows(page, row(order), /POST \/orders\/:id.*\/orders\/7/s);
   const asleep = await service.begin('/sleep');
   await stateIn(page, asleep, 'sleeping');
   assert.deepEqual(
@@ -95,8 +95,8 @@ test('a run says why it is not finished, what its steps did, and how its request
   assert.deepEqual(labels, ['reserve', 'charge', 'ship']);
   await page.click('.span-row >> text=charge');
   await page.waitForSelector('#panel >> text=attempt 1');
-  assert.match(await page.textContent('#panel .calls'), /GET.*127\.0\.0\.1.*200/s);
-  assert.match(await page.textContent('#step-output'), /go on/);
+  await shows(page, '#panel .calls', /GET.*127\.0\.0\.1.*200/s);
+  await shows(page, '#step-output', /go on/);
   await page.click('.span-row >> text=reserve');
   await page.waitForSelector('#step-output >> text=lamp');
   await page.click('#step-output >> text=as text');
@@ -133,9 +133,9 @@ test('attempts that have failed, and the wait for the next', async (t) => {
   await page.goto(`${service.admin}/?run=${third}`);
   await page.click('.span-row >> text=third');
   await page.waitForSelector('#panel .attempts > li.ok');
-  assert.equal((await page.$$('#panel .attempts > li.bad')).length, 2);
-  assert.equal((await page.$$('.span-row .bar.failed')).length, 2);
-  assert.equal((await page.$$('.span-row .bar.done')).length, 1);
+  await counts(page, '#panel .attempts > li.bad', 2);
+  await counts(page, '.span-row .bar.failed', 2);
+  await counts(page, '.span-row .bar.done', 1);
   assert.ok((await page.$$('.span-row .bar.backoff')).length >= 1);
 });
 
@@ -164,11 +164,11 @@ test('a call that was refused is shown, once', async (t) => {
   const page = await open(t, service, { path: `/?run=${id}` });
   await page.click('.span-row >> text=json');
   await page.waitForSelector('#panel .calls');
-  assert.equal((await page.$$('#panel .calls tbody tr')).length, 1);
-  assert.match(await page.textContent('#panel .calls'), /GET.*127\.0\.0\.1.*503/s);
+  await counts(page, '#panel .calls tbody tr', 1);
+  await shows(page, '#panel .calls', /GET.*127\.0\.0\.1.*503/s);
   assert.doesNotMatch(await page.textContent('#panel'), /more call/);
   await page.click('#tab-exchange');
-  assert.match(await page.textContent('.exchange'), /GET.*\/json/s);
+  await shows(page, '.exchange', /GET.*\/json/s);
   await page.click('#curl');
   await page.waitForSelector('#said.shown');
 });
@@ -181,7 +181,7 @@ test('cancelling asks first, and says what happened when somebody was quicker', 
   const page = await open(t, service, { path: `/?run=${first}` });
   await page.click('#do-cancel');
   await page.waitForSelector('dialog[open]');
-  assert.match(await page.textContent('dialog'), /No step of the run begins any more/);
+  await shows(page, 'dialog', /No step of the run begins any more/);
   await page.keyboard.press('Escape');
   await page.waitForSelector('dialog', { state: 'detached' });
   assert.equal((await service.run(first)).state, 'sleeping', 'closing the dialog does nothing');
@@ -204,7 +204,7 @@ test('a stopped run is released, once', async (t) => {
   await service.inState(id, 'stopped');
   const page = await open(t, service, { path: `/?run=${id}` });
   await page.waitForSelector('#why.stopped');
-  assert.match(await page.textContent('#why'), /charge/);
+  await shows(page, '#why', /charge/);
   await shot(page, 'console-stopped');
   service.gate.open('charge');
   await page.click('#do-release');
@@ -216,8 +216,8 @@ test('a stopped run is released, once', async (t) => {
   await service.inState(id, 'succeeded');
   await page.click('dialog button[type=submit]');
   await page.waitForSelector('#what-happened');
-  assert.match(await page.textContent('dialog .trouble'), /It was not done/);
-  assert.match(await page.textContent('#what-happened'), /It is succeeded/);
+  await shows(page, 'dialog .trouble', /It was not done/);
+  await shows(page, '#what-happened', /It is succeeded/);
 });
 
 test('what a run holds is text', async (t) => {
@@ -231,15 +231,15 @@ test('what a run holds is text', async (t) => {
   for (const label of await page.$$('.span-row .label-text')) await label.click();
   await page.click('.span-row >> nth=1');
   await page.waitForSelector('#step-output');
-  assert.match(await page.textContent('#step-output'), /<\/script><script>window\.hacked=1<\/script>/);
-  assert.match(await page.textContent('#step-output'), /__proto__/);
+  await shows(page, '#step-output', /<\/script><script>window\.hacked=1<\/script>/);
+  await shows(page, '#step-output', /__proto__/);
   for (const tab of ['exchange', 'journal']) {
     await page.click(`#tab-${tab}`);
     for (const button of await page.$$('.journal button.link')) await button.click();
   }
   assert.equal(await page.evaluate(() => window.hacked), undefined);
   assert.equal(await page.$('img[src="x"]'), null);
-  assert.equal((await page.$$('#page script')).length, 0);
+  await counts(page, '#page script', 0);
 });
 
 test('the token is asked for, kept in the tab, and sent in no URL', async (t) => {
@@ -280,7 +280,7 @@ test('a code that is not taken is said, and is in no URL', async (t) => {
   assert.ok(refused.status >= 400 && refused.body.detail.length > 10);
   const page = await open(t, service, { path: '/#code=used-before' });
   await page.waitForSelector('#token');
-  assert.equal(await page.textContent('.trouble'), `${refused.body.detail} `);
+  await shows(page, '.trouble', `${refused.body.detail} `);
   assert.doesNotMatch(page.url(), /code/);
   await page.fill('#token', 'ann-may-look-and-act-here');
   await page.keyboard.press('Enter');
@@ -334,7 +334,7 @@ test('numbers of 64 bits are shown, copied and saved as they are', async (t) => 
   await page.click('.span-row >> text=reserve');
   await page.waitForSelector(`#step-output .json-number >> text=${item}`);
   await page.click('#step-output >> text=as text');
-  assert.match(await page.textContent('#step-output pre'), new RegExp(`"item": ${item}\\b`));
+  await shows(page, '#step-output pre', new RegExp(`"item": ${item}\\b`));
   const [download] = await Promise.all([page.waitForEvent('download'), page.click('#download')]);
   assert.match(readFileSync(await download.path(), 'utf8'), new RegExp(`"item":\\s*${item}\\b`));
   await page.click('#tab-exchange');

@@ -3,12 +3,12 @@
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
-import { consoleBrowser, shot, startOperated, until } from './console_service.mjs';
+import { consoleBrowser, counts, shot, shows, startOperated, until } from './console_service.mjs';
 
 const open = consoleBrowser();
 
 const rows = (page) => page.$$eval('.run:not(.head)', (all) => all.map((e) => e.id.slice('row-'.length)));
-const shows = (page, ids) =>
+const lists = (page, ids) =>
   page.waitForFunction(
     (wanted) =>
       JSON.stringify([...document.querySelectorAll('.run:not(.head)')].map((e) => e.id.slice(4))) ===
@@ -27,19 +27,19 @@ test('filters are in the URL, and what no longer fits leaves the list', async (t
   await page.click('.chip.failed');
   await page.waitForURL(/state=failed/);
   await page.waitForFunction(() => document.querySelectorAll('.run:not(.head)').length === 1);
-  assert.match(await page.textContent('.run:not(.head)'), /GET \/hostile/);
+  await shows(page, '.run:not(.head)', /GET \/hostile/);
   await page.click('.chip.sleeping');
   await page.waitForURL(/state=sleeping%2Cfailed/);
   await page.waitForFunction(() => document.querySelectorAll('.run:not(.head)').length === 2);
   await page.fill('#filter-endpoint', 'GET /sleep');
   await page.waitForURL(/endpoint=GET/);
-  await shows(page, [asleep]);
+  await lists(page, [asleep]);
   await page.reload();
-  await shows(page, [asleep]);
+  await lists(page, [asleep]);
   assert.equal(await page.inputValue('#filter-endpoint'), 'GET /sleep');
   await service.ask(`/_sw/runs/${asleep}`, { method: 'DELETE' });
   await page.waitForSelector('.empty');
-  assert.match(await page.textContent('.empty'), /No run fits/);
+  await shows(page, '.empty', /No run fits/);
   await page.click('text=clear filters');
   await page.waitForFunction(() => document.querySelectorAll('.run:not(.head)').length === 3);
   await page.click('summary >> text=more filters');
@@ -47,11 +47,11 @@ test('filters are in the URL, and what no longer fits leaves the list', async (t
   await page.waitForFunction(() => document.querySelectorAll('.run:not(.head)').length === 1);
   await page.fill('#filter-id', third); // first: without any of these filters their fields are folded away
   await page.fill('#filter-error', '');
-  await shows(page, [third]);
+  await lists(page, [third]);
   await shot(page, 'console-filters');
   await page.fill('#filter-id', 'no id!');
   await page.waitForSelector('.trouble');
-  assert.match(await page.textContent('.trouble'), /id/, 'the server says what is wrong');
+  await shows(page, '.trouble', /id/, 'the server says what is wrong');
 });
 
 test('what is chosen is cancelled together, and what could not be is named', async (t) => {
@@ -61,14 +61,14 @@ test('what is chosen is cancelled together, and what could not be is named', asy
   const third = await service.begin('/third');
   await service.inState(third, 'succeeded');
   const page = await open(t, service);
-  await shows(page, [third, ...ids]);
+  await lists(page, [third, ...ids]);
   await page.click(`#row-${third} input`);
   await page.click(`#row-${ids[3]} input`, { modifiers: ['Shift'] });
-  assert.equal(await page.textContent('.bulk strong'), '5 runs chosen');
+  await shows(page, '.bulk strong', '5 runs chosen');
   await page.click('.bulk >> text=Cancel');
   await page.waitForSelector('dialog[open]');
-  assert.match(await page.textContent('dialog h2'), /Cancel 4 runs/);
-  assert.match(await page.textContent('dialog'), /1 chosen run is left out: this is not for\s+succeeded runs/);
+  await shows(page, 'dialog h2', /Cancel 4 runs/);
+  await shows(page, 'dialog', /1 chosen run is left out: this is not for\s+succeeded runs/);
   await page.click('dialog button[type=submit]');
   await page.waitForSelector('dialog >> text=4 of 4 runs done');
   await page.keyboard.press('Escape');
@@ -81,14 +81,14 @@ test('a range that has lost its beginning is one row', async (t) => {
   const ids = [];
   for (let i = 0; i < 5; i++) ids.unshift(await service.begin('/sleep'));
   const page = await open(t, service, { path: '/?state=sleeping' });
-  await shows(page, ids);
+  await lists(page, ids);
   await page.click(`#row-${ids[0]} input`);
   await service.ask(`/_sw/runs/${ids[0]}`, { method: 'DELETE' });
-  await shows(page, ids.slice(1));
+  await lists(page, ids.slice(1));
   await page.click(`#row-${ids[4]} input`, { modifiers: ['Shift'] });
   await page.waitForSelector('.run.chosen');
-  assert.equal((await page.$$('.run.chosen')).length, 1);
-  assert.equal(await page.textContent('.bulk strong'), '1 run chosen');
+  await counts(page, '.run.chosen', 1);
+  await shows(page, '.bulk strong', '1 run chosen');
 });
 
 // Jumps through the list, and says how long frames took.
@@ -110,7 +110,7 @@ const scrolled = (page) =>
     return { most, half: frames[100], worst: frames[199], nodes: document.querySelectorAll('*').length };
   });
 
-test('a hundred thousand rows', { timeout: 360000 }, async (t) => {
+test('a hundred thousand rows', async (t) => {
   const MANY = 100000;
   const service = await startOperated(t, { flags: ['--dev', '--loops', '2'] });
   const made = async () =>

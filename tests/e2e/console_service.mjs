@@ -5,9 +5,10 @@ import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { after, before } from 'node:test';
 import { startBrowser } from './page_browser.mjs';
-import { startProgram } from './program.mjs';
+import { PATIENCE_MS, startProgram, until } from './program.mjs';
 
-export { overflow, shot } from './page_browser.mjs';
+export { counts, overflow, shot, shows } from './page_browser.mjs';
+export { until } from './program.mjs';
 
 const axe = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 
@@ -49,15 +50,6 @@ async function startGate() {
       server.close();
     },
   };
-}
-
-export async function until(what, look) {
-  for (let tries = 0; tries < 600; tries++) {
-    const found = await look();
-    if (found) return found;
-    await new Promise((done) => setTimeout(done, 50));
-  }
-  throw new Error(`never came: ${what}`);
 }
 
 // A program with its admin API at an address of its own. `flags` in the place of --dev: for tests of tokens.
@@ -116,6 +108,7 @@ export function consoleBrowser(defaults) {
 async function openConsole(t, browser, service, { path = '/', ...options } = {}) {
   const context = await browser.newContext({ viewport: { width: 1280, height: 800 }, ...options });
   t.after(() => context.close());
+  context.setDefaultTimeout(PATIENCE_MS);
   const page = await context.newPage();
   const foreign = [],
     errors = [];

@@ -2,7 +2,7 @@
 // out at the side. And all of it by keys alone.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { consoleBrowser, look, overflow, shot, startOperated, until } from './console_service.mjs';
+import { consoleBrowser, look, overflow, shot, shows, startOperated, until } from './console_service.mjs';
 
 // axe is put into the page by the test, past the policy that keeps scripts out.
 const open = consoleBrowser({ bypassCSP: true });
@@ -79,7 +79,7 @@ test('the other views', async (t) => {
   const stranger = await startOperated(t, { flags: [] });
   const door = await open(t, stranger);
   await door.waitForSelector('#token');
-  assert.match(await door.textContent('.trouble'), /start with --token/, 'no token would help');
+  await shows(door, '.trouble', /start with --token/, 'no token would help');
   await look(door, 'sign-in', found, tools);
   assert.deepEqual(found, []);
 });

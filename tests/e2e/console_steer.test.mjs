@@ -1,7 +1,7 @@
 // What an operator does to runs in the console, with what it says before and after: stopping, releasing, starting.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { consoleBrowser, shot, startOperated, until } from './console_service.mjs';
+import { consoleBrowser, counts, shot, shows, startOperated, until } from './console_service.mjs';
 
 const open = consoleBrowser();
 
@@ -14,12 +14,12 @@ test('a run is stopped with a reason, and released', async (t) => {
   const id = await service.begin('/sleep');
   const page = await open(t, service, { path: `/?run=${id}` });
   await page.click('#do-stop');
-  assert.match(await page.textContent('dialog'), /stands still until somebody releases it/);
+  await shows(page, 'dialog', /stands still until somebody releases it/);
   await page.fill('#steer-why', 'the <b>shop</b> is closed');
   await page.click('dialog button[type=submit]');
   await gone(page);
   await runIs(page, 'stopped');
-  assert.match(await page.textContent('#why'), /the <b>shop<\/b> is closed/);
+  await shows(page, '#why', /the <b>shop<\/b> is closed/);
   assert.equal((await service.run(id)).reason, 'operator');
   await shot(page, 'console-operator');
   await page.click('#do-release');
@@ -41,8 +41,8 @@ test('a run that has ended meanwhile is not stopped, and the dialog says so', as
   await service.inState(id, 'succeeded');
   await page.click('dialog button[type=submit]');
   await page.waitForSelector('dialog #what-happened');
-  assert.match(await page.textContent('dialog .trouble'), /It was not done/);
-  assert.match(await page.textContent('#what-happened'), /It is succeeded/);
+  await shows(page, 'dialog .trouble', /It was not done/);
+  await shows(page, '#what-happened', /It is succeeded/);
   await page.keyboard.press('Escape');
   await runIs(page, 'succeeded');
 });
@@ -56,8 +56,8 @@ test('a run that has failed is resumed, and what it had done is not done again',
   await page.waitForSelector('#why.failed');
   service.gate.open('charge');
   await page.click('#do-resume');
-  assert.match(await page.textContent('dialog'), /Begun anew, with all attempts: charge\./);
-  assert.match(await page.textContent('dialog'), /1 step that is done stays done/);
+  await shows(page, 'dialog', /Begun anew, with all attempts: charge\./);
+  await shows(page, 'dialog', /1 step that is done stays done/);
   await shot(page, 'console-resume');
   await page.click('dialog button[type=submit]');
   await gone(page);
@@ -65,7 +65,7 @@ test('a run that has failed is resumed, and what it had done is not done again',
   assert.equal(service.gate.asked.filter((name) => name === 'charge').length, 2);
   const done = (await service.run(id)).entries.filter((e) => e.kind === 'step done').map((e) => e.id);
   assert.deepEqual(done, ['reserve', 'charge', 'ship'], 'the first step was not done again');
-  assert.match(await page.textContent('.facts'), /reopened\s*1 time/);
+  await shows(page, '.facts', /reopened\s*1 time/);
 
   assert.equal(await page.$('#do-resume'), null, 'a run that has succeeded is not resumed');
 });
@@ -88,7 +88,7 @@ test('before a resume the dialog names what is done again, and nothing else', as
   assert.doesNotMatch(says, /Begun anew|notify/, 'that failure was dealt with');
   await page.goto(`${service.admin}/?run=${failed}`);
   await page.click('#do-resume');
-  assert.match(await page.textContent('dialog'), /Begun anew, with all attempts: charge\./);
+  await shows(page, 'dialog', /Begun anew, with all attempts: charge\./);
   assert.doesNotMatch(await page.textContent('dialog'), /Tried once more|notify/);
   await shot(page, 'console-resume-mixed');
   service.gate.open('charge', 'notify');
@@ -108,7 +108,7 @@ test('a body that is hidden in parts is not sent as it is shown', async (t) => {
   await page.click('#do-fork');
   await page.check('#fork-change');
   assert.equal(await page.inputValue('#fork-body'), '');
-  assert.match(await page.textContent('#fork-unknown'), /parts of the present body are not shown/);
+  await shows(page, '#fork-unknown', /parts of the present body are not shown/);
   await shot(page, 'console-fork-redacted');
 });
 
@@ -125,7 +125,7 @@ test('an endpoint is stopped and serves again, and a run of it is started from a
   await page.click('dialog button[type=submit]');
   await gone(page);
   await page.waitForSelector(`${row} .state.stopped`);
-  assert.match(await page.textContent(row), /by dev/);
+  await shows(page, row, /by dev/);
   const refused = await fetch(`${service.program.url}/quick`);
   assert.equal(refused.status, 503);
   assert.equal(refused.headers.get('retry-after'), '7');
@@ -140,7 +140,7 @@ test('an endpoint is stopped and serves again, and a run of it is started from a
   await page.fill('#start-target', 'orders/9');
   await page.click('dialog button[type=submit]');
   await page.waitForSelector('dialog .trouble');
-  assert.match(await page.textContent('dialog .trouble'), /"target" is a path/);
+  await shows(page, 'dialog .trouble', /"target" is a path/);
   await page.fill('#start-target', '/orders/9?fast=1');
   await page.fill('#start-body', '{"item":"lamp"}');
   await shot(page, 'console-start');
@@ -148,7 +148,7 @@ test('an endpoint is stopped and serves again, and a run of it is started from a
   await gone(page);
   await page.waitForSelector('.run-page');
   await runIs(page, 'succeeded');
-  assert.match(await page.textContent('h1'), /\/orders\/9\?fast=1/);
+  await shows(page, 'h1', /\/orders\/9\?fast=1/);
   await page.click('.span-row >> text=reserve');
   await page.waitForSelector('#step-input >> text=lamp');
 });
@@ -186,17 +186,17 @@ test('a function is started with its input, and forked with another', async (t) 
   await page.fill('#start-input', '{"item":');
   await page.click('dialog button[type=submit]');
   await page.waitForSelector('dialog .trouble');
-  assert.match(await page.textContent('dialog .trouble'), /is not JSON: line 1/);
+  await shows(page, 'dialog .trouble', /is not JSON: line 1/);
   await page.fill('#start-input', '{"item":"lamp","n":12345678901234567890}');
   await shot(page, 'console-start-function');
   await page.click('dialog button[type=submit]');
   await gone(page);
   await page.waitForSelector('.run-page');
   await runIs(page, 'succeeded');
-  assert.match(await page.textContent('h1'), /orders\/pack/);
+  await shows(page, 'h1', /orders\/pack/);
   await page.click('#tab-exchange');
-  assert.match(await page.textContent('#input'), /lamp.*12345678901234567890/s);
-  assert.match(await page.textContent('.exchange'), /200/);
+  await shows(page, '#input', /lamp.*12345678901234567890/s);
+  await shows(page, '.exchange', /200/);
 
   await page.click('#do-fork');
   await page.check('#fork-change');
@@ -225,8 +225,8 @@ test('errors are grouped, and lead to their runs', async (t) => {
   const page = await open(t, service, { path: '/?view=errors' });
   const row = 'tr:has-text("to charge")';
   await page.waitForSelector(row);
-  assert.equal((await page.$$('.errors tbody tr')).length, 2);
-  assert.equal(await page.textContent(`${row} td.number`), '3');
+  await counts(page, '.errors tbody tr', 2);
+  await shows(page, `${row} td.number`, '3');
   await shot(page, 'console-errors');
   service.gate.open('charge');
   await page.click(`${row} >> text=Resume all …`);
@@ -258,8 +258,8 @@ test('what is done to a group of errors is done to its runs alone', async (t) =>
   const page = await open(t, service, { path: '/?view=errors' });
   const row = 'tr:has(td:text-is("pay"))';
   await page.waitForSelector(row);
-  assert.equal(await page.textContent(`${row} .message`), '#', 'a message of digits alone');
-  assert.equal(await page.textContent(`${row} td.number`), '2');
+  await shows(page, `${row} .message`, '#', 'a message of digits alone');
+  await shows(page, `${row} td.number`, '2');
   service.gate.open('pay', 'mail');
   await page.click(`${row} >> text=Resume all …`);
   await page.click('dialog button[type=submit]');
@@ -274,7 +274,7 @@ test('what is done to a group of errors is done to its runs alone', async (t) =>
   await page.click('nav >> text=Errors');
   await page.click('tr:has(td:text-is("mail")) td.number a');
   await page.waitForFunction(() => document.querySelectorAll('.run:not(.head)').length === 3);
-  assert.match(await page.textContent('#filter-step'), /failed in mail/);
+  await shows(page, '#filter-step', /failed in mail/);
   await shot(page, 'console-alike');
   await page.click('#filter-step');
   await page.waitForSelector('#filter-step', { state: 'detached' });
@@ -312,7 +312,7 @@ test('a fork by keys alone: a dry run says what is done again, and just that is 
   await runIs(page, 'succeeded');
   const fork = new URL(page.url()).searchParams.get('run');
   assert.equal(service.gate.asked.length, 2);
-  assert.match(await page.textContent('.facts'), new RegExp(`forked from\\s*${id}`));
+  await shows(page, '.facts', new RegExp(`forked from\\s*${id}`));
   await page.click('.facts a');
   await page.waitForFunction((old) => location.search.includes(old), id);
   assert.notEqual(fork, id);
@@ -346,7 +346,7 @@ test('all that fit the filters are cancelled by a run of the server', async (t) 
   await page.selectOption('#bulk-action', 'cancel');
   await page.click('dialog button[type=submit]');
   await page.waitForSelector('#bulk-found');
-  assert.match(await page.textContent('#bulk-found'), /12 runs\s+fit/);
+  await shows(page, '#bulk-found', /12 runs\s+fit/);
   await shot(page, 'console-bulk');
   for (const id of ids) assert.equal((await service.run(id)).state, 'sleeping', 'a dry run does nothing');
   const asOf = Date.parse(await page.getAttribute('#bulk-found time', 'datetime'));

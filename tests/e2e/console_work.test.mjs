@@ -3,7 +3,7 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { kindOf, makeGates, researchPath, startAgent } from './agent.mjs';
-import { consoleBrowser, shot, startOperated, until } from './console_service.mjs';
+import { consoleBrowser, counts, shot, shows, startOperated, until } from './console_service.mjs';
 
 const open = consoleBrowser();
 
@@ -87,7 +87,7 @@ test('two hundred failed researches are resumed by one action, and each pays for
   gates.mend('search');
   const page = await open(t, agent, { path: '/?view=errors' });
   await page.waitForSelector('.errors tbody tr');
-  assert.equal(await page.textContent('.errors td.number'), String(MANY));
+  await shows(page, '.errors td.number', String(MANY));
   await page.click('.errors tbody tr >> text=Resume all …');
   await page.fill('#bulk-perSecond', '1000');
   await page.click('dialog button[type=submit]');

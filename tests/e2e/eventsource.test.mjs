@@ -5,6 +5,7 @@ import { createServer } from 'node:http';
 import { after, before, test } from 'node:test';
 import { chromium } from 'playwright-core';
 import { readStream, startGate, startStreamer } from './streams.mjs';
+import { PATIENCE_MS } from './program.mjs';
 
 let browser;
 before(async () => {
@@ -23,6 +24,7 @@ async function openPage(t) {
   );
   await new Promise((done) => server.listen(0, '127.0.0.1', done));
   const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   t.after(async () => { await page.close(); server.closeAllConnections(); server.close(); });
   await page.goto(`http://127.0.0.1:${server.address().port}/`);
   await page.evaluate(() => {

@@ -8,7 +8,7 @@ import { join, resolve } from 'node:path';
 import { after, before, test } from 'node:test';
 import { promisify } from 'node:util';
 import { chromium } from 'playwright-core';
-import { startAt } from './program.mjs';
+import { PATIENCE_MS, startAt } from './program.mjs';
 
 const run = promisify(execFile);
 const folder = mkdtempSync(join(tmpdir(), 'stepwell-follow-'));
@@ -66,6 +66,7 @@ test('HEAD of the output URL waits, and gives the headers of the response', asyn
 
 test('a page of another origin follows to the output', async () => {
   const page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   await page.goto(`http://127.0.0.1:${pages.address().port}/`);
   const got = await page.evaluate(async (url) => {
     const response = await fetch(url);

@@ -2,7 +2,9 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { makeGates, startAgent } from './agent.mjs';
-import { begin, inState, open as openIn, overflow, reportScript, shot, startBrowser } from './page_browser.mjs';
+import {
+  begin, counts, inState, open as openIn, overflow, reportScript, shot, shows, startBrowser,
+} from './page_browser.mjs';
 
 let browser;
 before(async () => { browser = await startBrowser(); });
@@ -15,7 +17,7 @@ async function finished(page, topic) {
   assert.ok(report.includes('References'));
   assert.ok((await page.$$('#report h2')).length >= 2, 'headings are rendered');
   assert.ok((await page.$$('#report sup a')).length >= 1, 'citations are links');
-  assert.equal(await page.textContent('#run-title'), topic);
+  await shows(page, '#run-title', topic);
   assert.equal(await page.getAttribute('.bar', 'aria-valuenow'), '100');
   assert.ok(Number(await page.textContent('#fact-sources')) >= 5);
   assert.ok(Number(await page.textContent('#fact-learnings')) >= 3);
@@ -36,7 +38,7 @@ test('a question, its clarifications, the progress and the report', async (t) =>
   const page = await open(t, agent);
   await begin(page, 'How tidal power compares with offshore wind');
   await page.waitForSelector('.query .found a');
-  assert.equal((await page.$$('.query .learned li')).length, 0);
+  await counts(page, '.query .learned li', 0);
   gates.open('learn');
   await page.waitForSelector('.query .learned li');
   assert.ok((await page.$$('.query .reason')).length >= 3);
@@ -123,7 +125,7 @@ test('the report appears as the model writes it, also after a reload, a kill and
   const shownWith = async (events, than) => {
     gates.letEvents(events);
     await page.waitForFunction((n) => (document.querySelector('#report')?.textContent.length ?? 0) > n, than);
-    assert.equal(await page.textContent('#run-state'), 'Writing the report');
+    await shows(page, '#run-state', 'Writing the report');
     return shown(page);
   };
   gates.letEvents(10);
@@ -162,7 +164,7 @@ test('errors are told', async (t) => {
   await page.fill('#topic', 'x');
   await page.click('#ask-button');
   await page.waitForSelector('#ask-error:not([hidden])');
-  assert.equal(await page.textContent('#ask-error'), 'The model does not accept the key.');
+  await shows(page, '#ask-error', 'The model does not accept the key.');
   gates.mend('clarify');
   await page.click('#ask-button');
   await page.waitForFunction(() => /refused/.test(document.querySelector('#ask-error').textContent));

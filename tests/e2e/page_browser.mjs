@@ -3,6 +3,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, readdirSync } from 'node:fs';
 import { chromium } from 'playwright-core';
+import { PATIENCE_MS } from './program.mjs';
 
 const shots = process.env.SCREENSHOTS; // a folder: keeps pictures of what the tests see
 const folder = new URL('../../apps/research/page/', import.meta.url);
@@ -19,6 +20,7 @@ export const startBrowser = () =>
 export async function open(t, browser, agent, { path = '', context = null, ...options } = {}) {
   const own = context ?? (await browser.newContext({ viewport: { width: 1280, height: 900 }, ...options }));
   if (!context) t.after(() => own.close());
+  own.setDefaultTimeout(PATIENCE_MS);
   const page = await own.newPage();
   const foreign = [], errors = [];
   page.on('request', (r) => {
@@ -63,7 +65,32 @@ export async function begin(page, topic, depth = 2) {
 }
 
 export const inState = (page, state) =>
-  page.waitForFunction((s) => document.querySelector('#run-state')?.textContent === s, state, { timeout: 60000 });
+  page.waitForFunction((s) => document.querySelector('#run-state')?.textContent === s, state);
+
+// A page shows what it is told, and that later than the server has it: a text or a number is there when it has come,
+// not when something near it has.
+async function eventually(check) {
+  for (const end = Date.now() + PATIENCE_MS; ; ) {
+    try {
+      return await check();
+    } catch (error) {
+      if (!(error instanceof assert.AssertionError) || Date.now() > end) throw error;
+    }
+    await new Promise((done) => setTimeout(done, 20));
+  }
+}
+
+// The text of what is there comes to fit an expression, or to be that text.
+export const shows = (page, selector, expected, message) =>
+  eventually(async () => {
+    const text = await page.textContent(selector);
+    if (expected instanceof RegExp) assert.match(text, expected, message);
+    else assert.equal(text, expected, message);
+  });
+
+// There come to be so many of them.
+export const counts = (page, selector, expected, message) =>
+  eventually(async () => assert.equal((await page.$$(selector)).length, expected, message));
 
 export const overflow = (page) =>
   page.evaluate(() => document.documentElement.scrollWidth - document.documentElement.clientWidth);

@@ -2,6 +2,7 @@
 import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { reportScript, startBrowser } from './page_browser.mjs';
+import { PATIENCE_MS } from './program.mjs';
 
 let browser, page;
 const sources = [
@@ -13,6 +14,7 @@ const sources = [
 before(async () => {
   browser = await startBrowser();
   page = await browser.newPage();
+  page.setDefaultTimeout(PATIENCE_MS);
   await page.evaluate(`${reportScript()}; window.made = made;`);
 });
 after(() => browser?.close());

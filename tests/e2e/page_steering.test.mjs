@@ -6,7 +6,7 @@ import { after, before, test } from 'node:test';
 import { apply, emptyResearch, stateOf } from '../../apps/research/page/research.js';
 import { trouble } from '../../apps/research/page/words.js';
 import { kindOf, makeGates, sleep, startAgent } from './agent.mjs';
-import { answer, begin, inState, open as openIn, overflow, shot, startBrowser } from './page_browser.mjs';
+import { answer, begin, inState, open as openIn, overflow, shot, shows, startBrowser } from './page_browser.mjs';
 
 let browser;
 before(async () => { browser = await startBrowser(); });
@@ -35,7 +35,7 @@ test('two tabs show each its own research, also after a reload', async (t) => {
   gates.open('report');
   for (const [page, topic] of [[a, 'Tab A'], [b, 'Tab B']]) {
     await inState(page, 'Done');
-    assert.equal(await page.textContent('#run-title'), topic);
+    await shows(page, '#run-title', topic);
     assert.match(await page.title(), new RegExp(`^Done: ${topic}$`));
   }
   assert.equal((await researches(agent)).length, 2);
@@ -48,8 +48,8 @@ test('two tabs show each its own research, also after a reload', async (t) => {
   await shot(a, '10-history');
   await a.click('#history a >> text=Tab B');
   await inState(a, 'Done');
-  assert.equal(await a.textContent('#run-title'), 'Tab B');
-  assert.match(await a.textContent('#fact-elapsed'), /^\d+:\d\d$/);
+  await shows(a, '#run-title', 'Tab B');
+  await shows(a, '#fact-elapsed', /^\d+:\d\d$/);
 });
 
 test('the list of researches says what has become of those that were left', async (t) => {
@@ -59,7 +59,7 @@ test('the list of researches says what has become of those that were left', asyn
   await begin(page, 'Left', 1);
   await page.click('.brand');
   await page.waitForSelector('#history .tag');
-  assert.equal(await page.textContent('#history .tag'), 'under way');
+  await shows(page, '#history .tag', 'under way');
   gates.open('learn');
   while ((await researches(agent))[0].state !== 'succeeded') await sleep(50);
   await page.reload();
@@ -126,13 +126,13 @@ test('a shared link shows the research and cannot stop it', async (t) => {
   gates.open('report');
   await inState(theirs, 'Done');
   await inState(mine, 'Done');
-  assert.equal(await theirs.textContent('#report'), await mine.textContent('#report'));
+  await shows(theirs, '#report', await mine.textContent('#report'));
   await theirs.reload();
   await inState(theirs, 'Done');
-  assert.match(await theirs.textContent('#fact-elapsed'), /^\d+:\d\d$/, 'how long it took is known to who comes later');
+  await shows(theirs, '#fact-elapsed', /^\d+:\d\d$/, 'how long it took is known to who comes later');
   const broken = await open(t, agent, { path: `${link.slice(agent.url.length)}x` });
   await broken.waitForSelector('#run-error');
-  assert.match(await broken.textContent('#run-error'), /link is not valid/);
+  await shows(broken, '#run-error', /link is not valid/);
 });
 
 test('Back and reload lose nothing, and a plan is edited before anything is searched', async (t) => {
@@ -157,7 +157,7 @@ test('Back and reload lose nothing, and a plan is edited before anything is sear
   await page.fill('#queries li:last-child textarea', 'a query of my own');
   await page.reload();
   assert.equal(await page.inputValue('#queries li:last-child textarea'), 'a query of my own');
-  assert.equal(await page.textContent('#plan-most'), 'With depth 1 it makes at most 2 searches and 3 model calls.');
+  await shows(page, '#plan-most', 'With depth 1 it makes at most 2 searches and 3 model calls.');
   const searches = async () => (await agent.calls()).filter((c) => c.label.startsWith('search')).length;
   assert.equal(await searches(), 0, 'nothing was searched for a plan');
   await page.click('#start-button');
@@ -170,8 +170,8 @@ test('Back and reload lose nothing, and a plan is edited before anything is sear
     await page.$$eval('#sources .number', (all) => all.map((e) => e.textContent)),
     await page.$$eval('#sources li', (all) => all.map((_, i) => String(i + 1))),
   );
-  assert.match(await page.textContent('#fact-tokens'), /[1-9]/);
-  assert.match(await page.textContent('#fact-cost'), /\$0\.\d+/);
+  await shows(page, '#fact-tokens', /[1-9]/);
+  await shows(page, '#fact-cost', /\$0\.\d+/);
   const titles = await page.$$eval('#log .what', (all) => all.map((e) => e.firstChild.textContent));
   assert.ok(
     titles.includes('Search: a query of my own') && titles.every((x) => !/\d\.\d|generate-/.test(x)),
@@ -213,7 +213,7 @@ test('a failed research looks failed, says what could not be done, and its form 
     getComputedStyle(document.querySelector('#run-error')).color,
   ]);
   assert.equal(colours[0], colours[2], 'it has the colour of errors');
-  assert.match(await page.textContent('#run-error strong'), /^Search: /);
+  await shows(page, '#run-error strong', /^Search: /);
   assert.ok((await page.$$('#log li.dead')).length >= 1);
   assert.doesNotMatch(await page.textContent('#log'), /next try|trying again/);
   await shot(page, '11-failed');
@@ -281,14 +281,14 @@ test('a service that stays down pauses the research; the button lets it go on fr
   gates.fail('report', 503);
   await page.click('#start-button');
   await inState(page, 'Paused');
-  assert.equal(await page.textContent('#run-error strong'), 'Writing the report');
+  await shows(page, '#run-error strong', 'Writing the report');
   assert.match(
     await page.textContent('#run-error p'),
     new RegExp('^The model is overloaded, also after 2 attempts\\. It can go on when that is over\\. '
       + 'Nothing that was done is lost\\.\\s*$'),
   );
-  assert.match(await page.textContent('#run-error code'), /answered 503/);
-  assert.match(await page.textContent('#log li.dead small'), /^given up after 2 attempts: the model is overloaded/);
+  await shows(page, '#run-error code', /answered 503/);
+  await shows(page, '#log li.dead small', /^given up after 2 attempts: the model is overloaded/);
   assert.deepEqual((await researches(agent)).map((r) => r.state), ['stopped']);
   const theirs = await open(t, agent, { path: page.url().slice(agent.url.length) });
   await inState(theirs, 'Paused');
@@ -324,7 +324,7 @@ test('what a person has to mend, such as a key, pauses the research at once', as
   gates.fail('learn', 401, { type: 'error', error: { type: 'authentication_error', message: 'invalid x-api-key' } });
   await page.click('#start-button');
   await inState(page, 'Paused');
-  assert.match(await page.textContent('#run-error strong'), /^Read: .* – and 2 more steps$/);
+  await shows(page, '#run-error strong', /^Read: .* – and 2 more steps$/);
   assert.match(
     await page.textContent('#run-error p'),
     /^The model does not accept the key, also after 5 attempts\. This has to be mended where the server runs;/,
@@ -489,7 +489,7 @@ test('characters are counted, long words wrap, the keyboard is enough', async (t
   await page.fill('#topic', '潮'.repeat(2001));
   await page.click('#ask-button');
   await page.waitForSelector('#ask-error:not([hidden])');
-  assert.match(await page.textContent('#ask-error'), /2001 characters: 2000 are possible/);
+  await shows(page, '#ask-error', /2001 characters: 2000 are possible/);
   await page.fill('#topic', '潮'.repeat(1000));
   await page.keyboard.press('Control+Enter');
   await page.waitForSelector('#questions fieldset');

@@ -5,7 +5,19 @@ import { existsSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, join, resolve } from 'node:path';
 
-const START_LIMIT_MS = 30_000; // sanitizers and Valgrind start slowly
+// How long a test waits for what has to come before it says that it did not: one number for all, less than meson gives
+// to a file of tests, which have no time limits of their own. Nothing is judged by how long it took.
+export const PATIENCE_MS = 240_000;
+
+// What `look` gives, as soon as it gives anything.
+export async function until(what, look) {
+  for (const end = Date.now() + PATIENCE_MS; Date.now() < end; ) {
+    const found = await look();
+    if (found) return found;
+    await new Promise((done) => setTimeout(done, 20));
+  }
+  throw new Error(`never came: ${what}`);
+}
 
 // An app by its name, any other program by its path in the build folder.
 export function programPath(name) {
@@ -48,7 +60,7 @@ export async function startAt(path, args = [], env = {}) {
   let log = '';
   const exited = new Promise((done) => child.on('exit', (code, signal) => done({ code, signal })));
   const url = await new Promise((done, fail) => {
-    const timer = setTimeout(() => fail(new Error(`${name} does not listen:\n${log}`)), START_LIMIT_MS);
+    const timer = setTimeout(() => fail(new Error(`${name} does not listen:\n${log}`)), PATIENCE_MS);
     const read = (data) => {
       log += data;
       const found = /listening on (http:\/\/[^\s]+)/.exec(log);

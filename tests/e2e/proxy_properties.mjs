@@ -319,7 +319,7 @@ export async function leaving({ start, after }) {
     await within(gate.seen('s0-0'), 'the step');
     call.abort();
     const state = async () => (await runsOf(service, '/tied')).find((r) => r.target.endsWith(name))?.state;
-    const end = Date.now() + 30_000;
+    const end = Date.now() + PATIENCE_MS;
     while (await state() !== 'cancelled') { assert.ok(Date.now() < end, 'not noticed'); await sleep(50); }
   };
   return partly({ 'a request': () => leave('request', {}), 'a stream': () => leave('stream', EVENTS) });

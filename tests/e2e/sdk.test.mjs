@@ -7,7 +7,6 @@ import { ExaError } from 'exa-js';
 
 import { runProgram, startProgram } from './program.mjs';
 import {
-  LIMIT,
   MODEL,
   QUERIES_SCHEMA,
   anthropicAt,
@@ -20,7 +19,7 @@ import {
   withUpstream,
 } from './sdks.mjs';
 
-describe('the Anthropic client', LIMIT, () => {
+describe('the Anthropic client', () => {
   let upstream, client;
   before(async () => {
     upstream = await startProgram('upstream');
@@ -431,7 +430,7 @@ describe('the Anthropic client', LIMIT, () => {
   });
 });
 
-describe('the Anthropic client when things go wrong', LIMIT, () => {
+describe('the Anthropic client when things go wrong', () => {
   test('500 is an InternalServerError', () =>
     withUpstream(['--error-rate', '1'], async (url) => {
       await assert.rejects(anthropicAt(url).messages.create(ask('x')), (error) => {
@@ -579,7 +578,7 @@ describe('the Anthropic client when things go wrong', LIMIT, () => {
     });
 });
 
-describe('the Exa client', LIMIT, () => {
+describe('the Exa client', () => {
   let upstream, exa;
   before(async () => {
     upstream = await startProgram('upstream');

@@ -6,9 +6,9 @@ import { after, before, describe, test } from 'node:test';
 import OpenAI from 'openai';
 
 import { startProgram } from './program.mjs';
-import { LIMIT, QUERIES_SCHEMA, openaiAt, structured, withUpstream } from './sdks.mjs';
+import { QUERIES_SCHEMA, openaiAt, structured, withUpstream } from './sdks.mjs';
 
-describe('the OpenAI client', LIMIT, () => {
+describe('the OpenAI client', () => {
   let upstream, client;
   const say = (content, more = {}) => ({
     model: 'local-model',

@@ -8,7 +8,6 @@ import OpenAI from 'openai';
 import { startProgram } from './program.mjs';
 
 export const MODEL = 'claude-sonnet-5-5';
-export const LIMIT = { timeout: 240_000 }; // of all tests of a suite together, on any machine
 
 export const anthropicAt = (url, options = {}) =>
   new Anthropic({ apiKey: 'test-key', baseURL: url, maxRetries: 0, ...options });

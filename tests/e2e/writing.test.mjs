@@ -154,7 +154,7 @@ test('numbers in the stream are those of the query, also where earlier levels ha
   assert.ok(shifted > 0, 'some query had a source that an earlier level had, before others');
 });
 
-test('a query is read as soon as its own search is there', { timeout: 60000 }, async (t) => {
+test('a query is read as soon as its own search is there', async (t) => {
   // The second search is answered only when the first query is being read: with a barrier this would never end.
   const hold = async (asked, seen) => {
     if (asked.body?.query !== 'slow search') return;
@@ -268,7 +268,7 @@ test('a source whose text grows in a prompt is cut, not left out', async (t) => 
   assert.deepEqual(blockOf(promptOf(learn), 'sources').map((s) => s.source), [1, 2, 3, 4, 5]);
 });
 
-test('the insights that are counted as used are those in the prompt', { timeout: 120000 }, async (t) => {
+test('the insights that are counted as used are those in the prompt', async (t) => {
   let letters = 0;
   const about = { sources: [1], sourceRationale: 's', connection: 'c' };
   const learned = () => ({
@@ -381,38 +381,34 @@ test('an empty text in an answer is no fault: what says nothing is left out', as
   assert.deepEqual(body.doubts, []);
 });
 
-test(
-  'no prompt is longer than the model takes, and the report says what was left out',
-  { timeout: 120000 },
-  async (t) => {
-    const agent = await startAgent([], ['--context-tokens', '9000'], { hold: true });
-    t.after(() => agent.stop());
-    const body = await researchOf(agent, { topic: 'Everything about glass', depth: 3, breadth: 6 });
-    checkNumbers(body);
-    assert.ok(body.insights.used > 10 && body.insights.used < body.insights.of, JSON.stringify(body.insights));
-    assert.ok(
-      body.report.includes(`This report was written from ${body.insights.used} of the ${body.insights.of} findings`),
-    );
-    for (const { body: asked } of agent.seen.filter((a) => a.path === '/v1/messages')) {
-      // Four bytes a token is what English has; the agent itself counts three.
-      const tokens = Buffer.byteLength(asked.system + asked.messages[0].content) / 4;
-      assert.ok(tokens + asked.max_tokens <= 9000, `${tokens} and ${asked.max_tokens}`);
-    }
-    const [report] = agent.seen.filter(isReport),
-      lines = blockOf(promptOf(report), 'findings');
-    assert.equal(lines.filter((l) => l.insight).length, body.insights.used);
-    assert.ok(
-      lines.some((l) => l.summary),
-      'what was left out is summed up',
-    );
-    const represented = new Set(
-      body.learnings.filter((l) => lines.some((x) => x.insight === l.insight)).map((l) => l.query),
-    );
-    assert.ok(represented.size >= 6, 'the first of every query comes before the second of any');
-  },
-);
+test('no prompt is longer than the model takes, and the report says what was left out', async (t) => {
+  const agent = await startAgent([], ['--context-tokens', '9000'], { hold: true });
+  t.after(() => agent.stop());
+  const body = await researchOf(agent, { topic: 'Everything about glass', depth: 3, breadth: 6 });
+  checkNumbers(body);
+  assert.ok(body.insights.used > 10 && body.insights.used < body.insights.of, JSON.stringify(body.insights));
+  assert.ok(
+    body.report.includes(`This report was written from ${body.insights.used} of the ${body.insights.of} findings`),
+  );
+  for (const { body: asked } of agent.seen.filter((a) => a.path === '/v1/messages')) {
+    // Four bytes a token is what English has; the agent itself counts three.
+    const tokens = Buffer.byteLength(asked.system + asked.messages[0].content) / 4;
+    assert.ok(tokens + asked.max_tokens <= 9000, `${tokens} and ${asked.max_tokens}`);
+  }
+  const [report] = agent.seen.filter(isReport),
+    lines = blockOf(promptOf(report), 'findings');
+  assert.equal(lines.filter((l) => l.insight).length, body.insights.used);
+  assert.ok(
+    lines.some((l) => l.summary),
+    'what was left out is summed up',
+  );
+  const represented = new Set(
+    body.learnings.filter((l) => lines.some((x) => x.insight === l.insight)).map((l) => l.query),
+  );
+  assert.ok(represented.size >= 6, 'the first of every query comes before the second of any');
+});
 
-test('the longest request there is fits the smallest model', { timeout: 120000 }, async (t) => {
+test('the longest request there is fits the smallest model', async (t) => {
   const agent = await startAgent([], ['--context-tokens', '4000'], { hold: true });
   t.after(() => agent.stop());
   const parameters = { topic: '漢'.repeat(2000), clarifications: { why: '字'.repeat(7900) }, depth: 2, breadth: 3 };
@@ -427,7 +423,7 @@ test('the longest request there is fits the smallest model', { timeout: 120000 }
   assert.ok(read.every((n) => n >= 1) && Math.max(...read) === 5, `sources in prompts: ${read}`);
 });
 
-test('the largest research there is fits too', { timeout: 240000 }, async (t) => {
+test('the largest research there is fits too', async (t) => {
   const agent = await startAgent([], ['--context-tokens', '100000'], { hold: true });
   t.after(() => agent.stop());
   const body = await researchOf(agent, { topic: 'Everything', depth: 5, breadth: 10 });

@@ -14,6 +14,12 @@ enum { SANITIZED = 1 };
 enum { SANITIZED = 0 };
 #endif
 
+/* How long a test waits for what has to come before it says that it did not: the same for all tests and kinds of
+ * builds, and long, since machines are slow and busy. It is less than meson gives to a test as a whole
+ * (tests/meson.build; script/test gives more under sanitizers and Valgrind). No test ends itself by an alarm, but for
+ * the simulation, which looks for hangs. Nothing is judged by how long it took. */
+enum { PATIENCE_MS = 240000 };
+
 static int check_case_number; /* the case that runs, from 1 */
 
 #define CHECK(condition)                                                                                               \

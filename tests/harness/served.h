@@ -32,7 +32,7 @@ static served server;             /* most tests have one at a time */
 static int served_log = -1;       /* of the server started last, to show when a call fails */
 /* Most tests ask all of one address. That of the admin API is for those that are about it, `admin` above. */
 static bool served_admin_on_public = true;
-enum { SERVED_WAIT_MS = 60000, SERVED_ARGS_MAX = 32 };
+enum { SERVED_ARGS_MAX = 32 };
 
 /* `extra` are further flags, NULL-terminated; the listening address is chosen here. False: it ended before it served;
  * then *log_text holds what it said and *exit_code how it ended. */
@@ -62,7 +62,7 @@ static inline bool served_try(served *s, const char *const *extra, char *log_tex
     log_text[0] = 0;
     for (;;) {
         struct pollfd p = {.fd = s->log, .events = POLLIN};
-        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+        CHECK(poll(&p, 1, PATIENCE_MS) == 1);
         ssize_t n = read(s->log, log_text + len, log_size - 1 - len);
         if (n <= 0) break;
         len += (size_t)n;
@@ -153,7 +153,7 @@ static inline bool call_try(const char *method, const char *url, const char *con
     curl_easy_setopt(h, CURLOPT_HEADERDATA, a);
     curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, answer_body);
     curl_easy_setopt(h, CURLOPT_WRITEDATA, a);
-    curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)SERVED_WAIT_MS);
+    curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)PATIENCE_MS);
     curl_easy_setopt(h, CURLOPT_NOSIGNAL, 1L);
     if (follow > 0) {
         curl_easy_setopt(h, CURLOPT_FOLLOWLOCATION, 1L);
@@ -184,7 +184,7 @@ static inline void call_patiently(const char *method, const char *url, const cha
                                   answer *a)
 {
     enum { PAUSE_MS = 5 };
-    for (int i = 0; i < SERVED_WAIT_MS / PAUSE_MS; i++) {
+    for (int i = 0; i < PATIENCE_MS / PAUSE_MS; i++) {
         call(method, url, headers, body, 0, a);
         if (a->status != 503) return;
         usleep(PAUSE_MS * 1000);
@@ -210,11 +210,11 @@ static inline struct sockaddr_in server_sockaddr(void)
     return to;
 }
 
-/* A connection to the server, which the caller closes; reading from it fails after SERVED_WAIT_MS. */
+/* A connection to the server, which the caller closes; reading from it fails after PATIENCE_MS. */
 static inline int server_dial(void)
 {
     struct sockaddr_in to = server_sockaddr();
-    struct timeval patience = {SERVED_WAIT_MS / 1000, 0};
+    struct timeval patience = {PATIENCE_MS / 1000, 0};
     int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
     CHECK(fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience) == 0);
     CHECK(connect(fd, (struct sockaddr *)&to, sizeof to) == 0);

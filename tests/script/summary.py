@@ -10,11 +10,11 @@ import tempfile
 TESTS = pathlib.Path(__file__).resolve().parents[1]
 PASSES = "1..2\nok 1 - one\nok 2 - two\n"
 SKIPS = "1..2\nok 1 - one\nok 2 - two # SKIP there is no two\n"
-FAILS = "1..2\nok 1 - one\nnot ok 2 - two\n"
+FAILS = "1..3\nok 1 - one\nnot ok 2 - two\n# it is three\nok 3 - four\n# four\n"
 
 
-def summary(logged, listed, status="0", parts=(), ci="false"):
-    """logged: (name, meson's result, output) of each; returns the closing line and the exit code."""
+def summary(logged, listed, status="0", parts=(), ci="false", lines=slice(-1, None)):
+    """logged: (name, meson's result, output) of each; returns those lines, else the closing one, and the exit code."""
     with tempfile.TemporaryDirectory() as folder:
         at = pathlib.Path(folder)
         if listed is not None:
@@ -32,13 +32,17 @@ def summary(logged, listed, status="0", parts=(), ci="false"):
             env={**os.environ, "CI": ci},
             check=False,
         )
-        return done.stdout.splitlines()[-1], done.returncode
+        return "\n".join(done.stdout.splitlines()[lines]), done.returncode
 
 
 def closing_lines():
     a, b = ("a", "OK", PASSES), ("b", "OK", PASSES)
     yield "all pass", summary([a, b], "ab"), ("4 passed, 0 failed", 0)
-    yield "a failed case", summary([a, ("b", "FAIL", FAILS)], "ab", "1"), ("3 passed, 1 failed", 1)
+    yield "a failed case", summary([a, ("b", "FAIL", FAILS)], "ab", "1"), ("4 passed, 1 failed", 1)
+    yield "a failed case says why", summary([a, ("b", "ERROR", FAILS)], "ab", "1", lines=slice(0, -1)), (
+        "FAILED unit: b (ERROR)\n  not ok 2 - two\n  # it is three",
+        1,
+    )
     yield "a failed program whose cases passed", summary([a, ("b", "ERROR", PASSES)], "ab", "1"), (
         "4 passed, 1 failed",
         1,

@@ -153,7 +153,7 @@ static inline void read_all(int fd)
     size_t len = 0;
     for (;;) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+        CHECK(poll(&p, 1, PATIENCE_MS) == 1);
         CHECK(len < sizeof got - 1);
         ssize_t n = recv(fd, got + len, sizeof got - 1 - len, 0);
         if (n <= 0) break;

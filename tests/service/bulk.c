@@ -134,7 +134,7 @@ static void begin_bulk(const char *body, char id[32])
 /* Waits until the bulk action's run says so. */
 static void wait_for(const char *id, const char *part)
 {
-    for (int i = 0; i < SERVED_WAIT_MS / 20; i++) {
+    for (int i = 0; i < PATIENCE_MS / 20; i++) {
         page_of(id);
         if (strstr(a.body, part)) return;
         usleep(20000);

@@ -13,7 +13,7 @@
 #include "tests/service/campaign_ledger.h"
 #include "tests/service/campaign_program.h"
 
-enum { REQUESTS_MAX = 400000, PATIENCE_MS = 240000, ECHO_MOST = 150000, PATH_BYTES = 512 };
+enum { REQUESTS_MAX = 400000, ECHO_MOST = 150000, PATH_BYTES = 512 };
 
 typedef enum kind { PLAIN, WORK, KEYED, NEST, SLEEP, ECHO_BODY, TELL, LONG, TIED, ENDLESS, KINDS } kind;
 static const char *const kind_names[] = {"plain", "work",   "keyed",  "nested", "sleeping",

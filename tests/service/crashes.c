@@ -197,7 +197,7 @@ static const char *path_of(const char *id, const char *what)
 
 static void wait_state(const char *id, const char *state)
 {
-    for (int i = 0; i < SERVED_WAIT_MS / 20; i++) {
+    for (int i = 0; i < PATIENCE_MS / 20; i++) {
         bool answered = call_try(NULL, server_url(path_of(id, "")), NULL, NULL, 0, &a);
         if (answered && strstr(a.body, state)) return;
         usleep(20000);
@@ -285,7 +285,7 @@ static void innocents_end(void)
 {
     for (int i = 0; i < INNOCENTS; i++) {
         bool answered = false;
-        for (int tries = 0; tries < SERVED_WAIT_MS / 50 && !answered; tries++) {
+        for (int tries = 0; tries < PATIENCE_MS / 50 && !answered; tries++) {
             if (tries > 0) usleep(50000);
             answered = call_try(NULL, server_url(outputs[i]), NULL, NULL, 0, &a);
         }

@@ -132,7 +132,7 @@ static double value_of(const char *series)
 /* Reads the page until the series has this value: a reply may be with its client before it has been counted. */
 static void wait_value(const char *series, double value)
 {
-    for (int i = 0; i < SERVED_WAIT_MS / 10; i++) {
+    for (int i = 0; i < PATIENCE_MS / 10; i++) {
         page_read();
         if (value_of(series) == value) return;
         usleep(10000);

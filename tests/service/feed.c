@@ -83,7 +83,7 @@ static int64_t now_ms(void)
 static void await(const char *what)
 {
     awaited = what;
-    patience_ends_ms = now_ms() + SERVED_WAIT_MS;
+    patience_ends_ms = now_ms() + PATIENCE_MS;
 }
 
 static void check_patience(void)

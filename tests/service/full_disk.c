@@ -372,7 +372,6 @@ int main(int argc, char **argv)
     ssize_t n = readlink("/proc/self/exe", served_program, sizeof served_program - 1);
     CHECK(n > 0);
     if (argc > 1 && strcmp(argv[1], "--serve") == 0) return serve(argc - 1, argv + 1);
-    alarm(280); /* instead of waiting for ever */
     make_folder(root);
     snprintf(mount_point, sizeof mount_point, "%s/disk", root);
     CHECK(mkdir(mount_point, 0700) == 0);

@@ -173,7 +173,7 @@ static void client_open(client *c, int receive_buffer)
         CHECK(setsockopt(c->fd, SOL_SOCKET, SO_RCVBUF, &receive_buffer, sizeof receive_buffer) == 0);
     struct pollfd p = {.fd = c->fd, .events = POLLOUT};
     CHECK(connect(c->fd, (struct sockaddr *)&to, sizeof to) == 0 || errno == EINPROGRESS);
-    CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+    CHECK(poll(&p, 1, PATIENCE_MS) == 1);
 }
 
 __attribute__((format(printf, 2, 3))) static void client_send(client *c, const char *format, ...)
@@ -219,7 +219,7 @@ static void client_wait(client *c, const char **body, size_t *body_len)
 {
     while (answer_len(c, body, body_len) == 0) {
         struct pollfd p = {.fd = c->fd, .events = POLLIN};
-        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+        CHECK(poll(&p, 1, PATIENCE_MS) == 1);
         client_read(c, SIZE_MAX);
         CHECK(!c->ended || answer_len(c, body, body_len) > 0);
     }
@@ -501,7 +501,7 @@ static void client_until(client *c, size_t len)
 {
     while (c->len < len) {
         struct pollfd p = {.fd = c->fd, .events = POLLIN};
-        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+        CHECK(poll(&p, 1, PATIENCE_MS) == 1);
         client_read(c, SIZE_MAX);
         CHECK(!c->ended);
     }
@@ -521,7 +521,7 @@ static void test_stream_lost(void)
     memset(body, 'x', sizeof body);
     for (size_t sent = 0; sent < sizeof body;) {
         struct pollfd p = {.fd = c.fd, .events = POLLOUT};
-        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+        CHECK(poll(&p, 1, PATIENCE_MS) == 1);
         ssize_t n = send(c.fd, body + sent, sizeof body - sent, MSG_NOSIGNAL);
         CHECK(n > 0 || errno == EAGAIN);
         if (n > 0) sent += (size_t)n;
@@ -538,7 +538,7 @@ static void test_stream_lost(void)
     struct pollfd p = {.fd = c.fd, .events = POLLIN};
     ssize_t n;
     do {
-        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+        CHECK(poll(&p, 1, PATIENCE_MS) == 1);
         n = recv(c.fd, &byte, 1, 0);
     } while (n > 0);
     CHECK(n < 0 && errno == ECONNRESET);
@@ -644,7 +644,7 @@ static void test_limits(void)
     int kept = 0;
     for (int i = 0; i < 3; i++) {
         struct pollfd p = {.fd = c[i].fd, .events = POLLIN};
-        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+        CHECK(poll(&p, 1, PATIENCE_MS) == 1);
         client_read(&c[i], SIZE_MAX);
         if (c[i].len > 0) kept++, check_work(&c[i]);
         client_close(&c[i]);

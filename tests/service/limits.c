@@ -36,7 +36,7 @@ static void start(const char *folder)
 static void ask_with_room(const char *method, const char *path, const char *body, long status)
 {
     for (int tries = 0; !call_try(method, server_url(path), NULL, body, 0, &a); tries++) {
-        CHECK(tries < SERVED_WAIT_MS / 10);
+        CHECK(tries < PATIENCE_MS / 10);
         usleep(10000);
     }
     CHECK_INT(a.status, status);

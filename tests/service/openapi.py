@@ -19,7 +19,7 @@ import yaml
 program, sources = sys.argv[1], os.path.abspath(sys.argv[2])
 PAGE = os.path.join(sources, "docs/openapi.yaml")
 ROUTES = os.path.join(sources, "runtime/admin/routes.c")
-WAIT_S = 120
+WAIT_S = 240
 METHODS = ("get", "post", "put", "patch", "delete")
 NEVER = "0" * 26  # no run has this id
 cases = 0

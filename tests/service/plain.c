@@ -87,7 +87,7 @@ static int ask(const char *path)
 
 static void wait_for(const int *n, int at_least)
 {
-    for (int i = 0; count_of(n) < at_least; i++, usleep(1000)) CHECK(i < SERVED_WAIT_MS);
+    for (int i = 0; count_of(n) < at_least; i++, usleep(1000)) CHECK(i < PATIENCE_MS);
 }
 
 /* Everything up to the end, zero-terminated, in `got`. */

@@ -211,7 +211,7 @@ static void watch_over(unsigned *hangs)
 static unsigned deaths_until_stopped(void)
 {
     unsigned deaths = 0, hangs = 0;
-    for (int i = 0; i < SERVED_WAIT_MS / 20 * 4; i++) {
+    for (int i = 0; i < PATIENCE_MS / 20; i++) {
         if (restart_if_dead()) deaths++;
         if (deaths > STARTS_MAX) break;
         watch_over(&hangs);
@@ -231,7 +231,7 @@ static void innocents_end(int count)
     char expected[64];
     for (int i = 0; i < count; i++) {
         bool answered = false;
-        for (int tries = 0; tries < SERVED_WAIT_MS / 20 && !answered; tries++) {
+        for (int tries = 0; tries < PATIENCE_MS / 20 && !answered; tries++) {
             if (tries > 0) nap();
             answered = call_try(NULL, server_url(outputs[i]), NULL, NULL, 0, &a) && a.status != 303;
         }

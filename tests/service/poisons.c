@@ -97,15 +97,15 @@ static unsigned deaths(void)
 static void wait_deaths(unsigned count)
 {
     for (int i = 0; deaths() < count; i++) {
-        if (i == SERVED_WAIT_MS / 20 * 4) log_show();
-        CHECK(i < SERVED_WAIT_MS / 20 * 4);
+        if (i == PATIENCE_MS / 20) log_show();
+        CHECK(i < PATIENCE_MS / 20);
         nap();
     }
 }
 
 static void wait_state(const char *output, const char *state)
 {
-    for (int i = 0; i < SERVED_WAIT_MS / 20 * 4; i++) {
+    for (int i = 0; i < PATIENCE_MS / 20; i++) {
         (void)deaths();
         if (is_in_state(output, state, &a)) return;
         nap();
@@ -117,7 +117,7 @@ static void wait_state(const char *output, const char *state)
 static void check_answer(const char *output, const char *body)
 {
     bool answered = false;
-    for (int i = 0; i < SERVED_WAIT_MS / 20 * 4 && !answered; i++) {
+    for (int i = 0; i < PATIENCE_MS / 20 && !answered; i++) {
         if (i > 0) nap();
         (void)deaths();
         answered = call_try(NULL, server_url(output), NULL, NULL, 0, &a) && a.status != 303;

@@ -21,7 +21,7 @@ from alerts import ALERTS, unit_tests
 program, sources = sys.argv[1], os.path.abspath(sys.argv[2])
 RULES = os.path.join(sources, "packaging/prometheus/stepwell.rules.yml")
 DASHBOARD = os.path.join(sources, "packaging/grafana/stepwell.json")
-WAIT_S = 120
+WAIT_S = 240
 cases = 0
 
 

@@ -204,7 +204,7 @@ static bool page_has_state(const char *state)
 
 static void wait_state(const char *state)
 {
-    for (int i = 0; i < SERVED_WAIT_MS / 20; i++) {
+    for (int i = 0; i < PATIENCE_MS / 20; i++) {
         page();
         if (page_has_state(state)) return;
         usleep(20000);
@@ -261,7 +261,7 @@ static void check_listed(const char *state, bool expected)
     char path[96];
     bool is_there = !expected;
     snprintf(path, sizeof path, "/_sw/runs?state=%s", state);
-    for (int i = 0; i < SERVED_WAIT_MS / 50 && is_there != expected; i++) { /* lists are a second late */
+    for (int i = 0; i < PATIENCE_MS / 50 && is_there != expected; i++) { /* lists are a second late */
         if (i > 0) usleep(50000);
         call(NULL, server_url(path), NULL, NULL, 0, &a);
         CHECK_INT(a.status, 200);

@@ -112,7 +112,7 @@ static bool page_has(const char *id, const char *part)
 
 static void wait_page(const char *id, const char *part)
 {
-    for (int i = 0; i < SERVED_WAIT_MS / 20; i++) {
+    for (int i = 0; i < PATIENCE_MS / 20; i++) {
         if (page_has(id, part)) return;
         usleep(20000);
     }

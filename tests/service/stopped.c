@@ -111,7 +111,7 @@ static const char *path_of(const char *id, const char *what)
 /* Waits until the run's page says so. */
 static void wait_state(const char *id, const char *state)
 {
-    for (int i = 0; i < SERVED_WAIT_MS / 20; i++) {
+    for (int i = 0; i < PATIENCE_MS / 20; i++) {
         call(NULL, server_url(path_of(id, "")), NULL, NULL, 0, &a);
         if (strstr(a.body, state)) return;
         usleep(20000);
@@ -122,7 +122,7 @@ static void wait_state(const char *id, const char *state)
 
 static void wait_metric(const char *line)
 {
-    for (int i = 0; i < SERVED_WAIT_MS / 20; i++) {
+    for (int i = 0; i < PATIENCE_MS / 20; i++) {
         call(NULL, server_url("/_sw/metrics"), NULL, NULL, 0, &a);
         if (strstr(a.body, line)) return;
         usleep(20000);
@@ -135,7 +135,7 @@ static void wait_metric(const char *line)
 static void wait_parked(void)
 {
     static const char name[] = "\nstepwell_runs_parked_total ";
-    for (int i = 0; i < SERVED_WAIT_MS / 20; i++) {
+    for (int i = 0; i < PATIENCE_MS / 20; i++) {
         call(NULL, server_url("/_sw/metrics"), NULL, NULL, 0, &a);
         const char *at = strstr(a.body, name);
         if (at && atoll(at + strlen(name)) > 0) return;
@@ -180,7 +180,7 @@ static void stream_until(const char *output, const char *part)
     curl_easy_setopt(h, CURLOPT_URL, url);
     curl_easy_setopt(h, CURLOPT_WRITEFUNCTION, take_until);
     curl_easy_setopt(h, CURLOPT_WRITEDATA, &a);
-    curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)SERVED_WAIT_MS);
+    curl_easy_setopt(h, CURLOPT_TIMEOUT_MS, (long)PATIENCE_MS);
     CURLcode rc = curl_easy_perform(h);
     if (!strstr(a.body, part)) printf("# %d: %s\n", (int)rc, a.body);
     CHECK(strstr(a.body, part));
@@ -223,7 +223,7 @@ static void test_no_endpoint(void)
 /* The state that the run's page shows first of these two. */
 static const char *first_state(const char *id, const char *one, const char *other)
 {
-    for (int i = 0; i < SERVED_WAIT_MS / 20; i++) {
+    for (int i = 0; i < PATIENCE_MS / 20; i++) {
         call(NULL, server_url(path_of(id, "")), NULL, NULL, 0, &a);
         if (strstr(a.body, one)) return one;
         if (strstr(a.body, other)) return other;

@@ -101,7 +101,7 @@ static void client_send(const client *c, const char *path, const char *headers)
 static void client_more(client *c)
 {
     struct pollfd p = {.fd = c->fd, .events = POLLIN};
-    CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+    CHECK(poll(&p, 1, PATIENCE_MS) == 1);
     ssize_t n = recv(c->fd, c->data + c->len, sizeof c->data - 1 - c->len, 0);
     CHECK(n > 0);
     c->len += (size_t)n;

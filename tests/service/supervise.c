@@ -166,7 +166,7 @@ static void read_answer(int fd, char *body, size_t size)
     struct pollfd p = {.fd = fd, .events = POLLIN};
     CHECK(fd >= 0);
     for (ssize_t n = 1; n > 0; len += (size_t)(n > 0 ? n : 0)) {
-        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+        CHECK(poll(&p, 1, PATIENCE_MS) == 1);
         n = read(fd, text + len, sizeof text - 1 - len);
         CHECK(n >= 0);
     }
@@ -389,7 +389,7 @@ static void manager_catch_up(int fd)
 /* Up to the message that has this in it. */
 static void manager_expect(int fd, const char *part, char *text, size_t size)
 {
-    do CHECK(manager_hears(fd, SERVED_WAIT_MS, text, size));
+    do CHECK(manager_hears(fd, PATIENCE_MS, text, size));
     while (!strstr(text, part));
 }
 
@@ -412,7 +412,7 @@ static void test_notify_full(void)
         usleep(300000);
         /* SIGHUP may reach the supervisor before its first worker has said that it is ready: then that comes second. */
         for (int ready = 0, reloading = 0; ready < 1 + with_supervisor || reloading < with_supervisor;) {
-            CHECK(manager_hears(manager, SERVED_WAIT_MS, text, sizeof text));
+            CHECK(manager_hears(manager, PATIENCE_MS, text, sizeof text));
             reloading += strstr(text, "RELOADING=1") != NULL;
             ready += strncmp(text, "READY=1", 7) == 0;
         }
@@ -483,7 +483,7 @@ static void await_log(const char *text)
     const char *at;
     while (!(at = strstr(said, text))) {
         struct pollfd p = {.fd = server.log, .events = POLLIN};
-        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1 && len < sizeof said - 1);
+        CHECK(poll(&p, 1, PATIENCE_MS) == 1 && len < sizeof said - 1);
         ssize_t n = read(server.log, said + len, sizeof said - 1 - len);
         CHECK(n > 0);
         said[len += (size_t)n] = 0;

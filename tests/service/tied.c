@@ -101,7 +101,7 @@ static void await_text(int fd, const char *text)
     size_t len = 0;
     for (got[0] = 0; !strstr(got, text);) {
         struct pollfd p = {.fd = fd, .events = POLLIN};
-        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1);
+        CHECK(poll(&p, 1, PATIENCE_MS) == 1);
         ssize_t n = recv(fd, got + len, sizeof got - 1 - len, 0);
         CHECK(n > 0);
         len += (size_t)n;

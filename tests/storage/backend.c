@@ -707,8 +707,4 @@ static const check_case contract[] = {{"journals", test_journals},
                                       {"a run goes on as retention deletes it", test_reopened_as_it_is_deleted},
                                       {"a commit of unknown outcome is found out", test_unknown}};
 
-int main(int argc, char **argv)
-{
-    alarm(250);
-    return subject_run_both(contract, sizeof contract / sizeof contract[0], argc, argv);
-}
+int main(int argc, char **argv) { return subject_run_both(contract, sizeof contract / sizeof contract[0], argc, argv); }

@@ -281,8 +281,4 @@ static const check_case contract[] = {
     {"a fork that begins when its original has gone leaves no row either", test_late_fork},
     {"ties that are not known go with their run, other tables stay", test_unknown_rows}};
 
-int main(int argc, char **argv)
-{
-    alarm(250);
-    return subject_run_both(contract, sizeof contract / sizeof contract[0], argc, argv);
-}
+int main(int argc, char **argv) { return subject_run_both(contract, sizeof contract / sizeof contract[0], argc, argv); }

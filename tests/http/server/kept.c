@@ -321,7 +321,7 @@ static void stopped_from_within(void)
     int fd = test_connect();
     on_asked = flood_kept;
     test_say(fd, "GET /flood HTTP/1.1\r\nHost: x\r\n\r\n");
-    uint64_t end = test_now_ms() + TEST_PATIENCE_MS;
+    uint64_t end = test_now_ms() + PATIENCE_MS;
     while (!atomic_load(&test->gone)) {
         CHECK(test_now_ms() < end);
         (void)recv(fd, sink, sizeof sink, MSG_DONTWAIT);

@@ -59,7 +59,7 @@ static bool pauses(void)
 /* A connection on which the answer to this has begun to come. */
 static int answered(const char *request)
 {
-    for (uint64_t end = test_now_ms() + TEST_PATIENCE_MS;;) {
+    for (uint64_t end = test_now_ms() + PATIENCE_MS;;) {
         char byte;
         int fd = test_connect();
         CHECK(test_now_ms() < end);
@@ -96,7 +96,7 @@ static void head_timeout(void)
     fd = test_connect();
     struct pollfd answered = {fd, POLLIN, 0};
     test_say(fd, "GET /hello HTTP/1.1\r\nX: ");
-    uint64_t end = test_now_ms() + TEST_PATIENCE_MS;
+    uint64_t end = test_now_ms() + PATIENCE_MS;
     while (poll(&answered, 1, 20) == 0) {
         CHECK(test_now_ms() < end);
         if (send(fd, "y", 1, MSG_NOSIGNAL) != 1) break;
@@ -150,7 +150,7 @@ static void body_timeout(void)
     fd = test_connect();
     struct pollfd answered = {fd, POLLIN, 0};
     test_say(fd, "POST /echo HTTP/1.1\r\nHost: x\r\nContent-Length: 1000000\r\n\r\n");
-    uint64_t end = test_now_ms() + TEST_PATIENCE_MS;
+    uint64_t end = test_now_ms() + PATIENCE_MS;
     while (poll(&answered, 1, 20) == 0) {
         CHECK(test_now_ms() < end);
         if (send(fd, "y", 1, MSG_NOSIGNAL) != 1) break;

@@ -507,7 +507,7 @@ static void await_log(const char *words)
     size_t len = 0;
     do {
         struct pollfd p = {.fd = server.log, .events = POLLIN};
-        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1 && len < sizeof said - 1);
+        CHECK(poll(&p, 1, PATIENCE_MS) == 1 && len < sizeof said - 1);
         ssize_t n = read(server.log, said + len, sizeof said - 1 - len);
         CHECK(n > 0);
         len += (size_t)n;

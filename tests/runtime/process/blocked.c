@@ -94,7 +94,7 @@ static const char *log_await(const char *words)
     said[0] = 0;
     while (!strstr(said, words) || !strchr(strstr(said, words), '\n')) {
         struct pollfd p = {.fd = server.log, .events = POLLIN};
-        CHECK(poll(&p, 1, SERVED_WAIT_MS) == 1 && len < sizeof said - 1);
+        CHECK(poll(&p, 1, PATIENCE_MS) == 1 && len < sizeof said - 1);
         ssize_t n = read(server.log, said + len, sizeof said - 1 - len);
         CHECK(n > 0);
         len += (size_t)n;

@@ -68,7 +68,7 @@ def prove(program, request, *flags, upstream=None):
         stdin=subprocess.DEVNULL,
         capture_output=True,
         text=True,
-        timeout=280,
+        timeout=240,
     )
     return run.returncode, run.stdout.splitlines(), run.stderr
 
@@ -493,7 +493,7 @@ def wrong_input_is_refused(upstream, temp):
         f"good: --replay {temp}/bad: line 1: it is not JSON"[:50],
     )
     for flag, value in (("--record", temp + "/x"), ("--replay", temp + "/x"), ("-d", "{}"), ("-H", "X-Tenant: 7")):
-        run = subprocess.run([f"{folder}/prove_good", flag, value], capture_output=True, text=True, timeout=60)
+        run = subprocess.run([f"{folder}/prove_good", flag, value], capture_output=True, text=True, timeout=240)
         same(
             (run.returncode, run.stderr),
             (

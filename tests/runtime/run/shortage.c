@@ -133,7 +133,7 @@ static void output_is(const char *output, const char *expected)
 
 static void wait_for(const volatile unsigned *n, unsigned least)
 {
-    for (int i = 0; i < SERVED_WAIT_MS && *n < least; i++) usleep(1000);
+    for (int i = 0; i < PATIENCE_MS && *n < least; i++) usleep(1000);
     CHECK(*n >= least);
 }
 
@@ -224,7 +224,7 @@ static bool is_ready(void)
 
 static bool gets_ready(void)
 {
-    for (int i = 0; i < SERVED_WAIT_MS / 10; i++) {
+    for (int i = 0; i < PATIENCE_MS / 10; i++) {
         if (is_ready()) return true;
         usleep(10000);
     }

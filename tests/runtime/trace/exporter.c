@@ -258,8 +258,4 @@ static const check_case cases[] = {{"a name server that does not answer", test_n
                                    {"a collector that asks for no pause", test_asked_for_no_pause},
                                    {"a collector that refuses a part", test_partial}};
 
-int main(int argc, char **argv)
-{
-    alarm(120); /* instead of waiting for ever */
-    return check_run(cases, sizeof cases / sizeof *cases, argc, argv);
-}
+CHECK_MAIN(cases)

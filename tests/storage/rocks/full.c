@@ -400,7 +400,6 @@ int main(int argc, char **argv)
 {
     if (argc == 4 && strcmp(argv[1], "--child") == 0) return child(argv[2], argv[3]);
     CHECK(readlink("/proc/self/exe", self, sizeof self - 1) > 0);
-    alarm(1000); /* instead of waiting for ever */
     snprintf(root, sizeof root, "/tmp/stepwell-full-XXXXXX");
     CHECK(mkdtemp(root));
     snprintf(disk, sizeof disk, "%.40s/disk", root);

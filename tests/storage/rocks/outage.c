@@ -131,7 +131,6 @@ static const check_case cases[] = {{"ports are told when writes fail and when th
 int main(int argc, char **argv)
 {
     disk = &state;
-    alarm(120); /* instead of waiting for ever */
     snprintf(root, sizeof root, "/tmp/stepwell-outage-XXXXXX");
     CHECK(mkdtemp(root));
     int result = check_run(cases, sizeof cases / sizeof cases[0], argc, argv);
