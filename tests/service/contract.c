@@ -250,7 +250,7 @@ static void test_prefer(void)
     const char *const wait[] = {"Prefer: respond-async, wait=1; a=\"b,c\"", NULL};
     const char *const wait_none[] = {"prefer: WAIT=\"0\"", NULL};
     const char *const odd[] = {"Prefer: wait=soon, waiting=1", NULL};
-    char url[2048];
+    char url[sizeof text];
     start();
     call(NULL, server_url("/wait"), wait, NULL, 0, &a);
     CHECK_INT(a.status, 202);

@@ -405,7 +405,7 @@ static void test_stream(void)
 static void test_async(void)
 {
     const char *const prefer[] = {"Prefer: respond-async", NULL};
-    char url[1024], *token;
+    char url[sizeof text], *token;
     start();
     call(NULL, server_url("/slow"), prefer, NULL, 0, &a);
     CHECK_INT(a.status, 202);
