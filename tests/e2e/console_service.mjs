@@ -1,7 +1,6 @@
 // The console in a real browser on a real program (tests/programs/operated.c), and what its tests share: a gate
 // that the program's steps ask, ways to begin runs, and a page that asks nobody but its server.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { createServer } from 'node:http';
 import { after, before } from 'node:test';
 import { startBrowser } from './page_browser.mjs';
@@ -9,8 +8,6 @@ import { PATIENCE_MS, startProgram, until } from './program.mjs';
 
 export { counts, overflow, shot, shows } from './page_browser.mjs';
 export { until } from './program.mjs';
-
-const axe = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
 
 // Answers calls to URL/NAME when the test has said how: open(NAME), or fail(NAME, status).
 async function startGate() {
@@ -131,35 +128,4 @@ async function openConsole(t, browser, service, { path = '/', ...options } = {})
   assert.equal(answer.status(), 200, await answer.text()); // 404: it was built without its console
   await page.waitForSelector('main h1');
   return page;
-}
-
-const looks = {
-  light: { viewport: { width: 1280, height: 800 } },
-  dark: { viewport: { width: 1280, height: 800 }, colorScheme: 'dark' },
-  phone: { viewport: { width: 390, height: 844 } },
-  zoom: { viewport: { width: 640, height: 400 } }, // what 200% leave of the first
-};
-
-// Looks at the page as it is now, in each of the ways: axe finds nothing to object to, nothing sticks out at the
-// side. The page has to be one whose policy lets the test put axe into it (bypassCSP).
-export async function look(page, name, found, { overflow, shot }) {
-  for (const [way, { viewport, colorScheme = 'light' }] of Object.entries(looks)) {
-    await page.setViewportSize(viewport);
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    await shot(page, `console-${name}-${way}`);
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate(() =>
-      window.axe.run(document, { resultTypes: ['violations'], preload: false }),
-    );
-    for (const v of violations) {
-      const where = v.nodes
-        .map((n) => n.html.slice(0, 160))
-        .slice(0, 3)
-        .join(' | ');
-      found.push(`${name}, ${way}: ${v.id}: ${v.help}: ${where}`);
-    }
-    if (await overflow(page)) found.push(`${name}, ${way}: sticks out at the side`);
-  }
-  await page.setViewportSize(looks.light.viewport);
-  await page.emulateMedia({ colorScheme: 'light' });
 }

@@ -2,11 +2,11 @@
 // out at the side. And all of it by keys alone.
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { consoleBrowser, look, overflow, shot, shows, startOperated, until } from './console_service.mjs';
+import { consoleBrowser, shows, startOperated, until } from './console_service.mjs';
+import { look } from './looks.mjs';
 
 // axe is put into the page by the test, past the policy that keeps scripts out.
 const open = consoleBrowser({ bypassCSP: true });
-const tools = { overflow, shot };
 
 async function manyRuns(service) {
   service.gate.fail('charge', 503);
@@ -37,27 +37,27 @@ test('runs, in every state', async (t) => {
     ids = await manyRuns(service);
   const page = await open(t, service);
   await page.waitForSelector(`#row-${ids.third}`);
-  await look(page, 'runs', found, tools);
+  await look(page, 'console-runs', found);
   await page.check(`#row-${ids.stopped} input`);
   await page.check(`#row-${ids.fan} input`);
   await page.waitForSelector('.bulk');
-  await look(page, 'chosen', found, tools);
+  await look(page, 'console-chosen', found);
   await page.click('.bulk >> text=Cancel');
   await page.waitForSelector('dialog[open]');
-  await look(page, 'chosen-dialog', found, tools);
+  await look(page, 'console-chosen-dialog', found);
   for (const name of ['failed', 'stopped', 'retrying', 'fan', 'asleep']) {
     await page.goto(`${service.admin}/?run=${ids[name]}`);
     await page.waitForSelector('.span-row:not(.heads)');
     await page.click('.span-row:not(.heads)');
-    await look(page, name, found, tools);
+    await look(page, `console-${name}`, found);
   }
   for (const tab of ['exchange', 'journal']) {
     await page.click(`#tab-${tab}`);
-    await look(page, tab, found, tools);
+    await look(page, `console-${tab}`, found);
   }
   await page.click('#do-cancel');
   await page.waitForSelector('dialog[open]');
-  await look(page, 'dialog', found, tools);
+  await look(page, 'console-dialog', found);
   assert.deepEqual(found, []);
 });
 
@@ -67,20 +67,20 @@ test('the other views', async (t) => {
   await manyRuns(service);
   const page = await open(t, service, { path: '/?view=process' });
   await page.waitForSelector('.chart canvas');
-  await look(page, 'process', found, tools);
+  await look(page, 'console-process', found);
   for (const view of ['endpoints', 'schedules', 'errors']) {
     await page.goto(`${service.admin}/?view=${view}`);
     await page.waitForSelector('tbody tr');
-    await look(page, view, found, tools);
+    await look(page, `console-${view}`, found);
   }
   await page.keyboard.press('?');
   await page.waitForSelector('dialog[open]');
-  await look(page, 'keys', found, tools);
+  await look(page, 'console-keys', found);
   const stranger = await startOperated(t, { flags: [] });
   const door = await open(t, stranger);
   await door.waitForSelector('#token');
   await shows(door, '.trouble', /start with --token/, 'no token would help');
-  await look(door, 'sign-in', found, tools);
+  await look(door, 'console-sign-in', found);
   assert.deepEqual(found, []);
 });
 

@@ -159,13 +159,13 @@ test('a schedule is paused, resumed and triggered', async (t) => {
   const row = 'tr:has-text("orders/pack")';
   const isPaused = async () => (await service.ask('/_sw/schedules')).body.schedules[0].paused;
   await page.waitForSelector(row);
-  assert.match(await page.textContent(row), /0 0 29 2 \*.*Europe\/Berlin.*skip.*-02-2[89] /s);
+  await shows(page, row, /0 0 29 2 \*.*Europe\/Berlin.*skip.*-02-2[89] /s);
   await page.click(`${row} >> text=Pause …`);
-  assert.match(await page.textContent('dialog'), /over restarts too/);
+  await shows(page, 'dialog', /over restarts too/);
   await page.click('dialog button[type=submit]');
   await gone(page);
   await page.waitForSelector(`${row} .state.stopped >> text=paused`);
-  assert.match(await page.textContent(row), /by dev/);
+  await shows(page, row, /by dev/);
   assert.equal(await isPaused(), true);
   await shot(page, 'console-schedules');
   await page.click(`${row} >> text=Resume …`);

@@ -1,44 +1,14 @@
 // Every state of the page, in each of the ways it is looked at: axe finds nothing to object to, nothing sticks out at
 // the side. The services wait for the test, so that each state stays for as long as it is looked at.
 import assert from 'node:assert/strict';
-import { readFileSync } from 'node:fs';
 import { after, before, test } from 'node:test';
 import { makeGates, startAgent } from './agent.mjs';
-import { answer, inState, open, overflow, shot, startBrowser } from './page_browser.mjs';
+import { look } from './looks.mjs';
+import { answer, inState, open, startBrowser } from './page_browser.mjs';
 
-const axe = readFileSync(new URL('node_modules/axe-core/axe.min.js', import.meta.url), 'utf8');
-const looks = {
-  light: { viewport: { width: 1280, height: 900 } },
-  dark: { viewport: { width: 1280, height: 900 }, colorScheme: 'dark' },
-  phone: { viewport: { width: 390, height: 844 }, hasTouch: true, isMobile: true },
-  zoom: { viewport: { width: 640, height: 450 }, deviceScaleFactor: 2 }, // what 200% leave of the first
-};
 let browser;
 before(async () => { browser = await startBrowser(); });
 after(() => browser?.close());
-
-// Looks at the page as it is now, in each of the ways.
-async function look(page, name, found) {
-  for (const [way, { viewport, colorScheme = 'light' }] of Object.entries(looks)) {
-    await page.setViewportSize(viewport);
-    await page.emulateMedia({ colorScheme, reducedMotion: 'reduce' });
-    await shot(page, `${name}-${way}`);
-    await page.evaluate(axe);
-    const { violations } = await page.evaluate(() =>
-      window.axe.run(document, { resultTypes: ['violations'], preload: false }),
-    );
-    for (const v of violations)
-      found.push(
-        `${name}, ${way}: ${v.id}: ${v.help}: ${v.nodes
-          .map((n) => n.html.slice(0, 120))
-          .slice(0, 3)
-          .join(' | ')}`,
-      );
-    if (await overflow(page)) found.push(`${name}, ${way}: sticks out at the side`);
-  }
-  await page.setViewportSize(looks.light.viewport);
-  await page.emulateMedia({ colorScheme: 'light' });
-}
 
 const agentFor = async (t, gates, flags = []) => {
   const agent = await startAgent(['--overload-rate', '0'], flags, gates);
