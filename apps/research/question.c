@@ -250,7 +250,7 @@ static void question_read_queries(sw_ctx *c, question *q)
     for (size_t i = 0; i < sw_len(v); i++) question_read_query(c, q, sw_at(v, i));
 }
 
-question question_read(sw_ctx *c, question_kind kind)
+question question_of(sw_ctx *c, question_kind kind)
 {
     question q = {.body = sw_nil(), .research_id = sw_nil(), .queries = sw_nil(), .fault = sw_nil()};
     question_read_body(c, &q, kind);

@@ -40,6 +40,6 @@ sw_value question_cut(sw_ctx *c, sw_value words, int64_t characters);
 sw_value question_usable_queries(sw_ctx *c, sw_value queries, int64_t most);
 
 /* Reads the request of the run; what is wrong with it is in .wrong. */
-question question_read(sw_ctx *c, question_kind kind);
+question question_of(sw_ctx *c, question_kind kind);
 
 #endif

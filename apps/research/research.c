@@ -113,7 +113,7 @@ static void research_levels(sw_ctx *c, const question *q, sw_value day, sw_value
 
 static void on_clarify(sw_ctx *c)
 {
-    question q = question_read(c, ASKS_TOPIC);
+    question q = question_of(c, ASKS_TOPIC);
     if (q.wrong) {
         refuse_question(c, q.wrong);
         return;
@@ -143,7 +143,7 @@ static sw_value most_of(sw_ctx *c, int64_t depth, int64_t breadth, int64_t queri
 
 static void on_plan(sw_ctx *c)
 {
-    question q = question_read(c, ASKS_PLAN);
+    question q = question_of(c, ASKS_PLAN);
     if (q.wrong) {
         refuse_question(c, q.wrong);
         return;
@@ -178,7 +178,7 @@ static sw_value write_report(sw_ctx *c, const question *q, sw_value day, finding
 
 static void on_research(sw_ctx *c)
 {
-    question q = question_read(c, ASKS_RESEARCH);
+    question q = question_of(c, ASKS_RESEARCH);
     if (q.wrong) {
         refuse_question(c, q.wrong);
         return;
