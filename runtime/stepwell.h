@@ -23,6 +23,7 @@
  *
  *                                            endpoint's handler   function   step       plain route
  *     steps, groups, sw_patch, waits (2)     yes                  yes        no         no
+ *     sw_call and alike                      yes                  yes        no         no
  *     sw_sleep, sw_now, sw_random            recorded             recorded   as it is   as it is
  *     sw_push_chunk, sw_label and alike      yes                  yes        yes        no
  *     sw_fetch and alike, sw_blocking        no                   no         yes        yes
@@ -456,6 +457,41 @@ SW_API sw_value sw_group_settle(sw_group *g);
 SW_API SW_NORETURN void sw_fail(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);
 SW_API SW_NORETURN void sw_fail_after(sw_ctx *c, int64_t ms, const char *format, ...) SW_PRINTF(3, 4); /* retry in ms */
 SW_API SW_NORETURN void sw_fail_fatal(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);             /* no retry */
+
+/* ---- Calls of functions ---------------------------------------------------------------------------------------- */
+
+/* A function that is called (sw_function) is a run of its own, the child of the run that calls it: with its own
+ * journal, retries, deadline and page, on whichever loop. The call is journaled, in one commit with the child's
+ * beginning: whatever process dies when, each call begins one child. A run that only waits for its children leaves
+ * memory. When it ends without waiting (it is cancelled, say, or over its deadline), its children are cancelled; when
+ * it is stopped they go on. A run calls --children-max functions at most, and --call-depth-max runs call one another in
+ * a row; a function that is stopped (docs/operations.md) is called all the same. In handlers, functions and their
+ * branches; in steps, plain routes and endpoints with SW_RELAXED a call is misuse, and so is one of a function that the
+ * program does not have. `id` names the call as that of a step does. */
+typedef struct sw_call_options {
+    int64_t at_ms;      /* Unix: the child begins then, not before; 0: at once */
+    bool detached;      /* nobody waits for the child: the call returns {"run": id} as soon as it is decided */
+    int64_t timeout_ms; /* until the child's deadline, from its beginning; 0: none. The function's own timeout_ms holds
+                           all the same, the first of them counts; and a caller over its deadline cancels its children
+                         */
+} sw_call_options;
+
+/* Calls the function and returns its result, at most --step-result-max of it. When the child fails, or is cancelled,
+ * the run (or branch) fails here, with the child's message: calls are not tried again, since the steps of the child
+ * have been. */
+SW_API sw_value sw_call(sw_ctx *c, const char *id, const char *function, sw_value input);
+SW_API sw_value sw_call_with(sw_ctx *c, const char *id, const char *function, sw_value input,
+                             const sw_call_options *options);
+/* Like sw_call, with the result in *out; but when the child fails it returns false and fills *err instead of failing
+ * the run. `out` and `err` may be NULL. */
+SW_API bool sw_try_call(sw_ctx *c, const char *id, const char *function, sw_value input, sw_value *out, sw_error *err);
+SW_API bool sw_try_call_with(sw_ctx *c, const char *id, const char *function, sw_value input,
+                             const sw_call_options *options, sw_value *out, sw_error *err);
+/* Adds a call to a group. It begins at once, whatever the group's parallel_max, and costs no stack: a group may have as
+ * many as a run may call. It is waited for as a step is, also when another member has failed. */
+SW_API void sw_group_call(sw_group *g, const char *id, const char *function, sw_value input);
+SW_API void sw_group_call_with(sw_group *g, const char *id, const char *function, sw_value input,
+                               const sw_call_options *options);
 
 /* ---- Calls to other services ---------------------------------------------------------------------------------- */
 

@@ -355,6 +355,10 @@ class context
     void sleep(const char *id, int64_t ms) const { in<sw_sleep>(id, ms); }
     void sleep_until(const char *id, int64_t unix_ms) const { in<sw_sleep_until>(id, unix_ms); }
     /* Returns the signal; nothing at the timeout. */
+    sw_value call(const char *id, const char *function, sw_value input, const sw_call_options &options = {}) const
+    {
+        return in<sw_call_with>(id, function, input, &options);
+    }
     std::optional<sw_value> wait_for(const char *id, const sw_wait &wait) const
     {
         sw_value signal = sw_nil();
@@ -437,6 +441,10 @@ class group
         detail::call_of<sw_group_branch_arg>(g_.raw, id, detail::run_step<F>, input, arg);
     }
     void wait_for(const char *id, const sw_wait &wait) { detail::call_of<sw_group_wait_for>(g_.raw, id, &wait); }
+    void call(const char *id, const char *function, sw_value input, sw_call_options o = {})
+    {
+        detail::call_of<sw_group_call_with>(g_.raw, id, function, input, &o);
+    }
     void sleep(const char *id, int64_t ms) { detail::call_of<sw_group_sleep>(g_.raw, id, ms); }
     void sleep_until(const char *id, int64_t unix_ms) { detail::call_of<sw_group_sleep_until>(g_.raw, id, unix_ms); }
     sw_value wait() { return detail::call_of<sw_group_wait>(g_.raw); }

@@ -63,6 +63,11 @@ static const field layout[KINDS_END][FIELDS_MAX] = {
     [ENTRY_TAKEN] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(U64, branch), F(U32, began),
                      F(BIN, letter)},
     [ENTRY_TIMED_OUT] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(U64, branch), F(U32, began)},
+    [ENTRY_CALLED] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(U64, branch), F(U32, began),
+                      F(BIN, child), F(STR, function), F(BIN, input), F(U32, attempt), F(BOOL, detached),
+                      F(I64, due_ms), F(I64, begins_ms)},
+    [ENTRY_RETURNED] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(U64, branch), F(U32, began),
+                        F(BIN, child), F(INT, status), F(BIN, value), F(STR, error)},
     [ENTRY_PATCH] = {F(U64, path), F(STR, id), F(BOOL, answer), F(I64, at_ms)},
     [ENTRY_REOPENED] = {F(I64, at_ms), F(U32, attempt), F(I64, due_ms), F(STR, error), F(BIN, causes), F(U64, epoch)},
 };

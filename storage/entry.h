@@ -31,6 +31,8 @@ typedef enum entry_kind {
     ENTRY_SIGNAL = 14,     /* a signal that somebody has sent is the run's: its letter has gone from the inbox */
     ENTRY_TAKEN = 15,      /* a wait has got the signal of that `letter` */
     ENTRY_TIMED_OUT = 16,  /* a wait is over without one */
+    ENTRY_CALLED = 19,     /* a function was called: its run, the `child`, begins in the same commit */
+    ENTRY_RETURNED = 20,   /* that run has ended, and the call has its result */
     ENTRY_PATCH = 23,      /* what sw_patch answers for an id, in the whole run */
     ENTRY_REOPENED = 26,   /* a run that had ended goes on: its response and end count no more */
     ENTRY_BRANCH = 64,     /* a branch began: tells its path's id and parent to whoever draws the run */
@@ -49,7 +51,7 @@ enum { ENTRY_PASSABLE = 64 }; /* the first kind that a reader may pass over */
 static inline bool entry_is_choice(entry_kind kind)
 {
     return kind == ENTRY_VALUE || kind == ENTRY_PATCH || kind == ENTRY_STOPPED || kind == ENTRY_RELEASED ||
-           kind == ENTRY_TAKEN || kind == ENTRY_TIMED_OUT || kind == ENTRY_REOPENED;
+           kind == ENTRY_CALLED || kind == ENTRY_TAKEN || kind == ENTRY_TIMED_OUT || kind == ENTRY_REOPENED;
 }
 
 typedef struct entry_text {
@@ -73,36 +75,41 @@ typedef enum entry_used { ENTRY_INPUT_TOKENS, ENTRY_OUTPUT_TOKENS, ENTRY_UNITS, 
 /* Fields that a kind does not use are zero. Kinds and the order of their fields on disk: docs/internals/journal.md. */
 typedef struct entry {
     entry_kind kind;
-    uint64_t path; /* STEP_*, SLEEP, WAIT, VALUE, PATCH, ROLLBACK: its own; TAKEN, TIMED_OUT: of the wait; CHUNK: of the
-                      step or branch that streams it; CRASHED, STOPPED: of the step or branch that was under way, 0 if
-                      unknown; LABEL, STATUS, USAGE: of the step, outside steps its own */
+    uint64_t
+        path; /* STEP_*, SLEEP, WAIT, CALLED, VALUE, PATCH, ROLLBACK: its own; TAKEN, TIMED_OUT: of the wait; RETURNED:
+                 of the call; CHUNK: of the step or branch that streams it; CRASHED, STOPPED: of the step or branch that
+                 was under way, 0 if unknown; LABEL, STATUS, USAGE: of the step, outside steps its own */
     entry_text id; /* the path's id, to check the path; CHUNK, ROLLBACK: the step's label, CHUNK outside steps: "";
                       LABEL: its key; USAGE: the model, "" if none is named */
     uint32_t occurrence; /* which of the equal ids of its branch, from 0; CHUNK outside steps: which of the branch */
     uint32_t attempt;    /* STEP_*: from 1; LABEL, STATUS, USAGE: of the step, 0 outside steps; REOPENED: the generation
-                            that begins, from 1 */
-    /* STEP_*, SLEEP, WAIT, TAKEN, TIMED_OUT: 0 in entries of 0.1.0 */
+                            that begins, from 1; CALLED: how often the call was made before */
+    /* STEP_*, SLEEP, WAIT, TAKEN, TIMED_OUT, CALLED, RETURNED: 0 in entries of 0.1.0 */
     uint64_t branch;     /* path of the branch around it; BRANCH: of its parent */
-    uint32_t began;      /* entries that the run had when its first attempt, the wait or the branch began */
+    uint32_t began;      /* entries that the run had when its first attempt, the wait, call or branch began */
     uint64_t input_hash; /* STEP_*, DIFFERS: of the input, 0 if unknown; see docs/internals/journal.md */
     uint64_t epoch; /* STARTED, STEP_*, SLEEP, WAIT, STOPPED, RELEASED, REOPENED: when it was made; see entry_opening,
                        entry_setting */
     int64_t at_ms;  /* Unix: when it happened (STEP_*: when the attempt ended) */
     int64_t duration_ms;  /* STEP_*: of the attempt */
     int64_t due_ms;       /* SLEEP: until; STEP_FAILED: next attempt, 0 if none; WAIT: its timeout, 0 if none; STARTED,
-                             REOPENED: the run's deadline, 0 if none */
+                             REOPENED: the run's deadline, 0 if none; CALLED: the child's deadline, 0 if none */
+    int64_t begins_ms;    /* CALLED: when the child is to begin, 0: at once */
+    bool detached;        /* CALLED: nobody waits for the child */
     bool absolute;        /* SLEEP, WAIT: due_ms is what was asked for; else it has a length, due_ms - at_ms */
     bool fatal;           /* STEP_FAILED */
     bool answer;          /* PATCH */
-    entry_text error;     /* STEP_FAILED, ENDED (failed), STOPPED: the message; CANCEL, RELEASED, REOPENED: by
+    entry_text error;     /* STEP_FAILED, ENDED (failed), STOPPED, RETURNED: the message; CANCEL, RELEASED, REOPENED: by
                              whom */
     entry_text by;        /* STOPPED: the operator who did it, "" for all other reasons; SIGNAL: who has sent it */
     entry_text signal;    /* WAIT, SIGNAL: the signal's name */
     uint64_t question;    /* WAIT: path of the question that it belongs to; 0: none */
     entry_text letter;    /* SIGNAL, TAKEN: the signal's id, which no other signal of the run has: ENTRY_LETTER_BYTES */
-    entry_text input;     /* STEP_DONE: msgpack bytes of the input, "" if there is none or it is left out */
+    entry_text child;     /* CALLED, RETURNED: id of the run that was called, 16 bytes */
+    entry_text input;     /* STEP_DONE, CALLED: msgpack bytes of the input, "" if there is none or it is left out */
     uint64_t input_bytes; /* STEP_DONE: how long an input is that is left out for its length; else 0 */
-    entry_text value;     /* STEP_DONE, VALUE, CHUNK, STATUS, SIGNAL: msgpack bytes of the value; LABEL: its text */
+    entry_text
+        value; /* STEP_DONE, VALUE, CHUNK, STATUS, SIGNAL, RETURNED: msgpack bytes of the value; LABEL: its text */
     int64_t used[ENTRY_USED];     /* USAGE: what this one says */
     int64_t used_sum[ENTRY_USED]; /* USAGE: what all of the run have said so far, with this one */
     entry_text calls;   /* STEP_*: msgpack bytes of the calls that the attempt made, at most ENTRY_CALLS_MAX */
@@ -110,7 +117,7 @@ typedef struct entry {
                            those whose failures count no more. 8 bytes each, big endian */
     entry_text remarks; /* ENDED: what the run has said of itself: LABEL, STATUS and USAGE entries, encoded */
     /* STARTED */
-    entry_text function; /* route: "GET /orders/:id" */
+    entry_text function; /* route: "GET /orders/:id"; CALLED: the function's name */
     entry_text version;  /* DIFFERS, UNASKED: of the program that found it */
     entry_text method, target;
     entry_text owner;  /* node that runs it */
@@ -119,9 +126,9 @@ typedef struct entry {
     /* STARTED, RESPONSE */
     entry_text headers; /* a msgpack array [name, value, name, value, ...] */
     entry_text body;
-    /* RESPONSE, ENDED, CANCEL, STOPPED, CRASHED */
-    int status; /* RESPONSE: HTTP status; ENDED: entry_ended; CANCEL: entry_cancel; STOPPED: entry_stop; CRASHED: the
-                   signal */
+    /* RESPONSE, ENDED, CANCEL, STOPPED, CRASHED, RETURNED */
+    int status; /* RESPONSE: HTTP status; ENDED, RETURNED: entry_ended; CANCEL: entry_cancel; STOPPED: entry_stop;
+                   CRASHED: the signal */
 } entry;
 
 typedef enum entry_cancel {

@@ -1,6 +1,6 @@
 /* entry_order: in which order the entries of a journal can come: the start first and once, an end last, behind which
- * only a reopening goes on; behind each wait what has become of it, once, and before each taken signal that signal.
- * Owns nothing, allocates nothing. Pure: what entries mean is the runtime's. */
+ * only a reopening goes on; behind each wait what has become of it, once, before each taken signal that signal, and
+ * before each result of a call that call. Owns nothing, allocates nothing. Pure: what entries mean is the runtime's. */
 #ifndef STORAGE_ENTRY_ORDER_H
 #define STORAGE_ENTRY_ORDER_H
 
@@ -11,6 +11,7 @@ typedef struct entry_order {
     uint32_t count;
     uint32_t waits_open;     /* neither taken nor timed out */
     uint32_t signals_unread; /* taken by no wait */
+    uint32_t calls_open;     /* that wait for their results */
     bool has_ended;          /* and was not reopened since */
 } entry_order;
 

@@ -34,6 +34,8 @@ static const char *kind_text(uint16_t kind)
         return "value";
     case ENTRY_WAIT:
         return "wait";
+    case ENTRY_CALLED:
+        return "call";
     default:
         return "step";
     }
@@ -43,7 +45,7 @@ static const char *kind_text(uint16_t kind)
 static bool entry_is_told(const fork_entry *e, fork_fate fate)
 {
     bool is_one = e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_SLEEP ||
-                  e->kind == ENTRY_WAIT || e->kind == ENTRY_VALUE ||
+                  e->kind == ENTRY_WAIT || e->kind == ENTRY_CALLED || e->kind == ENTRY_VALUE ||
                   (fate == FORK_AGAIN && (e->is_inside || e->kind == ENTRY_ROLLBACK));
     return e->fate == fate && is_one;
 }

@@ -2,6 +2,7 @@
  *
  *     group.c        making groups; members with a strand of their own: steps and branches
  *     group_stand.c  members without one, which stand and wait: for a signal, for a point in time
+ *     group_call.c   for a run that was called
  *     group_wait.c   waiting for members
  *     each.c         sw_each
  *
@@ -30,6 +31,7 @@ typedef struct member member;
 /* What a member is. */
 typedef struct member_kind {
     bool has_strand; /* it runs code; else it stands */
+    bool is_work; /* it stands, and somebody works for it elsewhere: it is waited for, whatever becomes of the group */
     /* Of one that stands: ends it, with its outcome, if it can be ended now; else false. *is_coming: it is not known
      * yet whether it can. May fail the group's context. */
     bool (*decide)(member *m, bool *is_coming);
@@ -37,7 +39,7 @@ typedef struct member_kind {
     void (*withdraw)(member *m);
 } member_kind;
 
-extern const member_kind member_step, member_branch, member_wait, member_sleep;
+extern const member_kind member_step, member_branch, member_wait, member_sleep, member_call;
 
 struct member {
     sw_group *group;
@@ -48,6 +50,7 @@ struct member {
     bool ended;
     sw_value value;
     failure failure;
+    struct function_call *call; /* of a call; it uses wait.open as well */
     union {
         step_spec spec; /* a branch uses its id, path, label, fn and input */
         waiting wait;   /* of one that stands; a sleep has no signal */
@@ -72,6 +75,7 @@ struct sw_group {
     bool fails_at_once; /* the first failure decides: nothing begins after it */
     bool decided;       /* with fails_at_once: a member has failed */
     bool has_failed;    /* a member has failed */
+    bool first_decides; /* somebody waits for the first success, not for all members */
     bool is_told;       /* clients know that the group may wait long */
 };
 
@@ -98,7 +102,9 @@ static inline member *member_of_wait(open_wait *w) { return (member *)((char *)w
 /* Ends the members that stand, and that can be ended; the first of them alone, if it is a success and `first`.
  * *is_coming: of some it is not known yet. */
 void group_decide_standing(sw_group *g, bool first, bool *is_coming);
-/* Ends all members that stand, since nobody wants their results: a signal stays for the next wait. */
+/* Adds a member that stands: m->wait.open is what it waits for. */
+void member_stand(member *m);
+/* Ends all members that stand, but for work, since nobody wants their results: a signal stays for the next wait. */
 void group_withdraw(sw_group *g);
 /* Suspends the strand until a member has ended, or one that stands may be ended, if the run goes on for that. False: it
  * was interrupted. */

@@ -1,5 +1,5 @@
-/* group_stand: members of a group that run no code: waits for a signal, and sleeps. Owns nothing. Each is decided by
- * the strand that waits for the group, when that looks. */
+/* group_stand: members of a group that run no code: waits for a signal, sleeps, and calls. Owns nothing. Each is
+ * decided by the strand that waits for the group, when that looks. */
 #include <assert.h>
 
 #include "runtime/api/group_core.h"
@@ -82,15 +82,20 @@ void group_decide_standing(sw_group *g, bool first, bool *is_coming)
 
 void group_withdraw(sw_group *g)
 {
-    for (open_wait *w; (w = g->standing) != NULL;) {
-        member *m = member_of_wait(w);
-        g->standing = w->next;
+    open_wait **at = &g->standing;
+    while (*at) {
+        member *m = member_of_wait(*at);
+        if (m->kind->is_work) {
+            at = &(*at)->next;
+            continue;
+        }
+        *at = (*at)->next;
+        g->standing_count--;
         if (m->kind->withdraw) m->kind->withdraw(m);
         m->outcome = STEP_ABANDONED;
         member_ended(m);
     }
-    g->standing_end = &g->standing;
-    g->standing_count = 0;
+    g->standing_end = at;
 }
 
 /* ---- Waiting ---- */
@@ -102,7 +107,8 @@ static void group_tell_long(sw_group *g)
     run *r = g->run;
     bool is_long = true;
     for (const open_wait *w = g->standing; w && is_long; w = w->next)
-        is_long = w->until.due_ms == 0 || clock_left_ms(&w->until) > r->task.home->opt->redirect_after_ms;
+        is_long =
+            !w->is_call && (w->until.due_ms == 0 || clock_left_ms(&w->until) > r->task.home->opt->redirect_after_ms);
     if (!is_long || g->is_told || g->running > 0) return;
     g->is_told = true;
     run_begin_long_wait(r);
@@ -110,20 +116,29 @@ static void group_tell_long(sw_group *g)
 
 bool group_suspend(sw_group *g, strand *s, bool is_coming)
 {
+    uint32_t calls = 0;
+    uint64_t first_call = 0;
     if (!g->standing || !run_may_go_on(g->run)) return strand_await_group(s, NULL, false);
     for (open_wait *w = g->standing; w; w = w->next) {
         member *m = member_of_wait(w);
-        if (probe_on && !m->wait.is_told) probe_stands(g->ctx, w->id, w->path, !w->signal);
+        if (probe_on && !m->wait.is_told) probe_stands(g->ctx, w->id, w->path, !w->signal && !w->is_call);
+        if (w->is_call && calls++ == 0) first_call = w->path;
         m->wait.is_told = true;
         m->wait.has_waited = true;
     }
     if (!is_coming) group_tell_long(g);
-    return strand_await_group(s, g->standing, is_coming);
+    /* What the look before this has not found is still to come, so the group cannot go on before so many have come. */
+    s->work.awaits_calls = calls;
+    s->work.returns_due = g->run->returns + (g->first_decides ? 1 : calls);
+    s->work.sleep_path = first_call;
+    bool awake = strand_await_group(s, g->standing, is_coming);
+    s->work.awaits_calls = 0;
+    return awake;
 }
 
 /* ---- Adding ---- */
 
-static void member_stand(member *m)
+void member_stand(member *m)
 {
     sw_group *g = m->group;
     assert(m->wait.open.next == NULL);

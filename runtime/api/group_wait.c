@@ -44,7 +44,7 @@ static bool group_is_over(const sw_group *g, group_goal goal)
  * the run goes no further, and nothing of the group is at work. */
 static bool group_look(sw_group *g, group_goal goal, bool *is_coming)
 {
-    bool decides = goal == GROUP_RESULTS || goal == GROUP_SETTLED;
+    bool decides = goal != GROUP_QUIET;
     *is_coming = false;
     if (goal == GROUP_END || (goal == GROUP_RESULTS && g->has_failed)) group_withdraw(g);
     if (!g->standing || !decides) return true;

@@ -41,6 +41,7 @@ typedef struct sw_options {
     int64_t stopped_answer_ms;
     int64_t retain_bytes;                                                        /* 0: no limit */
     int64_t runs_max;                                                            /* in memory, of each loop */
+    int64_t children_max, call_depth_max;                                        /* of a run: of its calls */
     int64_t steps_max;                                                           /* of a run */
     int64_t step_result_max;                                                     /* bytes */
     int64_t status_max;                                                          /* bytes of a status (sw_status) */

@@ -11,7 +11,7 @@
 #include <stdint.h>
 #include <uv.h>
 
-enum { TIMERS_OF_LOOP = 8, TIMERS_OF_TURN = 64, TIMERS_OF_TURN_LATE = 1024 };
+enum { TIMERS_OF_LOOP = 9, TIMERS_OF_TURN = 64, TIMERS_OF_TURN_LATE = 1024 };
 
 /* Its owner zeroes it and sets fn, arg and has_reserve before the first start. It must not move while it is started. */
 struct timer {

@@ -42,7 +42,8 @@ static int record_compare(const void *a, const void *b)
 
 static bool entry_is_of_wait(const entry *e)
 {
-    return e->kind == ENTRY_WAIT || e->kind == ENTRY_TAKEN || e->kind == ENTRY_TIMED_OUT;
+    return e->kind == ENTRY_WAIT || e->kind == ENTRY_TAKEN || e->kind == ENTRY_TIMED_OUT || e->kind == ENTRY_CALLED ||
+           e->kind == ENTRY_RETURNED;
 }
 
 static bool entry_has_record(const entry *e)

@@ -16,6 +16,7 @@
 #include "runtime/probe/probe.h"
 #include "runtime/recovery/settings_start.h"
 #include "runtime/run/board.h"
+#include "runtime/run/calling.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/fork.h"
 #include "runtime/run/plain.h"
@@ -161,6 +162,9 @@ static void loop_give_back(store_segment *s)
         return;
     case SCHEDULE_TAG:
         schedules_committed(s);
+        return;
+    case CALLING_TAG:
+        calling_committed(s);
         return;
     default:
         break;

@@ -207,6 +207,18 @@ static void put_signal(const page *p, const fold_step *s)
     put_bytes(p->w, "by", e.by);
 }
 
+/* What a call was given, and what came of it. */
+static void put_call(const page *p, const fold_step *s)
+{
+    entry e = fold_entry(p->journal, s->called_at);
+    entry_json_packed(p->w, "input", e.input);
+    if (e.detached) json_put_bool(p->w, "detached", true);
+    if (s->returned_at == 0) return;
+    e = fold_entry(p->journal, s->returned_at);
+    entry_json_packed(p->w, "value", e.value);
+    if (e.error.len > 0) put_bytes(p->w, "error", e.error);
+}
+
 static void put_now(json_writer *w, const survey_strand *now)
 {
     json_open_map(w, "now");
@@ -273,6 +285,8 @@ static void put_name(json_writer *w, const fold_step *s, const survey_strand *no
     if (s->branch || has_label_alone) put_path(w, "branch", s->branch ? s->branch : now->branch);
     if (s->is_sleep) json_put_bool(w, "sleep", true);
     if (s->signal.len > 0) put_bytes(w, "signal", s->signal);
+    if (s->function.len > 0) put_bytes(w, "function", s->function);
+    entry_json_child(w, s->child);
 }
 
 static void put_times(json_writer *w, const fold_step *s, const char *state)
@@ -304,7 +318,8 @@ static void put_step(const page *p, const fold_step *s)
     put_name(w, s, now);
     json_put_text(w, "state", state);
     put_times(w, s, state);
-    if (!s->is_sleep && s->signal.len == 0) put_attempts(p, s);
+    if (!s->is_sleep && s->signal.len == 0 && s->function.len == 0) put_attempts(p, s);
+    if (s->function.len > 0) put_call(p, s);
     if (s->signal_at > 0) put_signal(p, s);
     if (s->chunks) json_put_int(w, "chunks", s->chunks);
     if (s->crashes) json_put_int(w, "crashes", s->crashes);

@@ -1,10 +1,13 @@
 #include "runtime/observe/entry_json.h"
 
+#include <string.h>
+
 #include "runtime/base/redact.h"
 #include "runtime/base/value.h"
 #include "runtime/observe/questions_json.h"
 #include "runtime/run/stop.h"
 #include "runtime/stepwell.h"
+#include "storage/run_id.h"
 
 static void put_bytes(json_writer *w, const char *name, entry_text s) { json_put_bytes(w, name, s.data, s.len); }
 
@@ -95,6 +98,10 @@ static const char *kind_text(entry_kind kind)
         return "taken";
     case ENTRY_TIMED_OUT:
         return "timed out";
+    case ENTRY_CALLED:
+        return "called";
+    case ENTRY_RETURNED:
+        return "returned";
     case ENTRY_REOPENED:
         return "reopened";
     case ENTRY_PATCH:
@@ -115,6 +122,29 @@ static const char *kind_text(entry_kind kind)
         return "unasked";
     }
     return "unknown";
+}
+
+void entry_json_child(json_writer *w, entry_text child)
+{
+    run_id run;
+    char id[RUN_ID_TEXT + 1];
+    if (child.len != sizeof run.bytes) return;
+    memcpy(run.bytes, child.data, sizeof run.bytes);
+    run_id_format(&run, id);
+    json_put_text(w, "child", id);
+}
+
+/* What *called* has beside the others. */
+static void put_called(json_writer *w, const entry *e)
+{
+    put_bytes(w, "function", e->function);
+    if (e->detached) json_put_bool(w, "detached", true);
+    if (e->begins_ms) json_put_int(w, "begins", e->begins_ms);
+}
+
+static const char *attempt_name(entry_kind kind)
+{
+    return kind == ENTRY_REOPENED || kind == ENTRY_CALLED ? "generation" : "attempt";
 }
 
 void entry_json_used(json_writer *w, const int64_t used[ENTRY_USED])
@@ -152,13 +182,15 @@ void entry_json_put(json_writer *w, const entry *e)
     if (e->at_ms) json_put_int(w, "at", e->at_ms);
     if (e->id.len) put_bytes(w, e->kind == ENTRY_USAGE ? "model" : "id", e->id);
     if (e->occurrence) json_put_int(w, "occurrence", e->occurrence);
-    if (e->attempt) json_put_int(w, e->kind == ENTRY_REOPENED ? "generation" : "attempt", e->attempt);
+    if (e->attempt) json_put_int(w, attempt_name(e->kind), e->attempt);
     if (e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED) json_put_int(w, "duration", e->duration_ms);
     if (e->due_ms) json_put_int(w, "due", e->due_ms);
     bool is_wish = e->kind == ENTRY_CANCEL || e->kind == ENTRY_RELEASED || e->kind == ENTRY_REOPENED;
     if (e->error.len) put_bytes(w, is_wish ? "by" : "error", e->error);
     if (e->by.len) put_bytes(w, "by", e->by);
     if (e->signal.len) put_bytes(w, "signal", e->signal);
+    entry_json_child(w, e->child);
+    if (e->kind == ENTRY_CALLED) put_called(w, e);
     entry_json_packed(w, "input", e->input);
     if (e->input_bytes) json_put_int(w, "inputLeftOut", (int64_t)e->input_bytes);
     if (e->kind == ENTRY_LABEL)

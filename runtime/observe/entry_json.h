@@ -19,4 +19,7 @@ void entry_json_target(json_writer *w, entry_text target);
 /* The calls of an attempt as the member "calls", and "callsLeftOut"; nothing if there were none. */
 void entry_json_calls(json_writer *w, entry_text packed);
 
+/* Writes the member "child": the id of the run that was called; nothing, if `child` is none. */
+void entry_json_child(json_writer *w, entry_text child);
+
 #endif

@@ -143,6 +143,28 @@ static void fold_take_wait(fold *f, const entry *e)
     if (e->kind == ENTRY_TAKEN) s->signal_at = fold_take_signal(f, e->letter);
 }
 
+static void fold_take_call(fold *f, const entry *e, size_t at)
+{
+    fold_step *s = fold_step_of(f, e->path);
+    if (!s) return;
+    s->id = e->id;
+    s->occurrence = e->occurrence;
+    s->branch = e->branch;
+    s->child = e->child;
+    if (e->kind == ENTRY_CALLED) {
+        s->function = e->function;
+        s->called_at = at;
+        s->returned_at = 0;
+        s->begun_ms = e->at_ms;
+        s->state = e->detached ? FOLD_DONE : FOLD_WAITING;
+        s->ended_ms = e->detached ? e->at_ms : 0;
+        return;
+    }
+    s->returned_at = at;
+    s->ended_ms = e->at_ms;
+    s->state = e->status == ENTRY_SUCCEEDED ? FOLD_DONE : FOLD_FAILED;
+}
+
 /* A chunk or a rollback, whose id is the step's label. */
 static void fold_take_streamed(fold *f, const entry *e)
 {
@@ -190,9 +212,10 @@ fold_again fold_step_again(const fold *f, const fold_step *s)
     switch (s->state) {
     case FOLD_DONE:
     case FOLD_SLEEPING:
-    case FOLD_WAITING:
     case FOLD_TIMED_OUT:
         return FOLD_STAYS;
+    case FOLD_WAITING: /* a run that was called is cancelled with the end */
+        return s->function.len > 0 && f->ended.kind ? FOLD_ANEW : FOLD_STAYS;
     case FOLD_FAILED:
         return entry_names(&f->ended, s->path) || entry_names(&f->stopped, s->path) ? FOLD_ANEW : FOLD_STAYS;
     case FOLD_RETRYING:
@@ -222,7 +245,9 @@ static void fold_take_release(fold *f)
 static void fold_take_reopened(fold *f, const entry *reopened)
 {
     for (fold_step *s = f->steps; s; s = s->next)
-        if (s->state == FOLD_FAILED && entry_names(reopened, s->path)) step_begin_anew(s);
+        if ((s->state == FOLD_FAILED && entry_names(reopened, s->path)) ||
+            (s->state == FOLD_WAITING && s->function.len > 0))
+            step_begin_anew(s);
     f->stopped = f->ended = (entry){.path = 0};
     f->response_at = 0;
 }
@@ -230,6 +255,7 @@ static void fold_take_reopened(fold *f, const entry *reopened)
 static void fold_take(fold *f, const entry *e, size_t at)
 {
     fold_step *s;
+    if (e->kind == ENTRY_CALLED || e->kind == ENTRY_RETURNED) fold_take_call(f, e, at);
     switch (e->kind) {
     case ENTRY_STEP_DONE:
     case ENTRY_STEP_FAILED:
@@ -275,14 +301,7 @@ static void fold_take(fold *f, const entry *e, size_t at)
     case ENTRY_ENDED:
         f->ended = *e;
         return;
-    case ENTRY_STARTED:
-    case ENTRY_VALUE:
-    case ENTRY_CANCEL:
-    case ENTRY_LABEL:
-    case ENTRY_STATUS:
-    case ENTRY_USAGE:
-    case ENTRY_PATCH:
-    case ENTRY_UNASKED:
+    default:
         return;
     }
 }
@@ -314,4 +333,16 @@ const fold_step *fold_waiting_from(const fold_step *s)
 {
     while (s && s->state != FOLD_RETRYING && s->state != FOLD_SLEEPING && s->state != FOLD_WAITING) s = s->next;
     return s;
+}
+
+const fold_step *fold_open_calls(const fold *f, size_t *count)
+{
+    const fold_step *first = NULL;
+    *count = 0;
+    for (const fold_step *s = f->steps; s; s = s->next) {
+        if (s->function.len == 0 || s->state != FOLD_WAITING) continue;
+        if (!first) first = s;
+        ++*count;
+    }
+    return first;
 }

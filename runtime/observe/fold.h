@@ -15,7 +15,7 @@ typedef enum fold_state {
     FOLD_OPEN,     /* an attempt began, and the journal has no end of it */
     FOLD_RETRYING, /* an attempt failed; the next one is due at due_ms */
     FOLD_SLEEPING, /* until due_ms, which may be past */
-    FOLD_WAITING,  /* for a signal, until due_ms if that is not 0 */
+    FOLD_WAITING,  /* for a signal, until due_ms if that is not 0; a call: for the run that was called */
     FOLD_DONE,
     FOLD_FAILED,   /* for good */
     FOLD_TIMED_OUT /* a wait that has got no signal */
@@ -34,8 +34,11 @@ typedef struct fold_step {
     entry_text id;       /* its label (branch/id:1), as long as the journal has its chunks alone */
     uint32_t occurrence; /* from 0 */
     bool is_sleep;
-    entry_text signal; /* of a wait: the signal's name; len 0: it is none */
-    size_t signal_at;  /* of the entry of the signal that the wait has taken; 0: it has none */
+    entry_text signal;             /* of a wait: the signal's name; len 0: it is none */
+    entry_text function;           /* of a call: the name of the function; len 0: it is none */
+    entry_text child;              /* of a call: id of the run that was called */
+    size_t called_at, returned_at; /* of a call: of its entries; 0: it has none */
+    size_t signal_at;              /* of the entry of the signal that the wait has taken; 0: it has none */
     fold_state state;
     int64_t begun_ms; /* Unix: of its first attempt; 0: unknown */
     int64_t ended_ms; /* Unix: FOLD_DONE, FOLD_FAILED, FOLD_TIMED_OUT; a sleep: until when; else 0 */
@@ -95,5 +98,8 @@ fold_step *fold_find(const fold *f, uint64_t path);
  * there are no more.
  */
 const fold_step *fold_waiting_from(const fold_step *s);
+
+/* The first call whose run has not returned; NULL: there is none. *count: how many there are. */
+const fold_step *fold_open_calls(const fold *f, size_t *count);
 
 #endif

@@ -120,6 +120,24 @@ static void why_signal(const why_case *c, why *out, entry_text signal, const fol
     why_add(out, ")");
 }
 
+static void why_calls(const why_case *c, why *out)
+{
+    char since[TIME_WORDS], id[RUN_ID_TEXT + 1];
+    run_id child = {{0}};
+    size_t count;
+    const fold_step *s = fold_open_calls(c->journal, &count);
+    out->kind = "call";
+    if (count != 1) why_add(out, "waits for %zu runs that it has called", count);
+    if (count != 1) return;
+    memcpy(child.bytes, s->child.data, s->child.len < sizeof child.bytes ? s->child.len : sizeof child.bytes);
+    run_id_format(&child, id);
+    why_name(out, s->id, s->path);
+    why_add(out, "waits for the run %s of %.*s since %s (", id, (int)s->function.len, s->function.data,
+            time_words(c->now->now_ms - s->begun_ms, since));
+    why_add_text(out, out->step, ID_SHOWN_MAX);
+    why_add(out, ")");
+}
+
 static void why_deadline(const why_case *c, why *out)
 {
     char in[TIME_WORDS];
@@ -244,6 +262,8 @@ static void why_running(const why_case *c, why *out)
         why_journal(out, s);
     } else if ((s = strand_first_due(now))) {
         why_due(c, out, s);
+    } else if (strand_first_of(now, 1U << SURVEY_RETURN)) {
+        why_calls(c, out);
     } else if ((s = strand_first_of(now, 1U << SURVEY_STACK))) {
         out->kind = "stack";
         why_add(out, "waits for room for the stack of a member of a group");
@@ -391,6 +411,8 @@ static void why_parked(const why_case *c, why *out)
         why_reload(c, out);
     else if (s && s->signal.len > 0)
         why_signal(c, out, s->signal, s);
+    else if (s && s->function.len > 0)
+        why_calls(c, out);
     else if (s && s->is_sleep)
         why_sleep(c, out);
     else if (s)

@@ -12,6 +12,7 @@
  *     commit      entries get to the disk
  *     journal     the journal takes writes, or has room in its queue
  *     stack       another coroutine ends
+ *     call        runs that it has called end
  *     place       another run leaves memory (--runs-max)
  *     loading     its journal is read; if it could not go on at `until`
  *     others      other runs get on first, since it may have ended the process

@@ -114,6 +114,8 @@ void probe_hold_wait(sw_ctx *c, const char *id, uint64_t path)
     ctx_raise_interrupt(c);
 }
 
+bool probe_proves(void) { return probe_on && !probe_active_plan.checks; }
+
 void probe_member(uint64_t path)
 {
     if (probe_active_plan.checks) fact_tell(&(fact){.kind = FACT_MEMBER, .path = path});

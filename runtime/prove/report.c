@@ -105,6 +105,8 @@ static const char *entry_kind_name(entry_kind kind)
     if (kind == ENTRY_WAIT) return "the start of wait";
     if (kind == ENTRY_SIGNAL) return "the arrival of a signal";
     if (kind == ENTRY_TAKEN) return "the signal of wait";
+    if (kind == ENTRY_CALLED) return "the call";
+    if (kind == ENTRY_RETURNED) return "the result of call";
     if (kind == ENTRY_TIMED_OUT) return "the timeout of wait";
     const char *name = (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : NULL;
     return name ? name : "another entry";

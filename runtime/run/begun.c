@@ -6,6 +6,7 @@
 
 #include "runtime/base/moment.h"
 #include "runtime/base/value.h"
+#include "runtime/run/called_by.h"
 #include "storage/entry_more.h"
 
 enum { MOMENT_TEXT = 24 /* bytes of a moment as a decimal number, and a zero */ };
@@ -24,8 +25,11 @@ static void begun_copy(char *to, size_t room, entry_text t)
 void begun_read(const entry *started, begun *out)
 {
     char scheduled[MOMENT_TEXT];
+    called_by caller;
     begun_copy(scheduled, sizeof scheduled, entry_more_find(started->more, SCHEDULED_AT));
     out->scheduled_ms = moment_of(strtoll(scheduled, NULL, 10));
+    *out->called_by = 0;
+    if (called_by_read(started, &caller) && caller.depth > 0) run_id_format(&caller.parent, out->called_by);
     begun_copy(out->by, sizeof out->by, entry_more_find(started->more, BEGUN_BY));
     begun_copy(out->forked_from, sizeof out->forked_from, entry_more_find(started->more, FORKED_FROM));
     begun_copy(out->forked_span, sizeof out->forked_span, entry_more_find(started->more, FORKED_SPAN));

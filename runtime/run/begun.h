@@ -1,6 +1,6 @@
 /* begun: what *started* says (entry.more) of a run that no request of a client's began: which operator began it, for
- * which point in time of its function's schedule it has begun, and of which run it is a fork. Such a run is tied to no
- * clients, whatever its endpoint says. Owns nothing. */
+ * which point in time of its function's schedule it has begun, of which run it is a fork, and which run has called it.
+ * Such a run is tied to no clients, whatever its endpoint says. Owns nothing. */
 #ifndef RUNTIME_RUN_BEGUN_H
 #define RUNTIME_RUN_BEGUN_H
 
@@ -16,6 +16,7 @@ typedef struct begun {
     char by[LETTER_BY_MAX + 1];        /* the operator's name; "": not said */
     char forked_from[RUN_ID_TEXT + 1]; /* "": it is no fork */
     int64_t scheduled_ms;              /* Unix; 0: no schedule has begun it */
+    char called_by[RUN_ID_TEXT + 1];   /* "": no run has called it (runtime/run/called_by.h) */
     /* The span of the request of the run that it is a fork of, as a traceparent; "": spans were not exported then. */
     char forked_span[TRACE_PARENT_TEXT + 1];
 } begun;
@@ -23,7 +24,10 @@ typedef struct begun {
 /* Reads how the run began. A part that is missing or unreadable becomes "". */
 void begun_read(const entry *started, begun *out);
 /* Whether a client's request began the run. */
-static inline bool begun_is_of_client(const begun *b) { return !*b->by && !*b->forked_from && b->scheduled_ms == 0; }
+static inline bool begun_is_of_client(const begun *b)
+{
+    return !*b->by && !*b->forked_from && !*b->called_by && b->scheduled_ms == 0;
+}
 
 /* What a fork is of. */
 typedef struct begun_fork {

@@ -17,6 +17,8 @@ const char board_table[] = STORE_MARKS_TABLE;
  * too large for the memory that there is. */
 enum { READS_MAX = 10 };
 
+enum { PARCEL_AGAIN_MS = 100 };
+
 typedef struct board_item {
     letter_receipt receipt; /* of its letter, while its home has it */
     board_batch *batch;
@@ -42,6 +44,8 @@ struct board {
     board_batch *first;
     size_t waiting; /* atomic: items that wait for their home */
     home *homes[HOMES_MAX];
+    parcel *parcels[HOMES_MAX]; /* for each home, the newest first */
+    size_t parcel_count;        /* atomic: of all of them */
 };
 
 board *board_new(void)
@@ -60,6 +64,11 @@ void board_free(board *b)
         next = t->next;
         free(t);
     }
+    for (unsigned i = 0; i < HOMES_MAX; i++)
+        for (parcel *p; (p = b->parcels[i]);) {
+            b->parcels[i] = p->next;
+            p->drop(p);
+        }
     uv_mutex_destroy(&b->lock);
     free(b);
 }
@@ -289,9 +298,70 @@ static void board_send_letter(home *h, board_item *i)
     item_on_fate(&i->receipt, LETTER_UNWRITTEN);
 }
 
+/* ---- Parcels ---- */
+
+static void home_on_late_parcels(struct timer *t) { board_look(t->arg); }
+
+/* Returns the parcel to the board, for want of memory: the home asks for it again a moment later. */
+static void board_put_back(board *b, home *h, parcel *p)
+{
+    uv_mutex_lock(&b->lock);
+    p->next = b->parcels[h->index];
+    b->parcels[h->index] = p;
+    (void)__atomic_add_fetch(&b->parcel_count, 1, __ATOMIC_RELEASE);
+    uv_mutex_unlock(&b->lock);
+    if (timer_is_started(&h->late_parcels)) return;
+    h->late_parcels = (struct timer){.fn = home_on_late_parcels, .arg = h, .has_reserve = true};
+    (void)timers_start(&h->timers, &h->late_parcels, PARCEL_AGAIN_MS);
+}
+
+void board_hand(home *from, parcel *p, const run_id *to)
+{
+    board *b = from->app->board;
+    p->next = NULL;
+    p->to = run_id_loop(to, from->count);
+    if (p->to == from->index) {
+        if (!p->deliver(from, p)) board_put_back(b, from, p);
+        return;
+    }
+    uv_mutex_lock(&b->lock);
+    home *h = b->homes[p->to];
+    p->next = b->parcels[p->to];
+    b->parcels[p->to] = p;
+    (void)__atomic_add_fetch(&b->parcel_count, 1, __ATOMIC_RELEASE);
+    uv_mutex_unlock(&b->lock);
+    h->wake(h);
+}
+
+static parcel *board_take_parcels(board *b, const home *h)
+{
+    parcel *list = NULL;
+    size_t count = 0;
+    uv_mutex_lock(&b->lock);
+    for (parcel *p; (p = b->parcels[h->index]); count++) {
+        b->parcels[h->index] = p->next;
+        p->next = list;
+        list = p;
+    }
+    (void)__atomic_sub_fetch(&b->parcel_count, count, __ATOMIC_RELAXED);
+    uv_mutex_unlock(&b->lock);
+    return list;
+}
+
+static void board_deliver(board *b, home *h)
+{
+    parcel *list = __atomic_load_n(&b->parcel_count, __ATOMIC_ACQUIRE) > 0 ? board_take_parcels(b, h) : NULL;
+    for (parcel *p; (p = list);) {
+        list = p->next;
+        p->next = NULL;
+        if (!p->deliver(h, p)) board_put_back(b, h, p);
+    }
+}
+
 void board_look(home *h)
 {
     board *b = h->app->board;
+    if (b) board_deliver(b, h);
     if (!b || __atomic_load_n(&b->waiting, __ATOMIC_ACQUIRE) == 0) return;
     for (board_item *i; (i = board_take(b, h));) {
         if (i->batch->kind == BOARD_RESUME)

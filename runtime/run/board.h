@@ -1,5 +1,6 @@
 /* board: where a run of one loop leaves letters to runs of all loops, and finds what became of them. Each loop takes
- * the letters to its own runs from there, when it is woken. Shared by all loops of the process; owns the batches. A
+ * the letters to its own runs from there, when it is woken, and the parcels that others hand it. Shared by all loops of
+ * the process; owns the batches, and parcels on their way. A
  * letter that a mark goes with is written once, whatever becomes of the processes: the mark is a row of the table
  * `bulk`, inserted in the letter's commit. */
 #ifndef RUNTIME_RUN_BOARD_H
@@ -7,6 +8,7 @@
 
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
+#include "runtime/run/parcel.h"
 
 /* In place of a letter's kind: the run, which has ended, is to go on (runtime/run/reopen.h). The mark is inserted in
  * the commit of the entry that reopens the run. */
@@ -21,8 +23,11 @@ board *board_new(void); /* NULL: no memory */
 void board_free(board *b);
 /* Makes the home known to whoever has letters for its runs; before its loop turns. */
 void board_join(board *b, home *h);
-/* Sends the letters that wait for this home; on its thread. */
+/* Sends the letters that wait for this home, and takes its parcels; on its thread. */
 void board_look(home *h);
+
+/* Hands the parcel to the home of that run, which takes it at once if it is `from` itself, else on its own thread. */
+void board_hand(home *from, parcel *p, const run_id *to);
 
 /* Begins a batch of at most `room` letters, by the run `sender`. wish->by and wish->text are copied. NULL: no memory.
  */

@@ -49,13 +49,18 @@ static const char *feed_outcome(int outcome)
     }
 }
 
-static const char *feed_wait_state(entry_kind kind)
+/* `is_good`: a call that has returned has succeeded, one that was made is waited for. */
+static const char *feed_wait_state(entry_kind kind, bool is_good)
 {
     switch (kind) {
     case ENTRY_TAKEN:
         return "done";
     case ENTRY_TIMED_OUT:
         return "timed out";
+    case ENTRY_RETURNED:
+        return is_good ? "done" : "failed";
+    case ENTRY_CALLED:
+        return is_good ? "waiting" : "done";
     default:
         return "waiting";
     }
@@ -66,7 +71,8 @@ static feed_event feed_event_of_entry(const run *r, const entry *e)
 {
     feed_event told = feed_event_of(r, e->at_ms, NULL);
     bool is_step = e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_SLEEP;
-    bool is_wait = e->kind == ENTRY_WAIT || e->kind == ENTRY_TAKEN || e->kind == ENTRY_TIMED_OUT;
+    bool is_wait = e->kind == ENTRY_WAIT || e->kind == ENTRY_TAKEN || e->kind == ENTRY_TIMED_OUT ||
+                   e->kind == ENTRY_CALLED || e->kind == ENTRY_RETURNED;
     if (e->kind == ENTRY_STARTED || e->kind == ENTRY_RELEASED) told.state = "running";
     if (e->kind == ENTRY_ENDED) told.state = feed_outcome(e->status);
     if (e->kind == ENTRY_STOPPED) told.state = "stopped";
@@ -74,7 +80,7 @@ static feed_event feed_event_of_entry(const run *r, const entry *e)
     if (!is_step && !is_wait) return told;
     told.state = e->kind == ENTRY_SLEEP ? "sleeping" : e->kind == ENTRY_STEP_DONE ? "done" : "failed";
     if (e->kind == ENTRY_STEP_FAILED && e->due_ms > 0) told.state = "retrying";
-    if (is_wait) told.state = feed_wait_state(e->kind);
+    if (is_wait) told.state = feed_wait_state(e->kind, e->status == ENTRY_SUCCEEDED && !e->detached);
     told.path = e->path;
     told.due_ms = e->kind == ENTRY_STEP_DONE ? 0 : e->due_ms;
     told.attempt = e->attempt;

@@ -20,6 +20,8 @@ static const char *entry_kind_words(entry_kind kind)
     switch (kind) {
     case ENTRY_SLEEP:
         return "a sleep";
+    case ENTRY_CALLED:
+        return "a call";
     case ENTRY_WAIT:
         return "a wait";
     case ENTRY_VALUE:

@@ -39,6 +39,12 @@ static uint64_t entry_letter_mark(const entry *e)
     return mark;
 }
 
+/* Whether it needs no other entry to tell what became of the call: *returned*, or a call that nobody waits for. */
+static bool entry_is_whole_call(const entry *e)
+{
+    return e->kind == ENTRY_RETURNED || (e->kind == ENTRY_CALLED && e->detached);
+}
+
 static fork_entry entry_note(const entry *e, size_t at, size_t len, int64_t now_ms)
 {
     bool has_epoch = e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_SLEEP;
@@ -49,7 +55,7 @@ static fork_entry entry_note(const entry *e, size_t at, size_t len, int64_t now_
                         .began = e->began,
                         .attempt = e->attempt,
                         .kind = (uint16_t)e->kind,
-                        .is_final = e->kind == ENTRY_STEP_FAILED && e->due_ms == 0,
+                        .is_final = (e->kind == ENTRY_STEP_FAILED && e->due_ms == 0) || entry_is_whole_call(e),
                         .is_over = e->kind == ENTRY_SLEEP && e->due_ms <= now_ms,
                         .is_old = has_epoch && e->epoch == 0,
                         .is_inside = e->kind == ENTRY_CHUNK && e->id.len > 0,
@@ -145,22 +151,26 @@ static fork_fate fate_of_once(chooser *c, const fork_entry *e, bool is_finished)
     return n->is_known ? FORK_PASSED : fate_of_end(c, n, e, is_finished);
 }
 
-/* A wait has got its signal, or timed out: that is finished, and stands for the entry of its beginning. */
+/* A wait has got its signal, or timed out, or a call has its result: that is finished, and stands for the entry of its
+ * beginning. A failure that led to the end is to be made again. */
 static fork_fate fate_of_decision(chooser *c, const fork_entry *e)
 {
     path_note *n = note_of(c, e->path);
     if (n->is_known) return FORK_PASSED;
-    fork_fate fate = fate_of_end(c, n, e, true);
+    fork_fate fate = fate_of_end(c, n, e, !n->is_void);
     n->takes_wait = fate == FORK_COPIED;
     if (n->takes_wait && e->letter) note_of(c, e->letter)->takes_wait = true;
     return fate;
 }
 
+/* The beginning of a wait, or a call. */
 static fork_fate fate_of_wait(chooser *c, const fork_entry *e)
 {
     path_note *n = note_of(c, e->path);
-    if (!n->is_known) return fate_of_end(c, n, e, false);
-    return n->takes_wait ? FORK_COPIED : FORK_AGAIN;
+    if (!n->is_known) return fate_of_end(c, n, e, e->is_final);
+    bool takes = n->takes_wait;
+    if (e->kind == ENTRY_CALLED) n->takes_wait = false; /* one that was made before that counts no more */
+    return takes ? FORK_COPIED : FORK_AGAIN;
 }
 
 /* A signal that no wait has taken, or one that waits again, is not the fork's: nobody has sent it to the fork. */
@@ -185,8 +195,10 @@ static fork_fate fate_of(chooser *c, const fork_entry *e)
         return fate_of_once(c, e, e->is_over);
     case ENTRY_TAKEN:
     case ENTRY_TIMED_OUT:
+    case ENTRY_RETURNED:
         return fate_of_decision(c, e);
     case ENTRY_WAIT:
+    case ENTRY_CALLED:
         return fate_of_wait(c, e);
     case ENTRY_VALUE:
     case ENTRY_PATCH:
@@ -239,6 +251,7 @@ static bool has_own_path(const fork_entry *e)
     case ENTRY_ROLLBACK:
     case ENTRY_SLEEP:
     case ENTRY_WAIT:
+    case ENTRY_CALLED:
     case ENTRY_BRANCH:
         return true;
     default:

@@ -100,12 +100,13 @@ struct home {
     msgpack_sbuffer scratch;                  /* for packing a value before its entry */
     LIST_HEAD(, reopening) reopenings;        /* ended runs that are to go on (runtime/run/reopen.h) */
     TAILQ_HEAD(, question_request) questions; /* requests that answer one (runtime/clients/question_request.h) */
-    struct letter *undeleted; /* whose rows are to be deleted, and could not be: until the journal takes writes */
-    uint64_t last_letter;     /* arrival number of the last letter that was written here */
-    uint64_t last_ctx;        /* number of the last context here; `count` apart, so that no two homes give the same */
-    bool draining;            /* no new runs, unless it is followed */
-    bool followed, replaced;  /* by another process, see loop_drain */
-    bool hurried;             /* --drain is over: nothing is waited for any more */
+    struct letter *undeleted;  /* whose rows are to be deleted, and could not be: until the journal takes writes */
+    struct timer late_parcels; /* runs while some could not be taken for want of memory (board_hand) */
+    uint64_t last_letter;      /* arrival number of the last letter that was written here */
+    uint64_t last_ctx;         /* number of the last context here; `count` apart, so that no two homes give the same */
+    bool draining;             /* no new runs, unless it is followed */
+    bool followed, replaced;   /* by another process, see loop_drain */
+    bool hurried;              /* --drain is over: nothing is waited for any more */
     counters counters;
     size_t connections;  /* atomic: of clients, as the last turn ended */
     durations durations; /* freed by its loop when all loops have ended: they are read from everywhere */

@@ -163,7 +163,7 @@ uint64_t letter_arrival_of(const uint8_t key[LETTER_KEY_BYTES])
 void letter_see_key(home *h, const uint8_t key[LETTER_KEY_BYTES])
 {
     uint64_t arrival = letter_arrival_of(key);
-    if (arrival > h->last_letter && arrival < UINT64_MAX) h->last_letter = arrival;
+    if (arrival > h->last_letter && !letter_is_of_call(arrival)) h->last_letter = arrival;
 }
 
 bool letter_send(home *h, const run_id *to, const letter_wish *wish)
@@ -186,6 +186,24 @@ bool letter_send(home *h, const run_id *to, const letter_wish *wish)
     m->is_apart = wish->receipt != NULL;
     letter_commit(m, STORE_ROW_PUT, len);
     return true;
+}
+
+letter *letter_new_recall(home *h, const run_id *to)
+{
+    letter *m = letter_new(h, LETTER_CANCEL, 0);
+    if (!m) return NULL;
+    m->run = *to;
+    m->is_apart = true;
+    letter_write_key(to, letter_of_call(0), m->key);
+    (void)snprintf(m->by, sizeof m->by, "%s", "the run that has called it");
+    size_t len = letter_pack(m);
+    if (len == 0) {
+        free(m);
+        return NULL;
+    }
+    m->row =
+        (store_row){.op = STORE_ROW_PUT, .table = letter_table, .key = letter_row_key(m), .value = {m->value, len}};
+    return m;
 }
 
 letter *letter_read(home *h, const store_table_row *row, bool *is_short)

@@ -5,6 +5,7 @@
 #ifndef RUNTIME_RUN_LETTER_H
 #define RUNTIME_RUN_LETTER_H
 
+#include "runtime/run/parcel.h"
 #include "storage/store.h"
 
 struct home;
@@ -68,6 +69,7 @@ typedef struct letter {
     bool is_obeyed;          /* an entry that it has led to is in the run's journal, or on its way there */
     bool is_apart;           /* it came with a receipt: no client waits for it */
     letter_receipt *receipt; /* NULL: nobody wants to know, or has been told */
+    parcel parcel;           /* on its way from another home (runtime/run/recall.h) */
     store_row row;           /* that writes it, or deletes it */
     store_segment segment;   /* while that row is committed alone */
     uint8_t key[LETTER_KEY_BYTES];
@@ -91,11 +93,18 @@ void letter_make_key(struct home *h, const run_id *to, uint8_t key[LETTER_KEY_BY
 /* A letter with this key was read: further ones come behind it. */
 void letter_see_key(struct home *h, const uint8_t key[LETTER_KEY_BYTES]);
 void letter_write_key(const run_id *to, uint64_t arrival, uint8_t key[LETTER_KEY_BYTES]);
+/* Arrival numbers of letters that runs write to runs, of whichever home: made of what the run that has called knows, so
+ * that no two letters to one run have the same. All others are below them. `number`: of the entry *called* in its run,
+ * from 1; 0: of the letter by which a run that has called cancels the one that it has called. */
+static inline uint64_t letter_of_call(uint32_t number) { return UINT64_C(1) << 63 | number; }
+static inline bool letter_is_of_call(uint64_t arrival) { return arrival >> 63 != 0; }
 uint64_t letter_arrival_of(const uint8_t key[LETTER_KEY_BYTES]);
 /* Makes the row that inserts the receipt's mark; of the receipt. */
 const store_row *letter_mark_row(letter_receipt *r);
 /* Writes a letter: slot_take_letter gets it when it is on disk, or could not be written. False: no memory. */
 bool letter_send(struct home *h, const run_id *to, const letter_wish *wish);
+/* Makes the letter by which a run that ends cancels one that it has called. m->row puts it. NULL: no memory. */
+letter *letter_new_recall(struct home *h, const run_id *to);
 /* Makes the letter of a row that was read; the caller owns it. NULL: no memory, which *is_short says, or a kind that is
  * not known. */
 letter *letter_read(struct home *h, const store_table_row *row, bool *is_short);

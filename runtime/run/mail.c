@@ -19,13 +19,14 @@ bool mail_name_fits(const char *name, size_t len)
 }
 
 /* Makes a letter with room for its texts. NULL: no memory. */
-static mail_letter *mail_alloc(home *h, entry_text name, entry_text value)
+static mail_letter *mail_alloc(home *h, mail_kind kind, entry_text name, entry_text value)
 {
     mail_letter *m = calloc(1, sizeof *m + name.len + value.len);
     if (!m) return NULL;
     m->home = h;
+    m->kind = kind;
     msgpack_sbuffer_init(&m->packed);
-    memcpy(m->content, name.data, name.len);
+    if (name.len > 0) memcpy(m->content, name.data, name.len);
     if (value.len > 0) memcpy(m->content + name.len, value.data, value.len);
     m->name = (entry_text){m->content, name.len};
     m->value = (entry_text){m->content + name.len, value.len};
@@ -48,20 +49,29 @@ static bool mail_pack(mail_letter *m)
     msgpack_packer_init(&pk, &m->packed, msgpack_sbuffer_write);
     size_t by_len = strlen(m->by);
     bool ok = msgpack_pack_array(&pk, MAIL_FIELDS) == 0 && msgpack_pack_bin(&pk, sizeof m->id) == 0 &&
-              msgpack_pack_bin_body(&pk, m->id, sizeof m->id) == 0 && msgpack_pack_int(&pk, MAIL_KIND) == 0 &&
+              msgpack_pack_bin_body(&pk, m->id, sizeof m->id) == 0 && msgpack_pack_int(&pk, (int)m->kind) == 0 &&
               msgpack_pack_str(&pk, m->name.len) == 0 && msgpack_pack_str_body(&pk, m->name.data, m->name.len) == 0 &&
               msgpack_pack_bin(&pk, m->value.len) == 0 &&
               msgpack_pack_bin_body(&pk, m->value.data, m->value.len) == 0 && msgpack_pack_str(&pk, by_len) == 0 &&
               msgpack_pack_str_body(&pk, m->by, by_len) == 0;
-    m->row_bytes = m->packed.size;
+    m->row_bytes = mail_is_return(m) ? 0 : m->packed.size;
     return ok;
+}
+
+static void mail_make_put(mail_letter *m)
+{
+    assert(m->packed.size > 0);
+    m->row = (store_row){.op = STORE_ROW_PUT,
+                         .table = letter_table,
+                         .key = {m->key, sizeof m->key},
+                         .value = {m->packed.data, m->packed.size}};
 }
 
 mail_letter *mail_new(home *h, const run_id *to, const mail_wish *wish)
 {
     assert(mail_name_fits(wish->name.data, wish->name.len));
     assert(wish->value.len > 0);
-    mail_letter *m = mail_alloc(h, wish->name, wish->value);
+    mail_letter *m = mail_alloc(h, MAIL_SIGNAL, wish->name, wish->value);
     if (!m) return NULL;
     m->run = *to;
     m->question = wish->question;
@@ -80,21 +90,40 @@ mail_letter *mail_new(home *h, const run_id *to, const mail_wish *wish)
     return m;
 }
 
-/* Whether the value is [id, kind, name, value, from] of a signal's letter; more may follow. */
+mail_letter *mail_new_return(home *h, const run_id *to, uint32_t number, const run_id *child, entry_text value)
+{
+    assert(value.len > 0);
+    _Static_assert((int)ENTRY_LETTER_BYTES == (int)RUN_ID_BYTES, "such a letter has the child's id");
+    mail_letter *m = mail_alloc(h, MAIL_RETURN, (entry_text){NULL, 0}, value);
+    if (!m) return NULL;
+    m->run = *to;
+    letter_write_key(to, letter_of_call(number), m->key);
+    memcpy(m->id, child->bytes, sizeof m->id);
+    if (!mail_pack(m)) {
+        mail_free(m);
+        return NULL;
+    }
+    mail_make_put(m);
+    return m;
+}
+
+/* Whether the value is [id, kind, name, value, from] of a letter of these kinds; more may follow. */
 static bool value_is_mail(const sw_value *v)
 {
     if (v->type != MSGPACK_OBJECT_ARRAY || v->via.array.size < MAIL_FIELDS) return false;
     const sw_value *f = v->via.array.ptr;
-    return f[0].type == MSGPACK_OBJECT_BIN && f[0].via.bin.size == ENTRY_LETTER_BYTES &&
-           f[1].type == MSGPACK_OBJECT_POSITIVE_INTEGER && f[1].via.u64 == MAIL_KIND &&
-           f[2].type == MSGPACK_OBJECT_STR && mail_name_fits(f[2].via.str.ptr, f[2].via.str.size) &&
-           f[3].type == MSGPACK_OBJECT_BIN && f[3].via.bin.size > 0 && f[4].type == MSGPACK_OBJECT_STR;
+    if (f[0].type != MSGPACK_OBJECT_BIN || f[0].via.bin.size != ENTRY_LETTER_BYTES ||
+        f[1].type != MSGPACK_OBJECT_POSITIVE_INTEGER || f[2].type != MSGPACK_OBJECT_STR ||
+        f[3].type != MSGPACK_OBJECT_BIN || f[3].via.bin.size == 0 || f[4].type != MSGPACK_OBJECT_STR)
+        return false;
+    return f[1].via.u64 == MAIL_RETURN ||
+           (f[1].via.u64 == MAIL_SIGNAL && mail_name_fits(f[2].via.str.ptr, f[2].via.str.size));
 }
 
 static mail_letter *mail_of_value(home *h, const sw_value *v)
 {
     const sw_value *f = v->via.array.ptr;
-    mail_letter *m = mail_alloc(h, (entry_text){f[2].via.str.ptr, f[2].via.str.size},
+    mail_letter *m = mail_alloc(h, (mail_kind)f[1].via.u64, (entry_text){f[2].via.str.ptr, f[2].via.str.size},
                                 (entry_text){f[3].via.bin.ptr, f[3].via.bin.size});
     if (!m) return NULL;
     size_t by_len = f[4].via.str.size < LETTER_BY_MAX ? f[4].via.str.size : LETTER_BY_MAX;
@@ -116,7 +145,7 @@ mail_letter *mail_read(home *h, const store_table_row *row, bool *is_short)
     if (m) {
         memcpy(m->key, row->key.data, sizeof m->key);
         memcpy(m->run.bytes, m->key, RUN_ID_BYTES);
-        m->row_bytes = row->value.len;
+        m->row_bytes = mail_is_return(m) ? 0 : row->value.len;
         letter_see_key(h, m->key);
     }
     arena_free(&a);
@@ -131,7 +160,8 @@ bool mail_is(store_bytes value)
     const uint8_t *bytes = value.data;
     const size_t kind_at = 1 + sizeof id_head + ENTRY_LETTER_BYTES;
     return value.len > kind_at && bytes[0] >= (ARRAY | MAIL_FIELDS) && bytes[0] <= ARRAY_MAX &&
-           memcmp(bytes + 1, id_head, sizeof id_head) == 0 && bytes[kind_at] == MAIL_KIND;
+           memcmp(bytes + 1, id_head, sizeof id_head) == 0 &&
+           (bytes[kind_at] == MAIL_SIGNAL || bytes[kind_at] == MAIL_RETURN);
 }
 
 uint64_t mail_arrival(const mail_letter *m) { return letter_arrival_of(m->key); }
@@ -155,11 +185,7 @@ static void mail_send(mail_letter *m)
 
 void mail_put(mail_letter *m)
 {
-    assert(m->packed.size > 0);
-    m->row = (store_row){.op = STORE_ROW_PUT,
-                         .table = letter_table,
-                         .key = {m->key, sizeof m->key},
-                         .value = {m->packed.data, m->packed.size}};
+    mail_make_put(m);
     mail_send(m);
 }
 

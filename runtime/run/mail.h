@@ -1,5 +1,6 @@
-/* mail: one letter that brings a run a signal, and its bytes in the inbox (docs/internals/journal.md, *Letters*). Owns
- * its name, its value and the segment by which its row is written or deleted. Knows no mailbox and no run. */
+/* mail: one letter that brings a run a signal, or what a run that it has called has come to, and its bytes in the inbox
+ * (docs/internals/journal.md, *Letters*). Owns its name, its value and the segment by which its row is written or
+ * deleted. Knows no mailbox and no run. */
 #ifndef RUNTIME_RUN_MAIL_H
 #define RUNTIME_RUN_MAIL_H
 
@@ -9,16 +10,22 @@
 #include <stdint.h>
 
 #include "runtime/run/letter.h"
+#include "runtime/run/parcel.h"
 #include "storage/entry.h"
 #include "storage/store.h"
 
 struct home;
 
 enum {
-    MAIL_TAG = 6,  /* of the segments of letters that bring signals */
-    MAIL_KIND = 4, /* their kind in the inbox */
+    MAIL_TAG = 6, /* of the segments of letters that are written or deleted alone */
     MAIL_NAME_MAX = 128
 };
+
+/* Kinds of letters in the inbox. */
+typedef enum mail_kind {
+    MAIL_SIGNAL = 4,
+    MAIL_RETURN = 6 /* written in the last commit of the run that was called: runtime/run/returning.h */
+} mail_kind;
 
 /* What becomes of a letter. */
 typedef enum mail_fate {
@@ -40,12 +47,14 @@ typedef struct mail_wish {
 typedef struct mail_letter {
     struct mail_letter *next;
     struct home *home;
+    mail_kind kind;
+    parcel parcel; /* MAIL_RETURN: on its way from the home of the run that was called */
     run_id run;
     uint8_t key[LETTER_KEY_BYTES], id[ENTRY_LETTER_BYTES];
     char by[LETTER_BY_MAX + 1];
     entry_text name, value; /* in `content` */
     uint64_t question;      /* that it answers, as its writer said; 0: none, or it was read. Its id says it, too */
-    size_t row_bytes;       /* of its row's value */
+    size_t row_bytes;       /* of its row's value; MAIL_RETURN: 0, for it counts in no limit */
     void (*on_fate)(void *arg, mail_fate fate); /* NULL: nobody wants to know, or has been told */
     void *arg;
     msgpack_sbuffer packed; /* its row's value, while that is written */
@@ -59,13 +68,17 @@ bool mail_name_fits(const char *name, size_t len);
 
 /* Makes the letter of a wish, with its row's value. NULL: no memory. */
 mail_letter *mail_new(struct home *h, const run_id *to, const mail_wish *wish);
-/* Makes the letter of a row that was read. NULL: no memory, which *is_short says, or no letter of this kind. */
+/* Makes the letter that tells the run `to` what has come of its call with that number (letter_of_call), by which the
+ * child was called. `value` is msgpack. m->row puts it. NULL: no memory. */
+mail_letter *mail_new_return(struct home *h, const run_id *to, uint32_t number, const run_id *child, entry_text value);
+/* Makes the letter of a row that was read. NULL: no memory, which *is_short says, or no letter of these kinds. */
 mail_letter *mail_read(struct home *h, const store_table_row *row, bool *is_short);
 void mail_free(mail_letter *m);
 
-/* Whether a row of the inbox is a letter of this kind. */
+/* Whether a row of the inbox is a letter of these kinds. */
 bool mail_is(store_bytes value);
 uint64_t mail_arrival(const mail_letter *m);
+static inline bool mail_is_return(const mail_letter *m) { return m->kind == MAIL_RETURN; }
 
 /* Tells who wants to know what has become of the letter, once. */
 void mail_tell(mail_letter *m, mail_fate fate);

@@ -52,8 +52,7 @@ static bool mailbox_table_grow(mailbox_table *t)
     return true;
 }
 
-/* NULL: no memory. */
-static mailbox *mailbox_make(home *h, const run_id *id)
+mailbox *mailbox_make(home *h, const run_id *id)
 {
     mailbox_table *t = &h->mailboxes;
     mailbox *b = mailbox_of(h, id);
@@ -75,6 +74,7 @@ void mailbox_free_held(mailbox *b)
         mail_free(m);
     }
     b->held_count = 0;
+    b->held_last = NULL;
 }
 
 static void mailbox_free(mailbox *b)
@@ -88,7 +88,7 @@ static void mailbox_free(mailbox *b)
 void mailbox_tidy(home *h, mailbox *b)
 {
     mailbox_table *t = &h->mailboxes;
-    if (b->count > 0 || b->writing || b->is_reading || b->names) return;
+    if (b->count > 0 || b->writing || b->is_reading || b->names || b->wants > 0) return;
     assert(b->taken == 0 && !b->held && (b->bytes == 0 || b->is_over));
     mailbox **at = mailbox_bucket(t, &b->run);
     while (*at != b) at = &(*at)->next;
@@ -133,14 +133,14 @@ bool mailbox_reserve(mailbox *b, size_t count)
     return true;
 }
 
-static bool mailbox_has_arrival(const mailbox *b, uint64_t arrival)
+bool mailbox_has_arrival(const mailbox *b, uint64_t arrival)
 {
     size_t at = b->count;
     while (at > 0 && b->arrivals[at - 1] > arrival) at--;
     return at > 0 && b->arrivals[at - 1] == arrival;
 }
 
-static void mailbox_add_arrival(mailbox *b, uint64_t arrival)
+void mailbox_add_arrival(mailbox *b, uint64_t arrival)
 {
     size_t at = b->count;
     assert(b->count < b->room);
@@ -148,6 +148,7 @@ static void mailbox_add_arrival(mailbox *b, uint64_t arrival)
     memmove(&b->arrivals[at + 1], &b->arrivals[at], (b->count - at) * sizeof arrival);
     b->arrivals[at] = arrival;
     b->count++;
+    b->returns += letter_is_of_call(arrival);
 }
 
 static void mailbox_remove_arrival(mailbox *b, uint64_t arrival)
@@ -156,6 +157,7 @@ static void mailbox_remove_arrival(mailbox *b, uint64_t arrival)
     while (at < b->count && b->arrivals[at] != arrival) at++;
     assert(at < b->count);
     b->count--;
+    b->returns -= letter_is_of_call(arrival);
     memmove(&b->arrivals[at], &b->arrivals[at + 1], (b->count - at) * sizeof arrival);
 }
 
@@ -168,19 +170,22 @@ void mailbox_forget(mailbox *b, const mail_letter *m)
 
 void mailbox_hold(mailbox *b, mail_letter *m)
 {
-    mail_letter **at = &b->held;
+    bool is_last = b->held_last && mail_arrival(b->held_last) < mail_arrival(m); /* as most are, when they are read */
+    mail_letter **at = is_last ? &b->held_last->next : &b->held;
     while (*at && mail_arrival(*at) < mail_arrival(m)) at = &(*at)->next;
     assert(!*at || mail_arrival(*at) != mail_arrival(m));
     m->next = *at;
     *at = m;
+    if (!m->next) b->held_last = m;
     b->held_count++;
 }
 
 mail_letter *mailbox_let_go(mailbox *b, mail_letter *m)
 {
-    mail_letter **at = &b->held;
-    while (*at != m) at = &(*at)->next;
+    mail_letter **at = &b->held, *before = NULL;
+    for (; *at != m; at = &(*at)->next) before = *at;
     *at = m->next;
+    if (b->held_last == m) b->held_last = before;
     m->next = NULL;
     b->held_count--;
     return m;
@@ -195,10 +200,12 @@ static bool mailbox_has_id(const mailbox *b, const run *r, const uint8_t *id)
     return r && run_has_had(r, id);
 }
 
+size_t mailbox_signals(const mailbox *b) { return b->count - b->returns - (b->taken - b->returns_taken); }
+
 /* Whether there is room for another letter of that size. One is always taken by an empty mailbox. */
 static mailbox_answer mailbox_admits(const home *h, const mailbox *b, size_t row_bytes)
 {
-    size_t count = b->count - b->taken + b->writing_count;
+    size_t count = mailbox_signals(b) + b->writing_count;
     if (count >= (size_t)h->opt->signals_max) return MAILBOX_TOO_MANY;
     if (count > 0 && b->bytes + row_bytes > (size_t)h->opt->signals_bytes_max) return MAILBOX_TOO_LARGE;
     return MAILBOX_SENT;
@@ -303,6 +310,7 @@ void mailbox_committed(store_segment *segment)
     home *h = m->home;
     home_segment_back(h);
     if (m->row.op == STORE_ROW_PUT) {
+        assert(!mail_is_return(m)); /* those are written with the last entries of other runs */
         mailbox_on_written(h, m);
     } else if (segment->error) { /* mailbox_delete_again */
         m->next = h->mailboxes.undeleted;
@@ -355,7 +363,8 @@ bool mailbox_end(home *h, const run_id *id)
     mailbox *b = mailbox_of(h, id);
     if (!b) return true;
     mailbox_free_held(b);
-    b->taken = 0;
+    b->taken = b->returns_taken = 0;
+    b->wants = 0;
     free(b->names);
     b->names = NULL;
     b->name_count = 0;
@@ -376,87 +385,4 @@ void mailbox_delete_again(home *h)
         mail_delete(m);
     }
     mailbox_clear(h);
-}
-
-/* ---- Of runs outside memory ---- */
-
-/* FNV-1a, 32 bits. */
-static uint32_t hash_bytes(uint32_t hash, const void *data, size_t len)
-{
-    const uint8_t *bytes = data;
-    for (size_t i = 0; i < len; i++) hash = (hash ^ bytes[i]) * 0x01000193u;
-    return hash;
-}
-
-uint32_t mailbox_name(entry_text name, uint64_t question)
-{
-    uint32_t hash = hash_bytes(0x811c9dc5u, name.data, name.len);
-    if (question) hash = hash_bytes(hash, &question, sizeof question);
-    return hash < SLOT_NAMES ? hash + SLOT_NAMES : hash;
-}
-
-static bool mailbox_set_names(home *h, const run_id *id, const uint32_t *names, size_t count)
-{
-    mailbox *b = mailbox_make(h, id);
-    uint32_t *copy = b ? malloc(count * sizeof *names) : NULL;
-    if (b && !copy) mailbox_tidy(h, b);
-    if (!copy) return false;
-    memcpy(copy, names, count * sizeof *names);
-    free(b->names);
-    b->names = copy;
-    b->name_count = count;
-    return true;
-}
-
-void mailbox_listen(home *h, slot *s, const uint32_t *names, size_t count)
-{
-    enum { IN_SLOT = sizeof s->names / sizeof s->names[0] };
-    mailbox *b = mailbox_of(h, &s->id);
-    assert(s->state == SLOT_PARKED);
-    if (b && b->names) {
-        free(b->names);
-        b->names = NULL;
-        mailbox_tidy(h, b);
-    }
-    memset(s->names, 0, sizeof s->names);
-    if (count == 0) return;
-    if (count <= IN_SLOT)
-        memcpy(s->names, names, count * sizeof *names);
-    else
-        s->names[0] = mailbox_set_names(h, &s->id, names, count) ? SLOT_NAMES_MANY : SLOT_NAMES_ANY;
-}
-
-size_t mailbox_count(const home *h, const run_id *id)
-{
-    const mailbox *b = mailbox_of(h, id);
-    return b ? b->count - b->taken : 0;
-}
-
-/* ---- Recovery ---- */
-
-bool mailbox_recover(home *h, const store_table_row *row)
-{
-    bool is_short = false;
-    mail_letter *m = mail_read(h, row, &is_short);
-    if (!m) return !is_short; /* it is damaged: nobody can take it */
-    mailbox *b = run_id_loop(&m->run, h->count) == h->index ? mailbox_make(h, &m->run) : NULL;
-    bool is_ours = run_id_loop(&m->run, h->count) == h->index, has_room = b && mailbox_reserve(b, b->count + 1);
-    /* A run that has begun in this process may have got it: then it is known already, or its commit brings it. */
-    if (has_room && !mailbox_has_arrival(b, mail_arrival(m)) && !mail_list_has(b->writing, m->key)) {
-        mailbox_add_arrival(b, mail_arrival(m));
-        b->bytes += m->row_bytes;
-    }
-    mail_free(m);
-    return has_room || !is_ours;
-}
-
-void mailbox_drop_strays(home *h)
-{
-    mailbox_table *t = &h->mailboxes;
-    for (size_t i = 0; i < t->bucket_count; i++)
-        for (mailbox *b = t->buckets[i], *next; b; b = next) {
-            next = b->next;
-            bool is_known = slot_find(&h->slots, &b->run) || run_find_slotless(h, &b->run);
-            if (!is_known) (void)mailbox_end(h, &b->run);
-        }
 }

@@ -1,4 +1,5 @@
-/* mailbox: the signals that somebody has sent to one run, and that the run has not taken. Each is a letter
+/* mailbox: the signals that somebody has sent to one run, and what the runs that it has called have come to, as far as
+ * the run has not taken them. Each is a letter
  * (runtime/run/mail.h), on disk before its sender is told 202. The mailbox remembers which letters are on disk, and has
  * them in memory only while the run is there and has looked for one: a run that waits outside memory costs its slot
  * alone. Owns the letters in memory, and the deletion of those that nobody takes. On the thread of the run's home.
@@ -56,6 +57,10 @@ struct slot *mailbox_slot(struct home *h, const run_id *id);
 /* Writes a letter to the run of this slot, which has not ended. Copies all of the wish. */
 mailbox_answer mailbox_send(struct home *h, struct slot *s, const mail_wish *wish);
 
+/* Takes a letter that another run has written in its last commit (MAIL_RETURN), which is on disk: for the run that it
+ * is to, or to be deleted. False: no memory; then it stays the caller's. */
+bool mailbox_arrive(struct home *h, mail_letter *m);
+
 /* A segment with MAIL_TAG, or with MAILS_TAG, has come back from the store. */
 void mailbox_committed(store_segment *s);
 void mailbox_cleared(store_segment *s);
@@ -80,6 +85,8 @@ typedef struct mailbox_wanted {
 
 /* Looks for such a letter. */
 mailbox_look mailbox_find(struct run *r, const mailbox_wanted *wanted, mail_letter **first);
+/* Looks for the return of the call with that number, made by the run `child`. */
+mailbox_look mailbox_find_return(struct run *r, uint32_t number, entry_text child, mail_letter **found);
 /* The run takes the letter: its entries have been appended, with whose commit the row goes. */
 void mailbox_take(struct run *r, mail_letter *m);
 /* The run's last entry has been appended: letters that are held go with it, since nobody will take them. */
@@ -94,7 +101,8 @@ const store_row *mailbox_seal(struct run *r, const store_row *then);
 /* That segment has come back: on disk, or not; then the run is lost, and its letters stay. */
 void mailbox_unseal(struct run *r, bool is_on_disk);
 
-/* Whether a letter is held of a name that the run is to wait for outside memory (run.park_names). */
+/* Whether a letter is held of a name that the run is to wait for outside memory (run.park_names), or as many returns
+ * have come as it waits for. */
 bool mailbox_has_come(const struct run *r);
 /* The run leaves memory: what is held of its letters is freed. */
 void mailbox_leave(struct run *r);
@@ -104,10 +112,19 @@ void mailbox_leave(struct run *r);
 /* What a slot remembers of a name, or of the answer to a question (0: of any other signal): SLOT_NAMES or more. That
  * two of a run's few names are alike is next to impossible, and would only load the run once too often. */
 uint32_t mailbox_name(entry_text name, uint64_t question);
-/* Has the slot, which is parked, know for which names its run waits: a letter of one of them wakes it. */
-void mailbox_listen(struct home *h, struct slot *s, const uint32_t *names, size_t count);
-/* How many letters of the run are on disk. */
+/* What a parked run waits for. */
+typedef struct mailbox_awaited {
+    const uint32_t *names; /* of signals: a letter of one of them wakes it */
+    size_t name_count;
+    uint32_t returns; /* so many more of them wake it; 0: none does */
+} mailbox_awaited;
+
+/* Has the slot, which is parked, know that. */
+void mailbox_listen(struct home *h, struct slot *s, const mailbox_awaited *w);
+/* How many signals to the run are on disk, that it has not taken. */
 size_t mailbox_count(const struct home *h, const run_id *id);
+/* Whether it has any letters. */
+bool mailbox_has_any(const struct home *h, const run_id *id);
 /* The run has ended, or there is none: has its letters deleted. False: some are still there, until that is on disk. */
 bool mailbox_end(struct home *h, const run_id *id);
 

@@ -11,7 +11,7 @@
 #include "runtime/run/slot_core.h"
 #include "runtime/run/strand.h"
 
-enum { READ_ROWS = 1024 };
+enum { READ_ROWS = 1024, READ_BYTES = 4 * 1024 * 1024 };
 
 /* Whether letters are on disk that are not in memory. */
 static bool mailbox_is_unread(const mailbox *b) { return b->held_count + b->taken < b->count; }
@@ -43,7 +43,14 @@ bool mailbox_note_had(run *r, entry_text id)
 void run_wake_waits(const run *r)
 {
     for (strand *s = r->task.strands; s; s = s->next)
-        if (s->work.signal || s->standing) strand_wake(s);
+        if (s->work.signal || s->standing || s->work.awaits_calls > 0) strand_wake(s);
+}
+
+void run_note_return(run *r)
+{
+    r->returns++;
+    for (strand *s = r->task.strands; s; s = s->next)
+        if (s->work.awaits_calls && s->work.returns_due <= r->returns) strand_wake(s);
 }
 
 /* ---- Reading ---- */
@@ -79,9 +86,11 @@ static bool mailbox_set_read(mailbox *b)
     assert(b->taken == 0);
     if (!mailbox_reserve(b, b->held_count)) return false;
     b->bytes = 0;
+    b->returns = 0;
     for (const mail_letter *m = b->held; m; m = m->next) {
         b->arrivals[n++] = mail_arrival(m);
         b->bytes += m->row_bytes;
+        b->returns += mail_is_return(m);
     }
     b->count = n;
     for (const mail_letter *m = b->writing; m; m = m->next) b->bytes += m->row_bytes;
@@ -124,8 +133,11 @@ static void reading_on_rows(void *arg, const store_table_row *rows, size_t count
 
 static bool mailbox_ask(mail_reading *q)
 {
-    const store_range range = {
-        .table = letter_table, .from = {q->from, q->from_len}, .to = {q->to, sizeof q->to}, .rows_max = READ_ROWS};
+    const store_range range = {.table = letter_table,
+                               .from = {q->from, q->from_len},
+                               .to = {q->to, sizeof q->to},
+                               .rows_max = READ_ROWS,
+                               .bytes_max = READ_BYTES};
     return store_scan(q->home->port, &range, reading_on_rows, q);
 }
 
@@ -162,11 +174,12 @@ static mail_letter *mailbox_first(const run *r, mailbox *b, const mailbox_wanted
     return NULL;
 }
 
-mailbox_look mailbox_find(run *r, const mailbox_wanted *wanted, mail_letter **first)
+/* Has all letters of the run in memory. MAILBOX_HAS: they are, in *b. */
+static mailbox_look mailbox_open(run *r, mailbox **out)
 {
     home *h = r->task.home;
     mailbox *b = mailbox_of(h, &r->id);
-    *first = NULL;
+    *out = b;
     if (!b || b->is_over) return MAILBOX_EMPTY;
     bool is_unread = mailbox_is_unread(b);
     if (is_unread && b->taken > 0) return MAILBOX_COMING; /* until their rows are gone: a read would bring them back */
@@ -174,13 +187,37 @@ mailbox_look mailbox_find(run *r, const mailbox_wanted *wanted, mail_letter **fi
         run_lose_for_memory(r);
         return MAILBOX_LOST;
     }
-    if (b->is_reading) return MAILBOX_COMING;
+    return b->is_reading ? MAILBOX_COMING : MAILBOX_HAS;
+}
+
+mailbox_look mailbox_find(run *r, const mailbox_wanted *wanted, mail_letter **first)
+{
+    mailbox *b = NULL;
+    mailbox_look look = mailbox_open(r, &b);
+    *first = NULL;
+    if (look != MAILBOX_HAS) return look;
     *first = mailbox_first(r, b, wanted);
     if (*first) return MAILBOX_HAS;
     for (const mail_letter *m = b->writing; m; m = m->next)
         if (mail_fits(r, m, wanted)) return MAILBOX_COMING;
-    mailbox_tidy(h, b);
+    mailbox_tidy(r->task.home, b);
     return MAILBOX_EMPTY;
+}
+
+/* Returns are behind all signals in the list, and mostly looked for in their order. */
+mailbox_look mailbox_find_return(run *r, uint32_t number, entry_text child, mail_letter **found)
+{
+    mailbox *b = NULL;
+    mailbox_look look = mailbox_open(r, &b);
+    *found = NULL;
+    if (look != MAILBOX_HAS) return look;
+    mail_letter *m = b->held;
+    while (m && mail_arrival(m) < letter_of_call(number)) m = m->next;
+    bool is_it = m && mail_arrival(m) == letter_of_call(number) && child.len == sizeof m->id &&
+                 memcmp(m->id, child.data, sizeof m->id) == 0;
+    if (is_it) *found = m;
+    if (!is_it) mailbox_tidy(r->task.home, b);
+    return is_it ? MAILBOX_HAS : MAILBOX_EMPTY;
 }
 
 void mailbox_take(run *r, mail_letter *m)
@@ -189,6 +226,7 @@ void mailbox_take(run *r, mail_letter *m)
     assert(b && !b->is_reading);
     (void)mailbox_let_go(b, m);
     b->taken++;
+    b->returns_taken += mail_is_return(m);
     m->next = r->mail_taken;
     r->mail_taken = m;
 }
@@ -216,6 +254,7 @@ void mailbox_unseal(run *r, bool is_on_disk)
     for (mail_letter *m; (m = r->mail_sealed) != NULL;) {
         r->mail_sealed = m->next;
         b->taken--;
+        b->returns_taken -= mail_is_return(m);
         if (is_on_disk) mailbox_forget(b, m);
         mail_free(m);
     }
@@ -233,7 +272,8 @@ static bool names_have(const uint32_t *names, size_t count, uint32_t name)
 bool mailbox_has_come(const run *r)
 {
     const mailbox *b = mailbox_of(r->task.home, &r->id);
-    for (const mail_letter *m = b ? b->held : NULL; m; m = m->next) {
+    if (r->park_returns_due > 0 && r->park_returns_due <= r->returns) return true;
+    for (const mail_letter *m = b ? b->held : NULL; m && !mail_is_return(m); m = m->next) {
         uint32_t name = mailbox_name(m->name, question_of_letter(r, m->id));
         if (names_have(r->park_names, r->park_name_count, name)) return true;
     }
@@ -247,6 +287,7 @@ void mailbox_leave(run *r)
     for (mail_letter *m; (m = r->mail_taken) != NULL;) { /* the run is lost: their rows stay */
         r->mail_taken = m->next;
         b->taken--;
+        b->returns_taken -= mail_is_return(m);
         mail_free(m);
     }
     if (!b) return;

@@ -7,13 +7,16 @@
 #include "coro/seeded_bug.h"
 #include "runtime/base/log.h"
 #include "runtime/base/moment.h"
+#include "runtime/run/calling.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/frames.h"
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
 #include "runtime/run/mailbox.h"
+#include "runtime/run/recall.h"
 #include "runtime/run/remarking.h"
 #include "runtime/run/replay.h"
+#include "runtime/run/returning.h"
 #include "runtime/run/strand.h"
 
 enum {
@@ -51,6 +54,7 @@ void record_drop(run *r)
     r->task.home->gate.open_bytes -= r->open.size;
     r->open.size = 0;
     r->open_has_progress = false;
+    calling_drop(r);
 }
 
 void record_release(run *r)
@@ -149,11 +153,13 @@ static int64_t record_due_ms(const run *r)
     int64_t due_ms = r->deadline_due.due_ms;
     bool is_endless = false;
     open_wait own;
-    for (const strand *s = r->task.strands; s; s = s->next)
+    for (const strand *s = r->task.strands; s; s = s->next) {
+        is_endless = is_endless || s->work.awaits_calls > 0;
         for (const open_wait *w = strand_waits(s, &own); w; w = w->next) {
             is_endless = is_endless || w->signal;
             if (w->until.due_ms > 0 && (due_ms == 0 || w->until.due_ms < due_ms)) due_ms = w->until.due_ms;
         }
+    }
     return due_ms == 0 && is_endless ? STORE_DUE_NEVER : due_ms;
 }
 
@@ -237,9 +243,12 @@ void record_flush(run *r)
     bool keeps = BUG(LEAVE_LETTER) || (BUG(LEAVE_TRIES) && letter_is_in(r->sealed_letters, LETTER_TRIES));
     if (!keeps) r->segment.rows = letter_deletions(r->sealed_letters);
     r->segment.rows = mailbox_seal(r, r->segment.rows);
+    if (ends) r->segment.rows = returning_seal(r, recall_seal(r, r->segment.rows));
     r->seq_sealed = r->seq_next;
     r->commit = run_commit_next(r->commit, COMMIT_ON_SENT);
+    r->segment.joined = r->callings != NULL;
     home_send(r->task.home, &r->segment);
+    calling_send(r);
 }
 
 bool record_wait(strand *s, uint32_t upto)

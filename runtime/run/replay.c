@@ -1,4 +1,4 @@
-#include "runtime/run/replay.h"
+#include "runtime/run/replay_core.h"
 
 #include <assert.h>
 #include <endian.h>
@@ -9,55 +9,7 @@
 /* The next attempt has a number too, an int: a damaged journal may hold any. */
 enum { ATTEMPTS_MAX = INT32_MAX - 1 };
 
-typedef struct chunk_count {
-    uint64_t branch; /* its path */
-    uint32_t count;  /* chunks streamed by its own code, outside steps */
-} chunk_count;
-
-/* A signal that is the run's. */
-typedef struct replay_signal {
-    struct replay_signal *next;
-    entry signal;
-    bool is_taken;
-} replay_signal;
-
-/* One time that the run stood still: from a stop to its release. */
-typedef struct stand {
-    struct stand *next;
-    clock_mark from, to;
-} stand;
-
-struct replay {
-    arena *arena;                   /* the run's; everything here is in it */
-    replay_record *records;         /* hash table by path, open addressing; kind 0: the cell is free */
-    size_t cells;                   /* of the table, a power of two */
-    size_t count;                   /* records */
-    size_t uncounted;               /* records that do not tell how far the journal goes: record_counts is false */
-    size_t used;                    /* other records that the code has come to */
-    size_t branches, branches_used; /* records of kind ENTRY_BRANCH; of these the code has come to */
-    size_t patches, patches_used;   /* records of kind ENTRY_PATCH */
-    chunk_count *chunks;            /* one for each branch that streamed outside steps: few */
-    size_t chunk_branches, chunk_room;
-    size_t streamed, streamed_used; /* chunks streamed outside steps; of these the code has come to */
-    size_t remarked, remarked_used; /* remarks made outside steps; of these the code has come to */
-    entry started, response, ended, cancel, stopped, reopened;
-    replay_signal *signals, **signals_end; /* in order */
-    stand *stands;
-    int64_t last_ms;
-    uint32_t entries;
-    unsigned crashes; /* since the last progress */
-};
-
 const char replay_no_memory[] = "out of memory";
-
-/* Returns the cell of the path, or the free cell where it belongs. */
-static replay_record *replay_cell(replay_record *table, size_t cells, uint64_t path)
-{
-    assert((cells & (cells - 1)) == 0); /* a power of two */
-    size_t i = (size_t)path & (cells - 1);
-    while (table[i].kind && table[i].path != path) i = (i + 1) & (cells - 1);
-    return &table[i];
-}
 
 static bool replay_grow(replay *p)
 {
@@ -70,10 +22,6 @@ static bool replay_grow(replay *p)
     p->cells = cells;
     return true;
 }
-
-/* Whether the code's coming to such a record tells how far the journal goes. Not so of a branch, which has no result,
- * nor of remarks, of which many have one record. */
-static bool record_counts(entry_kind kind) { return kind != ENTRY_BRANCH && !entry_is_remark(kind); }
 
 /* Returns the record of the entry's path; makes one of that kind when there is none. NULL: no memory. */
 static replay_record *replay_record_of(replay *p, const entry *e, entry_kind kind)
@@ -161,6 +109,29 @@ static bool replay_take_branch(replay *p, const entry *e)
     if (!rec) return false;
     rec->id = e->id;
     rec->occurrence = e->occurrence;
+    return true;
+}
+
+/* A call's result is what *returned* says; one that nobody waits for has it at once. */
+static bool replay_take_call(replay *p, const entry *e)
+{
+    replay_record *rec = replay_record_of(p, e, ENTRY_CALLED);
+    if (!rec) return false;
+    rec->id = e->id;
+    rec->occurrence = e->occurrence;
+    rec->began = e->began;
+    rec->child = e->child;
+    if (e->kind == ENTRY_CALLED) {
+        rec->number = p->entries;
+        rec->attempts = e->attempt < ATTEMPTS_MAX ? e->attempt : ATTEMPTS_MAX;
+        rec->done = rec->detached = e->detached;
+        rec->failed = rec->is_void = false;
+        return true;
+    }
+    rec->done = e->status == ENTRY_SUCCEEDED;
+    rec->failed = !rec->done;
+    rec->value = e->value;
+    rec->error = e->error;
     return true;
 }
 
@@ -274,8 +245,11 @@ static void replay_take_reopened(replay *p, const entry *reopened)
     const entry none = {.path = 0};
     for (size_t i = 0; i < p->cells; i++) {
         replay_record *rec = &p->records[i];
-        bool is_void = rec->kind == ENTRY_STEP_DONE && !rec->done && entry_names_cause(reopened, rec->path);
-        if (is_void && !BUG(REOPEN_NONE)) record_begin_anew(rec);
+        if (rec->done || BUG(REOPEN_NONE)) continue;
+        bool is_cause = entry_names_cause(reopened, rec->path);
+        if (rec->kind == ENTRY_STEP_DONE && is_cause) record_begin_anew(rec);
+        /* A run that was called and had not returned has been cancelled with the end. */
+        if (rec->kind == ENTRY_CALLED && (is_cause || !rec->failed)) rec->is_void = true;
     }
     p->response = p->ended = p->cancel = p->stopped = none;
     p->stands = NULL;
@@ -300,11 +274,24 @@ static bool replay_take_release(replay *p, const entry *e)
     return true;
 }
 
+/* Of a sleep, or a value. Returns true. */
+static bool record_keep(replay_record *rec, const entry *e)
+{
+    rec->id = e->id;
+    rec->occurrence = e->occurrence;
+    rec->wait = entry_wait(e);
+    rec->value = e->value;
+    return true;
+}
+
 /* Takes an entry into the tables. False: no memory. */
 static bool replay_take(replay *p, const entry *e)
 {
-    replay_record *rec;
+    replay_record *rec = NULL;
     switch (e->kind) {
+    case ENTRY_CALLED:
+    case ENTRY_RETURNED:
+        return replay_take_call(p, e);
     case ENTRY_STARTED:
         p->started = *e;
         return true;
@@ -326,12 +313,7 @@ static bool replay_take(replay *p, const entry *e)
     case ENTRY_SLEEP:
     case ENTRY_VALUE:
         rec = replay_record_of(p, e, e->kind);
-        if (!rec) return false;
-        rec->id = e->id;
-        rec->occurrence = e->occurrence;
-        rec->wait = entry_wait(e);
-        rec->value = e->value;
-        return true;
+        return rec && record_keep(rec, e);
     case ENTRY_STOPPED:
         p->stopped = *e;
         return true;
@@ -339,9 +321,6 @@ static bool replay_take(replay *p, const entry *e)
         return replay_take_release(p, e);
     case ENTRY_REOPENED:
         replay_take_reopened(p, e);
-        return true;
-    case ENTRY_CRASHED: /* replay_new counts it */
-    case ENTRY_UNASKED:
         return true;
     case ENTRY_WAIT:
     case ENTRY_SIGNAL:
@@ -358,8 +337,9 @@ static bool replay_take(replay *p, const entry *e)
         return replay_take_remark(p, e);
     case ENTRY_DIFFERS:
         return replay_take_difference(p, e);
+    default:
+        return true; /* ENTRY_UNASKED; ENTRY_CRASHED, which replay_new counts; an unknown kind from ENTRY_PASSABLE on */
     }
-    return true; /* an unknown kind from ENTRY_PASSABLE on */
 }
 
 replay *replay_new(arena *a, entry_text journal, replay_entry_fn on_entry, void *arg, const char **error)
@@ -389,98 +369,4 @@ replay *replay_new(arena *a, entry_text journal, replay_entry_fn on_entry, void 
     }
     *error = "the journal is empty";
     return p->entries ? p : NULL;
-}
-
-const entry *replay_started(const replay *p) { return &p->started; }
-const entry *replay_response(const replay *p) { return p->response.kind ? &p->response : NULL; }
-const entry *replay_ended(const replay *p) { return p->ended.kind ? &p->ended : NULL; }
-entry_cancel replay_cancel(const replay *p) { return (entry_cancel)p->cancel.status; }
-const entry *replay_stopped(const replay *p) { return p->stopped.kind ? &p->stopped : NULL; }
-const entry *replay_reopened(const replay *p) { return p->reopened.kind ? &p->reopened : NULL; }
-unsigned replay_crashes(const replay *p) { return p->crashes; }
-int64_t replay_last_ms(const replay *p) { return p->last_ms; }
-uint32_t replay_entries(const replay *p) { return p->entries; }
-size_t replay_used(const replay *p) { return p->used; }
-size_t replay_unused(const replay *p)
-{
-    assert(p->uncounted + p->used <= p->count);
-    return p->count - p->uncounted - p->used;
-}
-
-int64_t replay_stood_ms(const replay *p, const loop_clock *c)
-{
-    int64_t ms = 0;
-    for (const stand *s = p->stands; s; s = s->next) ms += clock_between_ms(c, s->from, s->to);
-    return ms;
-}
-
-replay_record *replay_find(replay *p, uint64_t path)
-{
-    replay_record *rec = replay_cell(p->records, p->cells, path);
-    if (!rec->kind) return NULL;
-    if (!rec->used) {
-        rec->used = true;
-        if (rec->kind == ENTRY_BRANCH) p->branches_used++;
-        if (rec->kind == ENTRY_PATCH) p->patches_used++;
-        if (record_counts(rec->kind)) p->used++;
-    }
-    return rec;
-}
-
-bool replay_is_ahead(const replay *p)
-{
-    assert(p->remarked_used <= p->remarked);
-    assert(p->patches_used <= p->patches && p->branches_used <= p->branches && p->streamed_used <= p->streamed);
-    size_t patches = p->patches - p->patches_used;
-    return replay_unused(p) > patches || p->branches_used < p->branches || p->streamed_used < p->streamed ||
-           p->remarked_used < p->remarked;
-}
-
-static bool record_tells(const replay_record *rec)
-{
-    return rec->done || rec->failed || rec->kind == ENTRY_SLEEP || rec->kind == ENTRY_WAIT || rec->kind == ENTRY_VALUE;
-}
-
-const replay_record *replay_next_unasked(const replay *p, size_t *at)
-{
-    while (*at < p->cells) {
-        const replay_record *rec = &p->records[(*at)++];
-        if (rec->kind && !rec->used && record_tells(rec)) return rec;
-    }
-    return NULL;
-}
-
-const entry *replay_unread_signal(const replay *p, entry_text name, const entry *after)
-{
-    bool is_behind = after == NULL;
-    for (const replay_signal *s = p->signals; s; s = s->next) {
-        if (is_behind && !s->is_taken && entry_text_equal(s->signal.signal, name)) return &s->signal;
-        is_behind = is_behind || &s->signal == after;
-    }
-    return NULL;
-}
-
-void replay_take_signal(replay *p, const entry *signal)
-{
-    for (replay_signal *s = p->signals; s; s = s->next)
-        if (&s->signal == signal) s->is_taken = true;
-}
-
-bool replay_take_streamed(replay *p, uint64_t branch_path, uint32_t number)
-{
-    for (size_t i = 0; i < p->chunk_branches; i++) {
-        if (p->chunks[i].branch != branch_path) continue;
-        bool is_there = number < p->chunks[i].count;
-        p->streamed_used += is_there;
-        return is_there;
-    }
-    return false;
-}
-
-bool replay_take_remarked(replay *p, uint64_t path, uint32_t number)
-{
-    const replay_record *rec = replay_cell(p->records, p->cells, path);
-    bool is_there = rec->kind && entry_is_remark(rec->kind) && number < rec->remarks;
-    p->remarked_used += is_there;
-    return is_there;
 }

@@ -12,26 +12,31 @@ typedef struct replay replay;
 
 typedef struct replay_record {
     uint64_t path;
-    entry_kind kind;     /* a step: ENTRY_STEP_DONE, also when it has no result; ENTRY_SLEEP, _WAIT, _VALUE, _BRANCH,
-                            _PATCH;     of remarks outside steps: ENTRY_LABEL, _STATUS, _USAGE */
+    entry_kind kind;     /* a step: ENTRY_STEP_DONE, also when it has no result; ENTRY_SLEEP, _WAIT, _CALLED, _VALUE,
+                            _BRANCH, _PATCH; of remarks outside steps: ENTRY_LABEL, _STATUS, _USAGE */
     entry_text id;       /* of the step, sleep, wait, value, branch or patch; "": only chunks of the step are known */
     entry_text label;    /* of a step that streamed: what its chunks were called */
     uint32_t occurrence; /* which of the equal ids of its branch, from 0 */
-    bool done;           /* a step: it has a result; a wait: it has taken a signal */
-    bool failed;         /* a step: it failed for good; a wait: it has timed out */
+    bool done;           /* a step, a call: it has a result; a wait: it has taken a signal */
+    bool failed;         /* a step, a call: it failed for good; a wait: it has timed out */
+    bool detached;       /* a call: nobody waits for its run; then it is done */
+    bool is_void;        /* a call: the run went on after its end, and makes it again */
     bool fatal;          /* a step: its last failure was not to be repeated */
     bool answer;         /* a patch */
     bool used;           /* the code has come to it */
     bool reported;       /* a step: another input was reported */
-    uint32_t attempts;   /* a step: those that failed; an int has room for one more */
-    uint32_t began;      /* a step: entries that the run had when the first attempt began */
-    uint64_t input_hash; /* a step: of the input of its result; 0: unknown */
+    uint32_t attempts; /* a step: those that failed; a call: how often it was made before; an int has room for one more
+                        */
+    uint32_t number;   /* a call: of its entry, from 1 */
+    entry_text child;  /* a call: id of the run that was called */
+    uint32_t began;    /* a step: entries that the run had when the first attempt began */
+    uint64_t input_hash;    /* a step: of the input of its result; 0: unknown */
     entry_text reported_by; /* a step: version of the program that last reported another input (ENTRY_DIFFERS) */
     clock_entry wait;       /* a step: the wait for its next attempt; a sleep; a wait: its timeout; due_ms 0: none */
-    entry_text value;       /* msgpack: of the step's result, the recorded value, or the signal */
+    entry_text value;       /* msgpack: of the step's or call's result, the recorded value, or the signal */
     entry_text signal;      /* a wait: the name of the signal */
     uint64_t question;      /* a wait: the path of the question that it belongs to; 0: none */
-    entry_text error;       /* a step: the message of its last failure */
+    entry_text error;       /* a step: the message of its last failure; a call: why it failed */
     entry_text calls;       /* a step: of its last attempt that failed */
     uint32_t open_chunks;   /* a step: streamed by an attempt that neither finished nor was rolled back */
     uint32_t remarks;       /* remarks: how many of them the journal has, or has newer ones of */
@@ -77,6 +82,9 @@ bool replay_is_ahead(const replay *p);
 /* Returns the next record, of those at *at and behind, whose result, sleep or value the code has not come to; NULL: no
  * more. *at is 0 at first. */
 const replay_record *replay_next_unasked(const replay *p, size_t *at);
+
+/* Returns the next record, as above, of a call whose run is under way, as far as is known; NULL: no more. */
+const replay_record *replay_next_open_call(const replay *p, size_t *at);
 
 /* Returns the record of a path and marks it used; NULL: the journal has none. */
 replay_record *replay_find(replay *p, uint64_t path);

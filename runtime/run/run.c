@@ -12,8 +12,10 @@
 #include "runtime/run/letter.h"
 #include "runtime/run/mailbox.h"
 #include "runtime/run/program.h"
+#include "runtime/run/recall.h"
 #include "runtime/run/record.h"
 #include "runtime/run/remarking.h"
+#include "runtime/run/returning.h"
 #include "runtime/run/run_core.h"
 #include "runtime/run/run_span.h"
 #include "runtime/run/run_trace.h"
@@ -51,6 +53,7 @@ run *run_new(home *h, const endpoint *e)
     r->state = RUN_NEW;
     r->commit = COMMIT_NONE;
     r->live_ms = -1;
+    r->callings_end = &r->callings;
     arena_init(&r->journal, h->arenas);
     r->path_cells = r->path_cells_inline;
     r->path_cell_room = RUN_PATH_CELLS_INLINE;
@@ -87,6 +90,8 @@ void run_free(run *r)
     if (!BUG(LEAK_TIMER)) timers_unreserve(&h->timers, RUN_TIMERS);
     letter_free_all(&r->letters); /* their rows stay on disk, for the next process */
     mailbox_leave(r);
+    returning_drop(r);
+    recall_drop(r);
     run_settle_key(r);
     frames_unref(r->frames);
     remarking_free(r);
@@ -183,10 +188,11 @@ static bool run_can_park(const run *r)
 
 /* What all strands of a run that can park wait for, together. */
 typedef struct run_waits {
-    clock_alarm due;  /* the first time */
-    int64_t first_ms; /* until then, by both clocks as they are now; CLOCK_NEVER: there is none */
-    uint32_t awaits;  /* what is over then, as slot.awaits has it */
-    size_t signals;   /* waits for signals, which may come before any time */
+    clock_alarm due;      /* the first time */
+    int64_t first_ms;     /* until then, by both clocks as they are now; CLOCK_NEVER: there is none */
+    uint32_t awaits;      /* what is over then, as slot.awaits has it */
+    size_t signals;       /* waits for signals, which may come before any time */
+    uint32_t returns_due; /* of runs that it has called: one of its strands can go on then; 0: none waits for them */
 } run_waits;
 
 static void waits_add(run_waits *all, const open_wait *w)
@@ -201,6 +207,14 @@ static void waits_add(run_waits *all, const open_wait *w)
     all->awaits = slot_awaits_path(w->path);
 }
 
+static void waits_add_calls(run_waits *all, const strand *s)
+{
+    const strand_work *w = &s->work;
+    if (w->awaits_calls == 0) return;
+    if (all->returns_due == 0 || w->returns_due < all->returns_due) all->returns_due = w->returns_due;
+    if (all->awaits == SLOT_AWAITS_DEADLINE) all->awaits = slot_awaits_path(w->sleep_path);
+}
+
 static run_waits run_waits_of(const run *r)
 {
     run_waits all = {.due = clock_alarm_none(), .first_ms = CLOCK_NEVER, .awaits = SLOT_AWAITS_DEADLINE};
@@ -209,8 +223,10 @@ static run_waits run_waits_of(const run *r)
         clock_alarm_add(&all.due, &r->deadline_due);
         all.first_ms = clock_left_ms(&r->deadline_due);
     }
-    for (const strand *s = r->task.strands; s; s = s->next)
+    for (const strand *s = r->task.strands; s; s = s->next) {
         for (const open_wait *w = strand_waits(s, &own); w; w = w->next) waits_add(&all, w);
+        waits_add_calls(&all, s);
+    }
     return all;
 }
 
@@ -256,10 +272,11 @@ static void run_try_park(run *r)
     if (!run_can_park(r)) return;
     run_waits all = run_waits_of(r);
     int64_t left_ms = clock_alarm_left_ms(&all.due);
-    bool is_endless = left_ms == CLOCK_NEVER && all.signals == 0;
+    bool is_endless = left_ms == CLOCK_NEVER && all.signals == 0 && all.returns_due == 0;
     if (is_endless || left_ms < r->task.home->opt->park_after_ms || !run_note_names(r, all.signals)) return;
     r->park_due = all.due;
     r->park_awaits = all.awaits;
+    r->park_returns_due = all.returns_due;
     run_post(r, RUN_ON_WAITS);
 }
 
@@ -326,6 +343,8 @@ void run_committed(run *r)
     letter_settled(&r->sealed_letters);
     bool is_released = r->seq_release > r->seq_durable && r->seq_release <= r->seq_sealed;
     r->seq_durable = r->seq_sealed;
+    returning_written(r);
+    recall_written(r);
     if (is_released) r->task.home->listener->on_released(r);
     if (first && r->task.trace) request_span_durable(r);
     run_settle_key(r);

@@ -31,6 +31,7 @@
 #include "runtime/base/arena.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/timers.h"
+#include "runtime/run/called_by.h"
 #include "runtime/run/failure.h"
 #include "runtime/run/run_input.h"
 #include "runtime/run/run_machine.h"
@@ -88,6 +89,8 @@ struct run {
     uint32_t park_awaits; /* with park_due: what that is for, as slot.awaits has it */
     uint32_t *park_names; /* of the signals that it waits for (mailbox_name), in its arena */
     size_t park_name_count;
+    uint32_t park_returns_due; /* of `returns`: so many wake it; 0: it waits for none */
+    uint32_t returns;          /* of runs that it has called: so many letters have come to its home in this execution */
     entry_ended outcome;       /* valid once the response is set */
     const char *outcome_error; /* why it failed, in the run's arena; "": it did not */
     bool part_is_behind;       /* where the handler's parallel part began, the journal had more (runtime/api/patch.c) */
@@ -117,6 +120,7 @@ struct run {
     uint32_t mail_wait_count;   /* strands in strand_await_letters */
     size_t state_bytes;         /* of all entries: at most --run-state-max, but for the last ones */
     uint32_t groups_open;       /* of the handler itself, made and not waited for: it is in a parallel part */
+    uint32_t call_count;        /* functions the code has called in this execution: at most --children-max */
     uint32_t step_count;        /* steps the code has asked for in this execution: at most --steps-max */
 
     /* The table of paths: open addressing, a power of two, at most half full, grows in the run's arena. */
@@ -133,7 +137,14 @@ struct run {
     struct letter *sealed_letters;  /* are deleted by the commit under way */
     struct mail_letter *mail_taken; /* letters whose signals the run has taken: likewise */
     struct mail_letter *mail_sealed;
-    struct run_questions *questions;    /* that its code has asked in this execution; NULL: none */
+    struct run_questions *questions; /* that its code has asked in this execution; NULL: none */
+    struct calling *callings; /* runs that it has called, which begin with its next commit (runtime/run/calling.h) */
+    struct calling **callings_end;
+    called_by caller;                   /* the run that has called this one (runtime/run/called_by.h) */
+    sw_value result;                    /* of a function whose run was called, in its arena */
+    struct run_child *children;         /* runs that this execution has called, and waits for (recall.h) */
+    struct letter *recalls;             /* go with its last commit to those that have not returned */
+    struct mail_letter *returning;      /* goes with its last commit to the run that has called it (returning.h) */
     uint8_t (*had)[ENTRY_LETTER_BYTES]; /* ids of the signals that the run has had, in `journal` */
     uint32_t had_count, had_room;
     run_key *key;      /* borrowed until the first commit comes back; NULL: none */

@@ -10,10 +10,12 @@
 #include "runtime/run/fit.h"
 #include "runtime/run/home.h"
 #include "runtime/run/mailbox.h"
+#include "runtime/run/recall.h"
 #include "runtime/run/record.h"
 #include "runtime/run/remarking.h"
 #include "runtime/run/replay.h"
 #include "runtime/run/replay_log.h"
+#include "runtime/run/returning.h"
 #include "runtime/run/run_core.h"
 #include "runtime/run/run_request.h"
 #include "runtime/run/run_span.h"
@@ -116,6 +118,7 @@ void run_record_end(run *r)
     ended.remarks = (entry_text){scratch->data, scratch->size};
     ok = ok && record_append(r, &ended);
     if (ok) mailbox_give_up(r);
+    ok = ok && returning_prepare(r) && recall_prepare(r);
     if (ok && r->task.trace) request_span_hold(r);
     if (!ok) run_lose_for_memory(r);
 }

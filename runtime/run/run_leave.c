@@ -37,7 +37,7 @@ void run_cut_waits(run *r)
 {
     for (strand *s = r->task.strands, *next; s; s = next) {
         next = s->next;
-        bool waits = s->wait == STRAND_DUE || s->wait == STRAND_SIGNAL || s->gate_link;
+        bool waits = s->wait == STRAND_DUE || s->wait == STRAND_SIGNAL || s->wait == STRAND_CALL || s->gate_link;
         if (waits) strand_interrupt(s, INTERRUPT_UNWIND);
         if (s->standing) strand_wake(s);
     }
@@ -214,7 +214,10 @@ static void run_listen(const run *r, slot *s, bool has_come)
 {
     home *h = r->task.home;
     if (s->state != SLOT_PARKED) return; /* its time has come meanwhile */
-    mailbox_listen(h, s, r->park_names, r->park_name_count);
+    const mailbox_awaited wanted = {.names = r->park_names,
+                                    .name_count = r->park_name_count,
+                                    .returns = r->park_returns_due > r->returns ? r->park_returns_due - r->returns : 0};
+    mailbox_listen(h, s, &wanted);
     if (has_come) slot_wake(h, s);
 }
 

@@ -277,8 +277,9 @@ bool run_request_restore(run *r, const entry *started)
     r->began_us = 0;
     const clock_entry deadline = {started->epoch, started->at_ms, started->due_ms, false};
     if (started->due_ms > 0) r->deadline_due = clock_wait_of(&r->task.home->clock, &deadline);
-    bool ok = target && to->method && r->version && run_trace_restore(r, started) &&
-              request_restore_input(r, started) && request_copy_body(t, started->body.data, started->body.len) &&
+    bool ok = called_by_read(started, &r->caller) && target && to->method && r->version &&
+              run_trace_restore(r, started) && request_restore_input(r, started) &&
+              request_copy_body(t, started->body.data, started->body.len) &&
               pairs_unpack(r, &started->headers, &to->headers) && pairs_unpack(r, &started->params, &to->params) &&
               request_split_target(t, target, started->target.len);
     r->lacks_memory = r->lacks_memory || t->arena.is_out;

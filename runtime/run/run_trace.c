@@ -160,6 +160,24 @@ bool run_trace_pack(const task *t, msgpack_packer *pk)
            pack_pair(pk, "baggage", trace->baggage);
 }
 
+uint32_t run_trace_child_pairs(const task *t)
+{
+    const task_trace *trace = t->trace;
+    return trace ? 1U + (trace->state != NULL) + (trace->baggage != NULL) : 0;
+}
+
+bool run_trace_child_pack(const task *t, msgpack_packer *pk)
+{
+    task_trace *trace = t->trace;
+    char text[TRACE_PARENT_TEXT + 1];
+    if (!trace) return true;
+    trace_parent parent = {.span = trace->span, .flags = trace->is_sampled ? TRACE_FLAG_SAMPLED : 0};
+    memcpy(parent.trace, task_trace_id(trace), sizeof parent.trace);
+    trace_parent_write(&parent, text);
+    return pack_pair(pk, "traceparent", text) && pack_pair(pk, "tracestate", trace->state) &&
+           pack_pair(pk, "baggage", trace->baggage);
+}
+
 /* Copies the text of that name, zero-terminated; NULL if there is none. False: no memory. */
 static bool kept_copy(run *r, const entry *started, const char *name, const char **out)
 {

@@ -48,6 +48,10 @@ uint32_t run_trace_pairs(const task *t);
 /* Appends these names and their values to a map. False: no memory. */
 bool run_trace_pack(const task *t, msgpack_packer *pk);
 
+/* Likewise of a run that this one calls: it belongs to the same trace, and hangs on this run's span. */
+uint32_t run_trace_child_pairs(const task *t);
+bool run_trace_child_pack(const task *t, msgpack_packer *pk);
+
 /* A call that is about to be made. */
 typedef struct traced_call {
     const char *url;

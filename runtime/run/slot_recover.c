@@ -68,7 +68,7 @@ static clock_alarm recover_row_due(const home *h, int64_t due_ms)
 /* For which signals the run waits only its journal says: the next one has it loaded, and so do those that are there. */
 static void recover_park(home *h, slot *s, const store_live_row *row)
 {
-    bool has_mail = mailbox_count(h, &row->run) > 0;
+    bool has_mail = mailbox_has_any(h, &row->run);
     slot_park(h, s, has_mail ? clock_alarm_in(0) : recover_row_due(h, row->due_ms));
     if (s->state == SLOT_PARKED) s->names[0] = SLOT_NAMES_ANY;
 }

@@ -43,7 +43,7 @@ void strand_exit(strand *s)
     assert(!s->gate_link);
     assert(s->until.due_ms == 0);
     assert(!s->work.step);
-    assert(!s->work.signal && !s->standing);
+    assert(!s->work.signal && !s->standing && s->work.awaits_calls == 0);
     assert(*s->link == s);
     coro_set_user(s->co, NULL);
     *s->link = s->next;
@@ -159,7 +159,7 @@ bool strand_await_letters(strand *s, const clock_wait *until)
 {
     assert(s->run && s->wait == STRAND_BUSY);
     assert(s->until.due_ms == 0); /* no wait within a sleep */
-    assert(s->work.signal);
+    assert(s->work.signal || s->work.awaits_calls > 0);
     s->until = *until;
     s->run->mail_wait_count++;
     bool awake = strand_suspend(s);
@@ -209,5 +209,17 @@ bool strand_await_group(strand *s, const open_wait *standing, bool is_coming)
     if (!is_coming) strand_set_wait(s, STRAND_BUSY);
     s->run->mail_wait_count -= is_coming;
     s->standing = NULL;
+    return awake;
+}
+
+bool strand_await_return(strand *s)
+{
+    assert(s->run && s->wait == STRAND_BUSY);
+    assert(s->work.awaits_calls > 0);
+    if (!run_may_go_on(s->run)) s->interrupt = INTERRUPT_UNWIND;
+    if (strand_is_interrupted(s)) return false;
+    strand_set_wait(s, STRAND_CALL);
+    bool awake = strand_suspend(s);
+    strand_set_wait(s, STRAND_BUSY);
     return awake;
 }

@@ -46,6 +46,10 @@ bool strand_await_group(strand *s, const open_wait *standing, bool is_coming);
  * room in *own, or those of its group. NULL: nothing. */
 const open_wait *strand_waits(const strand *s, open_wait *own);
 
+/* Suspends the running strand, whose call is in the journal, until it is woken; the run may park meanwhile. False: it
+ * was interrupted instead. */
+bool strand_await_return(strand *s);
+
 /* Sets what the strand waits for, which decides whether its run can park. */
 void strand_set_wait(strand *s, strand_wait wait);
 

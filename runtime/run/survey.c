@@ -47,6 +47,7 @@ static void survey_add_calls(survey *to, survey_strand *s, const call_notes *not
 static survey_wait survey_wait_between(const strand *s)
 {
     if (s->gate_link) return gate_writable(s->task->home) ? SURVEY_FULL : SURVEY_CLOSED;
+    if (s->work.awaits_calls > 0) return SURVEY_RETURN;
     if (s->wait == STRAND_GROUP || s->standing) return SURVEY_MEMBERS;
     if (s->work.signal) return SURVEY_SIGNAL;
     if (s->wait == STRAND_DUE) return s->work.step ? SURVEY_RETRY : SURVEY_SLEEP;

@@ -25,6 +25,7 @@ typedef enum survey_wait {
     SURVEY_RETRY,   /* the time of its step's next attempt */
     SURVEY_SLEEP,   /* the end of a sleep that is in the journal */
     SURVEY_SIGNAL,  /* a signal, by a wait that is in the journal */
+    SURVEY_RETURN,  /* runs that it has called, by calls that are in the journal */
     SURVEY_COMMIT,  /* entries that are on their way to the disk */
     SURVEY_CLOSED,  /* a journal that takes writes */
     SURVEY_FULL,    /* room in the journal's queue */

@@ -185,7 +185,7 @@ static bool suspect_attach_row(home *h, slot *s, const store_journal *j, letter 
 {
     const suspects *all = h->suspects;
     const suspect *k = suspect_row_at_start(all, &s->id);
-    bool was_due = j->due_ms <= all->began_ms || mailbox_count(h, &s->id) > 0; /* a signal may have woken it */
+    bool was_due = j->due_ms <= all->began_ms || mailbox_has_any(h, &s->id); /* a signal may have woken it */
     bool was_under_way = !s->is_known_here && all->unclean && was_due;
     assert(!suspect_row_of(s));
     *out = NULL;

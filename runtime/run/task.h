@@ -81,16 +81,18 @@ typedef enum strand_wait {
     STRAND_BUSY,   /* runs, or waits for something that is not durable (a call, a commit): the run cannot park */
     STRAND_DUE,    /* waits for a point in time that is in the journal */
     STRAND_SIGNAL, /* waits for a signal, by a wait that is in the journal, and that may have a timeout */
+    STRAND_CALL,   /* waits for a run that it has called, by a call that is in the journal */
     STRAND_GROUP   /* waits for the members of a group: strands, whose own waits count, and waits without one */
 } strand_wait;
 
-/* A wait or sleep that is in the journal. Lies with who began it. */
+/* A wait, sleep or call that is in the journal. Lies with who began it. */
 typedef struct open_wait {
     struct open_wait *next; /* of the same strand */
     const char *id;
     uint64_t path;
     const char *signal; /* the name of the signal; NULL: it is a sleep, or the pause before an attempt */
     uint64_t question;  /* path of the question that the wait belongs to; 0: none, so far */
+    bool is_call;       /* of a function: the end of its run ends it */
     clock_wait until;   /* due_ms 0: it has no timeout */
 } open_wait;
 
@@ -101,8 +103,10 @@ typedef struct strand_work {
     uint64_t began_us;            /* steady: when the attempt under way began; 0: none is */
     const char *sleep_id;         /* of the sleep or wait that it waits for; NULL: none, or one inside an attempt */
     uint64_t sleep_path;
-    const char *signal; /* of a wait: the name of the signal; NULL: it is in none */
-    uint64_t question;  /* of a wait: the path of the question that it belongs to; 0: none */
+    const char *signal;    /* of a wait: the name of the signal; NULL: it is in none */
+    uint64_t question;     /* of a wait: the path of the question that it belongs to; 0: none */
+    uint32_t awaits_calls; /* so many runs that it has called have not returned, and it waits for them; 0: for none */
+    uint32_t returns_due;  /* with `awaits_calls`: it can go on when run.returns is that, not before */
 } strand_work;
 
 typedef enum strand_interrupt_kind {

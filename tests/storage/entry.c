@@ -34,6 +34,7 @@ static void check_same(const entry *a, const entry *b)
     CHECK(a->branch == b->branch && a->input_hash == b->input_hash && a->input_bytes == b->input_bytes);
     CHECK_INT(a->began, b->began);
     CHECK(a->question == b->question);
+    CHECK(same(&a->child, &b->child) && a->detached == b->detached && a->begins_ms == b->begins_ms);
 }
 
 static char large[70000];
@@ -75,6 +76,36 @@ static size_t add_wait_samples(entry *out)
                        .branch = 93,
                        .began = 6};
     return n;
+}
+
+static size_t add_call_samples(entry *out)
+{
+    out[0] = (entry){.kind = ENTRY_CALLED,
+                     .path = 94,
+                     .id = text("ship"),
+                     .occurrence = 3,
+                     .attempt = 1,
+                     .at_ms = 22,
+                     .due_ms = 23,
+                     .begins_ms = 24,
+                     .detached = true,
+                     .branch = 95,
+                     .began = 7,
+                     .child = text("0123456789abcdef"),
+                     .function = text("orders/ship"),
+                     .input = {large, 300}};
+    out[1] = (entry){.kind = ENTRY_RETURNED,
+                     .path = 94,
+                     .id = text("ship"),
+                     .occurrence = 3,
+                     .at_ms = 25,
+                     .status = ENTRY_FAILED,
+                     .branch = 95,
+                     .began = 7,
+                     .child = text("0123456789abcdef"),
+                     .value = text("\xc0"),
+                     .error = text("no")};
+    return 2;
 }
 
 static size_t add_large_samples(entry *out)
@@ -216,7 +247,7 @@ static size_t add_remark_samples(entry *out)
     return n;
 }
 
-enum { SAMPLES = 28 };
+enum { SAMPLES = 30 };
 
 /* One of each kind, with every field of it set to something of its own. */
 static size_t samples(entry out[SAMPLES])
@@ -224,6 +255,7 @@ static size_t samples(entry out[SAMPLES])
     memset(large, 'x', sizeof large);
     size_t n = add_large_samples(out);
     n += add_small_samples(out + n);
+    n += add_call_samples(out + n);
     return n + add_remark_samples(out + n);
 }
 
@@ -318,7 +350,8 @@ static void test_later_kinds(void)
     CHECK(error == entry_newer);
     for (char kind = ENTRY_RELEASED + 1; kind < ENTRY_REOPENED; kind++) {
         bool is_of_wait = kind >= ENTRY_WAIT && kind <= ENTRY_TIMED_OUT;
-        if (kind == ENTRY_PATCH || is_of_wait) continue; /* the others are reserved */
+        bool is_of_call = kind == ENTRY_CALLED || kind == ENTRY_RETURNED;
+        if (kind == ENTRY_PATCH || is_of_wait || is_of_call) continue; /* the others are reserved */
         CHECK_INT(entry_decode((const char[]){'\x92', kind, '\x01'}, 3, &e, &error), 0);
         CHECK(error == entry_newer);
     }

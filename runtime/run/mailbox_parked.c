@@ -1,0 +1,167 @@
+/* mailbox_parked: the mailboxes of runs that are not in memory: what wakes them, what arrives for them from runs that
+ * they have called, and what the start finds. */
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "runtime/run/home.h"
+#include "runtime/run/mailbox_core.h"
+#include "runtime/run/run.h"
+#include "runtime/run/slot_core.h"
+
+/* ---- What has become of calls ---- */
+
+/* Whether one more return wakes the run, which is not in memory. */
+static bool slot_awaits_return(mailbox *b, const slot *s)
+{
+    if (s->state != SLOT_PARKED) return false;
+    if (b->wants == 0) return s->names[0] == SLOT_NAMES_ANY;
+    return --b->wants == 0;
+}
+
+/* Gives the letter to its run, or notes that it is there. One that is known has been read, by the start or by the run,
+ * which may have taken it already. */
+static void mailbox_take_return(home *h, mailbox *b, slot *s, mail_letter *m)
+{
+    bool is_known = mailbox_has_arrival(b, mail_arrival(m)), is_in_memory = s && s->run;
+    if (!is_known) mailbox_add_arrival(b, mail_arrival(m));
+    if (!is_known && is_in_memory)
+        mailbox_hold(b, m);
+    else
+        mail_free(m);
+    if (is_in_memory) run_note_return(s->run);
+    bool wakes = s && !is_in_memory && slot_awaits_return(b, s);
+    if (wakes && !h->draining) slot_wake(h, s);
+    mailbox_tidy(h, b);
+}
+
+bool mailbox_arrive(home *h, mail_letter *m)
+{
+    slot *s = slot_find(&h->slots, &m->run);
+    run *r = s ? NULL : run_find_slotless(h, &m->run);
+    mailbox *b = mailbox_of(h, &m->run);
+    assert(mail_is_return(m));
+    m->home = h;
+    msgpack_sbuffer_destroy(&m->packed);
+    msgpack_sbuffer_init(&m->packed);
+    if (r) run_give_slot(r);
+    if (r && !r->slot) return false;
+    if (r) s = r->slot;
+    bool is_over = (b && b->is_over) || (!s && h->slots.all_found);
+    if (is_over) {
+        mail_delete(m);
+        return true;
+    }
+    b = mailbox_make(h, &m->run); /* while the runs are still being found, it may be of one that comes */
+    if (!b) return false;
+    if (!mailbox_reserve(b, b->count + 1)) {
+        mailbox_tidy(h, b);
+        return false;
+    }
+    mailbox_take_return(h, b, s, m);
+    return true;
+}
+
+/* ---- Of runs outside memory ---- */
+
+/* FNV-1a, 32 bits. */
+static uint32_t hash_bytes(uint32_t hash, const void *data, size_t len)
+{
+    const uint8_t *bytes = data;
+    for (size_t i = 0; i < len; i++) hash = (hash ^ bytes[i]) * 0x01000193u;
+    return hash;
+}
+
+uint32_t mailbox_name(entry_text name, uint64_t question)
+{
+    uint32_t hash = hash_bytes(0x811c9dc5u, name.data, name.len);
+    if (question) hash = hash_bytes(hash, &question, sizeof question);
+    return hash < SLOT_NAMES ? hash + SLOT_NAMES : hash;
+}
+
+static bool mailbox_set_names(home *h, const run_id *id, const uint32_t *names, size_t count)
+{
+    mailbox *b = mailbox_make(h, id);
+    uint32_t *copy = b ? malloc(count * sizeof *names) : NULL;
+    if (b && !copy) mailbox_tidy(h, b);
+    if (!copy) return false;
+    memcpy(copy, names, count * sizeof *names);
+    free(b->names);
+    b->names = copy;
+    b->name_count = count;
+    return true;
+}
+
+/* Has the slot know that so many more returns wake its run. Without memory each letter does. */
+static void mailbox_want(home *h, slot *s, uint32_t returns)
+{
+    mailbox *b = returns > 0 ? mailbox_make(h, &s->id) : mailbox_of(h, &s->id);
+    if (b) b->wants = returns;
+    if (b && returns == 0) mailbox_tidy(h, b);
+    if (!b && returns > 0) s->names[0] = SLOT_NAMES_ANY;
+}
+
+static void mailbox_want_names(home *h, slot *s, const uint32_t *names, size_t count)
+{
+    enum { IN_SLOT = sizeof s->names / sizeof s->names[0] };
+    mailbox *b = mailbox_of(h, &s->id);
+    assert(s->state == SLOT_PARKED);
+    if (b && b->names) {
+        free(b->names);
+        b->names = NULL;
+        mailbox_tidy(h, b);
+    }
+    memset(s->names, 0, sizeof s->names);
+    if (count == 0) return;
+    if (count <= IN_SLOT)
+        memcpy(s->names, names, count * sizeof *names);
+    else
+        s->names[0] = mailbox_set_names(h, &s->id, names, count) ? SLOT_NAMES_MANY : SLOT_NAMES_ANY;
+}
+
+void mailbox_listen(home *h, slot *s, const mailbox_awaited *w)
+{
+    mailbox_want_names(h, s, w->names, w->name_count);
+    mailbox_want(h, s, w->returns);
+}
+
+size_t mailbox_count(const home *h, const run_id *id)
+{
+    const mailbox *b = mailbox_of(h, id);
+    return b ? mailbox_signals(b) : 0;
+}
+
+bool mailbox_has_any(const home *h, const run_id *id)
+{
+    const mailbox *b = mailbox_of(h, id);
+    return b && b->count > b->taken;
+}
+
+/* ---- Recovery ---- */
+
+bool mailbox_recover(home *h, const store_table_row *row)
+{
+    bool is_short = false;
+    mail_letter *m = mail_read(h, row, &is_short);
+    if (!m) return !is_short; /* it is damaged: nobody can take it */
+    mailbox *b = run_id_loop(&m->run, h->count) == h->index ? mailbox_make(h, &m->run) : NULL;
+    bool is_ours = run_id_loop(&m->run, h->count) == h->index, has_room = b && mailbox_reserve(b, b->count + 1);
+    /* A run that has begun in this process may have got it: then it is known already, or its commit brings it. */
+    if (has_room && !mailbox_has_arrival(b, mail_arrival(m)) && !mail_list_has(b->writing, m->key)) {
+        mailbox_add_arrival(b, mail_arrival(m));
+        b->bytes += m->row_bytes;
+    }
+    mail_free(m);
+    return has_room || !is_ours;
+}
+
+void mailbox_drop_strays(home *h)
+{
+    mailbox_table *t = &h->mailboxes;
+    for (size_t i = 0; i < t->bucket_count; i++)
+        for (mailbox *b = t->buckets[i], *next; b; b = next) {
+            next = b->next;
+            bool is_known = slot_find(&h->slots, &b->run) || run_find_slotless(h, &b->run);
+            if (!is_known) (void)mailbox_end(h, &b->run);
+        }
+}

@@ -1,0 +1,29 @@
+/* recall: cancels the runs that a run has called and that have not returned, when that run ends: a letter in the inbox
+ * of each child, written with the caller's last entries. Owns the letters until the children's homes have them.
+ *
+ *     made, with *ended* --on disk, one commit--> handed to the child's home --> cancelled like any run
+ *          \--not on disk: the caller is loaded again                        \--it has ended: deleted
+ *
+ * Children that nobody waits for go on. */
+#ifndef RUNTIME_RUN_RECALL_H
+#define RUNTIME_RUN_RECALL_H
+
+#include "runtime/run/run.h"
+
+/* A run that this execution has called. In the run's arena. */
+typedef struct run_child {
+    struct run_child *next;
+    run_id id;
+    bool has_returned;
+} run_child;
+
+/* The run's last entries have been appended: makes the letters. False: no memory. */
+bool recall_prepare(run *r);
+/* Those entries are about to be sent: returns the rows of the letters, and `then` behind them. */
+const store_row *recall_seal(run *r, const store_row *then);
+/* A segment of the run is on disk: if it was the last, the letters go to the children's homes. */
+void recall_written(run *r);
+/* The run leaves memory. */
+void recall_drop(run *r);
+
+#endif

@@ -1,0 +1,117 @@
+#include "runtime/run/returning.h"
+
+#include <assert.h>
+#include <stddef.h>
+#include <string.h>
+
+#include "runtime/base/value.h"
+#include "runtime/run/board.h"
+#include "runtime/run/endpoint.h"
+#include "runtime/run/home.h"
+#include "runtime/run/mailbox.h"
+#include "runtime/run/replay.h"
+
+/* ---- The letter's value: [outcome, error, value] ---- */
+
+enum { RETURNED_FIELDS = 3 };
+
+/* False: no memory. */
+static bool returned_pack(msgpack_sbuffer *to, const returned *what)
+{
+    msgpack_packer pk;
+    msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
+    return msgpack_pack_array(&pk, RETURNED_FIELDS) == 0 && msgpack_pack_int(&pk, (int)what->outcome) == 0 &&
+           value_pack_str(&pk, what->error.data, what->error.len) && msgpack_pack_bin(&pk, what->value.len) == 0 &&
+           (what->value.len == 0 || msgpack_pack_bin_body(&pk, what->value.data, what->value.len) == 0);
+}
+
+static bool value_is_returned(const sw_value *v)
+{
+    if (v->type != MSGPACK_OBJECT_ARRAY || v->via.array.size < RETURNED_FIELDS) return false;
+    const sw_value *f = v->via.array.ptr;
+    return f[0].type == MSGPACK_OBJECT_POSITIVE_INTEGER && f[0].via.u64 <= ENTRY_CANCELLED &&
+           f[1].type == MSGPACK_OBJECT_STR && f[2].type == MSGPACK_OBJECT_BIN;
+}
+
+bool returned_read(arena *a, entry_text packed, returned *out, bool *is_short)
+{
+    const char *error = NULL;
+    sw_value v = sw_nil();
+    *out = (returned){.outcome = ENTRY_FAILED};
+    bool is_read = value_unpack(a, packed.data, packed.len, &v, &error);
+    *is_short = error == value_no_memory;
+    if (!is_read || !value_is_returned(&v)) return false;
+    const sw_value *f = v.via.array.ptr;
+    out->outcome = (entry_ended)f[0].via.u64;
+    out->error = (entry_text){f[1].via.str.ptr, f[1].via.str.size};
+    out->value = (entry_text){f[2].via.bin.ptr, f[2].via.bin.size};
+    return true;
+}
+
+/* ---- Making ---- */
+
+/* What has become of the run. The value is packed into `packed`. False: no memory. */
+static bool run_describe_end(run *r, msgpack_sbuffer *packed, returned *out)
+{
+    const char *error = NULL;
+    *out = (returned){.outcome = r->outcome, .error = entry_text_of(r->outcome_error)};
+    if (r->is_rejected) *out = (returned){.outcome = ENTRY_FAILED, .error = entry_text_of("its input was refused")};
+    if (out->outcome != ENTRY_SUCCEEDED) return true;
+    const size_t most = (size_t)r->task.home->opt->step_result_max;
+    if (value_pack(packed, r->result, most, &error)) {
+        out->value = (entry_text){packed->data, packed->size};
+        return true;
+    }
+    if (error == value_no_memory) return false;
+    const char *text = arena_printf(
+        &r->task.arena, "its result cannot be given to its caller: %s (--step-result-max is %zu bytes)", error, most);
+    *out = (returned){.outcome = ENTRY_FAILED, .error = entry_text_of(text ? text : error)};
+    return true;
+}
+
+bool returning_prepare(run *r)
+{
+    msgpack_sbuffer packed, content;
+    returned what;
+    assert(!r->returning);
+    if (r->caller.number == 0 || (r->replay && replay_reopened(r->replay))) return true;
+    msgpack_sbuffer_init(&packed);
+    msgpack_sbuffer_init(&content);
+    if (run_describe_end(r, &packed, &what) && returned_pack(&content, &what))
+        r->returning = mail_new_return(r->task.home, &r->caller.parent, r->caller.number, &r->id,
+                                       (entry_text){content.data, content.size});
+    msgpack_sbuffer_destroy(&packed);
+    msgpack_sbuffer_destroy(&content);
+    return r->returning != NULL;
+}
+
+/* ---- On its way ---- */
+
+static mail_letter *letter_of_parcel(parcel *p) { return (mail_letter *)((char *)p - offsetof(mail_letter, parcel)); }
+
+static bool returning_on_delivery(home *h, parcel *p) { return mailbox_arrive(h, letter_of_parcel(p)); }
+
+static void returning_on_drop(parcel *p) { mail_free(letter_of_parcel(p)); }
+
+const store_row *returning_seal(run *r, const store_row *then)
+{
+    if (!r->returning) return then;
+    r->returning->row.next = then;
+    return &r->returning->row;
+}
+
+void returning_written(run *r)
+{
+    mail_letter *m = r->state == RUN_ENDING && r->seq_durable == r->seq_next ? r->returning : NULL;
+    if (!m) return;
+    r->returning = NULL;
+    m->row.next = NULL;
+    m->parcel = (parcel){.deliver = returning_on_delivery, .drop = returning_on_drop};
+    board_hand(r->task.home, &m->parcel, &m->run);
+}
+
+void returning_drop(run *r)
+{
+    if (r->returning) mail_free(r->returning);
+    r->returning = NULL;
+}

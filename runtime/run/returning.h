@@ -1,0 +1,34 @@
+/* returning: what a run that was called leaves to the run that has called it, when it ends: a letter of kind
+ * MAIL_RETURN in the caller's inbox, which is written with the child's last entries. Owns the letter until the caller's
+ * home has it.
+ *
+ *     made, with *ended* --on disk, one commit--> handed to the caller's home --> in its mailbox (mailbox_arrive)
+ *          \--not on disk: the child is loaded again                             \--the caller has ended: deleted
+ *
+ * A start finds the letter in the inbox. A child that goes on after its end (runtime/run/reopen.h) has returned
+ * already, and does not return again. */
+#ifndef RUNTIME_RUN_RETURNING_H
+#define RUNTIME_RUN_RETURNING_H
+
+#include "runtime/run/run.h"
+
+/* What a letter says; its texts lie in an arena. */
+typedef struct returned {
+    entry_ended outcome;
+    entry_text value; /* ENTRY_SUCCEEDED: msgpack */
+    entry_text error; /* else: why not */
+} returned;
+
+/* Reads the value of such a letter. False: it is damaged, or there is no memory, which *is_short says. */
+bool returned_read(arena *a, entry_text packed, returned *out, bool *is_short);
+
+/* The run's last entries have been appended: makes the letter, if somebody waits for the run. False: no memory. */
+bool returning_prepare(run *r);
+/* Those entries are about to be sent: returns the row of the letter, and `then` behind it. */
+const store_row *returning_seal(run *r, const store_row *then);
+/* A segment of the run is on disk: if it was the last, the letter goes to the caller's home. */
+void returning_written(run *r);
+/* The run leaves memory. */
+void returning_drop(run *r);
+
+#endif
