@@ -178,6 +178,7 @@ static void show_head(cli *c, sw_value run)
                    {"status", "status"},
                    {"scheduledAt", "scheduled at"},
                    {"forkedFrom", "forked from"},
+                   {"calledBy", "called by"},
                    {"inputsDiffered", "inputs that differed"},
                    {"resultsUnasked", "results not asked for"}};
     table t;

@@ -15,7 +15,7 @@ export function barsOf(step, now) {
     add("sleep", step.begunAt, step.due ?? now);
     return bars;
   }
-  if (step.signal) {
+  if (step.signal || step.function) {
     add("wait", step.begunAt, step.endedAt ?? now);
     return bars;
   }

@@ -69,6 +69,7 @@ function Facts({ run, now, tell }) {
       <${Fact} name="version">${run.version}<//>
       <${Fact} name="reopened">${run.reopened ? plural(run.reopened, "time") : null}<//>
       <${Fact} name="begun by schedule for">${run.scheduledAt && html`<${Time} at=${run.scheduledAt} />`}<//>
+      <${Fact} name="called by">${run.calledBy && html`<${Link} to=${{ run: run.calledBy }}><code>${run.calledBy}</code><//>`}<//>
       <${Fact} name="forked from">${run.forkedFrom && html`<${Link} to=${{ run: run.forkedFrom }}><code>${run.forkedFrom}</code><//>`}<//>
       <${Fact} name="forks">${hasForks(run) && html`<${Forks} run=${run} tell=${tell} />`}<//>
       <${Fact} name="status">${run.status != null && html`<span id="run-status">${inWords(run.status)}</span>`}<//>

@@ -1,7 +1,7 @@
 // What the server knows of one row of the waterfall: a step with its attempts and their calls, input and output; of a branch
 // or group what it holds.
 import { JsonView } from "./json_view.js";
-import { html, Time } from "./parts.js";
+import { html, Link, Time } from "./parts.js";
 import { bytes, duration, plural, stepLabel } from "./words.js";
 
 const Calls = ({ calls, leftOut, now }) => (calls?.length > 0 ? html`
@@ -36,6 +36,9 @@ function StepFacts({ step, now, fork }) {
     ${step.sleep && html`<p>A sleep until <${Time} at=${step.due} />${step.due > now ? `, ${duration(step.due - now)} more` : ""}.</p>`}
     ${step.signal && html`<p>A wait for the signal <strong>${step.signal}</strong>${step.due > 0 ? html`, until <${Time} at=${step.due} />` : ""}${
       step.by ? `, which ${step.by} has sent` : ""}.</p>`}
+    ${step.function && html`<p>A call of the function <strong>${step.function}</strong>${step.detached ? ", for which nobody waits" : ""}: run${" "}
+      <${Link} to=${{ run: step.child }}><code>${step.child}</code><//>.</p>`}
+    ${step.function && step.error && html`<p class="bad">${step.error}</p>`}
     ${step.chunks > 0 && html`<p>${plural(step.chunks, "chunk")} streamed.</p>`}
     ${step.crashes > 0 && html`<p class="bad">The process has died during this step: ${plural(step.crashes, "time")}.</p>`}
     ${step.inputsDiffered > 0 && html`<p class="bad">Its result was used for another input than it was made from.</p>`}
