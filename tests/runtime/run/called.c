@@ -1,0 +1,179 @@
+/* A run calls functions, and the process dies behind any write, before a loop has been told of it; the next one goes on
+ * with what the disk has. Each call has one child, whichever loop has it, and nothing of the calls is left over. Each
+ * process of these is one: the disk lies in memory that they share. */
+#include <sys/mman.h>
+#include <sys/wait.h>
+
+#include "runtime/run/mailbox.h"
+#include "tests/harness/turned.h"
+
+enum { CALLS = 7, SPACE_BYTES = 64 * 1024 * 1024, LIVES_MAX = 400, KILLED = 3, TURNS_MAX = 200000 };
+
+/* In memory that all processes share. */
+typedef struct shared {
+    char child[CALLS][RUN_ID_TEXT + 1]; /* the run that has worked for the call */
+    int others;                         /* times that another one has */
+    int64_t answer;
+    size_t used;
+    _Alignas(16) char space[SPACE_BYTES];
+} shared;
+static shared *seen;
+
+/* ---- The disk ---- */
+
+/* Never gives anything back: a disk of a test is small. */
+static void *space_resize(void *arg, void *block, size_t bytes)
+{
+    (void)arg;
+    if (bytes == 0) return NULL;
+    size_t head = 16, old = block ? *(size_t *)(void *)((char *)block - head) : 0;
+    if (old >= bytes) return block;
+    size_t at = seen->used;
+    seen->used += head + ((bytes + 15) & ~(size_t)15);
+    CHECK(seen->used <= sizeof seen->space);
+    char *fresh = seen->space + at + head;
+    *(size_t *)(void *)(fresh - head) = bytes;
+    if (block) memcpy(fresh, block, old);
+    return fresh;
+}
+
+/* ---- The program ---- */
+
+static sw_value work(sw_ctx *c, sw_value input)
+{
+    char *id = seen->child[sw_as_int(input, 0)];
+    if (!*id) strcpy(id, sw_run_id(c));
+    seen->others += strcmp(id, sw_run_id(c)) != 0;
+    return sw_int(sw_as_int(input, 0) * 10);
+}
+
+/* Number 2 calls number 6 itself; number 5 fails. */
+static sw_value on_child(sw_ctx *c, sw_value input)
+{
+    sw_value done = sw_step(c, "work", work, input);
+    if (sw_as_int(input, 0) == 2)
+        return sw_int(sw_as_int(done, 0) + sw_as_int(sw_call(c, "own", "child", sw_int(6)), 0));
+    if (sw_as_int(input, 0) == 5) sw_fail_fatal(c, "it fails");
+    return done;
+}
+
+static void on_parent(sw_ctx *c)
+{
+    int64_t sum = sw_as_int(sw_call(c, "first", "child", sw_int(1)), 0);
+    sw_group *g = sw_group_new(c);
+    for (int i = 2; i <= 4; i++) sw_group_call(g, "member", "child", sw_int(i));
+    sw_value results = sw_group_wait(g);
+    for (size_t i = 0; i < sw_len(results); i++) sum += sw_as_int(sw_at(results, i), 0);
+    sw_error err = {.message = ""};
+    if (!sw_try_call(c, "bad", "child", sw_int(5), NULL, &err) && strcmp(err.message, "it fails") == 0) sum += 1000;
+    seen->answer = sum;
+    sw_reply_json(c, 200, sw_int(sum));
+}
+
+static void routes(sw_app *app)
+{
+    sw_endpoint(app, "POST /parent", on_parent, NULL);
+    sw_function(app, "child", on_child, NULL);
+}
+
+/* ---- Lives ---- */
+
+static home *home_of(unsigned loop) { return &turned_app->loops[loop].home; }
+
+static bool is_quiet(void)
+{
+    for (unsigned i = 0; i < turned_loops; i++) {
+        const home *h = home_of(i);
+        if (!h->slots.recovered || h->slots.count > 0 || h->runs.count > 0 || h->outbox.in_flight > 0) return false;
+        if (h->mailboxes.count > 0) return false;
+    }
+    return true;
+}
+
+/* Lives until so many writes are on disk, or all has ended. */
+static int live(bool is_first, uint64_t writes)
+{
+    turned_open(routes, (const char *const[]){"--park-after", "0", NULL});
+    uint64_t from = memory_writes(turned_disk);
+    if (is_first) (void)turned_begin("POST /parent");
+    for (int turns = 0; turns < TURNS_MAX; turns++) {
+        store *s = turned_app->store;
+        while (store_hand_reads(s) > 0) store_hand_read(s, 0);
+        if (store_hand_write_due_ms(s) == 0) store_hand_write(s);
+        if (memory_writes(turned_disk) - from >= writes) return KILLED;
+        for (unsigned i = 0; i < turned_loops; i++) CHECK(uv_run(&turned_app->loops[i].uv, UV_RUN_NOWAIT) != 0);
+        if (turns > 3 && is_quiet()) return 0;
+        if (turns % 64 == 63) usleep(1000);
+    }
+    CHECK(!"it did not come to an end");
+    return 1;
+}
+
+static int live_apart(bool is_first, uint64_t writes)
+{
+    int status = 0;
+    fflush(stdout);
+    pid_t pid = fork();
+    CHECK(pid >= 0);
+    if (pid == 0) _exit(live(is_first, writes));
+    CHECK(waitpid(pid, &status, 0) == pid);
+    CHECK(WIFEXITED(status));
+    memory_abandon(turned_disk);
+    return WEXITSTATUS(status);
+}
+
+/* `first`: writes of the first life; `step`: of all later ones; 0: they last. Returns whether the first one was killed.
+ */
+static bool run_through(uint64_t first, uint64_t step)
+{
+    const memory_space space = {.resize = space_resize};
+    memset(seen, 0, offsetof(shared, space));
+    turned_disk = memory_disk_new_in(&space);
+    CHECK(turned_disk);
+    int end = live_apart(true, first), lives = 1;
+    const bool was_killed = end == KILLED;
+    for (; end == KILLED && lives < LIVES_MAX; lives++) end = live_apart(false, step > 0 ? step : UINT64_MAX);
+    CHECK_INT(end, 0);
+    CHECK_INT(seen->others, 0);
+    if (seen->answer > 0 || !was_killed || first > 2) CHECK_INT(seen->answer, 10 + (20 + 60) + 30 + 40 + 1000);
+    for (int i = 1; i < CALLS && seen->answer > 0; i++) CHECK(*seen->child[i]);
+    turned_disk = NULL;
+    return was_killed;
+}
+
+/* ---- Tests ---- */
+
+static void share(void)
+{
+    if (!seen)
+        seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    CHECK(seen != MAP_FAILED);
+}
+
+static void killed_once(unsigned loops)
+{
+    share();
+    turned_loops = loops;
+    for (uint64_t first = 1; run_through(first, 0); first++) continue;
+    turned_loops = 1;
+}
+
+static void killed_often(unsigned loops)
+{
+    share();
+    turned_loops = loops;
+    for (uint64_t step = 2; step <= 9; step++) (void)run_through(step, step);
+    turned_loops = 1;
+}
+
+static void test_once(void) { killed_once(1); }
+static void test_once_on_two(void) { killed_once(2); }
+static void test_often(void) { killed_often(1); }
+static void test_often_on_two(void) { killed_often(2); }
+
+static const check_case cases[] = {{"killed behind each write", test_once},
+                                   {"killed behind each write, on two loops", test_once_on_two},
+                                   {"killed again and again", test_often},
+                                   {"killed again and again, on two loops", test_often_on_two}};
+
+CHECK_MAIN(cases)
