@@ -152,8 +152,8 @@ static bool replay_add_signal(replay *p, const entry *e)
     replay_signal *s = arena_zalloc(p->arena, sizeof *s);
     if (!s) return false;
     s->signal = *e;
-    *p->signals_end = s;
-    p->signals_end = &s->next;
+    *p->unread_end = s;
+    p->unread_end = &s->next;
     return true;
 }
 
@@ -161,12 +161,11 @@ static bool replay_add_signal(replay *p, const entry *e)
 static entry_text replay_signal_value(replay *p, entry_text letter)
 {
     static const entry_text nil = {"\xc0", 1};
-    for (replay_signal *s = p->signals; s; s = s->next) {
-        if (s->is_taken || !entry_text_equal(s->signal.letter, letter)) continue;
-        s->is_taken = true;
-        return s->signal.value;
-    }
-    return nil;
+    replay_signal **at = &p->unread, *s;
+    while ((s = *at) && !entry_text_equal(s->signal.letter, letter)) at = &s->next;
+    if (!s) return nil;
+    replay_unlink_signal(p, at);
+    return s->signal.value;
 }
 
 static bool replay_take_wait(replay *p, const entry *e)
@@ -349,7 +348,7 @@ replay *replay_new(arena *a, entry_text journal, replay_entry_fn on_entry, void 
     *error = replay_no_memory;
     if (!p || (!copy && journal.len > 0)) return NULL;
     p->arena = a;
-    p->signals_end = &p->signals;
+    p->unread_end = &p->unread;
     if (!replay_grow(p)) return NULL;
     for (size_t at = 0; at < journal.len;) {
         entry e;

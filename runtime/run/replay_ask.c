@@ -66,8 +66,8 @@ const replay_record *replay_next_unasked(const replay *p, size_t *at)
 const entry *replay_unread_signal(const replay *p, entry_text name, const entry *after)
 {
     bool is_behind = after == NULL;
-    for (const replay_signal *s = p->signals; s; s = s->next) {
-        if (is_behind && !s->is_taken && entry_text_equal(s->signal.signal, name)) return &s->signal;
+    for (const replay_signal *s = p->unread; s; s = s->next) {
+        if (is_behind && entry_text_equal(s->signal.signal, name)) return &s->signal;
         is_behind = is_behind || &s->signal == after;
     }
     return NULL;
@@ -75,8 +75,9 @@ const entry *replay_unread_signal(const replay *p, entry_text name, const entry 
 
 void replay_take_signal(replay *p, const entry *signal)
 {
-    for (replay_signal *s = p->signals; s; s = s->next)
-        if (&s->signal == signal) s->is_taken = true;
+    replay_signal **at = &p->unread;
+    while (*at && &(*at)->signal != signal) at = &(*at)->next;
+    if (*at) replay_unlink_signal(p, at);
 }
 
 bool replay_take_streamed(replay *p, uint64_t branch_path, uint32_t number)

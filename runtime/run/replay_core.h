@@ -10,11 +10,10 @@ typedef struct chunk_count {
     uint32_t count;  /* chunks streamed by its own code, outside steps */
 } chunk_count;
 
-/* A signal that is the run's. */
+/* A signal that is the run's, and that no wait has taken. */
 typedef struct replay_signal {
     struct replay_signal *next;
     entry signal;
-    bool is_taken;
 } replay_signal;
 
 /* One time that the run stood still: from a stop to its release. */
@@ -37,7 +36,7 @@ struct replay {
     size_t streamed, streamed_used; /* chunks streamed outside steps; of these the code has come to */
     size_t remarked, remarked_used; /* remarks made outside steps; of these the code has come to */
     entry started, response, ended, cancel, stopped, reopened;
-    replay_signal *signals, **signals_end; /* in order */
+    replay_signal *unread, **unread_end; /* in order */
     stand *stands;
     int64_t last_ms;
     uint32_t entries;
@@ -51,6 +50,14 @@ static inline replay_record *replay_cell(replay_record *table, size_t cells, uin
     size_t i = (size_t)path & (cells - 1);
     while (table[i].kind && table[i].path != path) i = (i + 1) & (cells - 1);
     return &table[i];
+}
+
+/* A wait has taken the signal at *at. Each wait that is open looks through those that nobody has taken, so the others
+ * leave the list. */
+static inline void replay_unlink_signal(replay *p, replay_signal **at)
+{
+    *at = (*at)->next;
+    if (!*at) p->unread_end = at;
 }
 
 /* Whether the code's coming to such a record tells how far the journal goes. Not so of a branch, which has no result,
