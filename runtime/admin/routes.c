@@ -252,14 +252,6 @@ static void on_release(home *h, http_exchange *x, const endpoint *e, const http_
         by_id_release(h, x, &s.id, s.who ? s.who->name : NULL);
 }
 
-/* Reads the path of the question that an operator answers: 16 hexadecimal digits, as lists have them; 0: none. */
-static uint64_t route_question(const http_request *q)
-{
-    char text[RUN_QUERY_BYTES];
-    if (q->query.len >= sizeof text || !uri_query(q->query.data, q->query.len, "question", text)) return 0;
-    return strspn(text, "0123456789abcdef") == 16 && !text[16] ? strtoull(text, NULL, 16) : 0;
-}
-
 /* By the question's own URL. False: the request has none, and is another one's. */
 static bool route_answers_question(home *h, http_exchange *x, const run_id *id, http_text signal)
 {
@@ -286,7 +278,8 @@ static void on_signal(home *h, http_exchange *x, const endpoint *e, const http_p
     if (!route_take_id(h, x, params, &s.id) || route_answers_question(h, x, &s.id, name)) return;
     if (!route_may_steer(h, x, params, "sending a signal to a run", &s)) return;
     const char *by = s.who ? s.who->name : NULL;
-    uint64_t question = s.who ? route_question(http_exchange_request(x)) : 0;
+    uint64_t question = 0;
+    if (s.who && !question_request_path(x, &question)) return;
     if (question)
         question_request_take(h, x, &(question_wish){&s.id, question, name, by});
     else

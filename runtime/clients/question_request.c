@@ -5,12 +5,14 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "http/uri.h"
 #include "runtime/base/json.h"
 #include "runtime/base/json_writer.h"
 #include "runtime/base/problem.h"
 #include "runtime/base/value.h"
 #include "runtime/clients/question_form.h"
 #include "runtime/clients/question_page.h"
+#include "runtime/clients/run_access.h"
 #include "runtime/clients/signal_request.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
@@ -18,9 +20,16 @@
 #include "runtime/run/run.h"
 #include "runtime/run/slot_core.h"
 
+typedef enum question_stage {
+    QUESTION_WAITS, /* others look, or answer the same question: it comes behind them */
+    QUESTION_LOOKS, /* reads what became of the question */
+    QUESTION_SENDS  /* its answer is on the way to the disk */
+} question_stage;
+
 /* A request that waits for its answer. Frees itself with it. */
 typedef struct question_request {
-    TAILQ_ENTRY(question_request) in_home; /* while it answers: those who do so come one after the other */
+    TAILQ_ENTRY(question_request) in_home;
+    question_stage stage;
     home *home;
     http_exchange *x;
     run_id run;
@@ -29,14 +38,18 @@ typedef struct question_request {
     const char *by;
     question_form form;   /* what was sent */
     msgpack_sbuffer kept; /* an answer that is in the inbox, packed */
-    question_found found; /* what the journal has; in `memory` */
+    question_found found; /* what the journal has; in `memory`, but for `answer`, which is gone with the journal */
     arena memory;
     uint8_t letter[ENTRY_LETTER_BYTES];
     uint8_t from[LETTER_KEY_BYTES + 1], to[LETTER_KEY_BYTES]; /* of the inbox, what is to be read */
     size_t from_len;
 } question_request;
 
-enum { INBOX_ROWS = 1024, FORM_LIFE_MS = 60 * 60 * 1000 };
+enum {
+    INBOX_ROWS = 1024,
+    FORM_LIFE_MS = 60 * 60 * 1000,
+    LOOKS_MAX = 4 /* at once: a journal is read whole, and may be --run-state-max long */
+};
 
 static const char no_memory[] = "out of memory: nothing of it was done", AT_ONCE[] = "1", LATER[] = "5";
 
@@ -54,19 +67,49 @@ static void request_free(question_request *q)
     free(q);
 }
 
-/* The exchange has its answer: lets the next one come that answers the same question. */
+/* ---- One after the other ---- */
+
+static bool request_is_rival(const question_request *q, const question_request *of)
+{
+    return q->form.answers && of->form.answers && q->question == of->question && run_id_equal(&q->run, &of->run);
+}
+
+/* Whether one that came before answers the same question. */
+static bool request_is_behind(const home *h, const question_request *q)
+{
+    const question_request *other = TAILQ_FIRST(&h->questions);
+    while (other != q && !request_is_rival(other, q)) other = TAILQ_NEXT(other, in_home);
+    return other != q;
+}
+
+/* The first request that may look now; NULL: none. */
+static question_request *requests_next(const home *h)
+{
+    question_request *q, *next = NULL;
+    int looks = 0;
+    TAILQ_FOREACH(q, &h->questions, in_home)
+    {
+        looks += q->stage == QUESTION_LOOKS;
+        if (!next && q->stage == QUESTION_WAITS && !request_is_behind(h, q)) next = q;
+    }
+    return looks < LOOKS_MAX ? next : NULL;
+}
+
+static void requests_go_on(home *h)
+{
+    for (question_request *q; (q = requests_next(h)) != NULL;) {
+        q->stage = QUESTION_LOOKS;
+        request_look(q);
+    }
+}
+
+/* The exchange has its answer: others may come. */
 static void request_end(question_request *q)
 {
     home *h = q->home;
-    question_request *next = NULL;
-    if (q->form.answers) {
-        next = TAILQ_NEXT(q, in_home);
-        TAILQ_REMOVE(&h->questions, q, in_home);
-        while (next && !(next->question == q->question && run_id_equal(&next->run, &q->run)))
-            next = TAILQ_NEXT(next, in_home);
-    }
+    TAILQ_REMOVE(&h->questions, q, in_home);
     request_free(q);
-    if (next) request_look(next);
+    requests_go_on(h);
 }
 
 static void request_refuse(question_request *q, int status, const char *why, const char *retry_after)
@@ -152,8 +195,10 @@ static void request_show_form(question_request *q, const char *note)
     char value[RUN_TOKEN_TEXT_MAX];
     const run_token_form form = {&q->run, q->question, clock_wall_ms() + FORM_LIFE_MS};
     run_token_make_form(&q->home->app->key, &form, value);
+    bool is_sent = strcmp(http_exchange_request(q->x)->method.data, "POST") == 0; /* and has decided nothing */
     question_page_reply(
-        q->x, 200, &(question_page){.app = q->home->app->name, .asked = &q->found.asked, .form = value, .note = note});
+        q->x, is_sent ? 400 : 200,
+        &(question_page){.app = q->home->app->name, .asked = &q->found.asked, .form = value, .note = note});
     request_end(q);
 }
 
@@ -240,16 +285,17 @@ static void request_on_loaded(void *arg, store_journal *j, size_t count)
     const char *error = j->error;
     assert(count == 1);
     (void)count;
-    char *journal = !error && j->found ? arena_memdup(&q->memory, j->data, j->len) : NULL;
-    if (!error && !j->found) {
-        request_refuse(q, 404, "no such run", NULL);
-        return;
-    }
-    if (journal) error = question_look(&q->memory, (entry_text){journal, j->len}, &q->run, q->question, &q->found);
-    if (!journal || error)
+    home *h = q->home;
+    q->stage = QUESTION_SENDS;
+    if (!error && j->found)
+        error = question_look(&q->memory, (entry_text){j->data, j->len}, &q->run, q->question, &q->found);
+    if (error)
         request_refuse(q, 503, "the run cannot be read at present: ask again", LATER);
+    else if (!j->found)
+        request_refuse(q, 404, "no such run", NULL);
     else
         request_tell(q);
+    requests_go_on(h);
 }
 
 /* Letters become entries, never the other way: so what is not in the inbox is in the journal that is read behind it. */
@@ -307,21 +353,26 @@ static void request_look(question_request *q)
 
 /* ---- The request ---- */
 
-/* Whether another one is about to answer the same question: then this one comes behind it. */
-static bool request_waits(const question_request *q)
+bool question_request_path(http_exchange *x, uint64_t *question)
 {
-    const question_request *other;
-    TAILQ_FOREACH(other, &q->home->questions, in_home)
-    if (other->question == q->question && run_id_equal(&other->run, &q->run)) return true;
-    return false;
+    char text[RUN_QUERY_BYTES] = "";
+    const http_request *q = http_exchange_request(x);
+    bool fits = q->query.len < sizeof text;
+    *question = 0;
+    if (fits && !uri_query(q->query.data, q->query.len, "question", text)) return true;
+    if (fits && strspn(text, "0123456789abcdef") == 16 && !text[16]) *question = strtoull(text, NULL, 16);
+    if (*question == 0)
+        problem_reply(x, 400, "?question= is the path of a question: 16 hexadecimal digits, as the run's page has them",
+                      NULL);
+    return *question != 0;
 }
 
 static void request_begin(question_request *q)
 {
-    bool waits = q->form.answers && request_waits(q);
-    if (q->form.answers) TAILQ_INSERT_TAIL(&q->home->questions, q, in_home);
+    home *h = q->home;
+    TAILQ_INSERT_TAIL(&h->questions, q, in_home);
     http_exchange_on_gone(q->x, request_on_gone);
-    if (!waits) request_look(q);
+    requests_go_on(h);
 }
 
 void question_request_take(home *h, http_exchange *x, const question_wish *wish)

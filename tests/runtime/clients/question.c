@@ -242,7 +242,7 @@ static void test_nothing_decided(void)
                                          "form=1900000000.CuVmGkFupmU_OY7hfaIGeYaiTgD8NIfYZqvRh4iicy8&answer=approve"};
     for (size_t t = 0; t < sizeof types / sizeof *types; t++)
         for (size_t b = 0; b < sizeof bodies / sizeof *bodies; b++)
-            told(send_to("POST", url, types[t], bodies[b]), 200, "<form method=\"post\">");
+            told(send_to("POST", url, types[t], bodies[b]), 400, "<form method=\"post\">");
     json_told(url, "", 400, "the body is empty");
     json_told(url, "{", 400, "");
     static const char *const wrong[] = {"\"Approve\"", "true", "[\"approve\"]", "\"approv\"", "\"\"", "null"};
@@ -292,6 +292,31 @@ static void test_two_at_once(void)
     turned_close();
 }
 
+/* A journal may be long, and each look at a question reads all of it: however many look, few do so at once. */
+static void test_many_look(void)
+{
+    enum { CLIENTS = 40, AT_ONCE_MAX = 8 };
+    int fds[CLIENTS], looks, answers = 0;
+    turned_open(routes, NULL);
+    run_id id = park("POST /ask");
+    for (int i = 0; i < CLIENTS; i++)
+        fds[i] = i % 2 ? send_to("POST", seen.url[0], as_json, "\"approve\"") : send_to("GET", seen.url[0], NULL, "");
+    for (int i = 0; i < 100; i++) {
+        CHECK(turned_turn_unread());
+        looks = (int)store_hand_reads(turned_app->store);
+        CHECK(looks <= AT_ONCE_MAX);
+    }
+    CHECK(looks > 0);
+    for (int i = 0; i < CLIENTS; i++) {
+        int status = turned_reply(fds[i], text);
+        CHECK(status == 200 || (i % 2 && status == 202));
+        answers += status == 202;
+    }
+    CHECK_INT(answers, 1);
+    TURN_UNTIL(!turned_slot(&id));
+    turned_close();
+}
+
 /* By the page: its form decides once, and every later one shows what was decided. */
 static void test_form(void)
 {
@@ -305,9 +330,9 @@ static void test_form(void)
     second = park("POST /ask");
     read_form(seen.url[0], other);
     snprintf(body, sizeof body, "form=%s&answer=approve", other); /* of another run's page */
-    told(send_to("POST", url, as_form, body), 200, "did not come from this page");
+    told(send_to("POST", url, as_form, body), 400, "did not come from this page");
     snprintf(body, sizeof body, "form=%s&answer=perhaps", form);
-    told(send_to("POST", url, as_form, body), 200, "none of the question");
+    told(send_to("POST", url, as_form, body), 400, "none of the question");
     CHECK_INT(letters(), 0);
     snprintf(body, sizeof body, "form=%s&answer=approve", form);
     told(send_to("POST", url, as_form, body), 200, "has been taken: <strong>approve</strong>");
@@ -448,6 +473,18 @@ static void test_asked_late(void)
     turned_close();
 }
 
+/* What is no path of a question is not taken for a signal of the name. */
+static void check_no_path(const char *run)
+{
+    static const char *const paths[] = {"", "0", "0000000000000000", "123456789ABCDEF0", "123456789abcdef", "question"};
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        char target[256];
+        snprintf(target, sizeof target, "/_sw/runs/%s/signals/approve?question=%s", run, paths[i]);
+        turned_check(turned_ask("POST", target, "\"approve\""), 400, "16 hexadecimal digits");
+    }
+    CHECK_INT(letters(), 0);
+}
+
 /* An operator answers by name, or just this question; either way its URL tells the decision. */
 static void test_operator(void)
 {
@@ -460,6 +497,7 @@ static void test_operator(void)
         snprintf(target, sizeof target, "/_sw/runs/%s/signals/approve%s%.16s", name,
                  by_question ? "?question=" : "?x=", path);
         if (by_question) turned_check(turned_ask("POST", target, "\"perhaps\""), 400, "none of the question's choices");
+        check_no_path(name);
         turned_check(turned_ask("POST", target, "\"approve\""), 202, by_question ? "\"decision\":\"approve\"" : "");
         TURN_UNTIL(!turned_slot(&id));
         is_decided(seen.url[0], 200, "approve");
@@ -548,6 +586,7 @@ static void test_no_writes(void)
 static const check_case cases[] = {{"nothing decided", test_nothing_decided},
                                    {"the first counts", test_first_counts},
                                    {"two at once", test_two_at_once},
+                                   {"many look", test_many_look},
                                    {"a form", test_form},
                                    {"an early answer", test_early_answer},
                                    {"last month's mail", test_months},
