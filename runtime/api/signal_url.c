@@ -56,6 +56,9 @@ static void question_check(sw_ctx *c, const char *id, const char *signal, const 
     if (!signal || !mail_name_fits(signal, strlen(signal)))
         ctx_fail_misuse(c, "sw_signal_url \"%s\": a signal's name is 1 to %d bytes of UTF-8 without control characters",
                         id, MAIL_NAME_MAX);
+    if (strcmp(signal, ".") == 0 || strcmp(signal, "..") == 0)
+        ctx_fail_misuse(c, "sw_signal_url \"%s\": browsers take the name \"%s\" out of a URL, also as %%2E", id,
+                        signal);
     size_t text_len = asked && asked->text ? strlen(asked->text) : 0;
     if (text_len > QUESTION_TEXT_MAX || (text_len > 0 && !utf8_is_valid(asked->text, text_len)))
         ctx_fail_misuse(c, "sw_signal_url \"%s\": the text of a question is at most %d bytes of UTF-8", id,
@@ -69,9 +72,8 @@ static void question_check(sw_ctx *c, const char *id, const char *signal, const 
 static void name_encode(const char *name, char out[NAME_BYTES])
 {
     static const char plain[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789-._~";
-    bool is_dots = strcmp(name, ".") == 0 || strcmp(name, "..") == 0; /* which clients take out of a path */
     for (; *name; name++)
-        if (strchr(plain, *name) && !is_dots)
+        if (strchr(plain, *name))
             *out++ = *name;
         else
             out += snprintf(out, 4, "%%%02X", (unsigned char)*name);

@@ -344,6 +344,7 @@ static void missing_question(sw_ctx *c, const char *what)
     static const char *const twice[] = {"a", "b", "a", NULL}, *const empty[] = {"", NULL};
     if (strcmp(what, "question id") == 0) sw_signal_url(c, NULL, "s", NULL);
     if (strcmp(what, "question signal") == 0) sw_signal_url(c, "q", NULL, NULL);
+    if (strcmp(what, "question dots") == 0) sw_signal_url(c, "q", "..", NULL);
     if (strcmp(what, "question text") == 0) sw_signal_url(c, "q", "s", &(sw_question){.text = "\xff"});
     if (strcmp(what, "choice twice") == 0) sw_signal_url(c, "q", "s", &(sw_question){.choices = twice});
     if (strcmp(what, "empty choice") == 0) sw_signal_url(c, "q", "s", &(sw_question){.choices = empty});
@@ -666,6 +667,7 @@ static void test_arguments(void)
     fails("/missing?what=", "question id", "an empty id");
     fails("/missing?what=", "question signal", "a signal's name is 1 to 128 bytes");
     fails("/missing?what=", "question text", "at most 16384 bytes of UTF-8");
+    fails("/missing?what=", "question dots", "out of a URL");
     fails("/missing?what=", "choice twice", "with the choice");
     fails("/missing?what=", "empty choice", "a choice is 1 to 256 bytes");
     fails("/missing?what=", "question in step", "ask before the step");
