@@ -63,13 +63,24 @@ static bool group_suspend_for(sw_group *g, strand *s, bool is_coming)
     return awake;
 }
 
+/* Waits until a member with a strand has ended: of those that stand neither a time nor a signal matters. */
+static bool group_suspend_quiet(sw_group *g, strand *s)
+{
+    assert(!g->waiting);
+    g->waiting = s;
+    bool awake = g->lacks_stack ? group_retry_start(g, s) : strand_await_group(s, NULL, false);
+    g->waiting = NULL;
+    return awake;
+}
+
 /* False: interrupted. */
 static bool group_await(sw_group *g, strand *s, group_goal goal)
 {
     bool awake = true, is_coming = false;
     while (!group_is_over(g, goal) && awake) {
         if (!group_look(g, goal, &is_coming)) strand_interrupt(s, INTERRUPT_UNWIND);
-        if (!group_is_over(g, goal)) awake = group_suspend_for(g, s, is_coming);
+        if (group_is_over(g, goal)) break;
+        awake = goal == GROUP_QUIET ? group_suspend_quiet(g, s) : group_suspend_for(g, s, is_coming);
     }
     return group_is_over(g, goal);
 }

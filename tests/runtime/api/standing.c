@@ -113,6 +113,24 @@ static void on_left(sw_ctx *c)
     sw_reply_text(c, 200, "left");
 }
 
+static sw_value awaits_b(sw_ctx *c, sw_value v)
+{
+    (void)sw_wait_for(c, "wait", &(sw_wait){.signal = "b"}, &v);
+    return v;
+}
+
+/* Waits until no branch runs; members whose time is over, or whose signal has come, stand meanwhile. */
+static void on_joined(sw_ctx *c)
+{
+    seen.executions++;
+    sw_group *g = sw_group_new(c);
+    sw_group_sleep_until(g, "past", 5);
+    add_waits(g, (const char *const[]){"a", NULL}, 1);
+    sw_group_branch(g, "branch", awaits_b, sw_nil());
+    sw_group_join(g);
+    sw_reply_json(c, 200, sw_group_wait(g));
+}
+
 static int64_t nap_ms;
 
 static void on_nap(sw_ctx *c)
@@ -135,6 +153,7 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /settled", on_settled, NULL);
     sw_endpoint(app, "POST /failing", on_failing, NULL);
     sw_endpoint(app, "POST /left", on_left, NULL);
+    sw_endpoint(app, "POST /joined", on_joined, NULL);
     sw_endpoint(app, "POST /nap", on_nap, NULL);
     sw_endpoint(app, "POST /hasty", on_many, &(sw_endpoint_options){.durability = SW_RELAXED});
 }
@@ -266,6 +285,19 @@ static void test_left(void)
     turned_close();
 }
 
+/* Who joins a group waits for its branches alone: the run leaves memory, whatever became due meanwhile. */
+static void test_joined(void)
+{
+    turned_open(routes, NULL);
+    run_id id = turned_begin("POST /joined")->id;
+    for (int i = 0; i < 1000 && !(turned_slot(&id) && is_parked(&id)); i++) CHECK(turned_turn());
+    CHECK(is_parked(&id));
+    CHECK_INT(signal_told(&id, "a", "1"), 202);
+    CHECK_INT(signal_told(&id, "b", "2"), 202);
+    check_output(&id, 200, "[null,1,2]");
+    turned_close();
+}
+
 /* The run is loaded when the first sleep is over, and again for the last one; then it waits for the signal alone. */
 static void test_naps(void)
 {
@@ -325,6 +357,7 @@ static const check_case cases[] = {{"thousands of waits, and no stack", test_man
                                    {"failures as values", test_settled},
                                    {"a failure takes no signal", test_failing},
                                    {"a group that nobody waits for", test_left},
+                                   {"joined", test_joined},
                                    {"sleeps wake the run, one after the other", test_naps},
                                    {"a drain, or a stop, while an attempt is under way", test_let_go},
                                    {"where no member may wait", test_refused}};
