@@ -1,7 +1,7 @@
 /* Schedules in processes that live one after the other on one disk, each of which ends by a crash in some turn, or by a
  * drain, while the clock is set, machines sleep and writes fail, all by a seed: no point ever has two runs, none begins
- * before its time or beside a run that has not ended, and in the end each point has its run again. With SEED=N in the
- * environment that seed alone, with the log. */
+ * before its time or beside a run that has not ended or while it is paused, and in the end each point has its run
+ * again. With SEED=N in the environment that seed alone, with the log. */
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
@@ -11,7 +11,7 @@
 #include "tests/harness/turned.h"
 
 enum {
-    SEEDS = SANITIZED ? 20 : 150,
+    SEEDS = SANITIZED ? 20 : 80,
     LIVES = 6,
     OPS = 30,
     BEGUN_MAX = 4096,
@@ -25,7 +25,9 @@ typedef struct shared {
     clocks_state clocks;
     int64_t wall_most_ms; /* that the clock has shown so far */
     sw_overlap overlap;
-    bool hurries; /* runs take no time any more */
+    bool hurries;      /* runs take no time any more */
+    bool is_rare;      /* the program's expression is another one: only even minutes */
+    int64_t paused_ms; /* wall_most_ms when the operator was told that the schedule is paused; 0: it may not be */
     uint64_t random;
     unsigned count;
     struct {
@@ -75,6 +77,12 @@ __attribute__((noreturn)) static void die(const char *why, int64_t point_ms)
 
 /* ---- The program ---- */
 
+static void note_clock(void)
+{
+    int64_t now_ms = clock_wall_ms();
+    if (now_ms > all->wall_most_ms) all->wall_most_ms = now_ms;
+}
+
 /* Finds the run that has the point, or notes it. */
 static unsigned begun_of(int64_t point_ms, const char *id)
 {
@@ -83,7 +91,9 @@ static unsigned begun_of(int64_t point_ms, const char *id)
         HOLDS(is_point == is_run, "a point has two runs, or a run two points", point_ms);
         if (is_point) return i;
     }
+    note_clock(); /* real time passes, too */
     HOLDS(point_ms <= all->wall_most_ms, "a run begins before its point", point_ms);
+    HOLDS(all->paused_ms == 0 || point_ms <= all->paused_ms, "a run begins, and the schedule is paused", point_ms);
     bool is_alone = all->overlap == SW_OVERLAP_SKIP || all->overlap == SW_OVERLAP_QUEUE;
     for (unsigned i = 0; i < all->count && is_alone; i++)
         HOLDS(all->begun[i].has_returned, "a run begins beside one that has not ended", point_ms);
@@ -105,16 +115,46 @@ static sw_value on_point(sw_ctx *c, sw_value input)
 static void routes(sw_app *app)
 {
     sw_function(app, "lives", on_point,
-                &(sw_function_options){
-                    .cron = "* * * * *", .timezone = "Europe/Berlin", .overlap = all->overlap, .catch_up_ms = 600000});
+                &(sw_function_options){.cron = all->is_rare ? "*/2 * * * *" : "* * * * *",
+                                       .timezone = "Europe/Berlin",
+                                       .overlap = all->overlap,
+                                       .catch_up_ms = 600000});
 }
+
+static void other_routes(sw_app *app) { sw_function(app, "other", on_point, NULL); }
 
 /* ---- What happens ---- */
 
-static void note_clock(void)
+static uintptr_t wishes; /* of this process */
+
+/* `arg`: which wish it was; a later one may follow. */
+static void on_paused(void *arg, schedule_result result, const schedule_view *now, const char *error)
 {
-    int64_t now_ms = clock_wall_ms();
-    if (now_ms > all->wall_most_ms) all->wall_most_ms = now_ms;
+    (void)now, (void)error;
+    note_clock();
+    if (result == SCHEDULE_DONE && (uintptr_t)arg == wishes) all->paused_ms = all->wall_most_ms;
+}
+
+static void on_resumed(void *arg, schedule_result result, const schedule_view *now, const char *error)
+{
+    (void)now, (void)error;
+    if (arg) *(bool *)arg = result == SCHEDULE_DONE;
+}
+
+static void pause_it(void)
+{
+    if (schedules_are_known(turned_app->schedules))
+        (void)schedules_change(turned_home(), &(schedule_wish){SCHEDULE_PAUSE, "lives", "ops"}, on_paused,
+                               (void *)++wishes);
+}
+
+/* *is_done: it is on disk. */
+static void resume_it(bool *is_done)
+{
+    all->paused_ms = 0;
+    wishes++;
+    if (schedules_are_known(turned_app->schedules))
+        (void)schedules_change(turned_home(), &(schedule_wish){SCHEDULE_RESUME, "lives", "ops"}, on_resumed, is_done);
 }
 
 /* Time passes, in a machine that sleeps meanwhile. */
@@ -151,13 +191,17 @@ static void happen(void)
         set_clock((int64_t)draw(3600000));
     else if (what < 84)
         memory_fail(turned_disk, faults[draw(3)], draw(3), false);
+    else if (what < 88)
+        pause_it();
+    else if (what < 96)
+        resume_it(NULL);
     turns(draw(30));
 }
 
 static void on_view(void *arg, const schedule_view *v)
 {
     int64_t minute_ms = clock_wall_ms() / 60000 * 60000;
-    *(bool *)arg = v->row && v->row->upto_ms == minute_ms && v->row->waits_ms == 0;
+    *(bool *)arg = v->row && v->row->upto_ms >= minute_ms && v->row->waits_ms == 0;
 }
 
 /* All points up to now are dealt with, and no run is under way. */
@@ -180,7 +224,13 @@ static void live_well(void)
 {
     all->hurries = true;
     memory_fail(turned_disk, MEMORY_GOOD, 0, false);
+    bool is_resumed = false;
+    all->is_rare = false;
     turned_open(routes, NULL);
+    for (int n = 0; n < PATIENCE && !is_resumed; n++) {
+        if (n % 100 == 0) resume_it(&is_resumed);
+        turns(1);
+    }
     /* The clock has come to where it was once, and what waits by the wrong time goes on. */
     pass(all->wall_most_ms - clock_wall_ms() + 7200000);
     settle();
@@ -204,7 +254,8 @@ static void live(bool is_last)
         live_well();
         _exit(0);
     }
-    turned_open(routes, NULL);
+    all->is_rare = draw(4) == 0;
+    turned_open(draw(8) == 0 ? other_routes : routes, NULL);
     for (unsigned left = 1 + draw(OPS); left > 0; left--) happen();
     if (draw(3) == 0) {
         memory_fail(turned_disk, MEMORY_GOOD, 0, false);
