@@ -1,0 +1,172 @@
+"""apps/orders, from its clients' side and from that of the services it calls: what they have done is counted, also when
+the shop is killed again and again.
+
+Usage: orders.py ORDERS SERVICES. Reports TAP."""
+import contextlib
+import json
+import os
+import random
+import re
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import urllib.error
+import urllib.request
+
+shop, services = map(os.path.abspath, sys.argv[1:])
+WAIT_S = 300
+LAMP, DESK = {"item": "lamp", "count": 2, "cents": 1999}, {"item": "desk", "count": 1, "cents": 24900}
+
+
+def free_port():
+    """Below those that Linux gives to whoever asks for any: a shop that is killed finds its own free again."""
+    while True:
+        port = random.randrange(10000, 32768)
+        with contextlib.suppress(OSError), socket.socket() as s:
+            s.bind(("127.0.0.1", port))
+            return port
+
+
+class Program:
+    def __init__(self, *command):
+        self.command = command
+
+    def start(self):
+        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
+        while not (found := re.search(r"listening on (http://\S+)", line := self.process.stderr.readline())):
+            assert line, f"{self.command[0]} does not start"
+        threading.Thread(target=self.process.stderr.read, daemon=True).start()
+        self.url = found[1]
+        return self
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+
+@contextlib.contextmanager
+def open_shop(*flags, pays_after=100):
+    """The shop, and the services that it calls."""
+    root = tempfile.mkdtemp(prefix="stepwell-orders-")
+    own = ("--dev", "--admin-listen", "none", "--listen")
+    world = Program(services, *own, "127.0.0.1:0", "--data", f"{root}/services", "--pays-after", str(pays_after))
+    world.start()
+    front = Program(shop, *own, f"127.0.0.1:{free_port()}", "--data", f"{root}/shop", "--loops", "2",
+                    "--services", world.url, *flags).start()
+    try:
+        yield front, world
+    finally:
+        front.kill()
+        world.kill()
+        shutil.rmtree(root, ignore_errors=True)
+
+
+def ask(url, body=None, **headers):
+    """Returns status and JSON; follows redirects."""
+    data = None if body is None else json.dumps(body).encode()
+    q = urllib.request.Request(url, data=data, headers={k.replace("_", "-"): v for k, v in headers.items()})
+    try:
+        with urllib.request.urlopen(q, timeout=WAIT_S) as answer:
+            return answer.status, json.loads(answer.read())
+    except urllib.error.HTTPError as answer:
+        return answer.code, json.loads(answer.read())
+
+
+def ask_again(url, body=None, **headers):
+    """As a client that asks again when its connection breaks."""
+    until = time.monotonic() + WAIT_S
+    while True:
+        try:
+            status, said = ask(url, body, **headers)
+            if status != 503:
+                return status, said
+        except (OSError, ValueError):  # cut, in the middle too
+            if time.monotonic() > until:
+                raise
+        time.sleep(0.05)
+
+
+def await_ledger(world, good):
+    until = time.monotonic() + WAIT_S
+    while True:
+        _, ledger = ask(world.url + "/ledger")
+        if good(ledger) or time.monotonic() > until:
+            return ledger
+        time.sleep(0.05)
+
+
+def case_an_order_is_paid_packed_and_told():
+    with open_shop() as (front, world):
+        status, said = ask(front.url + "/orders", {"customer": "ann", "items": [LAMP, DESK]})
+        assert status == 200 and [p["item"] for p in said["parcels"]] == ["lamp", "desk"], said
+        ledger = await_ledger(world, lambda l: l["mails"])
+        assert [p["cents"] for p in ledger["payments"]] == [2 * 1999 + 24900], ledger
+        assert sorted(p["text"] for p in ledger["parcels"]) == ["desk", "lamp"], ledger
+        assert [m["text"] for m in ledger["mails"]] == ["ann: Your order is on its way"], ledger
+
+
+def case_an_order_that_nobody_pays_is_cancelled():
+    with open_shop("--pay-within", "1", pays_after=3600_000) as (front, world):
+        status, said = ask(front.url + "/orders", {"customer": "bob", "items": [LAMP]})
+        assert status == 402, (status, said)
+        ledger = await_ledger(world, lambda l: l["mails"])
+        assert [m["text"] for m in ledger["mails"]] == ["bob: Your order was not paid, and is cancelled"], ledger
+        assert not ledger["payments"] and not ledger["parcels"], ledger
+
+
+def case_what_is_no_order_costs_nothing():
+    with open_shop() as (front, world):
+        for order, why in (({"items": [LAMP]}, "customer"), ({"customer": "ann"}, "items"),
+                           ({"customer": "ann", "items": []}, "items"),
+                           ({"customer": "ann", "items": [{"item": "lamp", "cents": 1}]}, "count"),
+                           ({"customer": "ann", "items": [{"item": "lamp", "count": 1}]}, "cents"),
+                           ({"customer": "ann", "items": [LAMP] * 101}, "at most")):
+            status, said = ask(front.url + "/orders", order)
+            assert status == 400 and why in said["error"], (order, status, said)
+        _, ledger = ask(world.url + "/ledger")
+        assert not any(ledger.values()), ledger
+
+
+def case_kills_neither_lose_nor_double_anything():
+    count, kills = 40, 8
+    answers = {}
+    with open_shop() as (front, world):
+
+        def order(number):
+            items = [{"item": f"thing {number}.{k}", "count": 1, "cents": number} for k in range(3)]
+            answers[number] = ask_again(front.url + "/orders", {"customer": f"customer {number}", "items": items},
+                                        Idempotency_Key=f"order-{number}")
+
+        clients = [threading.Thread(target=order, args=(n,), daemon=True) for n in range(1, count + 1)]
+        for number, client in enumerate(clients):
+            client.start()
+            if number % (count // kills) == count // kills - 1:
+                time.sleep(random.random() * 0.5)
+                front.kill()
+                front.start()
+        for client in clients:
+            client.join(WAIT_S)
+        ledger = await_ledger(world, lambda l: len(l["mails"]) >= count)
+    assert len(answers) == count and all(status == 200 for status, _ in answers.values()), answers
+    assert sorted(p["cents"] for p in ledger["payments"]) == [3 * n for n in range(1, count + 1)], ledger["payments"]
+    parcels = sorted(f"thing {n}.{k}" for n in range(1, count + 1) for k in range(3))
+    assert sorted(p["text"] for p in ledger["parcels"]) == parcels, ledger["parcels"]
+    mails = sorted(f"customer {n}: Your order is on its way" for n in range(1, count + 1))
+    assert sorted(m["text"] for m in ledger["mails"]) == mails, ledger["mails"]
+
+
+cases = [(name, case) for name, case in list(globals().items()) if name.startswith("case_")]
+failed = 0
+print(f"1..{len(cases)}")
+for at, (name, case) in enumerate(cases, 1):
+    try:
+        case()
+        print(f"ok {at} - {name[5:].replace('_', ' ')}", flush=True)
+    except AssertionError as e:
+        failed += 1
+        print(f"not ok {at} - {name[5:].replace('_', ' ')}\n# {str(e)[:2000]}", flush=True)
+sys.exit(1 if failed else 0)
