@@ -176,7 +176,6 @@ static void show_head(cli *c, sw_value run)
                    {"stoppedBy", "stopped by"},
                    {"damage", "damage"},
                    {"status", "status"},
-                   {"scheduledAt", "scheduled at"},
                    {"forkedFrom", "forked from"},
                    {"calledBy", "called by"},
                    {"inputsDiffered", "inputs that differed"},
@@ -192,6 +191,8 @@ static void show_head(cli *c, sw_value run)
     show_forks(&t, run);
     const char *why = view_text(c, sw_get(sw_get(run, "why"), "text"), 0);
     if (*why) table_add(&t, (const char *const[]){"why", why});
+    const char *point = view_time(c, sw_get(run, "scheduledAt"));
+    if (*point) table_add(&t, (const char *const[]){"scheduled for", point});
     table_add(&t, (const char *const[]){"began", view_time(c, sw_get(run, "startedAt"))});
     table_add(&t, (const char *const[]){"took", took_of(c, run)});
     const char *labels = labels_of(c, sw_get(run, "labels")), *usage = view_text(c, sw_get(run, "usage"), 0);
