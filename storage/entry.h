@@ -103,7 +103,7 @@ typedef struct entry {
                              whom */
     entry_text by;        /* STOPPED: the operator who did it, "" for all other reasons; SIGNAL: who has sent it */
     entry_text signal;    /* WAIT, SIGNAL: the signal's name */
-    uint64_t question;    /* WAIT: path of the question that it belongs to; 0: none */
+    uint64_t question;    /* WAIT, TAKEN, TIMED_OUT: path of the question that the wait belongs to; 0: none, so far */
     entry_text letter;    /* SIGNAL, TAKEN: the signal's id, which no other signal of the run has: ENTRY_LETTER_BYTES */
     entry_text child;     /* CALLED, RETURNED: id of the run that was called, 16 bytes */
     entry_text input;     /* STEP_DONE, CALLED: msgpack bytes of the input, "" if there is none or it is left out */

@@ -74,6 +74,7 @@ static entry wait_entry(const waiting *w, entry_kind kind, int64_t at_ms)
                    .occurrence = w->occurrence,
                    .branch = w->c->path,
                    .began = w->began,
+                   .question = w->open.question,
                    .at_ms = at_ms};
 }
 
@@ -98,7 +99,6 @@ static void wait_append_begun(waiting *w, const sw_wait *asked, const clock_inst
     begun.due_ms = w->open.until.due_ms;
     begun.absolute = w->open.until.absolute;
     begun.signal = entry_text_of(w->open.signal);
-    begun.question = w->open.question;
     wait_append(w, &begun);
 }
 

@@ -77,8 +77,8 @@ static void look_at_decision(looking *l, const entry *e)
 {
     looked_wait *w = l->waits;
     while (w && w->path != e->path) w = w->next;
-    if (!w) return;
-    w->is_open = false;
+    if (w) w->is_open = false;
+    if (!w && e->question != l->path) return; /* a wait that began before the question names it at its end */
     if (e->kind == ENTRY_TAKEN) {
         look_answer(l, look_value_of(l, e->letter), e->at_ms);
     } else if (l->out->state == QUESTION_OPEN && !look_has_open(l)) {

@@ -184,6 +184,7 @@ static bool replay_take_wait(replay *p, const entry *e)
     }
     rec->done = e->kind == ENTRY_TAKEN;
     rec->failed = e->kind == ENTRY_TIMED_OUT;
+    if (e->question) rec->question = e->question; /* asked when the wait had begun */
     if (rec->done) rec->value = replay_signal_value(p, e->letter);
     return true;
 }

@@ -67,14 +67,16 @@ static size_t add_wait_samples(entry *out)
                        .at_ms = 20,
                        .branch = 91,
                        .began = 5,
-                       .letter = text("0123456789abcdef")};
+                       .letter = text("0123456789abcdef"),
+                       .question = 1ull << 40};
     out[n++] = (entry){.kind = ENTRY_TIMED_OUT,
                        .path = 92,
                        .id = text("reminder"),
                        .occurrence = 1,
                        .at_ms = 21,
                        .branch = 93,
-                       .began = 6};
+                       .began = 6,
+                       .question = 3};
     return n;
 }
 

@@ -115,14 +115,17 @@ static sw_value asks_late(sw_ctx *c, sw_value input)
     return input;
 }
 
-/* Waits before a branch asks. */
+static int64_t early_ms;
+
+/* Waits before a branch asks, and sleeps then. */
 static void on_early(sw_ctx *c)
 {
     begin_execution();
     sw_group *g = sw_group_new(c);
     sw_group_branch(g, "asker", asks_late, sw_nil());
-    await_answer(c, "approve", 0);
+    await_answer(c, "approve", early_ms);
     (void)sw_group_wait(g);
+    if (strcmp(seen.got, "yes") != 0) sw_sleep(c, "nap", 3600000);
     sw_reply_text(c, 200, "%s", seen.got);
 }
 
@@ -473,6 +476,28 @@ static void test_asked_late(void)
     turned_close();
 }
 
+/* Such a wait takes what an operator sends, or times out: then nobody waits for the link's answer any more. */
+static void test_late_ends(void)
+{
+    for (int is_sent = 0; is_sent < 2; is_sent++) {
+        early_ms = is_sent ? 0 : 100;
+        turned_open(routes, NULL);
+        run_id id = turned_begin("POST /early")->id;
+        TURN_UNTIL(seen.attempts == 1);
+        seen.go = true;
+        TURN_UNTIL(seen.asked > 0);
+        if (is_sent) turned_check(turned_send_signal(&id, "approve", NULL, "\"by hand\""), 202, "");
+        TURN_UNTIL(seen.got[0] && turned_slot(&id)->state == SLOT_PARKED);
+        if (is_sent)
+            is_decided(seen.url[0], 200, "by hand");
+        else
+            json_told(seen.url[0], "\"yes\"", 409, "the time for an answer is over");
+        told(send_to("GET", seen.url[0], NULL, ""), is_sent ? 200 : 410, is_sent ? "by hand" : "is over");
+        turned_close();
+    }
+    early_ms = 0;
+}
+
 /* What is no path of a question is not taken for a signal of the name. */
 static void check_no_path(const char *run)
 {
@@ -594,6 +619,7 @@ static const check_case cases[] = {{"nothing decided", test_nothing_decided},
                                    {"a reminder", test_reminder},
                                    {"branches of one name", test_branches},
                                    {"asked late", test_asked_late},
+                                   {"asked late, and over", test_late_ends},
                                    {"operators", test_operator},
                                    {"wrong links", test_wrong_links},
                                    {"ended and stopped", test_states},
