@@ -226,13 +226,14 @@ static void writing_tell(const writing *w)
 static void writing_take_effect(writing *w)
 {
     schedule *s = w->schedule;
+    const schedule_row none = {.upto_ms = 0};
     const bool is_forgotten = w->change && w->change->act == SCHEDULE_FORGET;
     if (s->cancels && (w->what.fate == POINT_BEGUN || w->what.row.waits_ms == 0)) {
         board_end(s->cancels);
         s->cancels = NULL;
     }
     uv_mutex_lock(&s->all->lock);
-    s->row = is_forgotten ? (schedule_row){.upto_ms = 0} : w->what.row;
+    s->row = is_forgotten ? none : w->what.row;
     s->has_row = !is_forgotten;
     uv_mutex_unlock(&s->all->lock);
     s->is_told = s->is_told && !is_forgotten;
