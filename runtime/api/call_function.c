@@ -58,13 +58,15 @@ static const char *function_names(const sw_app *app, char *text, size_t size)
     return len > 0 ? text : "none";
 }
 
-static const endpoint *call_find_function(sw_ctx *c, const call_asked *asked)
+/* A call that was made before needs no function any more. NULL: there is none. */
+static const endpoint *call_find_function(sw_ctx *c, const call_asked *asked, bool was_made)
 {
     char names[512];
     const sw_app *app = c->task->home->app;
     if (!asked->function) ctx_fail_misuse(c, "%s \"%s\" without the name of a function", asked->called, asked->id);
     const endpoint *e = app_endpoint(app, asked->function, strlen(asked->function));
-    if (!e || !e->function)
+    if (e && !e->function) e = NULL;
+    if (!e && !was_made)
         ctx_fail_misuse(c, "%s \"%s\": the program has no function \"%.128s\" (sw_function); it has: %s", asked->called,
                         asked->id, asked->function, function_names(app, names, sizeof names));
     return e;
@@ -88,7 +90,7 @@ static void call_check_limits(sw_ctx *c, const call_asked *asked)
 static sw_value call_input(sw_ctx *c, const endpoint *e, sw_value input)
 {
     run_input kept = {.value = &input, .method = {"", 0}, .target = {"", 0}, .body = {"", 0}};
-    if (!e->omits) return input;
+    if (!e || !e->omits) return input;
     if (omit_take_out(e, &c->task->arena, &kept) != OMIT_DONE) ctx_fail_memory(c);
     return *kept.value;
 }
@@ -99,18 +101,19 @@ function_call function_call_prepare(sw_ctx *c, const call_asked *asked, sw_value
     if (probe_proves())
         ctx_fail_misuse(c, "%s \"%s\": --prove follows no calls of functions: prove \"%.128s\" by its own name",
                         asked->called, asked->id, asked->function ? asked->function : "");
-    function_call q = {.function = call_find_function(c, asked), .branch_label = c->label};
+    function_call q = {.branch_label = c->label};
     call_check_limits(c, asked);
     const char *id = arena_strndup(&c->task->arena, asked->id, strlen(asked->id));
     if (!id) ctx_fail_memory(c);
     if (asked->options) q.options = *asked->options;
-    q.input = call_input(c, q.function, input);
     q.named = (entry){.id = entry_text_of(id), .branch = c->path};
     q.named.path = path_next(c, PATH_STEP, id, &q.named.occurrence);
     if (probe_on) probe_wait(c, id, q.named.path);
     const replay_record *rec = fit_find(c->run, q.named.path);
     if (c->pending_lines) replay_log_pass(c, rec != NULL);
-    bool is_answered = rec && (rec->done || rec->failed) && !rec->is_void;
+    bool was_made = rec && !rec->is_void, is_answered = was_made && (rec->done || rec->failed);
+    q.function = call_find_function(c, asked, was_made);
+    q.input = call_input(c, q.function, input);
     if (probe_on && asked->is_member) probe_member(q.named.path);
     if (probe_on && !asked->is_member && !is_answered) probe_hold_wait(c, id, q.named.path);
     return q;

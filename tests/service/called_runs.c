@@ -148,6 +148,12 @@ static sw_value on_tries(sw_ctx *c, sw_value input)
 
 static sw_value on_relays(sw_ctx *c, sw_value input) { return sw_call(c, "wait", "waits_for_go", input); }
 
+static sw_value on_two(sw_ctx *c, sw_value input)
+{
+    sw_value counted = sw_call(c, "count", "count", sw_int(5));
+    return sw_array(c, 2, counted, sw_call(c, "wait", "waits_for_go", input));
+}
+
 static sw_value on_waits_for_go(sw_ctx *c, sw_value input)
 {
     (void)input;
@@ -196,9 +202,10 @@ static int serve(int argc, char **argv)
     sw_function(app, "waits", on_waits, NULL);
     sw_function(app, "deep", on_deep, NULL);
     sw_function(app, "fails", on_fails, NULL);
-    sw_function(app, "count", on_count, NULL);
+    if (!getenv("WITHOUT_COUNT")) sw_function(app, "count", on_count, NULL);
     sw_function(app, "calls_failing", on_calls_failing, NULL);
     sw_function(app, "tries", on_tries, NULL);
+    sw_function(app, "two", on_two, NULL);
     sw_function(app, "relays", on_relays, NULL);
     sw_function(app, "waits_for_go", on_waits_for_go, NULL);
     sw_function(app, "detaches", on_detaches, NULL);
@@ -356,6 +363,57 @@ static void test_failing(void)
     stop();
 }
 
+/* A function that was called and has returned may leave the program. */
+static void test_gone(void)
+{
+    char path[128], child[32] = "";
+    start_anew("gone");
+    begin("two", "1");
+    while (!strstr(page("/_sw/runs/", id), " of waits_for_go since ")) usleep(10000);
+    CHECK(sscanf(strstr(a.body, "waits for the run "), "waits for the run %26s", child) == 1);
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    CHECK(setenv("WITHOUT_COUNT", "1", 1) == 0);
+    start_again();
+    snprintf(path, sizeof path, "/_sw/runs/%s/signals/go", child);
+    call_patiently("POST", server_url(path), NULL, "8", &a);
+    CHECK_STR(output(200), "[5,8]");
+    begin("two", "1");
+    CHECK(strstr(output(500), "the program has no function \\\"count\\\""));
+    CHECK(unsetenv("WITHOUT_COUNT") == 0);
+    stop();
+}
+
+/* A fork has the results of the calls that were over, and makes the others by children of its own. */
+static void test_forked(void)
+{
+    char path[128], first[32], body[128];
+    start_anew("forked");
+    begin("two", "1");
+    strcpy(first, id);
+    while (!strstr(page("/_sw/runs/", id), "\"id\":\"wait\"")) usleep(10000);
+    const char *at = strstr(a.body, "\"id\":\"wait\"");
+    while (at > a.body && strncmp(at, "\"path\":\"", 8) != 0) at--;
+    snprintf(path, sizeof path, "/_sw/runs/%s/fork", id);
+    snprintf(body, sizeof body, "{\"from\":\"%.16s\"}", at + 8);
+    call("POST", server_url(path), NULL, body, 0, &a);
+    CHECK(sscanf(a.body, "{\"runId\":\"%31[^\"]\"", id) == 1);
+    note_output();
+    char child[2][32];
+    const char *const runs[] = {first, id};
+    for (int i = 0; i < 2; i++) {
+        while (!strstr(page("/_sw/runs/", runs[i]), " of waits_for_go since ")) usleep(10000);
+        CHECK(sscanf(strstr(a.body, "waits for the run "), "waits for the run %26s", child[i]) == 1);
+    }
+    CHECK(strcmp(child[0], child[1]) != 0);
+    CHECK_INT(seen->gone_on, 1);
+    snprintf(path, sizeof path, "/_sw/runs/%s/signals/go", child[1]);
+    call_patiently("POST", server_url(path), NULL, "8", &a);
+    CHECK_STR(output(200), "[5,8]");
+    CHECK_INT(seen->gone_on, 1);
+    CHECK(strstr(page("/_sw/runs/", first), "waits for the run ")); /* its child has got nothing */
+    stop();
+}
+
 /* The caller's page says for whom it waits, and the child's who has called it. */
 static void test_pages(void)
 {
@@ -463,6 +521,8 @@ static const check_case cases[] = {{"nothing happens: each step once", test_undi
                                    {"calls beside steps and failures", test_mixed},
                                    {"values go and come back", test_kinds},
                                    {"children that fail, and a caller that is resumed", test_failing},
+                                   {"a function that has left the program", test_gone},
+                                   {"a caller that is forked", test_forked},
                                    {"what the pages say", test_pages},
                                    {"children that nobody waits for", test_detached},
                                    {"children that begin later", test_later},
