@@ -66,7 +66,7 @@ static void recall_on_drop(parcel *p)
 
 void recall_written(run *r)
 {
-    if (r->state != RUN_ENDING || r->seq_durable != r->seq_next) return;
+    if (!r->is_last_sent) return;
     for (letter *m; (m = r->recalls);) {
         r->recalls = m->next;
         m->next = NULL;

@@ -95,6 +95,7 @@ static void returning_on_drop(parcel *p) { mail_free(letter_of_parcel(p)); }
 
 const store_row *returning_seal(run *r, const store_row *then)
 {
+    r->is_last_sent = true;
     if (!r->returning) return then;
     r->returning->row.next = then;
     return &r->returning->row;
@@ -102,7 +103,7 @@ const store_row *returning_seal(run *r, const store_row *then)
 
 void returning_written(run *r)
 {
-    mail_letter *m = r->state == RUN_ENDING && r->seq_durable == r->seq_next ? r->returning : NULL;
+    mail_letter *m = r->is_last_sent ? r->returning : NULL;
     if (!m) return;
     r->returning = NULL;
     m->row.next = NULL;

@@ -90,11 +90,18 @@ static bool is_quiet(void)
     return true;
 }
 
+/* What happens to a write of the first life. */
+static struct {
+    memory_fault fault;
+    unsigned skip;
+} failing;
+
 /* Lives until so many writes are on disk, or all has ended. */
 static int live(bool is_first, uint64_t writes)
 {
     turned_open(routes, (const char *const[]){"--park-after", "0", NULL});
     uint64_t from = memory_writes(turned_disk);
+    if (is_first && failing.fault != MEMORY_GOOD) memory_fail(turned_disk, failing.fault, failing.skip, false);
     if (is_first) (void)turned_begin("POST /parent");
     for (int turns = 0; turns < TURNS_MAX; turns++) {
         store *s = turned_app->store;
@@ -166,6 +173,22 @@ static void killed_often(unsigned loops)
     turned_loops = 1;
 }
 
+/* A write is refused, or nobody knows at first whether it is there: runs are lost and loaded again, and calls are made
+ * again that are not on disk. */
+static void test_failing(void)
+{
+    static const memory_fault faults[] = {MEMORY_REFUSES, MEMORY_LOSES, MEMORY_APPEARS};
+    share();
+    for (turned_loops = 1; turned_loops <= 2; turned_loops++)
+        for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
+            for (failing.skip = 1; failing.skip < 9; failing.skip++) {
+                failing.fault = faults[i];
+                CHECK(!run_through(UINT64_MAX, 0));
+            }
+    failing.fault = MEMORY_GOOD;
+    turned_loops = 1;
+}
+
 static void test_once(void) { killed_once(1); }
 static void test_once_on_two(void) { killed_once(2); }
 static void test_often(void) { killed_often(1); }
@@ -173,6 +196,7 @@ static void test_often_on_two(void) { killed_often(2); }
 
 static const check_case cases[] = {{"killed behind each write", test_once},
                                    {"killed behind each write, on two loops", test_once_on_two},
+                                   {"a write fails", test_failing},
                                    {"killed again and again", test_often},
                                    {"killed again and again, on two loops", test_often_on_two}};
 

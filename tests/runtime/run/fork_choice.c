@@ -24,7 +24,7 @@ static unsigned op_count;
 static msgpack_sbuffer journal;
 static uint32_t entry_count;
 static unsigned chunk_owner[ENTRIES_MAX]; /* of each entry that is a chunk: 1 + its operation; else 0 */
-static unsigned wait_owner[ENTRIES_MAX], signal_owner[ENTRIES_MAX]; /* likewise, of *wait* and *signal* */
+static unsigned wait_owner[ENTRIES_MAX], signal_owner[ENTRIES_MAX]; /* likewise, of *wait* or *called*, and *signal* */
 
 static uint64_t drawn = 88172645463325252U;
 
@@ -42,7 +42,7 @@ static void append(entry e, op *o)
     CHECK_INT(entry_encode(&journal, &e), 0);
     const unsigned owner = o ? 1 + (unsigned)(o - ops) : 0;
     chunk_owner[entry_count] = e.kind == ENTRY_CHUNK ? owner : 0;
-    wait_owner[entry_count] = e.kind == ENTRY_WAIT ? owner : 0;
+    wait_owner[entry_count] = e.kind == ENTRY_WAIT || e.kind == ENTRY_CALLED ? owner : 0;
     signal_owner[entry_count] = e.kind == ENTRY_SIGNAL ? owner : 0;
     if (e.kind == ENTRY_SIGNAL) o = NULL; /* it has no path: the wait's other entries stand for it */
     if (o && o->first == 0) o->first = entry_count;
@@ -66,7 +66,8 @@ static void begin(op *o)
     o->began = entry_count;
     o->chunks_from = entry_count;
     if (o->kind == ENTRY_STEP_DONE) return;
-    bool is_over = o->kind == ENTRY_VALUE || (o->kind == ENTRY_SLEEP && below(3) > 0);
+    e.detached = o->kind == ENTRY_CALLED && below(4) == 0;
+    bool is_over = o->kind == ENTRY_VALUE || e.detached || (o->kind == ENTRY_SLEEP && below(3) > 0);
     e.due_ms = o->kind == ENTRY_SLEEP ? NOW_MS + (is_over ? -1 : 1) : 0;
     append(e, o);
     o->finished = is_over;
@@ -111,6 +112,19 @@ static void decide(op *o)
     append(e, o);
 }
 
+/* A call returns, well or not. */
+static void return_to(op *o)
+{
+    o->finished = true;
+    o->failed = below(4) == 0;
+    append((entry){.kind = ENTRY_RETURNED,
+                   .path = o->path,
+                   .id = entry_text_of("op"),
+                   .began = o->began,
+                   .status = o->failed ? ENTRY_FAILED : ENTRY_SUCCEEDED},
+           o);
+}
+
 static bool is_needed(const op *o)
 {
     for (unsigned i = 0; i < op_count; i++)
@@ -137,11 +151,12 @@ static void end(void)
 
 static void make_ops(void)
 {
-    static const entry_kind kinds[] = {ENTRY_STEP_DONE, ENTRY_STEP_DONE, ENTRY_STEP_DONE,
-                                       ENTRY_SLEEP,     ENTRY_WAIT,      ENTRY_VALUE};
+    static const entry_kind kinds[] = {ENTRY_STEP_DONE, ENTRY_STEP_DONE, ENTRY_STEP_DONE, ENTRY_SLEEP,
+                                       ENTRY_WAIT,      ENTRY_CALLED,    ENTRY_VALUE};
     op_count = 2 + below(OPS_MAX - 2);
     for (unsigned i = 0; i < op_count; i++) {
-        ops[i] = (op){.kind = kinds[below(6)], .path = ((uint64_t)below(1U << 31) << 20 | i) + 1};
+        ops[i] =
+            (op){.kind = kinds[below(sizeof kinds / sizeof *kinds)], .path = ((uint64_t)below(1U << 31) << 20 | i) + 1};
         ops[i].depend_count = i ? below(DEPENDS_MAX + 1) : 0;
         for (unsigned d = 0; d < ops[i].depend_count; d++) ops[i].depends[d] = below(i);
     }
@@ -162,6 +177,8 @@ static void make_run(void)
             go_on(o);
         else if (o->begun && !o->finished && o->kind == ENTRY_WAIT)
             decide(o);
+        else if (o->begun && !o->finished && o->kind == ENTRY_CALLED)
+            return_to(o);
     }
     if (below(2)) end();
 }
