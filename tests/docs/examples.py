@@ -339,6 +339,19 @@ def nightly(p):
     p.prove("reports/nightly", "-d", '{"scheduled_at":1764379800000}')
 
 
+@example(gate="/parcels")
+def parcels(p):
+    _, status, text = p.killed("POST /_sw/functions/parcels/order", ["lamp", "chair", 7])
+    assert status == 200 and [sent["ok"] for sent in json.loads(text)] == [True, True, False], text
+    assert json.loads(text)[2]["error"] == "an item is a text", text
+    end = time.monotonic() + WAIT_S
+    while "/mails" not in p.service.done.values():  # nobody waits for it
+        assert time.monotonic() < end, "no mail is sent"
+        time.sleep(0.01)
+    assert sorted(p.service.done.values()) == ["/mails", "/parcels", "/parcels"], p.service.done
+    p.prove("parcels/one", "-d", '"lamp"')
+
+
 @example(gate="/prices/lamp")
 def plain(p):
     _, status, text = p.killed("POST /quotes", {"item": "lamp"})
