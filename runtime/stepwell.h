@@ -622,9 +622,9 @@ typedef struct sw_question {
  * page with text and choices; programs POST the answer as JSON. It reaches the run as a signal of that name, taken by
  * sw_wait_for. The first answer counts: who comes later, or once more, is told what was decided, for as long as the run
  * is kept. The answer goes to the waits of its own question alone: those for that name behind the newest question of
- * their branch (of the run, if the branch has asked none), until it is answered. Looking at the page decides nothing.
- * The URL begins as --public-url says, or with the address of --listen; without either the run fails. `question` may be
- * NULL. To be called where sw_wait_for may be. */
+ * their branch (of the run, if the branch has asked none), until it is answered; so wait before you ask anew under one
+ * name. Looking at the page decides nothing. The URL begins as --public-url says, or with the address of --listen;
+ * without either the run fails. `question` may be NULL. To be called where sw_wait_for may be. */
 SW_API const char *sw_signal_url(sw_ctx *c, const char *id, const char *signal, const sw_question *question);
 
 /* ---- Other languages ------------------------------------------------------------------------------------------- */

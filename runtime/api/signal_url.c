@@ -66,6 +66,17 @@ static void question_check(sw_ctx *c, const char *id, const char *signal, const 
     question_check_choices(c, id, asked ? asked->choices : NULL);
 }
 
+/* People would answer the question before, be told that their answer was taken, and be heard by nobody. */
+static void question_check_former(sw_ctx *c, const char *id, const char *signal)
+{
+    if (question_unheard(c->run, c->path, entry_text_of(signal)))
+        ctx_fail_misuse(
+            c,
+            "sw_signal_url \"%s\" asks anew under the signal \"%s\", and nobody waits for the answer to the "
+            "question before it: wait for that first, or give each question a signal of its own",
+            id, signal);
+}
+
 /* ---- The URL ---- */
 
 /* Writes the name as a segment of a path. */
@@ -135,6 +146,7 @@ const char *sw_signal_url(sw_ctx *c, const char *id, const char *signal, const s
     replay_record *rec = fit_find(r, e.path);
     if (c->pending_lines) replay_log_pass(c, rec != NULL);
     if (rec && !fit_is(rec, ENTRY_VALUE, id, e.occurrence)) ctx_raise(c, fit_misfit(r, rec, "question", id));
+    if (!rec) question_check_former(c, id, signal);
     const char *url = rec ? question_recall(c, rec) : question_url(c, id, e.path, signal);
     if (!rec) question_append(c, &e, url, asked);
     if (!question_add(r, &(run_question){.path = e.path, .branch = c->path, .signal = e.signal})) ctx_fail_memory(c);

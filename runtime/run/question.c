@@ -6,6 +6,7 @@
 
 #include "runtime/base/digest.h"
 #include "runtime/base/value.h"
+#include "runtime/run/replay.h"
 #include "runtime/run/run.h"
 
 enum { SALT_BYTES = 8, ASKED_MEMBERS = 4 };
@@ -101,6 +102,14 @@ run_question *question_find(const run *r, uint64_t path)
     return q;
 }
 
+const run_question *question_unheard(const run *r, uint64_t branch, entry_text signal)
+{
+    const run_question *q = r->questions ? r->questions->newest : NULL;
+    while (q && !(q->branch == branch && entry_text_equal(q->signal, signal))) q = q->next;
+    bool is_unheard = q && !q->has_waited && !(r->replay && replay_waits_for(r->replay, q->path));
+    return is_unheard ? q : NULL;
+}
+
 uint64_t question_of_wait(const run *r, uint64_t branch, entry_text signal)
 {
     const run_question *newest = NULL;
@@ -117,6 +126,7 @@ void question_wait_begins(run *r, uint64_t question)
     run_question *q = question ? question_find(r, question) : NULL;
     if (!q) return; /* the wait began in an earlier execution, by code that is another one now */
     q->waits++;
+    q->has_waited = true;
     q->is_over = false;
 }
 

@@ -41,6 +41,7 @@ typedef struct run_question {
     uint64_t path, branch;     /* its own, and that of the branch that asks */
     entry_text signal;         /* the name of its answer, in the run's arena */
     unsigned waits;            /* that are open */
+    bool has_waited;           /* a wait for it has begun */
     bool is_answered;          /* a wait has taken a signal for it */
     bool is_over;              /* its last wait has timed out, and no other has begun */
 } run_question;
@@ -50,6 +51,9 @@ bool question_add(struct run *r, const run_question *asked);
 /* NULL: the code has not come to the question of this path. */
 run_question *question_find(const struct run *r, uint64_t path);
 
+/* Returns the newest question of this name that the branch has asked, if nobody has waited for its answer; NULL: there
+ * is none. When the branch asks another one of that name, no wait will ever belong to it. */
+const run_question *question_unheard(const struct run *r, uint64_t branch, entry_text signal);
 /* Returns the path of the question that a wait for this signal in this branch belongs to: the newest one of that name
  * of the branch, or of the run if the branch has asked none. 0: there is none, or it has been answered. */
 uint64_t question_of_wait(const struct run *r, uint64_t branch, entry_text signal);

@@ -88,6 +88,8 @@ const replay_record *replay_next_open_call(const replay *p, size_t *at);
 
 /* Returns the record of a path and marks it used; NULL: the journal has none. */
 replay_record *replay_find(replay *p, uint64_t path);
+/* Whether the journal has a wait that belongs to the question of this path, though the code may not have come to it. */
+bool replay_waits_for(const replay *p, uint64_t question);
 /* Returns the first signal of that name which no wait has taken, an entry, behind `after` (NULL: of all); NULL: the
  * journal has none. */
 const entry *replay_unread_signal(const replay *p, entry_text name, const entry *after);

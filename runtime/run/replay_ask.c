@@ -63,6 +63,13 @@ const replay_record *replay_next_unasked(const replay *p, size_t *at)
     return NULL;
 }
 
+bool replay_waits_for(const replay *p, uint64_t question)
+{
+    for (size_t i = 0; i < p->cells; i++)
+        if (p->records[i].kind == ENTRY_WAIT && p->records[i].question == question) return true;
+    return false;
+}
+
 const entry *replay_unread_signal(const replay *p, entry_text name, const entry *after)
 {
     bool is_behind = after == NULL;

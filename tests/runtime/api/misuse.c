@@ -345,6 +345,8 @@ static void missing_question(sw_ctx *c, const char *what)
     if (strcmp(what, "question id") == 0) sw_signal_url(c, NULL, "s", NULL);
     if (strcmp(what, "question signal") == 0) sw_signal_url(c, "q", NULL, NULL);
     if (strcmp(what, "question dots") == 0) sw_signal_url(c, "q", "..", NULL);
+    if (strcmp(what, "question anew") == 0) sw_signal_url(c, "q", "other", NULL);
+    for (int i = 0; i < 2 && strcmp(what, "question anew") == 0; i++) sw_signal_url(c, "q", "s", NULL);
     if (strcmp(what, "question text") == 0) sw_signal_url(c, "q", "s", &(sw_question){.text = "\xff"});
     if (strcmp(what, "choice twice") == 0) sw_signal_url(c, "q", "s", &(sw_question){.choices = twice});
     if (strcmp(what, "empty choice") == 0) sw_signal_url(c, "q", "s", &(sw_question){.choices = empty});
@@ -625,6 +627,20 @@ static void test_streams(void)
     stop();
 }
 
+static void test_questions(void)
+{
+    start();
+    fails("/missing?what=", "question id", "an empty id");
+    fails("/missing?what=", "question signal", "a signal's name is 1 to 128 bytes");
+    fails("/missing?what=", "question text", "at most 16384 bytes of UTF-8");
+    fails("/missing?what=", "question dots", "out of a URL");
+    fails("/missing?what=", "question anew", "wait for that first");
+    fails("/missing?what=", "choice twice", "with the choice");
+    fails("/missing?what=", "empty choice", "a choice is 1 to 256 bytes");
+    fails("/missing?what=", "question in step", "ask before the step");
+    stop();
+}
+
 static void test_arguments(void)
 {
     static const char *const formats[] = {"printf", "strf",       "log",        "reply_text", "text_add",
@@ -664,13 +680,6 @@ static void test_arguments(void)
     fails("/missing?what=", "signal name", "a signal's name is 1 to 128 bytes");
     fails("/missing?what=", "wait twice", "give it one of them");
     fails("/missing?what=", "wait in step", "wait before the step");
-    fails("/missing?what=", "question id", "an empty id");
-    fails("/missing?what=", "question signal", "a signal's name is 1 to 128 bytes");
-    fails("/missing?what=", "question text", "at most 16384 bytes of UTF-8");
-    fails("/missing?what=", "question dots", "out of a URL");
-    fails("/missing?what=", "choice twice", "with the choice");
-    fails("/missing?what=", "empty choice", "a choice is 1 to 256 bytes");
-    fails("/missing?what=", "question in step", "ask before the step");
     fails("/missing?what=", "member wait id", "a wait with an empty id");
     fails("/missing?what=", "member wait", "sw_group_wait_for \\\"w\\\" without the name of a signal");
     fails("/missing?what=", "member signal name", "a signal's name is 1 to 128 bytes");
@@ -739,6 +748,7 @@ static const check_case cases[] = {{"a context outside its function", test_conte
                                    {"what another run has caught", test_rethrow},
                                    {"streams of attempts that are over", test_streams},
                                    {"clean-ups that wait, arguments that are missing", test_arguments},
+                                   {"questions", test_questions},
                                    {"texts of attempts that are over", test_texts},
                                    {"values of who called the step", SANITIZED ? NULL : test_outer},
                                    {"a frame larger than the stack", test_large_frame}};
