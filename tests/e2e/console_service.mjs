@@ -92,10 +92,10 @@ export async function startOperated(t, { flags = ['--dev'] } = {}) {
 
 // One browser for all tests of a file. Returns what opens a page of a service's console in it,
 // open(t, service, options): the options are those of a browser's context, and `path`.
-export function consoleBrowser(defaults) {
+export function consoleBrowser(defaults, browserOptions) {
   let browser;
   before(async () => {
-    browser = await startBrowser();
+    browser = await startBrowser(browserOptions);
   });
   after(() => browser?.close());
   return (t, service, options) => openConsole(t, browser, service, { ...defaults, ...options });

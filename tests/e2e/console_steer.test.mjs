@@ -3,7 +3,7 @@ import assert from 'node:assert/strict';
 import { test } from 'node:test';
 import { consoleBrowser, counts, shot, shows, startOperated, until } from './console_service.mjs';
 
-const open = consoleBrowser();
+const open = consoleBrowser({}, { windowless: true });
 
 const runIs = (page, state) =>
   page.waitForFunction((text) => document.querySelector('.title .state')?.textContent === text, state);

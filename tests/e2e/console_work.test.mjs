@@ -5,7 +5,7 @@ import { test } from 'node:test';
 import { kindOf, makeGates, researchPath, startAgent } from './agent.mjs';
 import { consoleBrowser, counts, shot, shows, startOperated, until } from './console_service.mjs';
 
-const open = consoleBrowser();
+const open = consoleBrowser({}, { windowless: true });
 
 const runIs = (page, state) =>
   page.waitForFunction((text) => document.querySelector('.title .state')?.textContent === text, state);

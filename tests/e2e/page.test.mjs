@@ -7,7 +7,7 @@ import {
 } from './page_browser.mjs';
 
 let browser;
-before(async () => { browser = await startBrowser(); });
+before(async () => { browser = await startBrowser({ windowless: true }); });
 after(() => browser?.close());
 const open = (t, agent, options) => openIn(t, browser, agent, options);
 

@@ -1,16 +1,20 @@
 // A real browser on the agent's page, as the tests of the page use it.
 import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
-import { mkdirSync, readdirSync } from 'node:fs';
+import { existsSync, mkdirSync, readdirSync } from 'node:fs';
 import { chromium } from 'playwright-core';
 import { PATIENCE_MS } from './program.mjs';
 
 const shots = process.env.SCREENSHOTS; // a folder: keeps pictures of what the tests see
 const folder = new URL('../../apps/research/page/', import.meta.url);
 
-export const startBrowser = () =>
+// Chromium without the window of a browser costs a page a third of the processor time. Where it is not installed, and
+// for tests that need more of a browser, the whole of it is taken.
+const shell = '/usr/bin/chromium-headless-shell';
+
+export const startBrowser = ({ windowless = false } = {}) =>
   chromium.launch({
-    executablePath: '/usr/bin/chromium',
+    executablePath: windowless && existsSync(shell) ? shell : '/usr/bin/chromium',
     headless: true,
     args: ['--no-sandbox', '--disable-gpu', '--disable-background-networking'],
   });

@@ -12,7 +12,7 @@ const sources = [
 ];
 
 before(async () => {
-  browser = await startBrowser();
+  browser = await startBrowser({ windowless: true });
   page = await browser.newPage();
   page.setDefaultTimeout(PATIENCE_MS);
   await page.evaluate(`${reportScript()}; window.made = made;`);

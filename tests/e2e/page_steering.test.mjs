@@ -9,7 +9,7 @@ import { kindOf, makeGates, sleep, startAgent } from './agent.mjs';
 import { answer, begin, inState, open as openIn, overflow, shot, shows, startBrowser } from './page_browser.mjs';
 
 let browser;
-before(async () => { browser = await startBrowser(); });
+before(async () => { browser = await startBrowser({ windowless: true }); });
 after(() => browser?.close());
 const open = (t, agent, options) => openIn(t, browser, agent, options);
 const count = (agent, kind) => agent.seen.filter((asked) => kindOf(asked) === kind).length;
