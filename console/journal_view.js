@@ -9,7 +9,7 @@ const SHOWN = 300;
 function Entry({ entry, number, since }) {
   const [open, setOpen] = useState(false), { kind, at, id, occurrence, ...rest } = entry;
   const has = Object.keys(rest).length > 0, label = id === undefined ? "" : occurrence ? `${id}:${occurrence}` : id;
-  const what = rest.error ?? rest.by ?? rest.reason ?? rest.status ?? (rest.attempt > 1 ? `attempt ${rest.attempt}` : "");
+  const what = rest.error ?? rest.by ?? rest.reason ?? rest.status ?? (rest.attempt > 1 ? `attempt ${rest.attempt}` : rest.member === undefined ? "" : `member ${rest.member}`);
   return html`
     <tr class=${kind === "step failed" || kind === "crashed" ? "bad-row" : ""}>
       <td class="number">${number}</td><td>${at > 0 && html`<${Time} at=${at} />`}</td>

@@ -23,7 +23,7 @@ export function barsOf(step, now) {
   for (const [i, attempt] of (step.attempts ?? []).entries()) {
     if (since != null) add("queue", since, attempt.at);
     const end = attempt.at + attempt.durationMs;
-    add(attempt.error === undefined ? "done" : "failed", attempt.at, end, attempt);
+    add(attempt.abandoned ? "backoff" : attempt.error === undefined ? "done" : "failed", attempt.at, end, attempt);
     since = end;
     if (attempt.retryAt) {
       const next = step.attempts[i + 1]?.at ?? step.now?.since ?? Infinity;

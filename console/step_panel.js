@@ -15,11 +15,12 @@ const Calls = ({ calls, leftOut, now }) => (calls?.length > 0 ? html`
   ${leftOut > 0 && html`<p class="soft">and ${plural(leftOut, "more call")}</p>`}` : null);
 
 function Attempt({ attempt, now }) {
-  const { error, retryAt } = attempt;
+  const { error, retryAt, abandoned } = attempt;
   return html`
-    <li class=${error === undefined ? "ok" : "bad"}>
+    <li class=${abandoned ? "" : error === undefined ? "ok" : "bad"}>
       <p><strong>attempt ${attempt.attempt}</strong> <${Time} at=${attempt.at} />, ${duration(attempt.durationMs)}
-        ${error === undefined ? ": succeeded" : ""}</p>
+        ${abandoned ? ": abandoned, since another member of its group had won; it may have been done"
+          : error === undefined ? ": succeeded" : ""}</p>
       ${error !== undefined && html`<pre class="error-text" tabIndex=${0} aria-label="error">${error}</pre>`}
       ${retryAt > 0 && html`<p class="soft">tried again from <${Time} at=${retryAt} /> on</p>`}
       <${Calls} calls=${attempt.calls} leftOut=${attempt.callsLeftOut} now=${now} />

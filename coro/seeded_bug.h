@@ -75,6 +75,9 @@
     X(BULK_AGAIN, "a bulk action writes letters again that were written before a kill")                                \
     X(BULK_MISCOUNTS, "a bulk action forgets to count letters that were written before a kill")                        \
     X(BULK_LEAVES_OUT, "a bulk action leaves out one run of a page")                                                   \
+    X(WIN_AGAIN, "a replay decides a group anew by what comes to an end first")                                        \
+    X(LOSERS_BEGIN, "what has lost begins again in a replay")                                                          \
+    X(LOSERS_COUNT, "what a loser does after the decision is journaled")                                               \
     X(EACH_GOES_ON, "an element of sw_each begins after another has failed for good")                                  \
     X(TOLERATE_NONE, "a group whose failures are to be tolerated fails")                                               \
     X(SHORT_FAILS, "a handler for which there is no memory fails for good")                                            \

@@ -447,6 +447,8 @@ class group
     }
     void sleep(const char *id, int64_t ms) { detail::call_of<sw_group_sleep>(g_.raw, id, ms); }
     void sleep_until(const char *id, int64_t unix_ms) { detail::call_of<sw_group_sleep_until>(g_.raw, id, unix_ms); }
+    /* Waits for the first success; returns its number among the members. */
+    size_t any(const char *id, sw_value *out = nullptr) { return detail::call_of<sw_group_any>(g_.raw, id, out); }
     sw_value wait() { return detail::call_of<sw_group_wait>(g_.raw); }
     sw_value settle() { return detail::call_of<sw_group_settle>(g_.raw); }
 

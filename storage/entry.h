@@ -31,6 +31,8 @@ typedef enum entry_kind {
     ENTRY_SIGNAL = 14,     /* a signal that somebody has sent is the run's: its letter has gone from the inbox */
     ENTRY_TAKEN = 15,      /* a wait has got the signal of that `letter` */
     ENTRY_TIMED_OUT = 16,  /* a wait is over without one */
+    ENTRY_WON = 17,        /* the first success of a group has decided it: the other members are given up */
+    ENTRY_ABANDONED = 18,  /* an attempt that was under way then: what it does may have been done */
     ENTRY_CALLED = 19,     /* a function was called: its run, the `child`, begins in the same commit */
     ENTRY_RETURNED = 20,   /* that run has ended, and the call has its result */
     ENTRY_PATCH = 23,      /* what sw_patch answers for an id, in the whole run */
@@ -51,7 +53,8 @@ enum { ENTRY_PASSABLE = 64 }; /* the first kind that a reader may pass over */
 static inline bool entry_is_choice(entry_kind kind)
 {
     return kind == ENTRY_VALUE || kind == ENTRY_PATCH || kind == ENTRY_STOPPED || kind == ENTRY_RELEASED ||
-           kind == ENTRY_CALLED || kind == ENTRY_TAKEN || kind == ENTRY_TIMED_OUT || kind == ENTRY_REOPENED;
+           kind == ENTRY_CALLED || kind == ENTRY_TAKEN || kind == ENTRY_TIMED_OUT || kind == ENTRY_WON ||
+           kind == ENTRY_REOPENED;
 }
 
 typedef struct entry_text {
@@ -84,7 +87,7 @@ typedef struct entry {
     uint32_t occurrence; /* which of the equal ids of its branch, from 0; CHUNK outside steps: which of the branch */
     uint32_t attempt;    /* STEP_*: from 1; LABEL, STATUS, USAGE: of the step, 0 outside steps; REOPENED: the generation
                             that begins, from 1; CALLED: how often the call was made before */
-    /* STEP_*, SLEEP, WAIT, TAKEN, TIMED_OUT, CALLED, RETURNED: 0 in entries of 0.1.0 */
+    /* STEP_*, SLEEP, WAIT, TAKEN, TIMED_OUT, CALLED, RETURNED, WON, ABANDONED: 0 in entries of 0.1.0 */
     uint64_t branch;     /* path of the branch around it; BRANCH: of its parent */
     uint32_t began;      /* entries that the run had when its first attempt, the wait, call or branch began */
     uint64_t input_hash; /* STEP_*, DIFFERS: of the input, 0 if unknown; see docs/internals/journal.md */
@@ -114,7 +117,10 @@ typedef struct entry {
     int64_t used_sum[ENTRY_USED]; /* USAGE: what all of the run have said so far, with this one */
     entry_text calls;   /* STEP_*: msgpack bytes of the calls that the attempt made, at most ENTRY_CALLS_MAX */
     entry_text causes;  /* ENDED, STOPPED: paths of the steps whose final failure ended or stopped the run; REOPENED: of
-                           those whose failures count no more. 8 bytes each, big endian */
+                           those whose failures count no more; WON: of the members that are given up. 8 bytes each, big
+                           endian */
+    uint64_t winner;    /* WON: path of the member that has won */
+    uint32_t member;    /* WON: which of the group's members that is, from 0 */
     entry_text remarks; /* ENDED: what the run has said of itself: LABEL, STATUS and USAGE entries, encoded */
     /* STARTED */
     entry_text function; /* route: "GET /orders/:id"; CALLED: the function's name */

@@ -242,6 +242,10 @@ step_outcome function_call_begin(run *r, function_call *q, sw_value *out, failur
         return why->kind == FAILURE_UNWIND ? STEP_UNWOUND : STEP_FAILED;
     }
     if (rec && !rec->is_void) return call_answer(r, q, rec, out, why);
+    if (strand_has_lost(r)) { /* another member of a group around it has won */
+        *why = failure_unwind;
+        return STEP_UNWOUND;
+    }
     return call_make(r, q, rec ? rec->attempts + 1 : 0, out, why);
 }
 
@@ -307,7 +311,7 @@ static step_outcome call_execute(sw_ctx *c, function_call *q, sw_value *out, fai
     bool is_coming = false, goes_on = run_may_go_on(r);
     step_outcome outcome = goes_on ? function_call_begin(r, q, out, why) : STEP_OPEN;
     while (outcome == STEP_OPEN) {
-        if (!run_may_go_on(r)) s->interrupt = INTERRUPT_UNWIND;
+        if (!strand_may_begin(s)) s->interrupt = INTERRUPT_UNWIND;
         goes_on = goes_on && s->interrupt == INTERRUPT_NONE;
         if (!goes_on) ctx_raise_interrupt(c);
         outcome = function_call_look(r, q, &is_coming, out, why);

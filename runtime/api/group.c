@@ -32,6 +32,7 @@ sw_group *sw_group_new_with(sw_ctx *c, const sw_group_options *options)
     sw_group *g = arena_zalloc(&c->task->arena, sizeof *g);
     if (!g) ctx_fail_memory(c);
     g->ctx = c;
+    g->strand = c->strand;
     g->run = c->run;
     g->end = &g->first;
     g->standing_end = &g->standing;
@@ -46,13 +47,12 @@ sw_group *sw_group_new_with(sw_ctx *c, const sw_group_options *options)
     return g;
 }
 
-static void member_abandon(member *m)
+void member_abandon(member *m)
 {
     assert(!m->ended);
     assert(!m->strand); /* what runs is waited for */
     assert(m->group->pending > 0);
     m->outcome = STEP_ABANDONED;
-    m->group->run->has_abandoned = true;
     m->ended = true;
     m->group->pending--;
 }
@@ -65,6 +65,7 @@ static void group_decide(sw_group *g)
     assert(g->fails_at_once);
     assert(!g->decided);
     g->decided = true;
+    g->run->has_abandoned = true;
     for (member *m = g->unstarted; m; m = m->next)
         if (!m->ended && m->kind->has_strand) member_abandon(m);
     g->unstarted = NULL;
@@ -85,14 +86,15 @@ void member_ended(member *m)
     assert(g->running <= g->pending);
     if (m->outcome == STEP_FAILED) g->has_failed = true;
     if (m->outcome == STEP_FAILED && g->fails_at_once && !g->decided && !BUG(EACH_GOES_ON)) group_decide(g);
-    if (g->waiting && (g->pending == 0 || g->running == 0)) strand_wake(g->waiting);
+    bool has_first = g->first_decides && m->outcome == STEP_OK;
+    if (g->waiting && (g->pending == 0 || g->running == 0 || has_first)) strand_wake(g->waiting);
 }
 
 /* Journals that the branch began, for pages that draw the run. The entry is left out when the run's state has no room:
  * a replay does not need it. */
 static void branch_record_start(run *r, const step_spec *spec)
 {
-    if (fit_find(r, spec->path)) return;
+    if (fit_find(r, spec->path) || strand_has_lost(r)) return;
     (void)record_append(r, &(entry){.kind = ENTRY_BRANCH,
                                     .path = spec->path,
                                     .branch = spec->branch,
@@ -117,8 +119,8 @@ static void branch_run(strand *s, member *m)
                 .arg = spec->options.arg,
                 .label = path_label(r, spec->branch_label, spec->id, spec->occurrence)};
     bool ok = ctx_call(&c, spec->fn, spec->input, &m->value);
-    if (run_unwinds(r))
-        replay_log_drop(&c); /* the context around the branch may be gone */
+    if (run_unwinds(r) || s->is_abandoned)
+        replay_log_drop(&c); /* the context around the branch may be gone; or nobody wants what it says */
     else
         replay_log_hand_over(&c, m->group->ctx);
     m->outcome = ok ? STEP_OK : s->failure.kind == FAILURE_UNWIND ? STEP_UNWOUND : STEP_FAILED;
@@ -128,6 +130,19 @@ static void member_set_unwound(member *m, strand *s)
 {
     m->outcome = STEP_UNWOUND;
     s->failure = failure_unwind;
+}
+
+/* What loses, or works within something that has lost, only replays what the journal has. */
+static void member_enter(const member *m, strand *s)
+{
+    s->parent = m->group->strand;
+    s->is_abandoned = m->is_lost || s->parent->is_abandoned;
+}
+
+/* Whether the member was given up before it first ran, and the journal has nothing of it that could be replayed. */
+static bool member_has_nothing(const member *m, const strand *s)
+{
+    return s->is_abandoned && m->kind == &member_branch && !fit_find(s->run, m->spec.path);
 }
 
 static void member_main(void *arg)
@@ -140,7 +155,8 @@ static void member_main(void *arg)
     assert(m->group->running > 0);
     strand_enter(&s, &r->task);
     m->strand = &s;
-    if (run_unwinds(r)) /* since before the strand first ran: nothing of the member has to be taken back or journaled */
+    if (!run_unwinds(r)) member_enter(m, &s);
+    if (run_unwinds(r) || member_has_nothing(m, &s)) /* nothing of the member has to be taken back or journaled */
         member_set_unwound(m, &s);
     else if (m->kind == &member_step)
         m->outcome = step_execute(&s, &m->spec, &m->value);
@@ -204,6 +220,16 @@ void member_link(member *m)
     g->pending++;
 }
 
+/* Whether the journal has nothing of the member that could be replayed, and nothing of it may begin. What a step has
+ * streamed that a crash cut off is taken back. */
+static bool member_begins_nothing(const member *m)
+{
+    sw_group *g = m->group;
+    if (!m->is_lost && !g->strand->is_abandoned) return false;
+    if (m->kind == &member_branch) return fit_find(g->run, m->spec.path) == NULL;
+    return step_give_up(g->run, &m->spec);
+}
+
 void member_add(sw_ctx *c, sw_group *g, const member_kind *kind, const step_spec *spec)
 {
     run *r = c->run;
@@ -213,6 +239,7 @@ void member_add(sw_ctx *c, sw_group *g, const member_kind *kind, const step_spec
     m->spec = *spec;
     m->spec.decided = g->fails_at_once ? &g->decided : NULL;
     if (kind == &member_step && probe_on) probe_member(spec->path);
+    m->is_lost = fit_has_lost(r, spec->path);
     if (kind == &member_step) m->outcome = step_answer(r, spec, &m->value, &m->failure);
     bool answered = m->outcome != STEP_OPEN;
     bool copied = answered || value_copy(&r->task.arena, spec->input, &m->spec.input, &error);
@@ -221,7 +248,7 @@ void member_add(sw_ctx *c, sw_group *g, const member_kind *kind, const step_spec
     member_link(m);
     if (answered)
         member_ended(m);
-    else if (g->decided)
+    else if (g->decided || member_begins_nothing(m))
         member_abandon(m);
     else if (!g->unstarted)
         g->unstarted = m;

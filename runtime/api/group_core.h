@@ -4,15 +4,26 @@
  *     group_stand.c  members without one, which stand and wait: for a signal, for a point in time
  *     group_call.c   for a run that was called
  *     group_wait.c   waiting for members
+ *     select.c       waiting for the first success
  *     each.c         sw_each
  *
  * A member:
  *
  *     added --the journal has its end--> ended
  *        \--a place, and a stack--> running --its function is over--> ended        has a strand
- *        |     \--(not begun) another failure decides the group--> ended (abandoned)
+ *        |     |--(not begun) another failure decides the group--> ended (abandoned)
+ *        |     \--another member wins--> abandoned --its code has let go--> ended (unwound)
  *        \--> standing --decided, by the strand that waits for the group--> ended  has none
  *                  \--nobody wants its result any more--> ended (abandoned): withdrawn
+ *
+ * A group that wants its first success:
+ *
+ *     open --a success: *won* is journaled--> won --no code of a loser runs--> over
+ *        \--all have failed--> over (fails)
+ *
+ * A replay finds *won*: members that it names as losers begin nothing, whatever comes to an end first. A branch among
+ * them is executed all the same, as far as the journal has it: so all that the journal has is asked for, as it was at
+ * first, and the counts that go with the code (steps, chunks, labels) are what they were.
  *
  * A member that stands is an entry of the run (*wait*, *sleep*), a struct, and nothing else: thousands of them in a
  * group cost no stack. It is decided when somebody waits for the group, not before: until then a signal stays in the
@@ -48,6 +59,7 @@ struct member {
     strand *strand;       /* while it runs */
     step_outcome outcome; /* STEP_OPEN until the member has ended */
     bool ended;
+    bool is_lost; /* another member has won, in this execution or in an earlier one */
     sw_value value;
     failure failure;
     struct function_call *call; /* of a call; it uses wait.open as well */
@@ -59,6 +71,7 @@ struct member {
 
 struct sw_group {
     run *run;
+    strand *strand; /* of that context; as long as the run goes on */
     sw_ctx *ctx;    /* the context that made the group; dangles once a run that leaves memory has unwound it */
     sw_group *next; /* of the same context */
     member *first, **end;
@@ -88,6 +101,8 @@ sw_ctx *group_context(const sw_group *g, const char *function);
 member *member_new(sw_ctx *c, sw_group *g, const member_kind *kind);
 /* Adds the member: it is one of the group's, and not ended. */
 void member_link(member *m);
+/* Ends a member that runs no code: nothing of it begins any more. */
+void member_abandon(member *m);
 /* Adds a step or branch, and copies its input, since the function that adds a member may have returned when the member
  * runs. Fails `c` for want of memory. */
 void member_add(sw_ctx *c, sw_group *g, const member_kind *kind, const step_spec *spec);
@@ -106,6 +121,8 @@ void group_decide_standing(sw_group *g, bool first, bool *is_coming);
 void member_stand(member *m);
 /* Ends all members that stand, but for work, since nobody wants their results: a signal stays for the next wait. */
 void group_withdraw(sw_group *g);
+/* Also those for which somebody works: another member has won. */
+void group_give_up_standing(sw_group *g);
 /* Suspends the strand until a member has ended, or one that stands may be ended, if the run goes on for that. False: it
  * was interrupted. */
 bool group_suspend(sw_group *g, strand *s, bool is_coming);
@@ -114,5 +131,14 @@ bool group_suspend(sw_group *g, strand *s, bool is_coming);
 
 /* Waits for all members of the groups of a context that ends; those that stand are withdrawn. */
 void groups_settle(sw_ctx *c);
+/* Suspends the strand until something of the group has changed. False: it was interrupted. */
+bool group_suspend_for(sw_group *g, strand *s, bool is_coming);
+/* The group's context is to be unwound: waits for what its members still do if they work for one that has lost, since
+ * they may read what lies in its frames. Never returns. */
+SW_NORETURN void group_quit(sw_group *g);
+/* The group is over: it belongs to its context no longer. */
+void group_close(sw_group *g);
+/* Fails the group's context with the failure of `first`, the first member in start order that failed. */
+SW_NORETURN void group_fail(sw_group *g, const member *first);
 
 #endif

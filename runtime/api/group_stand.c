@@ -1,12 +1,14 @@
 /* group_stand: members of a group that run no code: waits for a signal, sleeps, and calls. Owns nothing. Each is
  * decided by the strand that waits for the group, when that looks. */
 #include <assert.h>
+#include <string.h>
 
 #include "runtime/api/group_core.h"
 #include "runtime/api/recorded.h"
 #include "runtime/base/value.h"
 #include "runtime/probe/probe.h"
 #include "runtime/run/ctx.h"
+#include "runtime/run/fit.h"
 #include "runtime/run/home.h"
 #include "runtime/run/path.h"
 #include "runtime/run/run_span.h"
@@ -80,23 +82,25 @@ void group_decide_standing(sw_group *g, bool first, bool *is_coming)
     }
 }
 
-void group_withdraw(sw_group *g)
+static void standing_end(sw_group *g, bool with_work)
 {
     open_wait **at = &g->standing;
     while (*at) {
         member *m = member_of_wait(*at);
-        if (m->kind->is_work) {
+        if (m->kind->is_work && !with_work) {
             at = &(*at)->next;
             continue;
         }
         *at = (*at)->next;
         g->standing_count--;
         if (m->kind->withdraw) m->kind->withdraw(m);
-        m->outcome = STEP_ABANDONED;
-        member_ended(m);
+        member_abandon(m);
     }
     g->standing_end = at;
 }
+
+void group_withdraw(sw_group *g) { standing_end(g, false); }
+void group_give_up_standing(sw_group *g) { standing_end(g, true); }
 
 /* ---- Waiting ---- */
 
@@ -118,7 +122,7 @@ bool group_suspend(sw_group *g, strand *s, bool is_coming)
 {
     uint32_t calls = 0;
     uint64_t first_call = 0;
-    if (!g->standing || !run_may_go_on(g->run)) return strand_await_group(s, NULL, false);
+    if (!g->standing || !strand_may_begin(s)) return strand_await_group(s, NULL, false);
     for (open_wait *w = g->standing; w; w = w->next) {
         member *m = member_of_wait(w);
         if (probe_on && !m->wait.is_told) probe_stands(g->ctx, w->id, w->path, !w->signal && !w->is_call);
@@ -138,11 +142,17 @@ bool group_suspend(sw_group *g, strand *s, bool is_coming)
 
 /* ---- Adding ---- */
 
+/* One that has lost in an earlier execution stands no more. */
 void member_stand(member *m)
 {
     sw_group *g = m->group;
     assert(m->wait.open.next == NULL);
     member_link(m);
+    m->is_lost = fit_has_lost(g->run, m->wait.open.path);
+    if (m->is_lost) {
+        member_abandon(m);
+        return;
+    }
     *g->standing_end = &m->wait.open;
     g->standing_end = &m->wait.open.next;
     g->standing_count++;

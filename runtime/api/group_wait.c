@@ -46,7 +46,9 @@ static bool group_look(sw_group *g, group_goal goal, bool *is_coming)
 {
     bool decides = goal != GROUP_QUIET;
     *is_coming = false;
-    if (goal == GROUP_END || (goal == GROUP_RESULTS && g->has_failed)) group_withdraw(g);
+    bool is_for_nothing = goal == GROUP_END || (goal == GROUP_RESULTS && g->has_failed);
+    if (g->strand->is_abandoned) group_give_up_standing(g);
+    if (is_for_nothing) group_withdraw(g);
     if (!g->standing || !decides) return true;
     if (!run_may_go_on(g->run)) return g->running > 0;
     group_decide_standing(g, false, is_coming);
@@ -54,7 +56,7 @@ static bool group_look(sw_group *g, group_goal goal, bool *is_coming)
     return true;
 }
 
-static bool group_suspend_for(sw_group *g, strand *s, bool is_coming)
+bool group_suspend_for(sw_group *g, strand *s, bool is_coming)
 {
     assert(!g->waiting);
     g->waiting = s;
@@ -85,6 +87,17 @@ static bool group_await(sw_group *g, strand *s, group_goal goal)
     return group_is_over(g, goal);
 }
 
+/* Waits, whatever interrupts the strand, until no code of the group runs. */
+static void group_let_go(sw_group *g, strand *s)
+{
+    assert(!s->uninterruptible);
+    s->uninterruptible = true;
+    g->waiting = s;
+    while (g->running > 0) (void)strand_suspend(s);
+    g->waiting = NULL;
+    s->uninterruptible = false;
+}
+
 /* A strand that is being unwound waits all the same: its members unwind too, and until then may read what lies in this
  * strand's frames. Members that have not begun never will. */
 void sw_group_join(sw_group *g)
@@ -92,14 +105,7 @@ void sw_group_join(sw_group *g)
     sw_ctx *c = ctx_current();
     if (!g || !c || c != g->ctx)
         ctx_refuse("sw_group_join", "with a group of another context: join a group in the function that made it");
-    strand *s = c->strand;
-    if (group_await(g, s, GROUP_QUIET)) return;
-    assert(!s->uninterruptible);
-    s->uninterruptible = true;
-    g->waiting = s;
-    while (g->running > 0) (void)strand_suspend(s);
-    g->waiting = NULL;
-    s->uninterruptible = false;
+    if (!group_await(g, c->strand, GROUP_QUIET)) group_let_go(g, c->strand);
 }
 
 static void group_unlink(sw_group *g)
@@ -110,19 +116,39 @@ static void group_unlink(sw_group *g)
     *link = g->next;
 }
 
-static void group_wait_members(sw_group *g, group_goal goal)
+void group_close(sw_group *g)
 {
-    sw_ctx *c = g->ctx;
-    if (!group_await(g, c->strand, goal)) {
-        c->groups = NULL; /* the run leaves memory: its other strands end on their own */
-        ctx_raise_interrupt(c);
-    }
     assert(g->pending == 0);
     assert(g->running == 0);
     group_unlink(g);
-    if (c->kind == CTX_HANDLER) patch_part_ends(c->run);
-    for (member *m = g->first; m; m = m->next)
-        if (m->outcome == STEP_UNWOUND) ctx_raise(c, failure_unwind);
+    if (g->ctx->kind == CTX_HANDLER) patch_part_ends(g->run);
+}
+
+void group_quit(sw_group *g)
+{
+    sw_ctx *c = g->ctx;
+    for (sw_group *open = c->strand->is_abandoned ? c->groups : NULL; open; open = open->next)
+        group_let_go(open, c->strand);
+    c->groups = NULL; /* else the run leaves memory: its other strands end on their own */
+    ctx_raise_interrupt(c);
+}
+
+/* Whether a member has not come to its end, so that nothing may come of the group. */
+static bool group_is_unwound(const sw_group *g, group_goal goal)
+{
+    bool is_failed = goal == GROUP_RESULTS && g->has_failed;
+    for (const member *m = g->first; m; m = m->next) {
+        bool is_given_up = m->outcome == STEP_ABANDONED && g->strand->is_abandoned && !is_failed;
+        if (m->outcome == STEP_UNWOUND || is_given_up) return true;
+    }
+    return false;
+}
+
+static void group_wait_members(sw_group *g, group_goal goal)
+{
+    if (!group_await(g, g->ctx->strand, goal)) group_quit(g);
+    group_close(g);
+    if (group_is_unwound(g, goal)) ctx_raise(g->ctx, failure_unwind);
 }
 
 void groups_settle(sw_ctx *c)
@@ -158,13 +184,15 @@ static failure group_first_failure(sw_group *g, const member *first)
     return f;
 }
 
+void group_fail(sw_group *g, const member *first) { ctx_raise(g->ctx, group_first_failure(g, first)); }
+
 /* Returns the results in start order, or fails with the first failure. All members have ended. */
 static sw_value group_results(sw_group *g)
 {
     sw_value results = sw_array(g->ctx, 0);
     for (member *m = g->first; m; m = m->next) {
         assert(m->ended);
-        if (m->outcome == STEP_FAILED) ctx_raise(g->ctx, group_first_failure(g, m));
+        if (m->outcome == STEP_FAILED) group_fail(g, m);
         assert(m->outcome == STEP_OK || g->has_failed); /* abandoned: a failed member follows */
         sw_push(g->ctx, &results, m->value);
     }

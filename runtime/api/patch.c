@@ -33,6 +33,7 @@ static bool patch_decide(sw_ctx *c, const char *id, uint64_t path)
     replay_record *rec = fit_find(r, path);
     if (rec && !fit_is(rec, ENTRY_PATCH, id, 0)) ctx_raise(c, fit_misfit(r, rec, "a call of sw_patch with", id));
     if (rec && !BUG(CHOOSE_AGAIN)) return rec->answer;
+    ctx_check_begin(c);
     bool is_old = r->groups_open > 0 ? r->part_is_behind : patch_is_behind(r);
     const entry e = {.kind = ENTRY_PATCH,
                      .path = path,

@@ -39,6 +39,7 @@ void sw_push_chunk(sw_ctx *c, sw_value value)
     else
         (void)path_next(c, PATH_CHUNK, "", &occurrence);
     if (chunk_is_replayed(c, occurrence)) return;
+    ctx_check_begin(c);
     if (!gate_wait_room(c->strand)) ctx_raise_interrupt(c);
     msgpack_sbuffer *scratch = &r->task.home->scratch;
     const char *error = NULL;

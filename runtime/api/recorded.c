@@ -48,6 +48,7 @@ static uint64_t recorded_value(sw_ctx *c, const char *id, uint64_t fresh)
         if (!read) ctx_fail_misuse(c, "%s", error);
         return v.via.u64;
     }
+    ctx_check_begin(c);
     r->task.home->scratch.size = 0;
     if (!value_pack(&r->task.home->scratch, v, SIZE_MAX, &error)) ctx_fail_memory(c);
     recorded_append(c, &(entry){.kind = ENTRY_VALUE,
@@ -102,7 +103,8 @@ sleep_begun sleep_begin(sw_ctx *c, const char *id, const sleep_asked *asked)
     if (rec) {
         begun.until = clock_wait_of(&r->task.home->clock, &rec->wait);
         begun.from_ms = rec->wait.at_ms;
-    } else {
+    } else if (!asked->is_member || !fit_has_lost(r, e.path)) {
+        ctx_check_begin(c);
         sleep_append(c, &e, asked->now, &asked->until);
     }
     return begun;

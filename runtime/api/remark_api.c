@@ -39,7 +39,9 @@ static bool remark_is_new(sw_ctx *c, path_kind kind, const char *id, entry *e)
     }
     e->path = path_count(c, kind, id, &e->occurrence);
     replay *p = c->run->replay;
-    return !p || !replay_take_remarked(p, e->path, e->occurrence) || BUG(SAY_AGAIN);
+    bool is_new = !p || !replay_take_remarked(p, e->path, e->occurrence) || BUG(SAY_AGAIN);
+    if (is_new) ctx_check_begin(c);
+    return is_new;
 }
 
 static SW_NORETURN void remark_fail_over_limit(sw_ctx *c)

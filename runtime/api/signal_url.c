@@ -146,6 +146,7 @@ const char *sw_signal_url(sw_ctx *c, const char *id, const char *signal, const s
     replay_record *rec = fit_find(r, e.path);
     if (c->pending_lines) replay_log_pass(c, rec != NULL);
     if (rec && !fit_is(rec, ENTRY_VALUE, id, e.occurrence)) ctx_raise(c, fit_misfit(r, rec, "question", id));
+    if (!rec) ctx_check_begin(c);
     if (!rec) question_check_former(c, id, signal);
     const char *url = rec ? question_recall(c, rec) : question_url(c, id, e.path, signal);
     if (!rec) question_append(c, &e, url, asked);

@@ -87,84 +87,6 @@ step_spec step_prepare_branch(sw_ctx *c, const char *id, sw_step_fn fn, sw_value
     return spec;
 }
 
-/* ---- Answering from the journal ---- */
-
-/* Names the step as the cause of its final failure, which groups and branches pass on. Without memory the run is lost
- * instead: it is loaded again. */
-static void failure_set_cause(run *r, const step_spec *spec, failure *f)
-{
-    assert(f->kind == FAILURE_RETRY || f->kind == FAILURE_FATAL);
-    f->path = path_label(r, spec->branch_label, spec->id, spec->occurrence);
-    f->causes = arena_memdup(&r->task.arena, &spec->path, sizeof spec->path);
-    f->cause_count = f->causes ? 1 : 0;
-    f->is_exhausted = f->causes && (f->kind == FAILURE_RETRY || BUG(FATAL_STOPS));
-    if (!f->causes) run_lose_for_memory(r);
-}
-
-static failure failure_of_record(run *r, const step_spec *spec, const replay_record *rec)
-{
-    const char *text = arena_strndup(&r->task.arena, rec->error.data, rec->error.len);
-    assert(rec->failed);
-    assert(!rec->done || BUG(RUN_STEP_AGAIN));
-    if (!text) run_lose_for_memory(r);
-    failure f = {.kind = rec->fatal ? FAILURE_FATAL : FAILURE_RETRY,
-                 .message = text ? text : "failed",
-                 .step = spec->id,
-                 .attempts = (int)rec->attempts,
-                 .answered = call_notes_failed_for(rec->calls),
-                 .retry_after_ms = -1};
-    failure_set_cause(r, spec, &f);
-    return f;
-}
-
-/* Loses the run for want of memory: a step that was done, or could be answered, is answered when the run is loaded
- * again. Returns the failure that unwinds until then. */
-static failure failure_lose_run(run *r)
-{
-    run_lose_for_memory(r);
-    return failure_unwind;
-}
-
-/* Answers a finished step with its journaled result. Not having the memory for the result loses the run. */
-static step_outcome step_answer_done(run *r, const step_spec *spec, const replay_record *rec, sw_value *out,
-                                     failure *why)
-{
-    const char *error = NULL;
-    counter_add(&r->task.home->counters.steps_replayed, 1);
-    if (value_unpack(&r->task.arena, rec->value.data, rec->value.len, out, &error)) return STEP_OK;
-    if (error == value_no_memory) {
-        *why = failure_lose_run(r);
-        return STEP_UNWOUND;
-    }
-    *why = (failure){.kind = FAILURE_FATAL, .message = error, .step = spec->id, .retry_after_ms = -1};
-    return STEP_FAILED;
-}
-
-/* Answers the step from its record. STEP_OPEN: the record has no end of the step. */
-static step_outcome step_answer_from_record(run *r, const step_spec *spec, replay_record *rec, sw_value *out,
-                                            failure *why)
-{
-    assert(rec->path == spec->path);
-    if (!fit_is_step(r, rec, spec)) {
-        *why = fit_misfit(r, rec, "step", spec->id);
-        return why->kind == FAILURE_UNWIND ? STEP_UNWOUND : STEP_FAILED;
-    }
-    if (!fit_check_input(r, spec, rec)) {
-        *why = failure_unwind;
-        return STEP_UNWOUND;
-    }
-    if (rec->done && !(BUG(RUN_STEP_AGAIN) && spec->occurrence > 0)) return step_answer_done(r, spec, rec, out, why);
-    if (!rec->failed) return STEP_OPEN;
-    *why = failure_of_record(r, spec, rec);
-    return STEP_FAILED;
-}
-
-step_outcome step_answer(run *r, const step_spec *spec, sw_value *out, failure *why)
-{
-    replay_record *rec = fit_find(r, spec->path);
-    return rec ? step_answer_from_record(r, spec, rec, out, why) : STEP_OPEN;
-}
-
 /* ---- Attempts ---- */
 
 static void on_attempt_timeout(struct timer *t) { strand_interrupt(t->arg, INTERRUPT_TIMEOUT); }
@@ -176,6 +98,7 @@ typedef struct attempt {
     uint64_t began_us, ended_us; /* steady */
     uint32_t began;              /* entries that the run had when the step's first attempt began */
     entry_text calls;            /* that the attempt made; in the attempt's arena */
+    bool has_streamed;
 } attempt;
 
 static entry attempt_entry(const attempt *a, entry_kind kind, const clock_instant *now)
@@ -228,7 +151,7 @@ static __attribute__((noinline)) bool attempt_record_result(strand *s, attempt *
     bool packed = value_pack(scratch, value, opt->step_result_max, &error);
     assert(scratch->size >= input_len); /* the result stands behind the input */
     if (!packed && error == value_no_memory) {
-        s->failure = failure_lose_run(r);
+        s->failure = step_lose_run(r);
         return false;
     }
     if (!packed) {
@@ -250,7 +173,7 @@ static __attribute__((noinline)) bool attempt_record_result(strand *s, attempt *
     }
     if (!value_copy(&r->task.arena, value, out, &error)) {
         s->failure = error == value_no_memory
-                         ? failure_lose_run(r)
+                         ? step_lose_run(r)
                          : (failure){.kind = FAILURE_FATAL, .message = error, .retry_after_ms = -1};
         return false;
     }
@@ -295,7 +218,7 @@ static __attribute__((noinline)) void attempt_record_failure(strand *s, attempt 
     *next = (clock_wait){.due_ms = 0};
     if (again) *next = clock_wait_for(&now, attempt_delay_ms(f, spec, a->number));
     if (again && probe_on) probe_pause(clock_left_ms(next));
-    if (!again) failure_set_cause(r, spec, f);
+    if (!again) step_set_cause(r, spec, f);
     f->status = 0; /* no entry has the status, so that a replay would answer with another */
     entry e = attempt_entry(a, ENTRY_STEP_FAILED, &now);
     e.due_ms = next->due_ms;
@@ -346,7 +269,36 @@ static bool attempt_run(strand *s, attempt *a, arena *own, sw_value *value)
     if (probe_on) probe_attempt_over(&c, spec, ok, value);
     if (r->task.trace) attempt_span_end(&c, ok ? NULL : &s->failure);
     a->calls = call_notes_pack(&c.calls, own, ok ? 0 : s->failure.answered);
+    a->has_streamed = c.step_label != NULL;
     return ok;
+}
+
+/* Takes back what an attempt has streamed. False: the run is lost. */
+static bool step_roll_back(run *r, const step_spec *spec)
+{
+    entry e = {.kind = ENTRY_ROLLBACK, .path = spec->path, .occurrence = spec->occurrence, .at_ms = clock_wall_ms()};
+    const char *label = path_label(r, spec->branch_label, spec->id, spec->occurrence);
+    e.id = entry_text_of(label);
+    if (record_append(r, &e)) return true;
+    run_lose_for_memory(r); /* loaded again from what is on disk */
+    return false;
+}
+
+/* Another member of the group has won meanwhile. Journals, for people, that the attempt was made, whole or in part, and
+ * takes back what it has streamed. A run that leaves memory at the same moment does without. Returns false. */
+static __attribute__((noinline)) bool attempt_give_up(strand *s, attempt *a)
+{
+    run *r = s->run;
+    const step_spec *spec = a->spec;
+    clock_instant now = clock_now(&r->task.home->clock);
+    s->failure = failure_unwind;
+    if (!run_may_go_on(r)) return false;
+    a->ended_us = now.steady_us;
+    entry e = attempt_entry(a, ENTRY_STEP_FAILED, &now);
+    e.kind = ENTRY_ABANDONED;
+    (void)record_append(r, &e);
+    if (a->has_streamed) (void)step_roll_back(r, spec);
+    return false;
 }
 
 typedef enum attempt_end { ATTEMPT_DONE, ATTEMPT_FAILED, ATTEMPT_UNWOUND } attempt_end;
@@ -359,7 +311,11 @@ static attempt_end attempt_make(strand *s, attempt *a, sw_value *out, clock_wait
     arena_init(&own, s->task->home->arenas);
     arena_set_limit(&own, s->task->home->opt->run_state_max);
     sw_value value = sw_nil();
-    bool ok = attempt_run(s, a, &own, &value) && attempt_record_result(s, a, value, out);
+    bool ok = attempt_run(s, a, &own, &value);
+    if (s->is_abandoned && !BUG(LOSERS_COUNT))
+        ok = attempt_give_up(s, a);
+    else if (ok)
+        ok = attempt_record_result(s, a, value, out);
     assert(ok || s->failure.kind != FAILURE_NONE);
     attempt_end end = ok ? ATTEMPT_DONE : s->failure.kind == FAILURE_UNWIND ? ATTEMPT_UNWOUND : ATTEMPT_FAILED;
     if (end == ATTEMPT_FAILED) attempt_record_failure(s, a, next);
@@ -377,13 +333,14 @@ static duration_outcome attempt_outcome(attempt_end end, const clock_wait *next)
 static bool step_take_back_chunks(run *r, const step_spec *spec, replay_record *rec)
 {
     if (!rec || rec->open_chunks == 0 || BUG(SKIP_ROLLBACK)) return true;
-    entry e = {.kind = ENTRY_ROLLBACK, .path = spec->path, .occurrence = spec->occurrence, .at_ms = clock_wall_ms()};
-    const char *label = path_label(r, spec->branch_label, spec->id, spec->occurrence);
-    e.id = entry_text_of(label);
     rec->open_chunks = 0;
-    if (record_append(r, &e)) return true;
-    run_lose_for_memory(r); /* loaded again from what is on disk */
-    return false;
+    return step_roll_back(r, spec);
+}
+
+bool step_give_up(run *r, const step_spec *spec)
+{
+    (void)step_take_back_chunks(r, spec, fit_find(r, spec->path)); /* without memory the run is loaded again */
+    return true;
 }
 
 static step_outcome step_unwound(strand *s)
@@ -421,8 +378,9 @@ static step_outcome step_make(strand *s, const step_spec *spec, sw_value *out)
 {
     run *r = s->run;
     replay_record *rec = fit_find(r, spec->path);
-    step_outcome answered = rec ? step_answer_from_record(r, spec, rec, out, &s->failure) : STEP_OPEN;
+    step_outcome answered = step_answer(r, spec, out, &s->failure);
     if (answered != STEP_OPEN) return answered;
+    if (s->is_abandoned && step_give_up(r, spec)) return step_unwound(s);
     if (probe_on && probe_holds_attempt(s, spec, rec ? rec->attempts : 0)) return step_unwound(s);
     attempt a = {.spec = spec, .number = rec ? (int)rec->attempts : 0, .began = rec ? rec->began : 0};
     clock_wait next = {.due_ms = 0};
@@ -435,7 +393,7 @@ static step_outcome step_make(strand *s, const step_spec *spec, sw_value *out)
         const wait_span pause = {"retry", spec->id, spec->path, (uint32_t)a.number, paused_ms};
         if (next.due_ms > 0 && !wait_span_sleep(s, &pause, &next)) return step_cut_short(s);
         paused_ms = 0;
-        if (!attempt_may_begin(s, spec, a.number == 0)) return step_unwound(s);
+        if (!attempt_may_begin(s, spec, a.number == 0) || s->is_abandoned) return step_unwound(s);
         if (step_is_abandoned(spec)) return STEP_ABANDONED;
         if (a.number++ == 0) a.began = r->seq_next;
         a.began_us = clock_steady_us();

@@ -39,6 +39,17 @@ const char *step_copy_id(sw_ctx *c, const char *what, const char *id);
  * fails `c` when it is one more than --steps-max. `what`: which of the three, for people. */
 void step_count_one(sw_ctx *c, const char *what, const char *id);
 
+/* Names the step as the cause of its final failure, which groups and branches pass on. Without memory the run is lost
+ * instead: it is loaded again. */
+void step_set_cause(run *r, const step_spec *spec, failure *f);
+
+/* Loses the run for want of memory: a step that was done, or could be answered, is answered when the run is loaded
+ * again. Returns the failure that unwinds until then. */
+failure step_lose_run(run *r);
+
+/* Nothing of the step begins any more, since it has lost: takes back what its attempts have streamed. Returns true. */
+bool step_give_up(run *r, const step_spec *spec);
+
 /* Answers the step from the journal, with its result in *out or its failure in *why: then no coroutine is needed.
  * STEP_OPEN: the journal has no end of the step. */
 step_outcome step_answer(run *r, const step_spec *spec, sw_value *out, failure *why);

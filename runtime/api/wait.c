@@ -90,6 +90,7 @@ static void wait_find_question(waiting *w)
 
 static void wait_append_begun(waiting *w, const sw_wait *asked, const clock_instant *now)
 {
+    ctx_check_begin(w->c);
     w->began = w->c->run->seq_next;
     w->open.until = wait_until(asked, now);
     wait_find_question(w);
@@ -141,7 +142,7 @@ wait_state wait_begin(waiting *w, const wait_call *call, sw_value *out)
     if (probe_on && !call->is_member && !is_decided) probe_hold_wait(c, id, w->open.path);
     if (rec)
         wait_take_record(w, rec);
-    else
+    else if (!call->is_member || !fit_has_lost(r, w->open.path))
         wait_append_begun(w, call->asked, &now);
     if (!is_decided) return WAIT_OPEN;
     question_wait_ends(r, w->open.question, rec->done);
@@ -267,7 +268,7 @@ static bool wait_through(waiting *w, sw_value *out)
     wait_state state = WAIT_OPEN;
     bool is_coming = false, goes_on = true;
     while (goes_on && state == WAIT_OPEN) {
-        if (!run_may_go_on(w->c->run)) s->interrupt = INTERRUPT_UNWIND;
+        if (!strand_may_begin(s)) s->interrupt = INTERRUPT_UNWIND;
         goes_on = s->interrupt == INTERRUPT_NONE;
         if (goes_on) state = wait_decide(w, &is_coming, out);
         if (goes_on && state == WAIT_OPEN) goes_on = wait_on(w, is_coming);

@@ -49,7 +49,7 @@ static bool entry_is_of_wait(const entry *e)
 static bool entry_has_record(const entry *e)
 {
     return e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_SLEEP ||
-           entry_is_of_wait(e) || e->kind == ENTRY_VALUE;
+           entry_is_of_wait(e) || e->kind == ENTRY_VALUE || e->kind == ENTRY_WON;
 }
 
 /* False: out of memory. */
@@ -128,13 +128,19 @@ static const char *record_path(const trial *t, const record *r)
 
 static const char *record_words(const trial *t, const record *r)
 {
-    const char *kind = r->last->kind == ENTRY_SLEEP ? "sleep" : entry_is_of_wait(r->last) ? "wait" : "step";
+    const char *kind = r->last->kind == ENTRY_SLEEP ? "sleep"
+                       : r->last->kind == ENTRY_WON ? "decision"
+                       : entry_is_of_wait(r->last)  ? "wait"
+                                                    : "step";
     return text_or_none(arena_printf(t->arena, "%s \"%s\"", kind, record_path(t, r)));
 }
 
 static const char *fact_words(const trial *t, const fact *f)
 {
-    const char *kind = f->flags & FACT_SLEEP ? "sleep" : f->flags & FACT_WAIT ? "wait" : "step";
+    const char *kind = f->flags & FACT_SLEEP    ? "sleep"
+                       : f->flags & FACT_CHOICE ? "decision"
+                       : f->flags & FACT_WAIT   ? "wait"
+                                                : "step";
     return text_or_none(arena_printf(t->arena, "%s \"%s\"", kind, fact_path(t, f)));
 }
 
@@ -148,8 +154,9 @@ static check_verdict differs(const char *at, const char *expected, const char *g
 /* Whether the journal has the kind of thing that the program asks for. */
 static bool record_is_alike(const record *r, const fact *f)
 {
-    bool sleeps = f->flags & FACT_SLEEP, waits = f->flags & FACT_WAIT;
-    return (r->last->kind == ENTRY_SLEEP) == sleeps && entry_is_of_wait(r->last) == waits;
+    bool sleeps = f->flags & FACT_SLEEP, waits = f->flags & FACT_WAIT, chooses = f->flags & FACT_CHOICE;
+    return (r->last->kind == ENTRY_SLEEP) == sleeps && entry_is_of_wait(r->last) == waits &&
+           (r->last->kind == ENTRY_WON) == chooses;
 }
 
 static check_verdict judge_input(const trial *t, const fact *f, const record *r)
@@ -194,7 +201,7 @@ static const record *asked_before(const trial *t, const fact *at)
 
 static check_verdict judge_asked(const trial *t, const fact *f, record *r)
 {
-    bool is_step = !(f->flags & (FACT_SLEEP | FACT_WAIT));
+    bool is_step = !(f->flags & (FACT_SLEEP | FACT_WAIT | FACT_CHOICE));
     r->is_asked = true;
     if (f->flags & FACT_DRAWN) return ok;
     if (!record_is_alike(r, f)) return differs(fact_path(t, f), record_words(t, r), fact_words(t, f));

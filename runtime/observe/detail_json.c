@@ -176,6 +176,7 @@ static void put_attempt(json_writer *w, const entry *e)
     json_put_int(w, "attempt", e->attempt);
     json_put_int(w, "at", e->at_ms - e->duration_ms);
     json_put_int(w, "durationMs", e->duration_ms);
+    if (e->kind == ENTRY_ABANDONED) json_put_bool(w, "abandoned", true);
     if (e->kind == ENTRY_STEP_FAILED) put_bytes(w, "error", e->error);
     if (e->kind == ENTRY_STEP_FAILED && e->due_ms > 0) json_put_int(w, "retryAt", e->due_ms);
     entry_json_calls(w, e->calls);
@@ -268,6 +269,7 @@ static const char *step_state(const page *p, const fold_step *s, const survey_st
     if (s->state == FOLD_DONE || (sleeps && wait_is_over(p, s, now))) return "done";
     if (s->state == FOLD_FAILED) return "failed";
     if (s->state == FOLD_TIMED_OUT) return "timed out";
+    if (s->state == FOLD_CUT) return "cut";
     if (!p->of->is_live || step_is_abandoned(p, s, now)) return "cut";
     if (now && now->since_ms > 0) return "running";
     if (sleeps) return "sleeping";

@@ -65,63 +65,37 @@ void entry_json_calls(json_writer *w, entry_text packed)
 
 static const char *kind_text(entry_kind kind)
 {
-    switch (kind) {
-    case ENTRY_STARTED:
-        return "started";
-    case ENTRY_STEP_DONE:
-        return "step done";
-    case ENTRY_STEP_FAILED:
-        return "step failed";
-    case ENTRY_SLEEP:
-        return "sleep";
-    case ENTRY_VALUE:
-        return "value";
-    case ENTRY_CHUNK:
-        return "chunk";
-    case ENTRY_RESPONSE:
-        return "response";
-    case ENTRY_ENDED:
-        return "ended";
-    case ENTRY_ROLLBACK:
-        return "rollback";
-    case ENTRY_CANCEL:
-        return "cancel";
-    case ENTRY_STOPPED:
-        return "stopped";
-    case ENTRY_RELEASED:
-        return "released";
-    case ENTRY_WAIT:
-        return "wait";
-    case ENTRY_SIGNAL:
-        return "signal";
-    case ENTRY_TAKEN:
-        return "taken";
-    case ENTRY_TIMED_OUT:
-        return "timed out";
-    case ENTRY_CALLED:
-        return "called";
-    case ENTRY_RETURNED:
-        return "returned";
-    case ENTRY_REOPENED:
-        return "reopened";
-    case ENTRY_PATCH:
-        return "patch";
-    case ENTRY_CRASHED:
-        return "crashed";
-    case ENTRY_BRANCH:
-        return "branch";
-    case ENTRY_LABEL:
-        return "label";
-    case ENTRY_STATUS:
-        return "status";
-    case ENTRY_USAGE:
-        return "usage";
-    case ENTRY_DIFFERS:
-        return "differs";
-    case ENTRY_UNASKED:
-        return "unasked";
-    }
-    return "unknown";
+    static const char *const names[] = {[ENTRY_STARTED] = "started",
+                                        [ENTRY_STEP_DONE] = "step done",
+                                        [ENTRY_STEP_FAILED] = "step failed",
+                                        [ENTRY_SLEEP] = "sleep",
+                                        [ENTRY_VALUE] = "value",
+                                        [ENTRY_CHUNK] = "chunk",
+                                        [ENTRY_RESPONSE] = "response",
+                                        [ENTRY_ENDED] = "ended",
+                                        [ENTRY_ROLLBACK] = "rollback",
+                                        [ENTRY_CANCEL] = "cancel",
+                                        [ENTRY_STOPPED] = "stopped",
+                                        [ENTRY_RELEASED] = "released",
+                                        [ENTRY_WAIT] = "wait",
+                                        [ENTRY_SIGNAL] = "signal",
+                                        [ENTRY_TAKEN] = "taken",
+                                        [ENTRY_TIMED_OUT] = "timed out",
+                                        [ENTRY_CALLED] = "called",
+                                        [ENTRY_RETURNED] = "returned",
+                                        [ENTRY_WON] = "won",
+                                        [ENTRY_ABANDONED] = "abandoned",
+                                        [ENTRY_REOPENED] = "reopened",
+                                        [ENTRY_PATCH] = "patch",
+                                        [ENTRY_CRASHED] = "crashed",
+                                        [ENTRY_BRANCH] = "branch",
+                                        [ENTRY_LABEL] = "label",
+                                        [ENTRY_STATUS] = "status",
+                                        [ENTRY_USAGE] = "usage",
+                                        [ENTRY_DIFFERS] = "differs",
+                                        [ENTRY_UNASKED] = "unasked"};
+    bool is_known = (size_t)kind < sizeof names / sizeof *names && names[kind];
+    return is_known ? names[kind] : "unknown";
 }
 
 void entry_json_child(json_writer *w, entry_text child)
@@ -183,7 +157,10 @@ void entry_json_put(json_writer *w, const entry *e)
     if (e->id.len) put_bytes(w, e->kind == ENTRY_USAGE ? "model" : "id", e->id);
     if (e->occurrence) json_put_int(w, "occurrence", e->occurrence);
     if (e->attempt) json_put_int(w, attempt_name(e->kind), e->attempt);
-    if (e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED) json_put_int(w, "duration", e->duration_ms);
+    bool is_attempt = e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_ABANDONED;
+    if (is_attempt) json_put_int(w, "duration", e->duration_ms);
+    if (e->kind == ENTRY_WON) json_put_int(w, "member", e->member);
+    if (e->kind == ENTRY_WON) json_put_int(w, "givenUp", (int64_t)(e->causes.len / sizeof e->path));
     if (e->due_ms) json_put_int(w, "due", e->due_ms);
     bool is_wish = e->kind == ENTRY_CANCEL || e->kind == ENTRY_RELEASED || e->kind == ENTRY_REOPENED;
     if (e->error.len) put_bytes(w, is_wish ? "by" : "error", e->error);

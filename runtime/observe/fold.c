@@ -213,6 +213,7 @@ fold_again fold_step_again(const fold *f, const fold_step *s)
     case FOLD_DONE:
     case FOLD_SLEEPING:
     case FOLD_TIMED_OUT:
+    case FOLD_CUT:
         return FOLD_STAYS;
     case FOLD_WAITING: /* a run that was called is cancelled with the end */
         return s->function.len > 0 && f->ended.kind ? FOLD_ANEW : FOLD_STAYS;
@@ -252,6 +253,63 @@ static void fold_take_reopened(fold *f, const entry *reopened)
     f->response_at = 0;
 }
 
+/* ---- Decisions ---- */
+
+static bool step_is_open(const fold_step *s)
+{
+    return s->state == FOLD_OPEN || s->state == FOLD_RETRYING || s->state == FOLD_SLEEPING || s->state == FOLD_WAITING;
+}
+
+static void step_cut(fold_step *s, int64_t at_ms)
+{
+    if (!step_is_open(s)) return;
+    s->state = FOLD_CUT;
+    s->ended_ms = at_ms;
+    s->due_ms = 0;
+}
+
+static const fold_branch *fold_branch_of(const fold *f, uint64_t path)
+{
+    const fold_branch *b = f->branches;
+    while (b && b->path != path) b = b->next;
+    return b;
+}
+
+static bool branch_has_lost(const fold *f, const entry *won, uint64_t path)
+{
+    const fold_branch *b = fold_branch_of(f, path);
+    while (b && !entry_names(won, b->path)) b = fold_branch_of(f, b->parent);
+    return b != NULL;
+}
+
+/* The members that *won* names are given up, and what is open in the branches among them. */
+static void fold_take_won(fold *f, const entry *won)
+{
+    bool has_branch = false;
+    uint64_t path;
+    for (size_t at = 0; at + sizeof path <= won->causes.len; at += sizeof path) {
+        memcpy(&path, won->causes.data + at, sizeof path);
+        fold_step *s = fold_find(f, be64toh(path));
+        if (s) step_cut(s, won->at_ms);
+        has_branch = has_branch || !s;
+    }
+    for (fold_step *s = has_branch ? f->steps : NULL; s; s = s->next)
+        if (step_is_open(s) && branch_has_lost(f, won, s->branch)) step_cut(s, won->at_ms);
+}
+
+/* An attempt that was under way then. */
+static void fold_take_abandoned(fold *f, const entry *e, size_t at)
+{
+    fold_step *s = fold_step_of(f, e->path);
+    if (!s) return;
+    s->id = e->id;
+    s->occurrence = e->occurrence;
+    s->branch = e->branch;
+    if (s->begun_ms == 0) s->begun_ms = e->at_ms - e->duration_ms;
+    fold_add_attempt(f, s, at);
+    step_cut(s, e->at_ms);
+}
+
 static void fold_take(fold *f, const entry *e, size_t at)
 {
     fold_step *s;
@@ -268,6 +326,12 @@ static void fold_take(fold *f, const entry *e, size_t at)
     case ENTRY_TAKEN:
     case ENTRY_TIMED_OUT:
         fold_take_wait(f, e);
+        return;
+    case ENTRY_WON:
+        fold_take_won(f, e);
+        return;
+    case ENTRY_ABANDONED:
+        fold_take_abandoned(f, e, at);
         return;
     case ENTRY_SIGNAL:
         fold_add_signal(f, e, at);

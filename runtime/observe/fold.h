@@ -17,8 +17,9 @@ typedef enum fold_state {
     FOLD_SLEEPING, /* until due_ms, which may be past */
     FOLD_WAITING,  /* for a signal, until due_ms if that is not 0; a call: for the run that was called */
     FOLD_DONE,
-    FOLD_FAILED,   /* for good */
-    FOLD_TIMED_OUT /* a wait that has got no signal */
+    FOLD_FAILED,    /* for good */
+    FOLD_TIMED_OUT, /* a wait that has got no signal */
+    FOLD_CUT        /* given up, since another member of its group has won */
 } fold_state;
 
 /* One attempt that has ended. */
@@ -41,7 +42,7 @@ typedef struct fold_step {
     size_t signal_at;              /* of the entry of the signal that the wait has taken; 0: it has none */
     fold_state state;
     int64_t begun_ms; /* Unix: of its first attempt; 0: unknown */
-    int64_t ended_ms; /* Unix: FOLD_DONE, FOLD_FAILED, FOLD_TIMED_OUT; a sleep: until when; else 0 */
+    int64_t ended_ms; /* Unix: FOLD_DONE, _FAILED, _TIMED_OUT, _CUT; a sleep: until when; else 0 */
     int64_t due_ms;   /* Unix: FOLD_RETRYING, FOLD_SLEEPING; a wait: its timeout, 0 if it has none; else 0 */
     uint32_t tried;   /* attempts that failed, since the run was last released */
     uint32_t chunks;  /* that count: those of failed attempts have been taken back */

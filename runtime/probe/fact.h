@@ -35,7 +35,8 @@ enum {
     FACT_UNKNOWN = 4,  /* CALL: the recording does not have the call */
     FACT_SLEEP = 8,    /* STEP, HELD: a sleep */
     FACT_DRAWN = 16,   /* STEP: the code asks for a recorded value */
-    FACT_WAIT = 32     /* STEP, HELD: a wait for a signal */
+    FACT_WAIT = 32,    /* STEP, HELD: a wait for a signal */
+    FACT_CHOICE = 64   /* STEP: the code asks which member of a group has won */
 };
 
 typedef struct fact {

@@ -67,6 +67,12 @@ void probe_wait(const sw_ctx *c, const char *id, uint64_t path)
         .kind = FACT_STEP, .path = path, .flags = FACT_WAIT, .id = probe_text(id), .label = probe_text(c->label)});
 }
 
+void probe_choice(const sw_ctx *c, const char *id, uint64_t path)
+{
+    fact_tell(&(fact){
+        .kind = FACT_STEP, .path = path, .flags = FACT_CHOICE, .id = probe_text(id), .label = probe_text(c->label)});
+}
+
 void probe_attempt(const step_spec *spec, int number)
 {
     assert(number > 0);

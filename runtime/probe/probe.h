@@ -39,6 +39,8 @@ void probe_begin(const probe_plan *plan);
 void probe_step(const sw_ctx *c, const step_spec *spec);
 void probe_sleep(const sw_ctx *c, const char *id, uint64_t path);
 void probe_wait(const sw_ctx *c, const char *id, uint64_t path);
+/* The code asks which member of a group has won. */
+void probe_choice(const sw_ctx *c, const char *id, uint64_t path);
 /* An attempt begins. */
 void probe_attempt(const step_spec *spec, int number);
 /* The code has come to an attempt, which no result in the journal answers; `failed`: attempts that the journal has.

@@ -239,8 +239,16 @@ void ctx_check_format(sw_ctx *c, const char *function, const char *format)
 void ctx_check_wait(sw_ctx *c, const char *function)
 {
     ctx_check(c, function);
-    if (c->unwinds && !c->cleaning) ctx_raise(c, failure_unwind);
+    bool is_given_up = c->strand->is_abandoned && c->strand->interrupt == INTERRUPT_UNWIND;
+    if ((c->unwinds || is_given_up) && !c->cleaning) ctx_raise(c, failure_unwind);
     if (c->cleaning) ctx_fail_misuse(c, "%s in a clean-up (sw_defer), which must not wait: call it before", function);
+}
+
+void ctx_check_begin(sw_ctx *c)
+{
+    if (!c->strand->is_abandoned) return;
+    c->strand->interrupt = INTERRUPT_UNWIND;
+    ctx_raise(c, failure_unwind);
 }
 
 struct arena *ctx_arena(sw_ctx *c, const char *function)

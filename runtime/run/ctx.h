@@ -28,7 +28,12 @@ sw_ctx *ctx_current(void);
 /* Refuses `function` (ctx_refuse) unless `c` is the innermost context of the running strand. */
 void ctx_check(sw_ctx *c, const char *function);
 
-/* Refuses `function`, which waits or writes in the journal, as ctx_check does, and also in a clean-up. */
+/* Refuses `function`, which waits or writes in the journal, as ctx_check does, and also in a clean-up. Unwinds `c` if
+ * it is given up. */
 void ctx_check_wait(sw_ctx *c, const char *function);
+
+/* Before something begins that the journal does not have: unwinds `c`, which is the innermost context, if it works for
+ * a member of a group that has lost. */
+void ctx_check_begin(sw_ctx *c);
 
 #endif

@@ -15,6 +15,11 @@
 
 replay_record *fit_find(run *r, uint64_t path) { return r->replay ? replay_find(r->replay, path) : NULL; }
 
+bool fit_has_lost(const run *r, uint64_t path)
+{
+    return r->replay && replay_is_abandoned(r->replay, path) && !BUG(LOSERS_BEGIN);
+}
+
 static const char *entry_kind_words(entry_kind kind)
 {
     switch (kind) {
@@ -30,6 +35,8 @@ static const char *entry_kind_words(entry_kind kind)
         return "a branch";
     case ENTRY_PATCH:
         return "a patch";
+    case ENTRY_WON:
+        return "a group's decision";
     default:
         return "a step";
     }

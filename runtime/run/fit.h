@@ -11,6 +11,9 @@ struct step_spec;
 /* Returns the journal's record of a path and marks it used; NULL: there is none, or the run began here. */
 replay_record *fit_find(run *r, uint64_t path);
 
+/* Whether a member of a group with this path has lost, as the journal says: nothing of it begins any more. */
+bool fit_has_lost(const run *r, uint64_t path);
+
 /* Whether the record, which was found by its path, is of that kind and id: a path is a hash, and the program may have
  * changed. */
 bool fit_is(const replay_record *rec, entry_kind kind, const char *id, uint32_t occurrence);

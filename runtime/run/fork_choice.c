@@ -14,6 +14,8 @@ typedef struct path_note {
     bool takes_chunks; /* chunks before this place are those of the attempt that is copied */
     bool takes_wait;   /* what has become of the wait is copied, and so is the entry of its beginning; of a signal's id:
                           the wait that has taken it is copied */
+    bool is_raced;     /* it has won against X, or against what X is in: what of it came later is made again */
+    uint64_t parent;   /* of a branch */
     bool is_void;      /* its final failure ended or stopped the run, further on */
     uint32_t attempt;  /* of the step whose end is copied; 0: none */
 } path_note;
@@ -25,6 +27,7 @@ typedef struct chooser {
     uint32_t first;   /* place of X's first entry; 0: nothing is copied */
     uint32_t began;   /* of X */
     size_t causes;    /* how many paths all entries name as such */
+    bool has_raced;   /* some path is */
     path_note *notes; /* open addressing, a power of two, never full */
     size_t cells;
 } chooser;
@@ -52,6 +55,7 @@ static fork_entry entry_note(const entry *e, size_t at, size_t len, int64_t now_
                         .letter = entry_letter_mark(e),
                         .len = len,
                         .path = e->path,
+                        .branch = e->branch,
                         .began = e->began,
                         .attempt = e->attempt,
                         .kind = (uint16_t)e->kind,
@@ -110,12 +114,27 @@ static void void_causes(chooser *c, entry_text causes)
 
 /* ---- Deciding ---- */
 
+/* Whether the entry is of something that has won against X, when X was given up. */
+static bool is_raced(chooser *c, const fork_entry *e)
+{
+    uint32_t depth = 0; /* the branches of a damaged journal may be a circle */
+    uint64_t path = e->path, next = e->branch;
+    if (!c->has_raced) return false;
+    for (; path && depth <= c->to->count; depth++) {
+        if (note_of(c, path)->is_raced) return true;
+        path = next;
+        next = path ? note_of(c, path)->parent : 0;
+    }
+    return false;
+}
+
 /* Whether what the entry is of cannot have seen anything of X. */
-static bool is_before(const chooser *c, const fork_entry *e)
+static bool is_before(chooser *c, const fork_entry *e)
 {
     uint32_t place = (uint32_t)(e - c->to->entries);
     if (c->first == 0 || e->path == c->from) return false;
-    if (e->kind == ENTRY_VALUE || e->kind == ENTRY_PATCH || e->kind == ENTRY_CHUNK) return place < c->first;
+    bool is_placed = e->kind == ENTRY_VALUE || e->kind == ENTRY_PATCH || e->kind == ENTRY_CHUNK || e->kind == ENTRY_WON;
+    if (is_placed || is_raced(c, e)) return place < c->first;
     return e->is_old ? place < c->began : e->began <= c->first;
 }
 
@@ -202,6 +221,7 @@ static fork_fate fate_of(chooser *c, const fork_entry *e)
         return fate_of_wait(c, e);
     case ENTRY_VALUE:
     case ENTRY_PATCH:
+    case ENTRY_WON:
         return fate_of_once(c, e, true);
     case ENTRY_BRANCH:
         return is_before(c, e) ? FORK_COPIED : FORK_PASSED;
@@ -213,6 +233,44 @@ static fork_fate fate_of(chooser *c, const fork_entry *e)
 static bool entry_has_causes(uint16_t kind)
 {
     return kind == ENTRY_ENDED || kind == ENTRY_STOPPED || kind == ENTRY_REOPENED;
+}
+
+static bool causes_have(entry_text causes, uint64_t path)
+{
+    uint64_t one = htobe64(path);
+    for (size_t at = 0; at + sizeof one <= causes.len; at += sizeof one)
+        if (memcmp(causes.data + at, &one, sizeof one) == 0) return true;
+    return false;
+}
+
+static bool x_has_lost(chooser *c, entry_text losers)
+{
+    uint64_t at = c->to->entries[c->first].branch;
+    bool has_lost = causes_have(losers, c->from);
+    for (uint32_t depth = 0; at && !has_lost && depth <= c->to->count; depth++) {
+        has_lost = causes_have(losers, at);
+        at = note_of(c, at)->parent;
+    }
+    return has_lost;
+}
+
+/* X may have lost, or be in a branch that has: then the fork decides that group again, so the winner has no more than
+ * it had when X began. */
+static void find_raced(chooser *c, entry_text journal)
+{
+    for (uint32_t i = 0; i < c->to->count; i++) {
+        const fork_entry *e = &c->to->entries[i];
+        if (e->kind == ENTRY_BRANCH && e->path) note_of(c, e->path)->parent = e->branch;
+    }
+    for (uint32_t i = c->first; c->first > 0 && i < c->to->count; i++) {
+        const fork_entry *e = &c->to->entries[i];
+        const char *ignored = NULL;
+        entry won;
+        if (e->kind != ENTRY_WON || entry_decode(journal.data + e->at, e->len, &won, &ignored) == 0) continue;
+        if (won.winner == 0 || !x_has_lost(c, won.causes)) continue;
+        note_of(c, won.winner)->is_raced = true;
+        c->has_raced = true;
+    }
 }
 
 /* From the end backwards: what comes later has the last word on a path. */
@@ -297,10 +355,11 @@ bool fork_choose(arena *a, entry_text journal, const fork_point *at, fork_choice
     }
     refusal->why = at->path ? find_first(&c, &refusal->status) : NULL;
     if (refusal->why) return false;
-    for (c.cells = 64; c.cells < (out->count + c.causes) * 2;) c.cells *= 2;
+    for (c.cells = 64; c.cells < (2 * out->count + c.causes) * 2;) c.cells *= 2; /* paths, their branches, causes */
     c.notes = arena_zalloc(a, c.cells * sizeof *c.notes);
     *refusal = (fork_refusal){.status = 503, .why = value_no_memory};
     if (!c.notes) return false;
+    find_raced(&c, journal);
     choose_all(&c, journal);
     choose_what_is_said(&c);
     return count_places(a, out);

@@ -19,7 +19,7 @@ typedef enum fork_fate {
 
 typedef struct fork_entry {
     size_t at, len; /* in the journal */
-    uint64_t path;
+    uint64_t path, branch;
     uint64_t letter; /* SIGNAL, TAKEN: by what the signal is told from others of the run; else 0 */
     uint32_t began;
     uint32_t attempt;

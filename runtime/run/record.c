@@ -78,7 +78,16 @@ static bool entry_is_last(const entry *e)
 static bool entry_has_no_limit(const entry *e)
 {
     return e->kind == ENTRY_RESPONSE || e->kind == ENTRY_ENDED || e->kind == ENTRY_ROLLBACK ||
-           e->kind == ENTRY_CANCEL || e->kind == ENTRY_STOPPED || e->kind == ENTRY_RELEASED;
+           e->kind == ENTRY_CANCEL || e->kind == ENTRY_STOPPED || e->kind == ENTRY_RELEASED || e->kind == ENTRY_WON ||
+           e->kind == ENTRY_ABANDONED;
+}
+
+/* Whether the entry may come of code that works for a member of a group that has lost: it says what was given up, or is
+ * of the run as a whole. */
+static bool entry_is_of_loser(const entry *e)
+{
+    return e->kind == ENTRY_ABANDONED || e->kind == ENTRY_ROLLBACK || e->kind == ENTRY_STOPPED ||
+           e->kind == ENTRY_CANCEL || e->kind == ENTRY_DIFFERS;
 }
 
 /* Whether the entry must be on disk before an attempt begins. SW_RELAXED waives that for recorded values and patches,
@@ -121,6 +130,8 @@ bool record_append(run *r, const entry *e)
     if (run_has_lost(r)) return true;                         /* after an entry that is not on disk none may follow */
     /* A branch whose step got its result in the turn of the cancel goes on to its next wait, and is unwound there. */
     if (r->state == RUN_ENDING && !entry_is_last(e)) return true;
+    if (!entry_is_of_loser(e) && !BUG(LOSERS_COUNT) && strand_has_lost(r))
+        return true; /* nothing of it counts, and it unwinds */
     if (record_is_over_limit(r, e)) return false;
     if (!r->open.data) r->open = record_buffer_take(r->task.home);
     size_t before = r->open.size;

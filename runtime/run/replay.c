@@ -189,6 +189,47 @@ static bool replay_take_wait(replay *p, const entry *e)
     return true;
 }
 
+static void abandoned_put(uint64_t *table, size_t cells, uint64_t path)
+{
+    size_t i = (size_t)path & (cells - 1);
+    while (table[i] && table[i] != path) i = (i + 1) & (cells - 1);
+    table[i] = path;
+}
+
+/* Makes room for so many more. */
+static bool abandoned_grow(replay *p, size_t more)
+{
+    size_t cells = p->abandoned_cells ? p->abandoned_cells : 16;
+    while ((p->abandoned_count + more) * 2 > cells) cells *= 2;
+    if (cells == p->abandoned_cells) return true;
+    uint64_t *bigger = arena_zalloc(p->arena, cells * sizeof *bigger);
+    if (!bigger) return false;
+    for (size_t i = 0; i < p->abandoned_cells; i++)
+        if (p->abandoned[i]) abandoned_put(bigger, cells, p->abandoned[i]);
+    p->abandoned = bigger;
+    p->abandoned_cells = cells;
+    return true;
+}
+
+static bool replay_take_won(replay *p, const entry *e)
+{
+    replay_record *rec = replay_record_of(p, e, ENTRY_WON);
+    uint64_t path;
+    if (!rec || !abandoned_grow(p, e->causes.len / sizeof path)) return false;
+    rec->id = e->id;
+    rec->occurrence = e->occurrence;
+    rec->began = e->began;
+    rec->winner = e->winner;
+    rec->member = e->member;
+    for (size_t at = 0; at + sizeof path <= e->causes.len; at += sizeof path) {
+        memcpy(&path, e->causes.data + at, sizeof path);
+        if (path == 0) continue;
+        abandoned_put(p->abandoned, p->abandoned_cells, be64toh(path));
+        p->abandoned_count++;
+    }
+    return true;
+}
+
 static bool replay_take_patch(replay *p, const entry *e)
 {
     replay_record *rec = replay_record_of(p, e, ENTRY_PATCH);
@@ -322,6 +363,8 @@ static bool replay_take(replay *p, const entry *e)
     case ENTRY_REOPENED:
         replay_take_reopened(p, e);
         return true;
+    case ENTRY_WON:
+        return replay_take_won(p, e);
     case ENTRY_WAIT:
     case ENTRY_SIGNAL:
     case ENTRY_TAKEN:
@@ -338,7 +381,8 @@ static bool replay_take(replay *p, const entry *e)
     case ENTRY_DIFFERS:
         return replay_take_difference(p, e);
     default:
-        return true; /* ENTRY_UNASKED; ENTRY_CRASHED, which replay_new counts; an unknown kind from ENTRY_PASSABLE on */
+        return true; /* ENTRY_UNASKED; ENTRY_ABANDONED, which *won* tells of; ENTRY_CRASHED, which replay_new counts; an
+                        unknown kind from ENTRY_PASSABLE on */
     }
 }
 

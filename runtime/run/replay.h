@@ -13,7 +13,7 @@ typedef struct replay replay;
 typedef struct replay_record {
     uint64_t path;
     entry_kind kind;     /* a step: ENTRY_STEP_DONE, also when it has no result; ENTRY_SLEEP, _WAIT, _CALLED, _VALUE,
-                            _BRANCH, _PATCH; of remarks outside steps: ENTRY_LABEL, _STATUS, _USAGE */
+                            _BRANCH, _PATCH, _WON; of remarks outside steps: ENTRY_LABEL, _STATUS, _USAGE */
     entry_text id;       /* of the step, sleep, wait, value, branch or patch; "": only chunks of the step are known */
     entry_text label;    /* of a step that streamed: what its chunks were called */
     uint32_t occurrence; /* which of the equal ids of its branch, from 0 */
@@ -36,6 +36,8 @@ typedef struct replay_record {
     entry_text value;       /* msgpack: of the step's or call's result, the recorded value, or the signal */
     entry_text signal;      /* a wait: the name of the signal */
     uint64_t question;      /* a wait: the path of the question that it belongs to; 0: none */
+    uint64_t winner;        /* what has decided a group: path of the member that has won */
+    uint32_t member;        /* ... and which of the group's members that is, from 0 */
     entry_text error;       /* a step: the message of its last failure; a call: why it failed */
     entry_text calls;       /* a step: of its last attempt that failed */
     uint32_t open_chunks;   /* a step: streamed by an attempt that neither finished nor was rolled back */
@@ -90,6 +92,9 @@ const replay_record *replay_next_open_call(const replay *p, size_t *at);
 replay_record *replay_find(replay *p, uint64_t path);
 /* Whether the journal has a wait that belongs to the question of this path, though the code may not have come to it. */
 bool replay_waits_for(const replay *p, uint64_t question);
+/* Whether the member of a group with this path was given up, since another one has won: nothing of it begins any more.
+ */
+bool replay_is_abandoned(const replay *p, uint64_t path);
 /* Returns the first signal of that name which no wait has taken, an entry, behind `after` (NULL: of all); NULL: the
  * journal has none. */
 const entry *replay_unread_signal(const replay *p, entry_text name, const entry *after);

@@ -51,7 +51,7 @@ bool replay_is_ahead(const replay *p)
 static bool record_tells(const replay_record *rec)
 {
     return rec->done || rec->failed || rec->kind == ENTRY_SLEEP || rec->kind == ENTRY_WAIT ||
-           rec->kind == ENTRY_CALLED || rec->kind == ENTRY_VALUE;
+           rec->kind == ENTRY_CALLED || rec->kind == ENTRY_VALUE || rec->kind == ENTRY_WON;
 }
 
 const replay_record *replay_next_unasked(const replay *p, size_t *at)
@@ -68,6 +68,14 @@ bool replay_waits_for(const replay *p, uint64_t question)
     for (size_t i = 0; i < p->cells; i++)
         if (p->records[i].kind == ENTRY_WAIT && p->records[i].question == question) return true;
     return false;
+}
+
+bool replay_is_abandoned(const replay *p, uint64_t path)
+{
+    if (p->abandoned_count == 0 || path == 0) return false;
+    size_t i = (size_t)path & (p->abandoned_cells - 1);
+    while (p->abandoned[i] && p->abandoned[i] != path) i = (i + 1) & (p->abandoned_cells - 1);
+    return p->abandoned[i] == path;
 }
 
 const entry *replay_unread_signal(const replay *p, entry_text name, const entry *after)

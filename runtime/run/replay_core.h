@@ -33,6 +33,8 @@ struct replay {
     size_t patches, patches_used;   /* records of kind ENTRY_PATCH */
     chunk_count *chunks;            /* one for each branch that streamed outside steps: few */
     size_t chunk_branches, chunk_room;
+    uint64_t *abandoned; /* paths of members that were given up: hash table, open addressing; 0: free */
+    size_t abandoned_cells, abandoned_count;
     size_t streamed, streamed_used; /* chunks streamed outside steps; of these the code has come to */
     size_t remarked, remarked_used; /* remarks made outside steps; of these the code has come to */
     entry started, response, ended, cancel, stopped, reopened;

@@ -40,6 +40,7 @@ static bool replay_log_put_off(sw_ctx *c, const char *format, va_list args)
 void replay_log(sw_ctx *c, const char *format, va_list args)
 {
     const run *r = c->run;
+    if (r && c->strand->is_abandoned) return; /* an earlier execution has logged it, if the code came so far */
     /* Without memory the line is logged at once: a line twice is better than a line never. */
     if (r && r->replay && replay_unused(r->replay) > 0 && replay_log_put_off(c, format, args)) return;
     ctx_vlog(c, LOG_INFO, format, args);

@@ -95,6 +95,36 @@ void strand_set_wait(strand *s, strand_wait wait)
 
 static void strand_on_due(struct timer *t) { strand_wake(t->arg); }
 
+bool strand_may_begin(const strand *s) { return run_may_go_on(s->run) && !s->is_abandoned; }
+
+static bool strand_is_within_abandoned(const strand *s)
+{
+    while (s && !s->is_abandoned) s = s->parent;
+    return s != NULL;
+}
+
+void strand_unwind_abandoned(task *t)
+{
+    for (strand *s = t->strands; s; s = s->next) {
+        if (!strand_is_within_abandoned(s)) continue;
+        s->is_abandoned = true;
+        bool awaits_group = s->wait == STRAND_GROUP || s->standing;
+        if (s->work.began_us > 0 || (s->suspended && !awaits_group))
+            strand_interrupt(s, INTERRUPT_UNWIND);
+        else if (awaits_group)
+            strand_wake(s);
+    }
+}
+
+bool strand_has_lost(const run *r)
+{
+    coro *co = coro_current();
+    strand *s = co ? coro_user(co) : NULL;
+    if (!s || s->run != r || !s->is_abandoned) return false;
+    s->interrupt = INTERRUPT_UNWIND;
+    return true;
+}
+
 /* Suspends until s->until is over. Reads the clock at each wake, since the wall clock, by which an absolute wait goes,
  * may have been set meanwhile. */
 static bool strand_sleep_through(strand *s, int64_t left_ms)
@@ -117,7 +147,8 @@ bool strand_sleep_until(strand *s, const clock_wait *until, strand_sleep kind)
     assert(r || kind == STRAND_SLEEP_PLAIN);
     assert(s->wait == STRAND_BUSY);
     assert(s->until.due_ms == 0); /* no sleep within a sleep */
-    if (kind == STRAND_SLEEP_DURABLE && !run_may_go_on(r)) s->interrupt = INTERRUPT_UNWIND;
+    bool ends = kind == STRAND_SLEEP_DURABLE && (!run_may_go_on(r) || (s->is_abandoned && left_ms > 0));
+    if (ends) s->interrupt = INTERRUPT_UNWIND;
     if (left_ms <= 0 || strand_is_interrupted(s)) return !strand_is_interrupted(s);
     s->until = *until;
     if (kind == STRAND_SLEEP_DURABLE) {
@@ -173,7 +204,7 @@ bool strand_await_signal(strand *s, const clock_wait *until)
     assert(s->run && s->wait == STRAND_BUSY);
     assert(s->until.due_ms == 0); /* no wait within a sleep */
     assert(s->work.signal);
-    if (!run_may_go_on(s->run)) s->interrupt = INTERRUPT_UNWIND;
+    if (!strand_may_begin(s)) s->interrupt = INTERRUPT_UNWIND;
     if (strand_is_interrupted(s)) return false;
     s->until = *until;
     strand_set_wait(s, STRAND_SIGNAL);

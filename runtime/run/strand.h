@@ -21,6 +21,16 @@ void strand_wake(strand *s);
 /* Interrupts the strand's present or next wait. An unwind is not taken back by another kind. */
 void strand_interrupt(strand *s, strand_interrupt_kind kind);
 
+/* Whether a step or wait of the strand may begin: its run may go on (run_may_go_on), and it has not lost. */
+bool strand_may_begin(const strand *s);
+
+/* Gives up what the strands that are marked (is_abandoned) and those within them do. Attempts under way and waits are
+ * interrupted; code between them goes on to the first thing that the journal does not have, and unwinds there. */
+void strand_unwind_abandoned(task *t);
+
+/* Whether the running strand works for `r` and has lost; then it unwinds at its next wait. */
+bool strand_has_lost(const struct run *r);
+
 typedef enum strand_sleep {
     STRAND_SLEEP_PLAIN,  /* the journal does not have it: the run stays in memory */
     STRAND_SLEEP_DURABLE /* the journal has it: the run may park meanwhile */

@@ -125,10 +125,13 @@ struct strand {
     sw_ctx *top;     /* the innermost context; NULL before the first and after the last */
     strand_wait wait;
     strand_interrupt_kind interrupt;
-    bool suspended;            /* in strand_suspend */
-    bool uninterruptible;      /* others work for the strand: interrupts wait until that is done. An unwind wakes it,
-                                so that it can withdraw what has not begun */
-    clock_wait until;          /* while it sleeps, or waits with a timeout: when that is over; else zeros */
+    strand *parent;       /* whose context has made the group that this one is a member of; NULL: it is in none */
+    bool is_abandoned;    /* it works for a member that has lost, or within one: nothing begins in it any more, and none
+                             of its entries is journaled; what the journal has of it is replayed */
+    bool suspended;       /* in strand_suspend */
+    bool uninterruptible; /* others work for the strand: interrupts wait until that is done. An unwind wakes it,
+                           so that it can withdraw what has not begun */
+    clock_wait until;     /* while it sleeps, or waits with a timeout: when that is over; else zeros */
     const open_wait *standing; /* while it waits for a group: the members that have no strand; NULL: none */
     strand_work work;
     strand *gate_next, **gate_link; /* in home.gate; gate_link NULL: not in it */

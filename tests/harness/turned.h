@@ -267,9 +267,10 @@ typedef struct turned_journal {
 
 static inline const char *turned_kind(entry_kind kind)
 {
-    static const char *const names[] = {"?",        "started",  "step done", "step failed", "sleep",    "value",
-                                        "chunk",    "response", "ended",     "rollback",    "cancel",   "stopped",
-                                        "released", "wait",     "signal",    "taken",       "timed out"};
+    static const char *const names[] = {"?",      "started",   "step done", "step failed", "sleep",
+                                        "value",  "chunk",     "response",  "ended",       "rollback",
+                                        "cancel", "stopped",   "released",  "wait",        "signal",
+                                        "taken",  "timed out", "won",       "abandoned"};
     if (kind == ENTRY_LABEL) return "label";
     if (kind == ENTRY_STATUS) return "status";
     if (kind == ENTRY_USAGE) return "usage";

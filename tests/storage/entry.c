@@ -35,6 +35,8 @@ static void check_same(const entry *a, const entry *b)
     CHECK_INT(a->began, b->began);
     CHECK(a->question == b->question);
     CHECK(same(&a->child, &b->child) && a->detached == b->detached && a->begins_ms == b->begins_ms);
+    CHECK(a->winner == b->winner);
+    CHECK_INT(a->member, b->member);
 }
 
 static char large[70000];
@@ -77,6 +79,26 @@ static size_t add_wait_samples(entry *out)
                        .branch = 93,
                        .began = 6,
                        .question = 3};
+    out[n++] = (entry){.kind = ENTRY_WON,
+                       .path = 94,
+                       .id = text("first"),
+                       .occurrence = 3,
+                       .at_ms = 22,
+                       .branch = 95,
+                       .began = 7,
+                       .winner = UINT64_MAX - 3,
+                       .member = 2,
+                       .causes = text("0123456789abcdef")};
+    out[n++] = (entry){.kind = ENTRY_ABANDONED,
+                       .path = 96,
+                       .id = text("slow"),
+                       .occurrence = 1,
+                       .attempt = 2,
+                       .at_ms = 23,
+                       .duration_ms = 70001,
+                       .branch = 97,
+                       .began = 8,
+                       .calls = text("\x90")};
     return n;
 }
 
@@ -351,9 +373,8 @@ static void test_later_kinds(void)
     CHECK_INT(entry_decode(must, sizeof must - 1, &e, &error), 0);
     CHECK(error == entry_newer);
     for (char kind = ENTRY_RELEASED + 1; kind < ENTRY_REOPENED; kind++) {
-        bool is_of_wait = kind >= ENTRY_WAIT && kind <= ENTRY_TIMED_OUT;
-        bool is_of_call = kind == ENTRY_CALLED || kind == ENTRY_RETURNED;
-        if (kind == ENTRY_PATCH || is_of_wait || is_of_call) continue; /* the others are reserved */
+        bool is_known = kind >= ENTRY_WAIT && kind <= ENTRY_RETURNED;
+        if (kind == ENTRY_PATCH || is_known) continue; /* the others are reserved */
         CHECK_INT(entry_decode((const char[]){'\x92', kind, '\x01'}, 3, &e, &error), 0);
         CHECK(error == entry_newer);
     }

@@ -220,6 +220,7 @@ static void on_group(sw_ctx *c)
     if (strcmp(what, "late wait") == 0) sw_group_wait_for(g, "x", &(sw_wait){.signal = "s"});
     if (strcmp(what, "late sleep") == 0) sw_group_sleep(g, "x", 1);
     if (strcmp(what, "late sleep until") == 0) sw_group_sleep_until(g, "x", 1);
+    if (strcmp(what, "late any") == 0) sw_group_any(g, "x", NULL);
     sw_reply_text(c, 200, "went on");
 }
 
@@ -305,6 +306,15 @@ static void missing_of_members(sw_group *g, const char *what)
     if (strcmp(what, "member wait twice") == 0)
         sw_group_wait_for(g, "w", &(sw_wait){.signal = "s", .timeout_ms = 1, .until_ms = 1});
     if (strcmp(what, "member sleep id") == 0) sw_group_sleep(g, NULL, 1);
+    if (strcmp(what, "any of none") == 0) sw_group_any(g, "x", NULL);
+    if (strcmp(what, "any twice") == 0) {
+        sw_group_sleep(g, "now", 0);
+        if (sw_group_any(g, "x", NULL) == 0) sw_group_any(g, "x", NULL);
+    }
+    if (strcmp(what, "any id") == 0) {
+        sw_group_sleep(g, "now", 0);
+        sw_group_any(g, "", NULL);
+    }
     if (strcmp(what, "member sleep until id") == 0) sw_group_sleep_until(g, "", 1);
 }
 
@@ -328,6 +338,11 @@ static void missing_more(sw_ctx *c, const char *what)
     if (strcmp(what, "wait twice") == 0)
         sw_wait_for(c, "w", &(sw_wait){.signal = "s", .timeout_ms = 1, .until_ms = 1}, NULL);
     missing_of_members(sw_group_new(c), what);
+    if (strcmp(what, "any settled") == 0) {
+        sw_group *g = sw_group_new_with(c, &(sw_group_options){.settle = true});
+        sw_group_sleep(g, "now", 0);
+        sw_group_any(g, "x", NULL);
+    }
     if (strcmp(what, "printf") == 0) sw_printf(c, no_format, 1);
     if (strcmp(what, "strf") == 0) sw_strf(c, no_format, 1);
     if (strcmp(what, "log") == 0) sw_log(c, no_format, 1);
@@ -595,8 +610,8 @@ static void test_other_run(void)
 
 static void test_groups(void)
 {
-    static const char *const what[] = {"nothing",   "branch",     "branch waits",     "step",     "twice", "late",
-                                       "late wait", "late sleep", "late sleep until", "other run"};
+    static const char *const what[] = {"nothing",   "branch",     "branch waits",     "step",     "twice",    "late",
+                                       "late wait", "late sleep", "late sleep until", "late any", "other run"};
     start();
     for (size_t i = 0; i < sizeof what / sizeof what[0]; i++)
         fails("/group?what=", what[i], "a group that is not open here");
@@ -641,6 +656,20 @@ static void test_questions(void)
     stop();
 }
 
+static void members_fail(void)
+{
+    fails("/missing?what=", "member wait id", "a wait with an empty id");
+    fails("/missing?what=", "member wait", "sw_group_wait_for \\\"w\\\" without the name of a signal");
+    fails("/missing?what=", "member signal name", "a signal's name is 1 to 128 bytes");
+    fails("/missing?what=", "member wait twice", "with timeout_ms and until_ms: give it one of them");
+    fails("/missing?what=", "member sleep id", "a sleep with an empty id");
+    fails("/missing?what=", "member sleep until id", "a sleep with an empty id");
+    fails("/missing?what=", "any of none", "of a group without members");
+    fails("/missing?what=", "any twice", "a group that is not open here");
+    fails("/missing?what=", "any id", "a decision with an empty id");
+    fails("/missing?what=", "any settled", "of a group with .settle");
+}
+
 static void test_arguments(void)
 {
     static const char *const formats[] = {"printf", "strf",       "log",        "reply_text", "text_add",
@@ -680,12 +709,7 @@ static void test_arguments(void)
     fails("/missing?what=", "signal name", "a signal's name is 1 to 128 bytes");
     fails("/missing?what=", "wait twice", "give it one of them");
     fails("/missing?what=", "wait in step", "wait before the step");
-    fails("/missing?what=", "member wait id", "a wait with an empty id");
-    fails("/missing?what=", "member wait", "sw_group_wait_for \\\"w\\\" without the name of a signal");
-    fails("/missing?what=", "member signal name", "a signal's name is 1 to 128 bytes");
-    fails("/missing?what=", "member wait twice", "with timeout_ms and until_ms: give it one of them");
-    fails("/missing?what=", "member sleep id", "a sleep with an empty id");
-    fails("/missing?what=", "member sleep until id", "a sleep with an empty id");
+    members_fail();
     char path[256];
     snprintf(path, sizeof path, "/missing?url=%s/_sw/healthz&what=", server.address);
     fails(path, "event", "without an event");
