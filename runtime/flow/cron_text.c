@@ -84,7 +84,7 @@ static bool read_range(const reading *r, const char *end, int *first, int *last)
     if (!is_read)
         return reading_object(r, kind->names ? "is no number, name of three letters, range or \"*\""
                                              : "is no number, range or \"*\"");
-    if (dash && kind->most == 7 && *last == 0 && !is_digit(dash[1])) *last = 7; /* "sat-sun" */
+    if (dash && kind->most == 7 && *last == 0 && *first > 0 && !is_digit(dash[1])) *last = 7; /* "sat-sun" */
     char what[96];
     (void)snprintf(what, sizeof what, "is not from %d to %d", kind->least, kind->most);
     if (*first < kind->least || *first > kind->most || *last < kind->least || *last > kind->most)
