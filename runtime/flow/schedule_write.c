@@ -141,7 +141,7 @@ bool schedule_put_change(home *h, schedule *s, int64_t now_ms)
     s->changes = c->next; /* whoever waits is told at once, not when the journal takes writes again */
     c->on_done(c->arg, SCHEDULE_REFUSED, NULL, "the journal cannot be written now: nothing was changed");
     free(c);
-    return s->changes == NULL;
+    return false; /* its points are still to be looked at */
 }
 
 void schedule_deny_changes(schedule *s)
@@ -227,7 +227,7 @@ static void writing_take_effect(writing *w)
 {
     schedule *s = w->schedule;
     const schedule_row none = {.upto_ms = 0};
-    const bool is_forgotten = w->change && w->change->act == SCHEDULE_FORGET;
+    const bool is_forgotten = w->change && w->change->act == SCHEDULE_FORGET, had_waiting = s->row.waits_ms > 0;
     if (s->cancels && (w->what.fate == POINT_BEGUN || w->what.row.waits_ms == 0)) {
         board_end(s->cancels);
         s->cancels = NULL;
@@ -237,7 +237,8 @@ static void writing_take_effect(writing *w)
     s->has_row = !is_forgotten;
     uv_mutex_unlock(&s->all->lock);
     s->is_told = s->is_told && !is_forgotten;
-    schedules_count_waiting(s->all);
+    const bool has_waiting = s->row.waits_ms > 0;
+    (void)__atomic_add_fetch(&s->all->waiting, (uint32_t)has_waiting - (uint32_t)had_waiting, __ATOMIC_ACQ_REL);
     writing_tell(w);
 }
 
@@ -269,7 +270,7 @@ void schedules_committed(store_segment *segment)
     s->is_retried = segment->error != NULL;
     if (!s->function && !s->has_row && !s->changes) schedules_drop(s->all, s);
     if (!segment->error)
-        schedules_look(h);
+        schedules_look_soon(h->app->schedules); /* not here: of a thousand that are due at once each comes back */
     else if (schedules_run(h->app->schedules))
         schedules_arm(h->app->schedules, clock_now(&h->clock).wall_ms);
     writing_free(w);

@@ -152,7 +152,7 @@ void schedules_arm(schedules *all, int64_t now_ms)
     schedules_start_timer(all, left_ms < 0 ? 0 : left_ms > LOOK_MOST_MS ? LOOK_MOST_MS : left_ms);
 }
 
-void schedules_count_waiting(schedules *all)
+static void schedules_count_waiting(schedules *all)
 {
     uint32_t count = 0;
     for (const schedule *s = all->first; s; s = s->next) count += s->row.waits_ms > 0;
@@ -165,7 +165,7 @@ void schedules_look(home *h)
 {
     schedules *all = h->index == 0 ? h->app->schedules : NULL;
     if (!schedules_run(all)) return;
-    __atomic_store_n(&all->is_over, false, __ATOMIC_RELEASE);
+    __atomic_store_n(&all->is_asked, false, __ATOMIC_RELEASE);
     int64_t now_ms = clock_now(&h->clock).wall_ms;
     for (schedule *s = all->first, *next; s; s = next) {
         next = s->next;
@@ -177,15 +177,18 @@ void schedules_look(home *h)
 void schedules_look_if_told(home *h)
 {
     const schedules *all = h->index == 0 ? h->app->schedules : NULL;
-    if (all && __atomic_load_n(&all->is_over, __ATOMIC_ACQUIRE)) schedules_look(h);
+    if (all && __atomic_load_n(&all->is_asked, __ATOMIC_ACQUIRE)) schedules_look(h);
+}
+
+void schedules_look_soon(schedules *all)
+{
+    if (!__atomic_exchange_n(&all->is_asked, true, __ATOMIC_ACQ_REL)) all->home->wake(all->home);
 }
 
 void schedules_tell_over(sw_app *app)
 {
     schedules *all = app->schedules;
-    if (!all || __atomic_load_n(&all->waiting, __ATOMIC_ACQUIRE) == 0) return;
-    if (__atomic_exchange_n(&all->is_over, true, __ATOMIC_ACQ_REL)) return;
-    all->home->wake(all->home);
+    if (all && __atomic_load_n(&all->waiting, __ATOMIC_ACQUIRE) > 0) schedules_look_soon(all);
 }
 
 void schedules_drain(home *h)

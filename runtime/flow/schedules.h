@@ -30,7 +30,7 @@ bool schedules_join(home *h);
 void schedules_begin(home *h);
 /* Looks at all schedules anew: the clock was set, the journal takes writes again, or a run has ended. */
 void schedules_look(home *h);
-/* As schedules_look, if schedules_tell_over has said so; costs a branch otherwise. */
+/* As schedules_look, if that was asked for (a run has ended, rows are on disk); costs a branch otherwise. */
 void schedules_look_if_told(home *h);
 /* Begins nothing any more: the loop drains. */
 void schedules_drain(home *h);

@@ -51,7 +51,7 @@ struct schedules {
     bool is_known;    /* atomic: all rows have been read */
     bool is_draining; /* nothing begins any more */
     uint32_t waiting; /* atomic: schedules whose points wait for the end of a run */
-    bool is_over;     /* atomic: such a run may have ended */
+    bool is_asked;    /* atomic: schedules_look is to be called: such a run may have ended, or rows have come back */
     struct timer due;
     char last[STORE_ROW_KEY_MAX + 1]; /* key of the last row that was read, and a zero byte */
     size_t last_len;
@@ -65,8 +65,9 @@ bool schedule_is_mine(const home *h, const schedule *s);
 void schedule_fill_view(const schedule *s, schedule_view *out);
 /* Whether this schedule's points are dealt with: the process is not about to end. */
 bool schedules_run(const schedules *all);
-/* Sets schedules.waiting anew. On the first loop. */
-void schedules_count_waiting(schedules *all);
+/* Has schedules_look called in a turn that follows: once, however many rows have come back since the last look. From
+ * any thread. */
+void schedules_look_soon(schedules *all);
 /* Has schedules_look called when the first of them is due. */
 void schedules_arm(schedules *all, int64_t now_ms);
 /* Takes the schedule out of the list, and frees it: neither the program nor the disk has it. On the first loop. */
