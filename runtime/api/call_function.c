@@ -76,7 +76,7 @@ static void call_check_limits(sw_ctx *c, const call_asked *asked)
 {
     run *r = c->run;
     const sw_options *opt = r->task.home->opt;
-    if (++r->call_count > (uint32_t)opt->children_max)
+    if (r->call_count > (uint32_t)opt->children_max)
         ctx_fail_misuse(c, "%s \"%s\" is one more than the %lld functions a run may call (--children-max)",
                         asked->called, asked->id, (long long)opt->children_max);
     if (r->caller.depth >= (uint32_t)opt->call_depth_max)
@@ -102,7 +102,6 @@ function_call function_call_prepare(sw_ctx *c, const call_asked *asked, sw_value
         ctx_fail_misuse(c, "%s \"%s\": --prove follows no calls of functions: prove \"%.128s\" by its own name",
                         asked->called, asked->id, asked->function ? asked->function : "");
     function_call q = {.branch_label = c->label};
-    call_check_limits(c, asked);
     const char *id = arena_strndup(&c->task->arena, asked->id, strlen(asked->id));
     if (!id) ctx_fail_memory(c);
     if (asked->options) q.options = *asked->options;
@@ -112,6 +111,8 @@ function_call function_call_prepare(sw_ctx *c, const call_asked *asked, sw_value
     const replay_record *rec = fit_find(c->run, q.named.path);
     if (c->pending_lines) replay_log_pass(c, rec != NULL);
     bool was_made = rec && !rec->is_void, is_answered = was_made && (rec->done || rec->failed);
+    c->run->call_count++;
+    if (!was_made) call_check_limits(c, asked); /* the limits may have been higher when it was made */
     q.function = call_find_function(c, asked, was_made);
     q.input = call_input(c, q.function, input);
     if (probe_on && asked->is_member) probe_member(q.named.path);

@@ -31,6 +31,14 @@ static sw_value on_misuse(sw_ctx *c, sw_value input)
     return sw_str(c, "fine");
 }
 
+/* Calls twice, and has its results before it waits. */
+static sw_value on_remembers(sw_ctx *c, sw_value input)
+{
+    sw_value first = sw_call(c, "first", "leaves", input), second = sw_call(c, "second", "leaves", input), go;
+    sw_wait_for(c, "go", &(sw_wait){.signal = "go"}, &go);
+    return sw_array(c, 3, first, second, go);
+}
+
 static void on_relaxed(sw_ctx *c) { sw_reply_json(c, 200, sw_call(c, "echo", "echo", sw_nil())); }
 
 static void on_plain(sw_ctx *c) { sw_reply_json(c, 200, sw_call(c, "echo", "echo", sw_nil())); }
@@ -42,6 +50,8 @@ static int serve(int argc, char **argv)
     sw_function(app, "echo", echo, NULL);
     sw_function(app, "large", large, NULL);
     sw_function(app, "misuse", on_misuse, NULL);
+    sw_function(app, "remembers", on_remembers, NULL);
+    if (!seen->gone_on) sw_function(app, "leaves", echo, NULL);
     sw_endpoint(app, "POST /relaxed", on_relaxed, &(sw_endpoint_options){.durability = SW_RELAXED});
     sw_route(app, "GET /plain", on_plain);
     return sw_main(app, argc, argv);
@@ -64,7 +74,8 @@ static void test_refused(void)
         const char *input, *says;
     } tries[] = {
         {"\"step\"", "sw_call \\\"inner\\\" inside step \\\"outer\\\""},
-        {"\"unknown\"", "the program has no function \\\"orders/shipp\\\" (sw_function); it has: echo, large, misuse"},
+        {"\"unknown\"",
+         "the program has no function \\\"orders/shipp\\\" (sw_function); it has: echo, large, misuse, remembers"},
         {"\"endpoint\"", "the program has no function \\\"POST /relaxed\\\""},
         {"\"none\"", "without the name of a function"},
         {"\"id\"", "a call with an empty id"},
@@ -107,7 +118,32 @@ static void test_proved(void)
     CHECK(strstr(said, "--prove follows no calls of functions"));
 }
 
+/* What has been called needs no function any more, nor room under limits that are lower now. */
+static void test_made_before(void)
+{
+    char path[128];
+    start_here("made_before");
+    begin("remembers", "7");
+    snprintf(path, sizeof path, "/_sw/runs/%s", id);
+    do {
+        usleep(10000);
+        call("GET", server_url(path), NULL, NULL, 0, &a);
+    } while (!strstr(a.body, "\"signal\":\"go\""));
+    stop();
+    seen->gone_on = 1;
+    served_start(&server, (const char *const[]){"--data", data, "--dev", "--loops", "2", "--hold", "30s",
+                                                "--children-max", "1", NULL});
+    snprintf(path, sizeof path, "/_sw/runs/%s/signals/go", id);
+    call_patiently("POST", server_url(path), NULL, "42", &a);
+    CHECK_INT(a.status, 202);
+    CHECK_STR(output(200), "[7,7,42]");
+    begin("remembers", "7");
+    CHECK(strstr(output(500), "the program has no function"));
+    stop();
+}
+
 static const check_case cases[] = {{"what is refused, and what it says", test_refused},
-                                   {"a proof does not follow calls", test_proved}};
+                                   {"a proof does not follow calls", test_proved},
+                                   {"what was called before is not refused", test_made_before}};
 
 SERVED_MAIN(serve, NULL, cases)
