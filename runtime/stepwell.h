@@ -32,8 +32,8 @@
  *     sw_body, sw_body_json                  yes                  no         yes (1)    yes
  *     sw_reply and alike                     yes                  no         no         yes, sw_reply_open only here
  *
- * (1) In a step of a function as in the function. (2) sw_wait_for, sw_signal_url. A branch is as the handler or
- * function that it belongs to.
+ * (1) In a step of a function as in the function. (2) sw_wait_for, sw_signal_url, sw_send_signal. A branch is as the
+ * handler or function that it belongs to.
  *
  * A context may be used in the function that received it, while that function runs: not in its steps (each attempt has
  * a context of its own), not on another thread, not afterwards. For a group or stream, its context decides.
@@ -634,6 +634,14 @@ typedef struct sw_question {
  * name. Looking at the page decides nothing. The URL begins as --public-url says, or with the address of --listen;
  * without either the run fails. `question` may be NULL. To be called where sw_wait_for may be. */
 SW_API const char *sw_signal_url(sw_ctx *c, const char *id, const char *signal, const sw_question *question);
+
+/* Sends a signal to another run, or to this one: true: that run gets it, as if a client had sent it; false: there is no
+ * such run, or it has ended, or the text is no id. Which of the two is recorded, together with the signal in one
+ * commit: it is sent once, whatever becomes of either run and of the process. A run that ends before it takes the
+ * signal drops it. If the other run has --signals-max signals that it has not taken (or --signals-bytes-max), this run
+ * fails: it would wait for one that takes none. The value is at most --signal-max bytes as msgpack. Of a run that this
+ * program works for. To be called where sw_wait_for may be; `id` names the call as that of a step does. */
+SW_API bool sw_send_signal(sw_ctx *c, const char *id, const char *run_id, const char *signal, sw_value value);
 
 /* ---- Other languages ------------------------------------------------------------------------------------------- */
 

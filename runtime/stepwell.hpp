@@ -365,6 +365,10 @@ class context
         if (!in<sw_wait_for>(id, &wait, &signal)) return std::nullopt;
         return signal;
     }
+    bool send_signal(const char *id, const char *run_id, const char *signal, sw_value value) const
+    {
+        return in<sw_send_signal>(id, run_id, signal, value);
+    }
     const char *signal_url(const char *id, const char *signal, const sw_question &question = {}) const
     {
         return in<sw_signal_url>(id, signal, &question);

@@ -73,6 +73,8 @@ static const field layout[KINDS_END][FIELDS_MAX] = {
                       F(I64, due_ms), F(I64, begins_ms)},
     [ENTRY_RETURNED] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(U64, branch), F(U32, began),
                         F(BIN, child), F(INT, status), F(BIN, value), F(STR, error)},
+    [ENTRY_SENT] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(U64, branch), F(U32, began),
+                    F(STR, target), F(STR, signal), F(BIN, letter), F(BIN, value), F(BOOL, answer)},
     [ENTRY_PATCH] = {F(U64, path), F(STR, id), F(BOOL, answer), F(I64, at_ms)},
     [ENTRY_REOPENED] = {F(I64, at_ms), F(U32, attempt), F(I64, due_ms), F(STR, error), F(BIN, causes), F(U64, epoch)},
 };

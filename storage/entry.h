@@ -35,6 +35,7 @@ typedef enum entry_kind {
     ENTRY_ABANDONED = 18,  /* an attempt that was under way then: what it does may have been done */
     ENTRY_CALLED = 19,     /* a function was called: its run, the `child`, begins in the same commit */
     ENTRY_RETURNED = 20,   /* that run has ended, and the call has its result */
+    ENTRY_SENT = 21,       /* a signal was sent to another run, or there was no such run that could get it */
     ENTRY_PATCH = 23,      /* what sw_patch answers for an id, in the whole run */
     ENTRY_REOPENED = 26,   /* a run that had ended goes on: its response and end count no more */
     ENTRY_BRANCH = 64,     /* a branch began: tells its path's id and parent to whoever draws the run */
@@ -53,8 +54,8 @@ enum { ENTRY_PASSABLE = 64 }; /* the first kind that a reader may pass over */
 static inline bool entry_is_choice(entry_kind kind)
 {
     return kind == ENTRY_VALUE || kind == ENTRY_PATCH || kind == ENTRY_STOPPED || kind == ENTRY_RELEASED ||
-           kind == ENTRY_CALLED || kind == ENTRY_TAKEN || kind == ENTRY_TIMED_OUT || kind == ENTRY_WON ||
-           kind == ENTRY_REOPENED;
+           kind == ENTRY_CALLED || kind == ENTRY_SENT || kind == ENTRY_TAKEN || kind == ENTRY_TIMED_OUT ||
+           kind == ENTRY_WON || kind == ENTRY_REOPENED;
 }
 
 typedef struct entry_text {
@@ -101,13 +102,13 @@ typedef struct entry {
     bool detached;        /* CALLED: nobody waits for the child */
     bool absolute;        /* SLEEP, WAIT: due_ms is what was asked for; else it has a length, due_ms - at_ms */
     bool fatal;           /* STEP_FAILED */
-    bool answer;          /* PATCH */
+    bool answer;          /* PATCH; SENT: the other run gets it */
     entry_text error;     /* STEP_FAILED, ENDED (failed), STOPPED, RETURNED: the message; CANCEL, RELEASED, REOPENED: by
                              whom */
     entry_text by;        /* STOPPED: the operator who did it, "" for all other reasons; SIGNAL: who has sent it */
-    entry_text signal;    /* WAIT, SIGNAL: the signal's name */
+    entry_text signal;    /* WAIT, SIGNAL, SENT: the signal's name */
     uint64_t question;    /* WAIT, TAKEN, TIMED_OUT: path of the question that the wait belongs to; 0: none, so far */
-    entry_text letter;    /* SIGNAL, TAKEN: the signal's id, which no other signal of the run has: ENTRY_LETTER_BYTES */
+    entry_text letter;    /* SIGNAL, TAKEN, SENT: the signal's id, which no other of its run has: ENTRY_LETTER_BYTES */
     entry_text child;     /* CALLED, RETURNED: id of the run that was called, 16 bytes */
     entry_text input;     /* STEP_DONE, CALLED: msgpack bytes of the input, "" if there is none or it is left out */
     uint64_t input_bytes; /* STEP_DONE: how long an input is that is left out for its length; else 0 */
@@ -123,12 +124,12 @@ typedef struct entry {
     uint32_t member;    /* WON: which of the group's members that is, from 0 */
     entry_text remarks; /* ENDED: what the run has said of itself: LABEL, STATUS and USAGE entries, encoded */
     /* STARTED */
-    entry_text function; /* route: "GET /orders/:id"; CALLED: the function's name */
-    entry_text version;  /* DIFFERS, UNASKED: of the program that found it */
-    entry_text method, target;
-    entry_text owner;  /* node that runs it */
-    entry_text params; /* route parameters: a msgpack map of strings */
-    entry_text more;   /* what is optional: a msgpack map of names to values; unknown names are ignored */
+    entry_text function;       /* route: "GET /orders/:id"; CALLED: the function's name */
+    entry_text version;        /* DIFFERS, UNASKED: of the program that found it */
+    entry_text method, target; /* SENT: the id of the other run, as the program had it */
+    entry_text owner;          /* node that runs it */
+    entry_text params;         /* route parameters: a msgpack map of strings */
+    entry_text more;           /* what is optional: a msgpack map of names to values; unknown names are ignored */
     /* STARTED, RESPONSE */
     entry_text headers; /* a msgpack array [name, value, name, value, ...] */
     entry_text body;

@@ -49,7 +49,7 @@ static bool entry_is_of_wait(const entry *e)
 static bool entry_has_record(const entry *e)
 {
     return e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_SLEEP ||
-           entry_is_of_wait(e) || e->kind == ENTRY_VALUE || e->kind == ENTRY_WON;
+           entry_is_of_wait(e) || e->kind == ENTRY_VALUE || e->kind == ENTRY_WON || e->kind == ENTRY_SENT;
 }
 
 /* False: out of memory. */
@@ -128,10 +128,11 @@ static const char *record_path(const trial *t, const record *r)
 
 static const char *record_words(const trial *t, const record *r)
 {
-    const char *kind = r->last->kind == ENTRY_SLEEP ? "sleep"
-                       : r->last->kind == ENTRY_WON ? "decision"
-                       : entry_is_of_wait(r->last)  ? "wait"
-                                                    : "step";
+    const char *kind = r->last->kind == ENTRY_SLEEP  ? "sleep"
+                       : r->last->kind == ENTRY_WON  ? "decision"
+                       : entry_is_of_wait(r->last)   ? "wait"
+                       : r->last->kind == ENTRY_SENT ? "signal"
+                                                     : "step";
     return text_or_none(arena_printf(t->arena, "%s \"%s\"", kind, record_path(t, r)));
 }
 
@@ -140,6 +141,7 @@ static const char *fact_words(const trial *t, const fact *f)
     const char *kind = f->flags & FACT_SLEEP    ? "sleep"
                        : f->flags & FACT_CHOICE ? "decision"
                        : f->flags & FACT_WAIT   ? "wait"
+                       : f->flags & FACT_SENT   ? "signal"
                                                 : "step";
     return text_or_none(arena_printf(t->arena, "%s \"%s\"", kind, fact_path(t, f)));
 }
@@ -155,8 +157,9 @@ static check_verdict differs(const char *at, const char *expected, const char *g
 static bool record_is_alike(const record *r, const fact *f)
 {
     bool sleeps = f->flags & FACT_SLEEP, waits = f->flags & FACT_WAIT, chooses = f->flags & FACT_CHOICE;
+    bool sends = f->flags & FACT_SENT;
     return (r->last->kind == ENTRY_SLEEP) == sleeps && entry_is_of_wait(r->last) == waits &&
-           (r->last->kind == ENTRY_WON) == chooses;
+           (r->last->kind == ENTRY_WON) == chooses && (r->last->kind == ENTRY_SENT) == sends;
 }
 
 static check_verdict judge_input(const trial *t, const fact *f, const record *r)
@@ -201,7 +204,7 @@ static const record *asked_before(const trial *t, const fact *at)
 
 static check_verdict judge_asked(const trial *t, const fact *f, record *r)
 {
-    bool is_step = !(f->flags & (FACT_SLEEP | FACT_WAIT | FACT_CHOICE));
+    bool is_step = !(f->flags & (FACT_SLEEP | FACT_WAIT | FACT_CHOICE | FACT_SENT));
     r->is_asked = true;
     if (f->flags & FACT_DRAWN) return ok;
     if (!record_is_alike(r, f)) return differs(fact_path(t, f), record_words(t, r), fact_words(t, f));

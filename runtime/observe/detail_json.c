@@ -220,6 +220,18 @@ static void put_call(const page *p, const fold_step *s)
     if (e.error.len > 0) put_bytes(p->w, "error", e.error);
 }
 
+/* A signal to another run. */
+static void put_sent(const page *p, const fold_step *s)
+{
+    entry e = fold_entry(p->journal, s->sent_at);
+    json_open_map(p->w, "sent");
+    put_bytes(p->w, "to", e.target);
+    put_bytes(p->w, "signal", e.signal);
+    json_put_bool(p->w, "found", e.answer);
+    json_close_map(p->w);
+    entry_json_packed(p->w, "value", e.value);
+}
+
 static void put_now(json_writer *w, const survey_strand *now)
 {
     json_open_map(w, "now");
@@ -320,8 +332,10 @@ static void put_step(const page *p, const fold_step *s)
     put_name(w, s, now);
     json_put_text(w, "state", state);
     put_times(w, s, state);
-    if (!s->is_sleep && s->signal.len == 0 && s->function.len == 0) put_attempts(p, s);
+    bool is_step = !s->is_sleep && s->signal.len == 0 && s->function.len == 0 && s->sent_at == 0;
+    if (is_step) put_attempts(p, s);
     if (s->function.len > 0) put_call(p, s);
+    if (s->sent_at > 0) put_sent(p, s);
     if (s->signal_at > 0) put_signal(p, s);
     if (s->chunks) json_put_int(w, "chunks", s->chunks);
     if (s->crashes) json_put_int(w, "crashes", s->crashes);

@@ -85,6 +85,7 @@ static const char *kind_text(entry_kind kind)
                                         [ENTRY_RETURNED] = "returned",
                                         [ENTRY_WON] = "won",
                                         [ENTRY_ABANDONED] = "abandoned",
+                                        [ENTRY_SENT] = "sent",
                                         [ENTRY_REOPENED] = "reopened",
                                         [ENTRY_PATCH] = "patch",
                                         [ENTRY_CRASHED] = "crashed",
@@ -181,7 +182,8 @@ void entry_json_put(json_writer *w, const entry *e)
     if (e->kind == ENTRY_RESPONSE) json_put_int(w, "status", e->status);
     if (e->kind == ENTRY_STOPPED) json_put_text(w, "reason", stop_name(stop_of_entry(e)));
     if (e->kind == ENTRY_CRASHED) json_put_int(w, "signal", e->status);
-    if (e->kind == ENTRY_PATCH) json_put_value(w, "answer", sw_bool(e->answer));
+    if (e->kind == ENTRY_SENT) put_bytes(w, "to", e->target);
+    if (e->kind == ENTRY_PATCH || e->kind == ENTRY_SENT) json_put_value(w, "answer", sw_bool(e->answer));
     if (e->version.len) json_put_bytes(w, "version", e->version.data, e->version.len);
     json_close_map(w);
 }

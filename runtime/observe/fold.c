@@ -124,8 +124,12 @@ static void fold_take_sleep(fold *f, const entry *e)
     s->due_ms = s->ended_ms = e->due_ms;
 }
 
-static void fold_take_wait(fold *f, const entry *e)
+static void fold_take_wait(fold *f, const entry *e, size_t at)
 {
+    if (e->kind == ENTRY_SIGNAL) {
+        fold_add_signal(f, e, at);
+        return;
+    }
     fold_step *s = fold_step_of(f, e->path);
     if (!s) return;
     s->id = e->id;
@@ -163,6 +167,18 @@ static void fold_take_call(fold *f, const entry *e, size_t at)
     s->returned_at = at;
     s->ended_ms = e->at_ms;
     s->state = e->status == ENTRY_SUCCEEDED ? FOLD_DONE : FOLD_FAILED;
+}
+
+static void fold_take_sent(fold *f, const entry *e, size_t at)
+{
+    fold_step *s = fold_step_of(f, e->path);
+    if (!s) return;
+    s->id = e->id;
+    s->occurrence = e->occurrence;
+    s->branch = e->branch;
+    s->state = FOLD_DONE;
+    s->sent_at = at;
+    s->begun_ms = s->ended_ms = e->at_ms;
 }
 
 /* A chunk or a rollback, whose id is the step's label. */
@@ -323,18 +339,19 @@ static void fold_take(fold *f, const entry *e, size_t at)
         fold_take_sleep(f, e);
         return;
     case ENTRY_WAIT:
+    case ENTRY_SIGNAL:
     case ENTRY_TAKEN:
     case ENTRY_TIMED_OUT:
-        fold_take_wait(f, e);
+        fold_take_wait(f, e, at);
+        return;
+    case ENTRY_SENT:
+        fold_take_sent(f, e, at);
         return;
     case ENTRY_WON:
         fold_take_won(f, e);
         return;
     case ENTRY_ABANDONED:
         fold_take_abandoned(f, e, at);
-        return;
-    case ENTRY_SIGNAL:
-        fold_add_signal(f, e, at);
         return;
     case ENTRY_CHUNK:
     case ENTRY_ROLLBACK:

@@ -40,6 +40,7 @@ typedef struct fold_step {
     entry_text child;              /* of a call: id of the run that was called */
     size_t called_at, returned_at; /* of a call: of its entries; 0: it has none */
     size_t signal_at;              /* of the entry of the signal that the wait has taken; 0: it has none */
+    size_t sent_at;                /* of the entry of a signal to another run; 0: it is none */
     fold_state state;
     int64_t begun_ms; /* Unix: of its first attempt; 0: unknown */
     int64_t ended_ms; /* Unix: FOLD_DONE, _FAILED, _TIMED_OUT, _CUT; a sleep: until when; else 0 */

@@ -36,7 +36,8 @@ enum {
     FACT_SLEEP = 8,    /* STEP, HELD: a sleep */
     FACT_DRAWN = 16,   /* STEP: the code asks for a recorded value */
     FACT_WAIT = 32,    /* STEP, HELD: a wait for a signal */
-    FACT_CHOICE = 64   /* STEP: the code asks which member of a group has won */
+    FACT_CHOICE = 64,  /* STEP: the code asks which member of a group has won */
+    FACT_SENT = 128    /* STEP, HELD: a signal to another run */
 };
 
 typedef struct fact {

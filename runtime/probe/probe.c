@@ -120,6 +120,16 @@ void probe_hold_wait(sw_ctx *c, const char *id, uint64_t path)
     ctx_raise_interrupt(c);
 }
 
+void probe_sent(sw_ctx *c, const char *id, uint64_t path, bool is_recorded)
+{
+    const fact f = {
+        .kind = FACT_STEP, .path = path, .flags = FACT_SENT, .id = probe_text(id), .label = probe_text(c->label)};
+    fact_tell(&f);
+    if (!probe_active_plan.checks || is_recorded) return;
+    probe_hold(c->strand, f);
+    ctx_raise_interrupt(c);
+}
+
 bool probe_proves(void) { return probe_on && !probe_active_plan.checks; }
 
 void probe_member(uint64_t path)

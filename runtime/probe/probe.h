@@ -52,6 +52,9 @@ bool probe_passes_sleep(sw_ctx *c, const char *id, uint64_t path, bool is_record
 /* The code has come to a wait that the journal has no end of. Under --check: reports that, waits until the strand is to
  * be unwound, and does not return. */
 void probe_hold_wait(sw_ctx *c, const char *id, uint64_t path);
+/* The code has come to a signal to another run. Under --check, unless the journal has it: waits until the strand is to
+ * be unwound, and does not return. */
+void probe_sent(sw_ctx *c, const char *id, uint64_t path, bool is_recorded);
 /* Whether --prove executes the run, which follows no runs that it calls. */
 bool probe_proves(void);
 /* Under --check: reports that the step, sleep or wait which was just asked for, with this path, is a member of a group.

@@ -107,6 +107,7 @@ static const char *entry_kind_name(entry_kind kind)
     if (kind == ENTRY_TAKEN) return "the signal of wait";
     if (kind == ENTRY_CALLED) return "the call";
     if (kind == ENTRY_RETURNED) return "the result of call";
+    if (kind == ENTRY_SENT) return "the sending of signal";
     if (kind == ENTRY_TIMED_OUT) return "the timeout of wait";
     const char *name = (size_t)kind < sizeof names / sizeof names[0] ? names[kind] : NULL;
     return name ? name : "another entry";

@@ -29,6 +29,8 @@ static const char *entry_kind_words(entry_kind kind)
         return "a call";
     case ENTRY_WAIT:
         return "a wait";
+    case ENTRY_SENT:
+        return "a signal sent";
     case ENTRY_VALUE:
         return "a recorded value";
     case ENTRY_BRANCH:

@@ -220,6 +220,7 @@ static fork_fate fate_of(chooser *c, const fork_entry *e)
     case ENTRY_CALLED:
         return fate_of_wait(c, e);
     case ENTRY_VALUE:
+    case ENTRY_SENT:
     case ENTRY_PATCH:
     case ENTRY_WON:
         return fate_of_once(c, e, true);
@@ -310,6 +311,7 @@ static bool has_own_path(const fork_entry *e)
     case ENTRY_SLEEP:
     case ENTRY_WAIT:
     case ENTRY_CALLED:
+    case ENTRY_SENT:
     case ENTRY_BRANCH:
         return true;
     default:

@@ -58,7 +58,7 @@ static bool mail_pack(mail_letter *m)
     return ok;
 }
 
-static void mail_make_put(mail_letter *m)
+void mail_make_put(mail_letter *m)
 {
     assert(m->packed.size > 0);
     m->row = (store_row){.op = STORE_ROW_PUT,

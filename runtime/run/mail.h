@@ -82,6 +82,8 @@ static inline bool mail_is_return(const mail_letter *m) { return m->kind == MAIL
 
 /* Tells who wants to know what has become of the letter, once. */
 void mail_tell(mail_letter *m, mail_fate fate);
+/* Makes m->row the one that writes the letter. */
+void mail_make_put(mail_letter *m);
 /* Have the letter's row written or deleted in a commit of its own: the segment comes back with MAIL_TAG. */
 void mail_put(mail_letter *m);
 void mail_delete(mail_letter *m);

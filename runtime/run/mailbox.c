@@ -80,6 +80,10 @@ void mailbox_free_held(mailbox *b)
 static void mailbox_free(mailbox *b)
 {
     mailbox_free_held(b);
+    for (mail_letter *m; (m = b->writing) != NULL;) { /* lent to a home that has ended first: mailbox_lend */
+        b->writing = m->next;
+        mail_free(m);
+    }
     free(b->names);
     free(b->arrivals);
     free(b);
@@ -103,7 +107,7 @@ void mailbox_table_free(mailbox_table *t)
     for (size_t i = 0; i < t->bucket_count; i++)
         for (mailbox *b = t->buckets[i], *next; b; b = next) {
             next = b->next;
-            assert(!b->writing && !b->is_reading);
+            assert(!b->is_reading);
             mailbox_free(b);
         }
     for (mail_letter *m; (m = t->undeleted) != NULL;) {
@@ -218,7 +222,8 @@ slot *mailbox_slot(home *h, const run_id *id)
     return s && (s->run || s->has_live_row || s->is_recovered) ? s : NULL;
 }
 
-mailbox_answer mailbox_send(home *h, slot *s, const mail_wish *wish)
+/* Makes the letter, and room for it. Its mailbox is *in. */
+static mailbox_answer mailbox_enter(home *h, slot *s, const mail_wish *wish, mailbox **in, mail_letter **out)
 {
     mailbox *b = mailbox_of(h, &s->id);
     bool is_durable = !s->run || run_is_durable(s->run);
@@ -228,17 +233,42 @@ mailbox_answer mailbox_send(home *h, slot *s, const mail_wish *wish)
     mail_letter *m = b ? mail_new(h, &s->id, wish) : NULL;
     mailbox_answer answer = m ? mailbox_admits(h, b, m->row_bytes) : MAILBOX_NO_MEMORY;
     if (answer == MAILBOX_SENT && !mailbox_reserve(b, b->count + 1)) answer = MAILBOX_NO_MEMORY;
-    if (answer == MAILBOX_SENT) {
-        b->bytes += m->row_bytes;
-        b->writing_count++;
-        mail_put(m);
-        m->next = b->writing;
-        b->writing = m;
-        return answer;
-    }
+    *in = b;
+    *out = m;
+    if (answer == MAILBOX_SENT) return answer;
     if (m) m->on_fate = NULL;
     if (m) mail_free(m);
     if (b) mailbox_tidy(h, b);
+    return answer;
+}
+
+/* The letter is on its way to the disk. */
+static void mailbox_link(mailbox *b, mail_letter *m)
+{
+    b->bytes += m->row_bytes;
+    b->writing_count++;
+    m->next = b->writing;
+    b->writing = m;
+}
+
+mailbox_answer mailbox_send(home *h, slot *s, const mail_wish *wish)
+{
+    mailbox *b;
+    mail_letter *m;
+    mailbox_answer answer = mailbox_enter(h, s, wish, &b, &m);
+    if (answer != MAILBOX_SENT) return answer;
+    mail_put(m);
+    mailbox_link(b, m);
+    return answer;
+}
+
+mailbox_answer mailbox_lend(home *h, slot *s, const mail_wish *wish, mail_letter **lent)
+{
+    mailbox *b;
+    mailbox_answer answer = mailbox_enter(h, s, wish, &b, lent);
+    if (answer != MAILBOX_SENT) return answer;
+    mail_make_put(*lent);
+    mailbox_link(b, *lent);
     return answer;
 }
 
@@ -302,6 +332,13 @@ static void mailbox_on_written(home *h, mail_letter *m)
     msgpack_sbuffer_destroy(&m->packed);
     msgpack_sbuffer_init(&m->packed);
     mailbox_take_written(h, b, m, &m->segment);
+}
+
+void mailbox_settle(home *h, mail_letter *lent, store_outcome outcome)
+{
+    lent->segment.outcome = outcome;
+    lent->segment.error = outcome == STORE_DONE ? NULL : "its sender's commit is not on disk";
+    mailbox_on_written(h, lent);
 }
 
 void mailbox_committed(store_segment *segment)

@@ -60,6 +60,11 @@ mailbox_answer mailbox_send(struct home *h, struct slot *s, const mail_wish *wis
 /* Takes a letter that another run has written in its last commit (MAIL_RETURN), which is on disk: for the run that it
  * is to, or to be deleted. False: no memory; then it stays the caller's. */
 bool mailbox_arrive(struct home *h, mail_letter *m);
+/* Makes room for a letter that another commit writes, whose row is lent->row, and lends it: it is on its way to the
+ * disk until mailbox_settle. MAILBOX_SENT: *lent is the letter. */
+mailbox_answer mailbox_lend(struct home *h, struct slot *s, const mail_wish *wish, mail_letter **lent);
+/* That commit is on disk, or not. Takes the letter. */
+void mailbox_settle(struct home *h, mail_letter *lent, store_outcome outcome);
 
 /* A segment with MAIL_TAG, or with MAILS_TAG, has come back from the store. */
 void mailbox_committed(store_segment *s);

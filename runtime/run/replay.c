@@ -315,13 +315,14 @@ static bool replay_take_release(replay *p, const entry *e)
     return true;
 }
 
-/* Of a sleep, or a value. Returns true. */
+/* Of a sleep, a value, or a signal sent. Returns true. */
 static bool record_keep(replay_record *rec, const entry *e)
 {
     rec->id = e->id;
     rec->occurrence = e->occurrence;
     rec->wait = entry_wait(e);
     rec->value = e->value;
+    rec->answer = e->answer;
     return true;
 }
 
@@ -353,6 +354,7 @@ static bool replay_take(replay *p, const entry *e)
         return replay_take_chunk(p, e);
     case ENTRY_SLEEP:
     case ENTRY_VALUE:
+    case ENTRY_SENT:
         rec = replay_record_of(p, e, e->kind);
         return rec && record_keep(rec, e);
     case ENTRY_STOPPED:

@@ -13,7 +13,7 @@ typedef struct replay replay;
 typedef struct replay_record {
     uint64_t path;
     entry_kind kind;     /* a step: ENTRY_STEP_DONE, also when it has no result; ENTRY_SLEEP, _WAIT, _CALLED, _VALUE,
-                            _BRANCH, _PATCH, _WON; of remarks outside steps: ENTRY_LABEL, _STATUS, _USAGE */
+                            _SENT, _BRANCH, _PATCH, _WON; of remarks outside steps: ENTRY_LABEL, _STATUS, _USAGE */
     entry_text id;       /* of the step, sleep, wait, value, branch or patch; "": only chunks of the step are known */
     entry_text label;    /* of a step that streamed: what its chunks were called */
     uint32_t occurrence; /* which of the equal ids of its branch, from 0 */
@@ -22,7 +22,7 @@ typedef struct replay_record {
     bool detached;       /* a call: nobody waits for its run; then it is done */
     bool is_void;        /* a call: the run went on after its end, and makes it again */
     bool fatal;          /* a step: its last failure was not to be repeated */
-    bool answer;         /* a patch */
+    bool answer;         /* a patch, or a signal sent */
     bool used;           /* the code has come to it */
     bool reported;       /* a step: another input was reported */
     uint32_t attempts; /* a step: those that failed; a call: how often it was made before; an int has room for one more

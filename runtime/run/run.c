@@ -19,6 +19,7 @@
 #include "runtime/run/run_core.h"
 #include "runtime/run/run_span.h"
 #include "runtime/run/run_trace.h"
+#include "runtime/run/sending.h"
 #include "runtime/run/strand.h"
 
 void run_touch(run *r)
@@ -92,6 +93,7 @@ void run_free(run *r)
     mailbox_leave(r);
     returning_drop(r);
     recall_drop(r);
+    sending_leave(r);
     run_settle_key(r);
     frames_unref(r->frames);
     remarking_free(r);
@@ -335,6 +337,7 @@ void run_committed(run *r)
     if (feed_is_heard(&r->task.home->app->feed) && !r->segment.error) feed_tell_committed(&r->task.home->app->feed, r);
     record_release(r);
     mailbox_unseal(r, !r->segment.error);
+    sending_unseal(r, r->segment.error ? r->segment.outcome : STORE_DONE);
     if (r->segment.error) {
         run_commit_failed(r);
         return;

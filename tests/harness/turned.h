@@ -271,6 +271,7 @@ static inline const char *turned_kind(entry_kind kind)
                                         "value",  "chunk",     "response",  "ended",       "rollback",
                                         "cancel", "stopped",   "released",  "wait",        "signal",
                                         "taken",  "timed out", "won",       "abandoned"};
+    if (kind == ENTRY_SENT) return "sent";
     if (kind == ENTRY_LABEL) return "label";
     if (kind == ENTRY_STATUS) return "status";
     if (kind == ENTRY_USAGE) return "usage";
