@@ -90,6 +90,7 @@ struct sw_group {
     bool has_failed;    /* a member has failed */
     bool first_decides; /* somebody waits for the first success, not for all members */
     bool is_told;       /* clients know that the group may wait long */
+    bool is_caught_up;  /* members have come to what the journal has of them */
 };
 
 /* ---- group.c ---- */

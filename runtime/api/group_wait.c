@@ -9,7 +9,10 @@
 #include "runtime/run/home.h"
 #include "runtime/run/strand.h"
 
-enum { STACK_RETRY_MS = 200 }; /* between tries to start a member that found no room for its stack */
+enum {
+    STACK_RETRY_MS = 200, /* between tries to start a member that found no room for its stack */
+    CATCH_UP_MS = 1       /* between looks whether members have caught up with the journal */
+};
 
 /* What somebody waits for a group for. */
 typedef enum group_goal {
@@ -18,6 +21,13 @@ typedef enum group_goal {
     GROUP_END,     /* the end of all code: nobody wants results any more */
     GROUP_QUIET    /* that no code runs; members that stand go on standing */
 } group_goal;
+
+static bool group_pause(sw_group *g, strand *s, int64_t ms)
+{
+    clock_instant now = clock_now(&g->run->task.home->clock);
+    clock_wait pause = clock_wait_for(&now, ms);
+    return strand_sleep_until(s, &pause, STRAND_SLEEP_PLAIN);
+}
 
 /* Waits a moment and tries to start members again: stacks become free when strands end, also those of other runs. The
  * run does not park meanwhile. False: interrupted. */
@@ -28,9 +38,7 @@ static bool group_retry_start(sw_group *g, strand *s)
         strand_interrupt(s, INTERRUPT_UNWIND);
         return false;
     }
-    clock_instant now = clock_now(&r->task.home->clock);
-    clock_wait pause = clock_wait_for(&now, STACK_RETRY_MS);
-    bool awake = strand_sleep_until(s, &pause, STRAND_SLEEP_PLAIN);
+    bool awake = group_pause(g, s, STACK_RETRY_MS);
     if (awake) group_start_members(g);
     return awake;
 }
@@ -75,10 +83,23 @@ static bool group_suspend_quiet(sw_group *g, strand *s)
     return awake;
 }
 
+/* A failure that the journal has of a branch gives up what stands, as it did at first, also if the time of what stands
+ * has come by now: so members with code come to what the journal has of them before one that stands is decided. False:
+ * interrupted. */
+static bool group_catch_up(sw_group *g, strand *s)
+{
+    bool awake = true;
+    while (g->run->replay && g->standing && g->running > 0 && !g->is_caught_up && awake) {
+        g->is_caught_up = !g->lacks_stack && !strand_is_worked_for(s);
+        if (!g->is_caught_up) awake = g->lacks_stack ? group_retry_start(g, s) : group_pause(g, s, CATCH_UP_MS);
+    }
+    return awake;
+}
+
 /* False: interrupted. */
 static bool group_await(sw_group *g, strand *s, group_goal goal)
 {
-    bool awake = true, is_coming = false;
+    bool is_coming = false, awake = goal != GROUP_RESULTS || group_catch_up(g, s);
     while (!group_is_over(g, goal) && awake) {
         if (!group_look(g, goal, &is_coming)) strand_interrupt(s, INTERRUPT_UNWIND);
         if (group_is_over(g, goal)) break;

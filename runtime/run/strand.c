@@ -116,6 +116,26 @@ void strand_unwind_abandoned(task *t)
     }
 }
 
+static bool strand_is_below(const strand *s, const strand *above)
+{
+    for (s = s->parent; s && s != above;) s = s->parent;
+    return s != NULL;
+}
+
+/* An attempt is nothing that a replay makes, nor does it wait for letters that it has taken before. */
+static bool strand_is_between_steps(const strand *s)
+{
+    return s->wait == STRAND_BUSY && !s->work.step && !s->work.signal && s->work.awaits_calls == 0;
+}
+
+bool strand_is_worked_for(const strand *s)
+{
+    size_t entered = 0;
+    for (const strand *other = s->task->strands; other; other = other->next, entered++)
+        if (strand_is_between_steps(other) && strand_is_below(other, s)) return true;
+    return entered < s->task->strand_count; /* whose the others are they say when they enter */
+}
+
 bool strand_has_lost(const run *r)
 {
     coro *co = coro_current();

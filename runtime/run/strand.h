@@ -28,6 +28,10 @@ bool strand_may_begin(const strand *s);
  * interrupted; code between them goes on to the first thing that the journal does not have, and unwinds there. */
 void strand_unwind_abandoned(task *t);
 
+/* Whether code between steps and waits is at work for the strand, in a member of one of its groups: it may come to
+ * something that the journal has already. */
+bool strand_is_worked_for(const strand *s);
+
 /* Whether the running strand works for `r` and has lost; then it unwinds at its next wait. */
 bool strand_has_lost(const struct run *r);
 

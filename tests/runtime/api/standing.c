@@ -2,6 +2,7 @@
  * once, in whichever process; a failure gives the others up, and then no signal is taken for nothing. */
 #include "runtime/api/group_core.h"
 #include "runtime/run/ctx.h"
+#include "tests/harness/clock_faults.h"
 #include "tests/harness/turned.h"
 
 enum { MANY = 3000 };
@@ -102,6 +103,40 @@ static void on_failing(sw_ctx *c)
     sw_reply_json(c, 200, sw_array(c, 3, all, sw_bool(has_come), v));
 }
 
+static sw_value fails_behind(sw_ctx *c, sw_value v)
+{
+    (void)sw_step(c, "hold", hold, v);
+    sw_fail(c, "no luck");
+}
+
+static sw_value fails_within(sw_ctx *c, sw_value v)
+{
+    sw_group *g = sw_group_new(c);
+    sw_group_branch(g, "behind", fails_behind, v);
+    return sw_group_wait(g);
+}
+
+static int64_t until_ms;
+
+static sw_value gives_up(sw_ctx *c, sw_value v)
+{
+    sw_group *g = sw_group_new(c);
+    sw_group_wait_for(g, "wait", &(sw_wait){.signal = "a", .until_ms = until_ms});
+    sw_group_branch(g, "fails", fails_within, v);
+    return sw_group_wait(g);
+}
+
+/* A wait is given up, since a branch has failed; later its time comes. */
+static void on_given_up(sw_ctx *c)
+{
+    seen.executions++;
+    sw_group *g = sw_group_new(c);
+    sw_group_branch(g, "branch", gives_up, sw_nil());
+    sw_value all = sw_group_settle(g);
+    sw_sleep_until(c, "later", until_ms + 1);
+    sw_reply_json(c, 200, all);
+}
+
 /* Nobody waits for the group. */
 static void on_left(sw_ctx *c)
 {
@@ -152,6 +187,7 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /late", on_late, NULL);
     sw_endpoint(app, "POST /settled", on_settled, NULL);
     sw_endpoint(app, "POST /failing", on_failing, NULL);
+    sw_endpoint(app, "POST /given-up", on_given_up, NULL);
     sw_endpoint(app, "POST /left", on_left, NULL);
     sw_endpoint(app, "POST /joined", on_joined, NULL);
     sw_endpoint(app, "POST /nap", on_nap, NULL);
@@ -273,6 +309,24 @@ static void test_failing(void)
     turned_close();
 }
 
+/* What the run has gone on from is what it comes to again: the branch has failed, whatever has become due meanwhile. */
+static void test_given_up(void)
+{
+    enum { HOUR_MS = 3600000 };
+    clocks_state set = {.set_ms = 0};
+    clocks = &set;
+    until_ms = clock_wall_ms() + HOUR_MS;
+    turned_open(routes, NULL);
+    seen.go = true;
+    run_id id = turned_park("POST /given-up");
+    set.set_ms = 2 * HOUR_MS;
+    clocks_tell();
+    check_output(&id, 200, "[{\"ok\":false,\"error\":\"no luck\"}]");
+    CHECK_INT(seen.executions, 2);
+    turned_close();
+    clocks = NULL;
+}
+
 /* The step is waited for, and nothing else. */
 static void test_left(void)
 {
@@ -356,6 +410,7 @@ static const check_case cases[] = {{"thousands of waits, and no stack", test_man
                                    {"a timeout fails the group", test_timeout},
                                    {"failures as values", test_settled},
                                    {"a failure takes no signal", test_failing},
+                                   {"what is given up stays so", test_given_up},
                                    {"a group that nobody waits for", test_left},
                                    {"joined", test_joined},
                                    {"sleeps wake the run, one after the other", test_naps},
