@@ -174,9 +174,11 @@ typedef struct sw_function_options {
                                 name, "scheduled_at": the point, Unix ms}. NULL: nothing begins by itself */
     const char *timezone;    /* of .cron, "Europe/Berlin"; NULL: UTC. A local time that the clocks leave out is the
                                 moment at which they are put forward, one that they show twice is its first time */
-    sw_overlap overlap;      /* the run of an earlier point has not ended */
-    int64_t catch_up_ms;     /* points that passed while no process could begin their runs: of those that are no older
-                                than this the newest gets a run. 0: none, but for one of the last minute */
+    sw_overlap overlap;  /* the run of an earlier point has not ended; one that is stopped counts as ended, unless it
+                            is stopped for having crashed the process: then no point has a run */
+    int64_t catch_up_ms; /* points that passed while no process could begin their runs: of those that are no older
+                            than this the newest gets a run. 0: none, but for one that is no older than a
+                            minute and --drain */
 } sw_function_options;
 
 /* Adds a function: work that needs no request. POST /_sw/functions/NAME at the admin API begins a run of it and passes

@@ -11,6 +11,7 @@
 #include "runtime/run/stop_found.h"
 
 enum {
+    MINUTE_MS = 60000,
     DAY_MS = 86400000,
     WAITING_MS = 60000,    /* a run that a point waits for is looked at so often, should the news of its end be lost */
     SUMMARY_BYTES = 16384, /* of each end of its journal: enough to tell whether it is stopped */
@@ -77,10 +78,37 @@ static void schedule_meet_running(home *h, schedule *s, int64_t point_ms)
     }
 }
 
-/* Whether the run has not ended, and goes on by itself: one that is stopped may stand still for ever. */
-static bool summary_shows_running(const sw_app *app, const store_summary *run)
+/* What is to become of a point, for the last run's sake. */
+typedef enum last_run {
+    LAST_OVER,    /* it has ended, or is stopped: it may stand still for ever */
+    LAST_RUNNING, /* it goes on by itself */
+    LAST_CRASHED  /* it has ended the process several times: the next one would do so too */
+} last_run;
+
+static last_run last_run_of(const sw_app *app, const store_summary *run)
 {
-    return run->live && !run->error && stop_found(app, run) == STOP_NONE;
+    if (!run->live || run->error) return LAST_OVER;
+    stop_reason stop = stop_found(app, run);
+    return stop == STOP_NONE ? LAST_RUNNING : stop == STOP_CRASHES ? LAST_CRASHED : LAST_OVER;
+}
+
+/* Until somebody releases or cancels the last run no other begins, whatever .overlap says. */
+static void schedule_meet_crashed(home *h, schedule *s, int64_t point_ms)
+{
+    if (point_ms != s->row.waits_ms) schedule_settle(h, s, point_ms, POINT_CRASHED);
+}
+
+static void schedule_meet_last(home *h, schedule *s, int64_t point_ms, last_run last)
+{
+    bool is_running = last == LAST_RUNNING && plan_of(s)->overlap != SW_OVERLAP_ALLOW;
+    if (last != LAST_OVER && s->is_outdated)
+        schedule_look(h, s, clock_now(&h->clock).wall_ms); /* it may have ended since it was read */
+    else if (last == LAST_CRASHED)
+        schedule_meet_crashed(h, s, point_ms);
+    else if (is_running)
+        schedule_meet_running(h, s, point_ms);
+    else
+        schedule_settle(h, s, point_ms, POINT_BEGUN);
 }
 
 static void schedule_on_summary(void *arg, const store_summary *runs, size_t count)
@@ -97,10 +125,8 @@ static void schedule_on_summary(void *arg, const store_summary *runs, size_t cou
     s->is_retried = last->is_closed || last->error == store_no_memory;
     if (s->changes || s->is_retried) {
         if (s->changes) schedules_look(h); /* it may be paused by now */
-    } else if (summary_shows_running(h->app, last)) {
-        schedule_meet_running(h, s, point_ms);
     } else {
-        schedule_settle(h, s, point_ms, POINT_BEGUN);
+        schedule_meet_last(h, s, point_ms, last_run_of(h->app, last));
     }
     schedules_arm(all, clock_now(&h->clock).wall_ms);
 }
@@ -108,11 +134,12 @@ static void schedule_on_summary(void *arg, const store_summary *runs, size_t cou
 /* Begins a run for the point, if the last run lets it. */
 static void schedule_meet(home *h, schedule *s, int64_t point_ms)
 {
-    if (s->row.point_ms == 0 || plan_of(s)->overlap == SW_OVERLAP_ALLOW) {
+    if (s->row.point_ms == 0) {
         schedule_settle(h, s, point_ms, POINT_BEGUN);
         return;
     }
     s->is_busy = true;
+    s->is_outdated = false;
     s->asked_ms = point_ms;
     if (store_summarize(h->port, &s->row.run, 1, SUMMARY_BYTES, schedule_on_summary, s)) return;
     s->is_busy = false;
@@ -121,14 +148,23 @@ static void schedule_meet(home *h, schedule *s, int64_t point_ms)
 
 /* ---- Points ---- */
 
+/* Whether the clock, since it was set back, passes over points that nobody would expect to be dealt with. */
+static bool schedule_is_behind(const schedule *s, int64_t now_ms)
+{
+    if (s->row.upto_ms - now_ms > DAY_MS) return true;
+    int64_t next_ms = cron_next(plan_of(s)->cron, now_ms); /* the last point itself: its run has begun */
+    return next_ms < s->row.upto_ms && cron_next(plan_of(s)->cron, next_ms) < s->row.upto_ms;
+}
+
 static void schedule_tell_behind(schedule *s, int64_t now_ms)
 {
-    if (s->is_told || s->row.upto_ms - now_ms <= DAY_MS) return;
-    s->is_told = true;
+    bool is_behind = schedule_is_behind(s, now_ms), is_told = s->is_told;
+    s->is_told = is_behind;
+    if (is_told || !is_behind) return;
     log_line(LOG_WARN, NULL,
-             "the clock is %lld days behind the last point of the schedule \"%s\", so that no run begins until then: "
-             "if the clock was wrong before, have the schedule forget (stepwell schedules forget)",
-             (long long)((s->row.upto_ms - now_ms) / DAY_MS), s->name);
+             "the clock is %lld minutes behind the last point of the schedule \"%s\", so that no run begins until "
+             "then: if the clock was wrong before, have the schedule forget (stepwell schedules forget)",
+             (long long)((s->row.upto_ms - now_ms) / MINUTE_MS), s->name);
 }
 
 /* A schedule that is new, or whose points are others than those that were dealt with, begins with the next point. */
@@ -147,6 +183,13 @@ static void schedule_settle_new(home *h, schedule *s, int64_t now_ms)
     s->is_retried = !schedule_put(h, s, &what);
 }
 
+/* How old a point may be: the process that this one has taken the place of may have drained for as long as --drain. */
+static int64_t late_ms(const home *h, const schedule_plan *p)
+{
+    int64_t least_ms = PLAN_LATE_MS + h->opt->drain_ms;
+    return p->late_ms > least_ms ? p->late_ms : least_ms;
+}
+
 void schedule_look(home *h, schedule *s, int64_t now_ms)
 {
     const schedule_plan *p = plan_of(s);
@@ -157,7 +200,7 @@ void schedule_look(home *h, schedule *s, int64_t now_ms)
         s->is_retried = !schedule_put_change(h, s, now_ms);
         return;
     }
-    if (!p || (s->has_row && s->row.is_paused)) return;
+    if (!p || (s->has_row && s->row.is_paused) || h->opt->no_resume) return;
     if (schedule_is_new(s)) {
         schedule_settle_new(h, s, now_ms);
         return;
@@ -170,8 +213,8 @@ void schedule_look(home *h, schedule *s, int64_t now_ms)
         s->is_retried = true; /* nobody knows whether the function is stopped */
         return;
     }
-    bool is_due = point_ms != CRON_NEVER, is_late = is_due && now_ms - point_ms > p->late_ms;
-    if (is_late)
+    bool is_due = point_ms != CRON_NEVER;
+    if (is_due && now_ms - point_ms > late_ms(h, p))
         schedule_settle(h, s, point_ms, POINT_MISSED);
     else if (endpoint_stopped_s(s->function) > 0)
         schedule_settle(h, s, is_due ? point_ms : s->row.waits_ms, POINT_STOPPED);

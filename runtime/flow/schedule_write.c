@@ -191,10 +191,11 @@ static void writing_tell(const writing *w)
     char id[RUN_ID_TEXT + 1], text[POINT_TEXT];
     uint64_t missed = what->missed + (what->fate == POINT_MISSED);
     counter_add(&n->points_missed, (int64_t)missed);
-    counter_add(&n->points_skipped, (what->fate == POINT_SKIPPED) + what->drops_waiting);
+    bool is_skipped = what->fate == POINT_SKIPPED || what->fate == POINT_CRASHED;
+    counter_add(&n->points_skipped, is_skipped + what->drops_waiting);
     if (what->missed > 0)
-        log_line(LOG_WARN, NULL, "schedule \"%s\": %llu points before %s were missed", w->schedule->name,
-                 (unsigned long long)what->missed, point_text(what->point_ms, text));
+        log_line(LOG_WARN, NULL, "schedule \"%s\": missed before %s: %llu", w->schedule->name,
+                 point_text(what->point_ms, text), (unsigned long long)what->missed);
     if (what->drops_waiting)
         log_line(LOG_WARN, NULL, "schedule \"%s\": the point that waited is skipped", w->schedule->name);
     switch (what->fate) {
@@ -212,6 +213,9 @@ static void writing_tell(const writing *w)
         break;
     case POINT_SKIPPED:
         tell_point(w, LOG_WARN, "is skipped, since the last run has not ended");
+        break;
+    case POINT_CRASHED:
+        tell_point(w, LOG_WARN, "is skipped, since the last run has crashed the process: release or cancel that run");
         break;
     case POINT_MISSED:
         tell_point(w, LOG_WARN, "was missed (.catch_up_ms)");

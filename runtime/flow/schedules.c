@@ -169,6 +169,7 @@ void schedules_look(home *h)
     int64_t now_ms = clock_now(&h->clock).wall_ms;
     for (schedule *s = all->first, *next; s; s = next) {
         next = s->next;
+        s->is_outdated = s->is_busy;
         if (!s->is_busy && schedule_is_mine(h, s)) schedule_look(h, s, now_ms);
     }
     schedules_arm(all, now_ms);

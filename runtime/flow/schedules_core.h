@@ -23,6 +23,7 @@ typedef enum point_fate {
     POINT_BEGUN,   /* a run has begun for it */
     POINT_WAITS,   /* for the end of the last run */
     POINT_SKIPPED, /* the last run had not ended */
+    POINT_CRASHED, /* the last run is stopped for having crashed: skipped */
     POINT_MISSED,  /* it was too late for it */
     POINT_STOPPED  /* an operator has stopped the function */
 } point_fate;
@@ -36,6 +37,7 @@ typedef struct schedule {
     bool has_row;                /* under the lock */
     bool is_told;                /* it was logged that the clock is behind what is dealt with */
     bool is_busy;                /* it is being written, or its last run is being looked at */
+    bool is_outdated;            /* schedules_look came while its last run was being looked at */
     bool is_retried;             /* a look came to nothing for want of memory, or of a disk: soon again */
     int64_t asked_ms;            /* the point for which the last run is being looked at */
     int64_t next_ms;             /* when it is to be looked at again, Unix; CRON_NEVER: when something happens */

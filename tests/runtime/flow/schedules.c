@@ -195,14 +195,14 @@ static void test_pause_of_process(void)
     CHECK_INT(missed(), 4);
     meet("2025-01-01T10:00");
     turned_close();
-    /* Without .catch_up_ms: a minute is how long it takes to replace a process. */
+    /* Without .catch_up_ms: a minute and --drain (30 s) are how long it takes to replace a process. */
     open_at("2025-01-01T00:30", &(sw_function_options){.cron = "0 * * * *"});
     turned_end();
-    pass_until("2025-01-01T03:00:50");
+    pass_until("2025-01-01T03:01:29");
     begin();
     TURN_UNTIL(point_count == 1);
     turned_end();
-    pass_until("2025-01-01T04:01:01");
+    pass_until("2025-01-01T04:01:31");
     begin();
     check_points("2025-01-01T03:00");
     turned_close();
@@ -355,6 +355,36 @@ static void test_stopped_run(void)
     TURN_UNTIL(look().row.waits_ms > 0);
     turned_check(turned_send_stop(&first, ""), 200, "");
     TURN_UNTIL(point_count == 2);
+    turned_close();
+}
+
+/* One that has crashed the process is not followed by the next, until somebody has looked at it. */
+static void test_crashed_run(void)
+{
+    static const sw_overlap all[] = {SW_OVERLAP_SKIP, SW_OVERLAP_QUEUE, SW_OVERLAP_REPLACE, SW_OVERLAP_ALLOW};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) {
+        open_slow(all[i]);
+        run_id first = look().row.run;
+        CHECK(turned_slot(&first) && turned_slot(&first)->run);
+        run_stop(turned_slot(&first)->run, STOP_CRASHES, 0, "it has crashed three times");
+        wait_for_state(&first, "stopped");
+        pass_until("2025-01-01T00:02");
+        TURN_UNTIL(skipped() == 1);
+        check_points("2025-01-01T00:01");
+        (void)turned_reply(turned_ask_run("DELETE", &first, "", ""), text);
+        wait_for_state(&first, "cancelled");
+        meet("2025-01-01T00:03");
+        turned_close();
+    }
+}
+
+static void test_no_resume(void)
+{
+    open_slow(SW_OVERLAP_ALLOW);
+    turned_end();
+    turned_open(routes, (const char *const[]){"--no-resume", NULL});
+    pass_until("2025-01-01T00:02");
+    check_points("2025-01-01T00:01");
     turned_close();
 }
 
@@ -529,6 +559,8 @@ static const check_case cases[] = {
     {"replace: the last run is cancelled, and the next begins when it has ended", test_replace},
     {"allow: runs go on side by side", test_allow},
     {"a run that is stopped holds no point back", test_stopped_run},
+    {"one that has crashed does", test_crashed_run},
+    {"--no-resume begins nothing", test_no_resume},
     {"a write that fails, or seems to, neither loses a run nor doubles it", test_faults},
     {"points wait for a journal that takes no writes, and no longer than they may", test_outage},
     {"nothing begins before it is known what has begun", test_unread},
