@@ -47,6 +47,7 @@ typedef struct question_request {
 
 enum {
     INBOX_ROWS = 1024,
+    INBOX_BYTES = 1024 * 1024,
     FORM_LIFE_MS = 60 * 60 * 1000,
     LOOKS_MAX = 4 /* at once: a journal is read whole, and may be --run-state-max long */
 };
@@ -338,8 +339,11 @@ static void request_on_rows(void *arg, const store_table_row *rows, size_t count
 
 static void request_read_inbox(question_request *q)
 {
-    const store_range range = {
-        .table = letter_table, .from = {q->from, q->from_len}, .to = {q->to, sizeof q->to}, .rows_max = INBOX_ROWS};
+    const store_range range = {.table = letter_table,
+                               .from = {q->from, q->from_len},
+                               .to = {q->to, sizeof q->to},
+                               .rows_max = INBOX_ROWS,
+                               .bytes_max = INBOX_BYTES};
     if (!store_scan(q->home->port, &range, request_on_rows, q)) request_refuse(q, 503, no_memory, LATER);
 }
 

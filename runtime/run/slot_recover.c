@@ -17,6 +17,7 @@
 
 enum {
     SCAN_ROWS = 4096,
+    SCAN_BYTES = 4 * 1024 * 1024, /* of letters at once: each may have the result of a call */
     SCAN_FIRST_MS = 100, /* the pause before a failed scan is tried again doubles from the first to the longest */
     SCAN_MOST_MS = 10000
 };
@@ -177,8 +178,10 @@ static void recover_on_letters(void *arg, const store_table_row *rows, size_t co
 static void recover_scan_letters(home *h)
 {
     /* Behind the last one: its key and a zero byte. */
-    const store_range range = {
-        .table = letter_table, .from = {h->slots.letter_last, sizeof h->slots.letter_last}, .rows_max = SCAN_ROWS};
+    const store_range range = {.table = letter_table,
+                               .from = {h->slots.letter_last, sizeof h->slots.letter_last},
+                               .rows_max = SCAN_ROWS,
+                               .bytes_max = SCAN_BYTES};
     if (!store_scan(h->port, &range, recover_on_letters, h)) recover_retry_later(h, store_no_memory);
 }
 
