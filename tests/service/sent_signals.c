@@ -134,7 +134,7 @@ static void test_sent(void)
 /* The URL of the question is the input of the step "mail". */
 static void read_url(const char *output, char url[512])
 {
-    char id[27], path[64];
+    char id[27], path[96];
     read_id(output, id);
     snprintf(path, sizeof path, "/_sw/runs/%s", id);
     const char *found = NULL;
