@@ -146,12 +146,17 @@ static size_t page_read(seen *to, size_t count, char next[ID_LEN + 1])
     return n;
 }
 
+/* A page ends early when the server has looked long enough. */
 static void look_at_all(void)
 {
-    char next[ID_LEN + 1];
-    call(NULL, server_url("/_sw/runs?limit=500"), NULL, NULL, 0, &a);
-    all_count = page_read(all, 0, next);
-    CHECK_STR(next, "");
+    char next[ID_LEN + 1] = "";
+    all_count = 0;
+    do {
+        char path[96];
+        snprintf(path, sizeof path, "/_sw/runs?limit=500%s%s", next[0] ? "&before=" : "", next);
+        call(NULL, server_url(path), NULL, NULL, 0, &a);
+        all_count += page_read(all, all_count, next);
+    } while (next[0]);
 }
 
 typedef struct question {

@@ -17,8 +17,9 @@ static notes *seen;
 
 static sw_value attempt(sw_ctx *c, sw_value input)
 {
-    unsigned n = __atomic_fetch_add(&seen->attempts, 1, __ATOMIC_SEQ_CST);
-    if (n < TRIES_MAX) seen->keys[n] = strtoull(sw_cstr(c, input), NULL, 10);
+    unsigned n = __atomic_load_n(&seen->attempts, __ATOMIC_SEQ_CST);
+    if (n < TRIES_MAX) seen->keys[n] = strtoull(sw_cstr(c, input), NULL, 10); /* who counts it may kill the server */
+    __atomic_store_n(&seen->attempts, n + 1, __ATOMIC_SEQ_CST);
     while (__atomic_load_n(&seen->hold, __ATOMIC_SEQ_CST)) sw_sleep(c, "hold", 2);
     return input;
 }
