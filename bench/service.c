@@ -1,7 +1,7 @@
 /* service: the endpoints that script/bench measures: a plain route, 1 and 10 durable steps, a step after a choice,
- * steps with large inputs, fan-outs of 20 calls and of 1,000 steps, the research agent's calls, runs that wait on a
- * call, in a step, for a moment, for a signal or asleep, one that computes, one that streams, one with a large result.
- * An ordinary program on <stepwell.h>. */
+ * steps with large inputs, fan-outs of 20 calls, of 1,000 steps and of 10,000 children, the research agent's calls,
+ * runs that wait on a call, in a step, for a moment, for a signal or asleep, one that computes, one that streams, one
+ * with a large result. An ordinary program on <stepwell.h>. */
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +13,7 @@ enum {
     FAN = 20,
     TEN = 10,
     WIDE = 1000,
+    CHILDREN = 10000,
     LARGE_BYTES = 100000,
     COMPUTE_MS = 50,
     HANG_MS = 120000,
@@ -173,6 +174,15 @@ static void on_signalled(sw_ctx *c)
     sw_reply_json(c, 200, sw_map(c, "at_us", sw_int((int64_t)now.tv_sec * 1000000 + now.tv_nsec / 1000)));
 }
 
+/* ?count= so many runs of a function at once, 10,000 by default. */
+static void on_children(sw_ctx *c)
+{
+    const char *count = sw_query(c, "count");
+    sw_group *g = sw_group_new(c);
+    for (int i = count ? atoi(count) : CHILDREN; i > 0; i--) sw_group_call(g, "child", "number", sw_int(i));
+    sw_reply_json(c, 200, sw_int((int64_t)sw_len(sw_group_wait(g))));
+}
+
 /* Bytes that do not compress, as a picture or an embedding would be. */
 static sw_value noise(sw_ctx *c, sw_value input)
 {
@@ -296,6 +306,8 @@ int main(int argc, char **argv)
     sw_endpoint(app, "GET /wait", on_wait, NULL);
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);
     sw_endpoint(app, "GET /signalled", on_signalled, NULL);
+    sw_endpoint(app, "GET /children", on_children, NULL);
+    sw_function(app, "number", number, NULL);
     sw_endpoint(app, "GET /large", on_large, NULL);
     sw_endpoint(app, "GET /hang", on_hang, NULL);
     sw_endpoint(app, "GET /until", on_until, NULL);
