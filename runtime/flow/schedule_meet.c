@@ -11,8 +11,8 @@
 #include "runtime/run/stop_found.h"
 
 enum {
-    MINUTE_MS = 60000,
     DAY_MS = 86400000,
+    LATE_MS = 60000,       /* so long, and --drain, may an upgrade take, or a disk that hangs */
     WAITING_MS = 60000,    /* a run that a point waits for is looked at so often, should the news of its end be lost */
     SUMMARY_BYTES = 16384, /* of each end of its journal: enough to tell whether it is stopped */
     MISSED_MAX = 1000      /* points that are counted */
@@ -64,13 +64,19 @@ static void schedule_cancel_last(home *h, schedule *s)
     }
 }
 
+/* The point waits on for the end of the last run. */
+static void schedule_wait_on(home *h, schedule *s)
+{
+    int64_t again_ms = clock_now(&h->clock).wall_ms + WAITING_MS;
+    if (again_ms < s->next_ms) s->next_ms = again_ms;
+}
+
 /* The last run has not ended. */
 static void schedule_meet_running(home *h, schedule *s, int64_t point_ms)
 {
     if (point_ms == s->row.waits_ms) {
         if (plan_of(s)->overlap == SW_OVERLAP_REPLACE) schedule_cancel_last(h, s);
-        int64_t again_ms = clock_now(&h->clock).wall_ms + WAITING_MS;
-        if (again_ms < s->next_ms) s->next_ms = again_ms;
+        schedule_wait_on(h, s);
     } else if (plan_of(s)->overlap == SW_OVERLAP_SKIP) {
         schedule_settle(h, s, point_ms, POINT_SKIPPED);
     } else {
@@ -78,37 +84,41 @@ static void schedule_meet_running(home *h, schedule *s, int64_t point_ms)
     }
 }
 
-/* What is to become of a point, for the last run's sake. */
+/* The last run stands still since it has crashed the process: until somebody releases or cancels it no other begins,
+ * whatever .overlap says. A point that waited for it before waits on, and a later one takes its place. */
+static void schedule_meet_crashed(home *h, schedule *s, int64_t point_ms)
+{
+    if (point_ms == s->row.waits_ms)
+        schedule_wait_on(h, s);
+    else
+        schedule_settle(h, s, point_ms, s->row.waits_ms > 0 ? POINT_WAITS : POINT_CRASHED);
+}
+
+/* What the last run means for a point. */
 typedef enum last_run {
-    LAST_OVER,    /* it has ended, or is stopped: it may stand still for ever */
+    LAST_LETS,    /* it has ended, is stopped and may stand still for ever, or .overlap lets others run beside it */
     LAST_RUNNING, /* it goes on by itself */
     LAST_CRASHED  /* it has ended the process several times: the next one would do so too */
 } last_run;
 
-static last_run last_run_of(const sw_app *app, const store_summary *run)
+static last_run last_run_of(const schedule *s, const store_summary *run)
 {
-    if (!run->live || run->error) return LAST_OVER;
-    stop_reason stop = stop_found(app, run);
-    return stop == STOP_NONE ? LAST_RUNNING : stop == STOP_CRASHES ? LAST_CRASHED : LAST_OVER;
-}
-
-/* Until somebody releases or cancels the last run no other begins, whatever .overlap says. */
-static void schedule_meet_crashed(home *h, schedule *s, int64_t point_ms)
-{
-    if (point_ms != s->row.waits_ms) schedule_settle(h, s, point_ms, POINT_CRASHED);
+    if (!run->live || run->error) return LAST_LETS;
+    stop_reason stop = stop_found(s->all->app, run);
+    if (stop == STOP_CRASHES) return LAST_CRASHED;
+    return stop == STOP_NONE && plan_of(s)->overlap != SW_OVERLAP_ALLOW ? LAST_RUNNING : LAST_LETS;
 }
 
 static void schedule_meet_last(home *h, schedule *s, int64_t point_ms, last_run last)
 {
-    bool is_running = last == LAST_RUNNING && plan_of(s)->overlap != SW_OVERLAP_ALLOW;
-    if (last != LAST_OVER && s->is_outdated)
+    if (last == LAST_LETS)
+        schedule_settle(h, s, point_ms, POINT_BEGUN);
+    else if (s->is_outdated)
         schedule_look(h, s, clock_now(&h->clock).wall_ms); /* it may have ended since it was read */
     else if (last == LAST_CRASHED)
         schedule_meet_crashed(h, s, point_ms);
-    else if (is_running)
-        schedule_meet_running(h, s, point_ms);
     else
-        schedule_settle(h, s, point_ms, POINT_BEGUN);
+        schedule_meet_running(h, s, point_ms);
 }
 
 static void schedule_on_summary(void *arg, const store_summary *runs, size_t count)
@@ -126,7 +136,7 @@ static void schedule_on_summary(void *arg, const store_summary *runs, size_t cou
     if (s->changes || s->is_retried) {
         if (s->changes) schedules_look(h); /* it may be paused by now */
     } else {
-        schedule_meet_last(h, s, point_ms, last_run_of(h->app, last));
+        schedule_meet_last(h, s, point_ms, last_run_of(s, last));
     }
     schedules_arm(all, clock_now(&h->clock).wall_ms);
 }
@@ -148,23 +158,26 @@ static void schedule_meet(home *h, schedule *s, int64_t point_ms)
 
 /* ---- Points ---- */
 
-/* Whether the clock, since it was set back, passes over points that nobody would expect to be dealt with. */
+/* Whether the clock was set back so far that points pass which nobody would expect to have been dealt with. */
 static bool schedule_is_behind(const schedule *s, int64_t now_ms)
 {
-    if (s->row.upto_ms - now_ms > DAY_MS) return true;
+    int64_t back_ms = s->row.upto_ms - now_ms;
+    if (back_ms <= 0 || back_ms > DAY_MS) return back_ms > 0;
     int64_t next_ms = cron_next(plan_of(s)->cron, now_ms); /* the last point itself: its run has begun */
     return next_ms < s->row.upto_ms && cron_next(plan_of(s)->cron, next_ms) < s->row.upto_ms;
 }
 
+/* Says so once, until the clock has come to the last point. */
 static void schedule_tell_behind(schedule *s, int64_t now_ms)
 {
+    char text[POINT_TEXT];
     bool is_behind = schedule_is_behind(s, now_ms), is_told = s->is_told;
-    s->is_told = is_behind;
+    s->is_told = is_behind || (is_told && s->row.upto_ms > now_ms);
     if (is_told || !is_behind) return;
     log_line(LOG_WARN, NULL,
-             "the clock is %lld minutes behind the last point of the schedule \"%s\", so that no run begins until "
-             "then: if the clock was wrong before, have the schedule forget (stepwell schedules forget)",
-             (long long)((s->row.upto_ms - now_ms) / MINUTE_MS), s->name);
+             "schedule \"%s\": the clock is behind the last point, %s, and no run begins until then: if the clock was "
+             "wrong before, have the schedule forget (stepwell schedules forget)",
+             s->name, schedule_point_text(s->row.upto_ms, text));
 }
 
 /* A schedule that is new, or whose points are others than those that were dealt with, begins with the next point. */
@@ -186,8 +199,8 @@ static void schedule_settle_new(home *h, schedule *s, int64_t now_ms)
 /* How old a point may be: the process that this one has taken the place of may have drained for as long as --drain. */
 static int64_t late_ms(const home *h, const schedule_plan *p)
 {
-    int64_t least_ms = PLAN_LATE_MS + h->opt->drain_ms;
-    return p->late_ms > least_ms ? p->late_ms : least_ms;
+    int64_t least_ms = LATE_MS + h->opt->drain_ms;
+    return p->catch_up_ms > least_ms ? p->catch_up_ms : least_ms;
 }
 
 void schedule_look(home *h, schedule *s, int64_t now_ms)

@@ -41,12 +41,10 @@ static bool plan_fill(schedule_plan *p, const sw_function_options *o, char *why,
     p->cron = cron_new(o->cron, o->timezone, why + named, why_size - (size_t)named);
     if (!p->cron) return false;
     bool has_zone = cron_has_zone(p->cron);
-    int64_t most_ms = moment_of(o->catch_up_ms);
     (void)snprintf(p->expression, sizeof p->expression, "%s", o->cron);
     (void)snprintf(p->zone, sizeof p->zone, "%s", !has_zone ? "" : o->timezone ? o->timezone : "UTC");
     p->overlap = o->overlap;
-    p->catch_up_ms = most_ms;
-    p->late_ms = most_ms > PLAN_LATE_MS ? most_ms : PLAN_LATE_MS;
+    p->catch_up_ms = moment_of(o->catch_up_ms);
     return true;
 }
 

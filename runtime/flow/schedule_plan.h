@@ -6,19 +6,12 @@
 #include "runtime/flow/cron.h"
 #include "runtime/stepwell.h"
 
-enum {
-    PLAN_ZONE_MAX = 64,
-    PLAN_TEXT_MAX = CRON_TEXT_MAX + 1 + PLAN_ZONE_MAX,
-    /* A point that is met later than this is missed, unless .catch_up_ms is longer: so long may an upgrade take, or a
-     * disk that hangs. */
-    PLAN_LATE_MS = 60000
-};
+enum { PLAN_ZONE_MAX = 64, PLAN_TEXT_MAX = CRON_TEXT_MAX + 1 + PLAN_ZONE_MAX };
 
 typedef struct schedule_plan {
     cron *cron;
     sw_overlap overlap;
     int64_t catch_up_ms;
-    int64_t late_ms; /* a point that is older is missed */
     char expression[CRON_TEXT_MAX + 1];
     char zone[PLAN_ZONE_MAX + 1]; /* "": no zone counts, "@every" */
 } schedule_plan;

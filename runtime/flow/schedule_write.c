@@ -15,8 +15,6 @@
 #include "runtime/run/reopen.h"
 #include "runtime/run/slot_core.h"
 
-enum { POINT_TEXT = 40 };
-
 typedef struct writing {
     store_segment segment;
     store_row row;
@@ -167,7 +165,7 @@ static void change_tell(const writing *w)
 
 /* ---- On disk ---- */
 
-static const char *point_text(int64_t point_ms, char text[POINT_TEXT])
+const char *schedule_point_text(int64_t point_ms, char text[POINT_TEXT])
 {
     time_t s = (time_t)(point_ms / 1000);
     struct tm tm;
@@ -179,8 +177,8 @@ static const char *point_text(int64_t point_ms, char text[POINT_TEXT])
 static void tell_point(const writing *w, log_level level, const char *what)
 {
     char text[POINT_TEXT];
-    log_line(level, NULL, "schedule \"%s\": the point %s %s", w->schedule->name, point_text(w->what.point_ms, text),
-             what);
+    log_line(level, NULL, "schedule \"%s\": the point %s %s", w->schedule->name,
+             schedule_point_text(w->what.point_ms, text), what);
 }
 
 /* Says in the log and in the metrics what has become of the points. */
@@ -195,7 +193,7 @@ static void writing_tell(const writing *w)
     counter_add(&n->points_skipped, is_skipped + what->drops_waiting);
     if (what->missed > 0)
         log_line(LOG_WARN, NULL, "schedule \"%s\": missed before %s: %llu", w->schedule->name,
-                 point_text(what->point_ms, text), (unsigned long long)what->missed);
+                 schedule_point_text(what->point_ms, text), (unsigned long long)what->missed);
     if (what->drops_waiting)
         log_line(LOG_WARN, NULL, "schedule \"%s\": the point that waited is skipped", w->schedule->name);
     switch (what->fate) {
@@ -204,7 +202,7 @@ static void writing_tell(const writing *w)
     case POINT_BEGUN:
         run_id_format(&what->row.run, id);
         log_line(LOG_INFO, id, "begun by the schedule \"%s\" for %s", w->schedule->name,
-                 point_text(what->point_ms, text));
+                 schedule_point_text(what->point_ms, text));
         counter_add(&n->points_begun, 1);
         counter_add(&n->runs_started, 1);
         break;
@@ -232,16 +230,16 @@ static void writing_take_effect(writing *w)
     schedule *s = w->schedule;
     const schedule_row none = {.upto_ms = 0};
     const bool is_forgotten = w->change && w->change->act == SCHEDULE_FORGET, had_waiting = s->row.waits_ms > 0;
-    if (s->cancels && (w->what.fate == POINT_BEGUN || w->what.row.waits_ms == 0)) {
-        board_end(s->cancels);
-        s->cancels = NULL;
-    }
     uv_mutex_lock(&s->all->lock);
     s->row = is_forgotten ? none : w->what.row;
     s->has_row = !is_forgotten;
     uv_mutex_unlock(&s->all->lock);
     s->is_told = s->is_told && !is_forgotten;
     const bool has_waiting = s->row.waits_ms > 0;
+    if (s->cancels && !has_waiting) {
+        board_end(s->cancels);
+        s->cancels = NULL;
+    }
     (void)__atomic_add_fetch(&s->all->waiting, (uint32_t)has_waiting - (uint32_t)had_waiting, __ATOMIC_ACQ_REL);
     writing_tell(w);
 }

@@ -95,5 +95,8 @@ bool schedule_put(home *h, schedule *s, const schedule_write *what);
 bool schedule_put_change(home *h, schedule *s, int64_t now_ms);
 /* Answers all changes that are not being written: the server is stopping. */
 void schedule_deny_changes(schedule *s);
+/* Returns the point as the log has it: "2025-01-01T02:30:00Z". */
+enum { POINT_TEXT = 40 };
+const char *schedule_point_text(int64_t point_ms, char text[POINT_TEXT]);
 
 #endif

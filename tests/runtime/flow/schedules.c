@@ -378,6 +378,34 @@ static void test_crashed_run(void)
     }
 }
 
+/* A point that waited for the last run, when that crashed, goes on waiting, over restarts too. A later one takes its
+ * place; it begins when the run has been cancelled, or has been released and has ended. */
+static void test_crashed_while_waiting(void)
+{
+    for (int is_released = 0; is_released < 2; is_released++) {
+        open_slow(SW_OVERLAP_QUEUE);
+        run_id first = look().row.run;
+        pass_until("2025-01-01T00:02");
+        TURN_UNTIL(look().row.waits_ms == moment("2025-01-01T00:02"));
+        run_stop(turned_slot(&first)->run, STOP_CRASHES, 0, "it has crashed three times");
+        wait_for_state(&first, "stopped");
+        check_points("2025-01-01T00:01");
+        pass_until("2025-01-01T00:03");
+        TURN_UNTIL(look().row.waits_ms == moment("2025-01-01T00:03"));
+        CHECK_INT(skipped(), 1);
+        turned_end();
+        begin();
+        pass_until("2025-01-01T00:03:30");
+        check_points("2025-01-01T00:01");
+        go = true;
+        turned_check(is_released ? turned_send_release(&first) : turned_ask_run("DELETE", &first, "", ""), 200, "");
+        TURN_UNTIL(point_count == 2);
+        check_points("2025-01-01T00:01 2025-01-01T00:03");
+        CHECK(run_is(&first, is_released ? "succeeded" : "cancelled"));
+        turned_close();
+    }
+}
+
 static void test_no_resume(void)
 {
     open_slow(SW_OVERLAP_ALLOW);
@@ -560,6 +588,7 @@ static const check_case cases[] = {
     {"allow: runs go on side by side", test_allow},
     {"a run that is stopped holds no point back", test_stopped_run},
     {"one that has crashed does", test_crashed_run},
+    {"a point that waited for it waits on, and begins when somebody has seen to that run", test_crashed_while_waiting},
     {"--no-resume begins nothing", test_no_resume},
     {"a write that fails, or seems to, neither loses a run nor doubles it", test_faults},
     {"points wait for a journal that takes no writes, and no longer than they may", test_outage},
