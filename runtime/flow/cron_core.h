@@ -18,6 +18,6 @@ typedef struct cron_fields {
 } cron_fields;
 
 /* Reads an expression. False: `why` has what is wrong. */
-bool cron_read(const char *text, cron_fields *out, char *why, size_t why_size);
+bool cron_read(const char *given, cron_fields *out, char *why, size_t why_size);
 
 #endif

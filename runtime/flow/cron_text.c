@@ -220,15 +220,27 @@ static bool read_fields(const char *text, cron_fields *out, char *why, size_t wh
     return true;
 }
 
-bool cron_read(const char *text, cron_fields *out, char *why, size_t why_size)
+/* Copies the text without the blanks around it. False: it is too long. */
+static bool text_trim(const char *text, char to[CRON_TEXT_MAX + 1])
+{
+    size_t len = strlen(text);
+    if (len > CRON_TEXT_MAX) return false;
+    for (; is_blank(*text); text++) len--;
+    while (len > 0 && is_blank(text[len - 1])) len--;
+    memcpy(to, text, len);
+    to[len] = 0;
+    return true;
+}
+
+bool cron_read(const char *given, cron_fields *out, char *why, size_t why_size)
 {
     static const char every[] = "@every";
+    char text[CRON_TEXT_MAX + 1];
     *out = (cron_fields){.every_s = 0};
-    if (strlen(text) > CRON_TEXT_MAX) {
+    if (!text_trim(given, text)) {
         (void)snprintf(why, why_size, "it is longer than %d bytes", CRON_TEXT_MAX);
         return false;
     }
-    while (is_blank(*text)) text++;
     size_t word = sizeof every - 1;
     if (strncmp(text, every, word) == 0 && (!text[word] || is_blank(text[word])))
         return read_every(text + word, out, why, why_size);

@@ -111,7 +111,7 @@ static void test_nights(void)
 static void test_words(void)
 {
     check_points("@hourly", NULL, "2025-01-01T22:30Z", "2025-01-01T23:00Z 2025-01-02T00:00Z");
-    check_points("@daily", NULL, "2025-01-01T22:30Z", "2025-01-02T00:00Z 2025-01-03T00:00Z");
+    check_points(" @daily \t", NULL, "2025-01-01T22:30Z", "2025-01-02T00:00Z 2025-01-03T00:00Z");
     check_points("@midnight", NULL, "2025-01-01T22:30Z", "2025-01-02T00:00Z");
     check_points("@weekly", NULL, "2025-01-01T22:30Z", "2025-01-05T00:00Z 2025-01-12T00:00Z");
     check_points("@monthly", NULL, "2025-01-01T22:30Z", "2025-02-01T00:00Z 2025-03-01T00:00Z");
@@ -134,7 +134,7 @@ static void test_every(void)
 {
     check_points("@every 90s", NULL, "1970-01-01T00:00Z", "1970-01-01T00:01:30Z 1970-01-01T00:03Z");
     check_points("@every 1h30m", NULL, "1970-01-01T00:00Z", "1970-01-01T01:30Z 1970-01-01T03:00Z");
-    check_points("@every  2d", NULL, "2025-01-01T00:00Z", "2025-01-02T00:00Z 2025-01-04T00:00Z");
+    check_points("@every  2d\t ", NULL, "2025-01-01T00:00Z", "2025-01-02T00:00Z 2025-01-04T00:00Z");
     cron *c = make("@every 7s", NULL);
     for (int64_t at_ms = -20000; at_ms < 20000; at_ms += 250) {
         int64_t next_ms = cron_next(c, at_ms);
