@@ -400,14 +400,14 @@ static void on_schedules(home *h, http_exchange *x, const endpoint *e, const htt
 static void on_schedule_put(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
-    const operator_entry *who = route_admits_setting(h, x, params, "pausing or resuming the schedule");
+    const operator_entry *who = auth_admits(h, x, OPERATOR_ACT, "pausing or resuming a schedule");
     if (who) schedules_answer_put(h, x, params[0].value, who->name);
 }
 
 static void on_schedule_delete(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
-    const operator_entry *who = route_admits_setting(h, x, params, "forgetting the schedule");
+    const operator_entry *who = auth_admits(h, x, OPERATOR_ACT, "forgetting a schedule");
     if (who) schedules_answer_delete(h, x, params[0].value, who->name);
 }
 

@@ -4,6 +4,7 @@
 
 #include "runtime/admin/body.h"
 #include "runtime/base/json_writer.h"
+#include "runtime/base/log.h"
 #include "runtime/base/problem.h"
 #include "runtime/flow/schedules.h"
 #include "runtime/run/endpoint.h"
@@ -47,11 +48,11 @@ static void put_schedule(void *arg, const schedule_view *v)
     json_open_map(w, NULL);
     json_put_text(w, "name", v->name);
     if (v->plan) put_plan(w, v);
-    json_put_value(w, "paused", sw_bool(v->row && v->row->is_paused));
+    json_put_bool(w, "paused", v->row && v->row->is_paused);
     if (v->row) put_row(w, v->row);
     put_next(w, v);
-    if (v->function && endpoint_stopped_s(v->function) > 0) json_put_value(w, "stopped", sw_bool(true));
-    if (!v->plan) json_put_value(w, "missing", sw_bool(true));
+    if (v->function && endpoint_stopped_s(v->function) > 0) json_put_bool(w, "stopped", true);
+    if (!v->plan) json_put_bool(w, "missing", true);
     json_close_map(w);
 }
 
@@ -127,6 +128,9 @@ static bool change_is_here(home *h, http_exchange *x)
 /* Takes x. */
 static void schedules_change_for(home *h, http_exchange *x, const schedule_wish *wish)
 {
+    static const char *const does[] = {
+        [SCHEDULE_PAUSE] = "pausing", [SCHEDULE_RESUME] = "resuming", [SCHEDULE_FORGET] = "forgetting"};
+    log_line(LOG_INFO, NULL, "%s the schedule \"%s\": asked by operator %s", does[wish->act], wish->name, wish->by);
     http_exchange_on_gone(x, change_on_gone);
     if (h->app->schedules && schedules_change(h, wish, change_on_done, x)) return;
     problem_reply(x, 404, "there is no schedule of this name: GET /_sw/schedules has all of them", NULL);
