@@ -93,6 +93,9 @@ struct sw_group {
     bool is_caught_up;  /* members have come to what the journal has of them */
 };
 
+static inline uint64_t member_path(const member *m) { return m->kind->has_strand ? m->spec.path : m->wait.open.path; }
+static inline const char *member_id(const member *m) { return m->kind->has_strand ? m->spec.id : m->wait.open.id; }
+
 /* ---- group.c ---- */
 
 /* Returns the innermost context, which has made the group, or refuses `function`. Reads nothing behind `g` before it
@@ -130,6 +133,14 @@ bool group_suspend(sw_group *g, strand *s, bool is_coming);
 
 /* ---- group_wait.c ---- */
 
+/* What somebody waits for a group for. */
+typedef enum group_goal {
+    GROUP_RESULTS, /* all members; the first failure decides for those that stand, which cost nothing */
+    GROUP_SETTLED, /* all members, whatever becomes of them */
+    GROUP_END,     /* the end of all code: nobody wants results any more */
+    GROUP_QUIET    /* that no code runs; members that stand go on standing */
+} group_goal;
+
 /* Waits for all members of the groups of a context that ends; those that stand are withdrawn. */
 void groups_settle(sw_ctx *c);
 /* Suspends the strand until something of the group has changed. False: it was interrupted. */
@@ -137,6 +148,9 @@ bool group_suspend_for(sw_group *g, strand *s, bool is_coming);
 /* The group's context is to be unwound: waits for what its members still do if they work for one that has lost, since
  * they may read what lies in its frames. Never returns. */
 SW_NORETURN void group_quit(sw_group *g);
+/* Of a group whose members have ended: unwinds its context if one of them did, or was given up, so that nothing may
+ * come of the group; stops or fails the run if one has lost in a decision that the code now does not come to. */
+void group_refuse_unended(const sw_group *g, group_goal goal);
 /* The group is over: it belongs to its context no longer. */
 void group_close(sw_group *g);
 /* Fails the group's context with the failure of `first`, the first member in start order that failed. */

@@ -6,6 +6,7 @@
 #include "runtime/api/group_core.h"
 #include "runtime/api/patch.h"
 #include "runtime/run/ctx.h"
+#include "runtime/run/fit.h"
 #include "runtime/run/home.h"
 #include "runtime/run/strand.h"
 
@@ -13,14 +14,6 @@ enum {
     STACK_RETRY_MS = 200, /* between tries to start a member that found no room for its stack */
     CATCH_UP_MS = 1       /* between looks whether members have caught up with the journal */
 };
-
-/* What somebody waits for a group for. */
-typedef enum group_goal {
-    GROUP_RESULTS, /* all members; the first failure decides for those that stand, which cost nothing */
-    GROUP_SETTLED, /* all members, whatever becomes of them */
-    GROUP_END,     /* the end of all code: nobody wants results any more */
-    GROUP_QUIET    /* that no code runs; members that stand go on standing */
-} group_goal;
 
 static bool group_pause(sw_group *g, strand *s, int64_t ms)
 {
@@ -154,22 +147,24 @@ void group_quit(sw_group *g)
     ctx_raise_interrupt(c);
 }
 
-/* Whether a member has not come to its end, so that nothing may come of the group. */
-static bool group_is_unwound(const sw_group *g, group_goal goal)
+/* One that has lost has no end for the code to see, unless that has another sw_group_any than the journal. */
+void group_refuse_unended(const sw_group *g, group_goal goal)
 {
-    bool is_failed = goal == GROUP_RESULTS && g->has_failed;
+    const member *given_up = NULL;
     for (const member *m = g->first; m; m = m->next) {
-        bool is_given_up = m->outcome == STEP_ABANDONED && g->strand->is_abandoned && !is_failed;
-        if (m->outcome == STEP_UNWOUND || is_given_up) return true;
+        if (m->outcome == STEP_UNWOUND) ctx_raise(g->ctx, failure_unwind);
+        if (m->outcome == STEP_ABANDONED && !given_up) given_up = m;
     }
-    return false;
+    if (!given_up || goal == GROUP_END || (goal == GROUP_RESULTS && g->has_failed)) return;
+    if (g->strand->is_abandoned) ctx_raise(g->ctx, failure_unwind);
+    if (given_up->is_lost) ctx_raise(g->ctx, fit_misfit_lost(g->run, member_path(given_up), member_id(given_up)));
 }
 
 static void group_wait_members(sw_group *g, group_goal goal)
 {
     if (!group_await(g, g->ctx->strand, goal)) group_quit(g);
     group_close(g);
-    if (group_is_unwound(g, goal)) ctx_raise(g->ctx, failure_unwind);
+    group_refuse_unended(g, goal);
 }
 
 void groups_settle(sw_ctx *c)

@@ -79,8 +79,6 @@ static uint32_t member_number(const member *of)
     return n;
 }
 
-static uint64_t member_path(const member *m) { return m->kind->has_strand ? m->spec.path : m->wait.open.path; }
-
 /* The paths of those that have not ended, as an entry has them. */
 static entry_text any_losers(const sw_group *g)
 {
@@ -170,16 +168,18 @@ static void any_finish(sw_group *g, const member *winner)
     while (!winner->ended || g->running > 0)
         if (!group_suspend_for(g, g->strand, false)) group_quit(g);
     group_close(g);
-    if (winner->outcome == STEP_UNWOUND) ctx_raise(g->ctx, failure_unwind);
-    if (winner->outcome != STEP_OK) group_fail(g, winner); /* the program has changed */
+    if (winner->outcome == STEP_OK) return;
+    group_refuse_unended(g, GROUP_RESULTS);
+    group_fail(g, winner); /* the program has changed */
 }
 
+/* No member has succeeded, and none is at work. In a strand that has lost those that the journal has no end of were
+ * given up: so they did not fail. */
 static SW_NORETURN void any_fail(sw_group *g)
 {
-    member *m = g->first;
+    const member *m = g->first;
     group_close(g);
-    for (const member *u = m; u; u = u->next)
-        if (u->outcome == STEP_UNWOUND) ctx_raise(g->ctx, failure_unwind);
+    group_refuse_unended(g, GROUP_SETTLED);
     while (m->outcome != STEP_FAILED) m = m->next;
     group_fail(g, m);
 }

@@ -61,6 +61,15 @@ static bool fit_stops(const run *r)
     return r->task.endpoint->options.on_difference == SW_STOP && !BUG(IGNORE_DIFFERENCE);
 }
 
+/* `text`: why; NULL: there was no memory for it. */
+static failure fit_end(run *r, uint64_t path, const char *text)
+{
+    if (!text) text = "the journal does not fit the code";
+    if (!fit_stops(r)) return (failure){.kind = FAILURE_FATAL, .message = text, .retry_after_ms = -1};
+    run_stop(r, STOP_DIFFERS, path, text);
+    return failure_unwind;
+}
+
 failure fit_misfit(run *r, const replay_record *rec, const char *what, const char *id)
 {
     const entry_text *was = rec->id.len ? &rec->id : &rec->label;
@@ -69,10 +78,16 @@ failure fit_misfit(run *r, const replay_record *rec, const char *what, const cha
     const char *text = arena_printf(
         &r->task.arena, "the journal does not fit the code: it has %s \"%.*s\"%s where the code now has %s \"%s\"",
         entry_kind_words(rec->kind), (int)was->len, was->data, number, what, id);
-    if (!text) text = "the journal does not fit the code";
-    if (!fit_stops(r)) return (failure){.kind = FAILURE_FATAL, .message = text, .retry_after_ms = -1};
-    run_stop(r, STOP_DIFFERS, rec->path, text);
-    return failure_unwind;
+    return fit_end(r, rec->path, text);
+}
+
+failure fit_misfit_lost(run *r, uint64_t path, const char *id)
+{
+    return fit_end(r, path,
+                   arena_printf(&r->task.arena,
+                                "the journal does not fit the code: \"%s\" has lost there, against another member of "
+                                "its group (sw_group_any), and the code now waits for its end",
+                                id));
 }
 
 /* Returns the version of the program's endpoint, which may be another one than the run began with. */

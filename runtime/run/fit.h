@@ -23,6 +23,9 @@ bool fit_is_step(run *r, const replay_record *rec, const struct step_spec *spec)
  * `id`. Stops the run if its endpoint has on_difference SW_STOP. Returns the failure to raise: an unwind then, else a
  * fatal one. */
 failure fit_misfit(run *r, const replay_record *rec, const char *what, const char *id);
+/* Deals with a member of a group that has lost, by a decision of the journal that the code does not come to any more:
+ * stops the run, or returns the failure to raise, as fit_misfit does. */
+failure fit_misfit_lost(run *r, uint64_t path, const char *id);
 
 /* Compares the input that the step's result, or its last failure, was made from with the one that the code now passes.
  * True: the record is to be used; another input is reported once for each version of the endpoint. False: the run has
