@@ -63,10 +63,11 @@ typedef enum backend_scan {
 typedef struct backend_ops {
     /* Frees the backend; what was committed stays. */
     void (*close)(backend *b);
-    uint64_t (*epoch)(const backend *b);        /* goes up by one with each open */
-    const char *(*node)(const backend *b);      /* this node's name, made with the database */
-    const uint8_t *(*secret)(const backend *b); /* STORE_SECRET_BYTES, made with the database */
-    int64_t (*wall_ms)(const backend *b);       /* the clock that retention goes by, Unix ms */
+    uint64_t (*epoch)(const backend *b);         /* goes up by one with each open */
+    const char *(*node)(const backend *b);       /* this node's name, made with the database */
+    const cluster *(*cluster)(const backend *b); /* which node owns which runs; the backend's */
+    const uint8_t *(*secret)(const backend *b);  /* STORE_SECRET_BYTES, made with the database */
+    int64_t (*wall_ms)(const backend *b);        /* the clock that retention goes by, Unix ms */
     /* The highest wall clock of the commits before the database was opened, but for those of the last second; 0:
      * unknown.
      */

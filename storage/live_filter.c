@@ -44,7 +44,7 @@ long live_filter_ended(backend *b, run_id *ids, size_t count, const char **error
     if (count > 0) after = ids[count - 1];
     has_after = count > 0 && id_before(&after);
     while (s.left > 0 && !end) {
-        const store_live_range range = {has_after ? &after : NULL, ROWS_AT_ONCE, 0, 1};
+        const store_live_range range = {has_after ? &after : NULL, ROWS_AT_ONCE, 0, 1, NULL};
         long n = b->ops->scan_live(b, &range, rows, &end, error);
         if (n < 0) return -1;
         for (long i = 0; i < n; i++) sieve_pass(&s, &rows[i].run);

@@ -56,8 +56,9 @@ typedef struct job {
     index_sum sum; /* COUNT */
     store_backup_result result;
     char text[BACKEND_ERROR_MAX];
-    unsigned loop, loops; /* SCAN */
-    bool end;             /* SCAN */
+    unsigned loop, loops;   /* SCAN */
+    const cluster *cluster; /* SCAN; see store_live_range */
+    bool end;               /* SCAN */
     union {
         store_journal *journals;
         store_summary *summaries;
@@ -168,8 +169,8 @@ static void job_execute(uv_work_t *w)
         for (size_t i = 0; i < j->count; i++) glance_take(b, &j->found.summaries[i], j->bytes_max);
         return;
     case JOB_SCAN:
-        n = b->ops->scan_live(b, &(store_live_range){from, j->count, j->loop, j->loops}, j->found.rows, &j->end,
-                              &j->error);
+        n = b->ops->scan_live(b, &(store_live_range){from, j->count, j->loop, j->loops, j->cluster}, j->found.rows,
+                              &j->end, &j->error);
         break;
     case JOB_LIST:
         n = b->ops->list(b, from, j->count, j->found.ids, &j->error);
@@ -356,6 +357,7 @@ bool store_scan_live(store_port *p, const store_live_range *range,
     if (!j) return false;
     j->loop = range->loop;
     j->loops = range->loops;
+    j->cluster = range->cluster;
     j->from_id = range->after != NULL;
     if (range->after) j->id = *range->after;
     j->on.rows = on_rows;

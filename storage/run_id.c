@@ -4,8 +4,8 @@
 #include <endian.h>
 #include <string.h>
 
-enum { TIME_BYTES = 6, MIDDLE_BYTES = 8, STEP_BYTES = 5, NODE_BYTE = TIME_BYTES + MIDDLE_BYTES, LOOPS_MAX = 256 };
-_Static_assert(NODE_BYTE == RUN_ID_BYTES - 2, "time, middle, node number, loop");
+enum { TIME_BYTES = 6, MIDDLE_BYTES = 8, STEP_BYTES = 5, SLOT_BYTE = TIME_BYTES + MIDDLE_BYTES, LOOPS_MAX = 256 };
+_Static_assert(SLOT_BYTE == RUN_ID_BYTES - 2, "time, middle, slot, loop");
 _Static_assert(sizeof(run_id) == RUN_ID_BYTES, "ids are keys of tables, copied as bytes");
 _Static_assert(RUN_ID_BYTES == 2 * sizeof(uint64_t), "hashed and shown in two halves");
 _Static_assert(RUN_ID_TEXT * 5 >= RUN_ID_BYTES * 8 && (RUN_ID_TEXT - 1) * 5 < RUN_ID_BYTES * 8, "digits of 5 bits");
@@ -39,7 +39,7 @@ run_id run_id_make(int64_t unix_ms, const uint8_t random[10], unsigned loop, uns
 {
     run_id id = run_id_lowest(unix_ms);
     memcpy(id.bytes + TIME_BYTES, random, RUN_ID_BYTES - TIME_BYTES);
-    id.bytes[NODE_BYTE] = RUN_ID_NODE_ALONE;
+    id.bytes[SLOT_BYTE] = RUN_ID_SLOT_ALONE;
     run_id_set_loop(&id, loop, loops);
     return id;
 }
@@ -52,19 +52,26 @@ run_id run_id_next(const run_id *last, int64_t unix_ms, const uint8_t random[10]
     for (int i = 0; i < STEP_BYTES; i++) step = step << 8 | random[i];
     if (run_id_time_ms(last) != unix_ms || middle + step + 1 < middle) {
         id = run_id_make(unix_ms, random, loop, loops);
-        id.bytes[NODE_BYTE] = last->bytes[NODE_BYTE];
+        id.bytes[SLOT_BYTE] = last->bytes[SLOT_BYTE];
         return id;
     }
     middle += step + 1;
     for (int i = MIDDLE_BYTES - 1; i >= 0; i--, middle >>= 8) id.bytes[TIME_BYTES + i] = (uint8_t)middle;
     id.bytes[RUN_ID_BYTES - 1] = random[9];
     run_id_set_loop(&id, loop, loops);
-    assert(id.bytes[NODE_BYTE] == last->bytes[NODE_BYTE]);
+    assert(id.bytes[SLOT_BYTE] == last->bytes[SLOT_BYTE]);
     assert(run_id_compare(&id, last) > 0);
     return id;
 }
 
-unsigned run_id_node_number(const run_id *id) { return id->bytes[NODE_BYTE]; }
+unsigned run_id_cluster_slot(const run_id *id) { return id->bytes[SLOT_BYTE]; }
+
+void run_id_set_cluster_slot(run_id *id, unsigned slot)
+{
+    assert(slot <= UINT8_MAX);
+    id->bytes[SLOT_BYTE] = (uint8_t)slot;
+}
+
 unsigned run_id_loop(const run_id *id, unsigned loops) { return id->bytes[RUN_ID_BYTES - 1] % loops; }
 
 int64_t run_id_time_ms(const run_id *id)

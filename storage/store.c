@@ -125,6 +125,7 @@ void store_close(store *s)
 uint64_t store_epoch(const store *s) { return s->backend->ops->epoch(s->backend); }
 bool store_clock_is_back(const store *s) { return s->clock_is_back; }
 const char *store_node(const store *s) { return s->backend->ops->node(s->backend); }
+const cluster *store_cluster(const store *s) { return s->backend->ops->cluster(s->backend); }
 const uint8_t *store_secret(const store *s) { return s->backend->ops->secret(s->backend); }
 
 /* ---- Ports ---- */

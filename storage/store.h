@@ -11,6 +11,7 @@
 #include <stdint.h>
 #include <uv.h>
 
+#include "storage/cluster.h"
 #include "storage/query.h"
 #include "storage/run_id.h"
 #include "storage/summary.h"
@@ -52,7 +53,8 @@ uint64_t store_epoch(const store *s); /* goes up by one with each open */
 /* True: when the store was opened, the wall clock was behind what it had been when the journal was last written, or
  * nobody knows. */
 bool store_clock_is_back(const store *s);
-const char *store_node(const store *s); /* this node's name, made once with the store */
+const char *store_node(const store *s);       /* this node's name, made once with the store */
+const cluster *store_cluster(const store *s); /* which node owns which runs of the store */
 /* STORE_SECRET_BYTES random bytes, made once with the store, in the file `secret` beside it: they sign run tokens. */
 const uint8_t *store_secret(const store *s);
 
@@ -221,8 +223,14 @@ typedef struct store_live_row {
 typedef struct store_live_range {
     const run_id *after; /* begins behind this run; NULL: with the first */
     size_t rows_max;
-    unsigned loop, loops; /* only rows of runs with run_id_loop(run, loops) == loop */
+    unsigned loop, loops;   /* only rows of runs with run_id_loop(run, loops) == loop */
+    const cluster *cluster; /* and only those that its node owns; NULL: of all nodes */
 } store_live_range;
+
+static inline bool store_live_range_has(const store_live_range *range, const run_id *id)
+{
+    return run_id_loop(id, range->loops) == range->loop && (!range->cluster || cluster_owns(range->cluster, id));
+}
 
 /* Reads the rows of a range, which is copied. `end`: there are no more. For recovery at start. */
 STORE_ASKS store_scan_live(store_port *p, const store_live_range *range,

@@ -19,8 +19,10 @@ bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
                 .count = count,
                 .last_ctx = index,
                 .store = app->store,
+                .cluster = app->store ? store_cluster(app->store) : &cluster_alone,
                 .suspects = app->suspects,
                 .comeback = app->comeback};
+    run_id_set_cluster_slot(&h->runs.last_id, cluster_own_slot(h->cluster, index));
     TAILQ_INIT(&h->runs.touched);
     TAILQ_INIT(&h->runs.slotless);
     LIST_INIT(&h->runs.plain);
@@ -65,6 +67,8 @@ void home_free(home *h)
     arena_cache_free(h->arenas);
     blocks_free(h->blocks);
 }
+
+bool home_owns(const home *h, const run_id *id) { return cluster_owns(h->cluster, id); }
 
 bool home_refuses(const home *h) { return h->draining && (!h->followed || h->hurried); }
 

@@ -81,6 +81,7 @@ struct home {
     pool_door blocking;         /* to the threads of sw_blocking */
     pool_door aside;            /* to the threads of runtime/api/aside.h */
     store *store;               /* shared by all loops; NULL in a program without endpoints */
+    const cluster *cluster;     /* the store's: which node owns which runs */
     store_port *port;           /* this loop's door to the store; NULL without one */
     home_outbox outbox;
     home_runs runs;
@@ -116,6 +117,9 @@ struct home {
 bool home_init(home *h, struct sw_app *app, unsigned index, unsigned count);
 /* Frees a home in which no run is any more. */
 void home_free(home *h);
+
+/* Whether this node owns the run: else another node of the cluster has it, and appends to it. */
+bool home_owns(const home *h, const run_id *id);
 
 /* Whether no request is taken any more: the home drains and no process follows this one, or --drain is over. */
 bool home_refuses(const home *h);

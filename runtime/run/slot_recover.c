@@ -194,8 +194,8 @@ static void recover_scan(home *h)
         return;
     }
     const run_id *after = t->scanning ? &t->scanned : NULL;
-    if (!store_scan_live(h->port, &(store_live_range){after, SCAN_ROWS, h->index, h->count}, recover_on_rows, h))
-        recover_retry_later(h, store_no_memory);
+    const store_live_range range = {after, SCAN_ROWS, h->index, h->count, h->cluster};
+    if (!store_scan_live(h->port, &range, recover_on_rows, h)) recover_retry_later(h, store_no_memory);
 }
 
 void slot_recover(home *h)

@@ -176,7 +176,7 @@ static bool memory_find_commit(backend *b, const store_segment *list, bool *ther
     memory *m = memory_of(b);
     (void)list;
     if (!memory_read_begin(m, error)) return false;
-    *there = m->disk->last_there;
+    *there = m->seat->last_there;
     memory_read_end(m);
     return true;
 }
@@ -285,7 +285,7 @@ static long memory_scan_live(backend *b, const store_live_range *range, store_li
         if (after && memcmp(t->rows[i].key, after->bytes, RUN_ID_BYTES) == 0) continue;
         memcpy(rows[n].run.bytes, t->rows[i].key, RUN_ID_BYTES);
         rows[n].due_ms = (int64_t)row_get_be(memory_value(&t->rows[i]), ROW_DUE_BYTES);
-        if (run_id_loop(&rows[n].run, range->loops) == range->loop) n++;
+        if (store_live_range_has(range, &rows[n].run)) n++;
     }
     *end = n < range->rows_max;
     memory_read_end(m);
@@ -357,7 +357,8 @@ static void memory_close(backend *b)
 static int64_t memory_seen_ms(const backend *b) { return ((const memory *)b)->seen_ms; }
 static uint64_t memory_epoch(const backend *b) { return ((const memory *)b)->epoch; }
 static const uint8_t *memory_secret(const backend *b) { return (void)b, secret; }
-static const char *memory_node(const backend *b) { return (void)b, "6d656d6f7279000000000000000000ff"; }
+static const char *memory_node(const backend *b) { return ((const memory *)b)->node; }
+static const cluster *memory_cluster(const backend *b) { return ((const memory *)b)->cluster; }
 
 static int64_t memory_wall_ms(const backend *b)
 {
@@ -398,6 +399,7 @@ static void memory_set_swept(backend *b, const clock_belief *belief)
 static const backend_ops ops = {.close = memory_close,
                                 .epoch = memory_epoch,
                                 .node = memory_node,
+                                .cluster = memory_cluster,
                                 .secret = memory_secret,
                                 .wall_ms = memory_wall_ms,
                                 .seen_ms = memory_seen_ms,
@@ -425,12 +427,18 @@ static const backend_ops ops = {.close = memory_close,
                                 .sweep_give_back = memory_sweep_give_back,
                                 .disk_bytes = memory_disk_bytes};
 
-backend *memory_open(memory_disk *d)
+backend *memory_open(memory_disk *d) { return memory_open_node(d, &cluster_alone); }
+
+backend *memory_open_node(memory_disk *d, const cluster *c)
 {
+    assert(c->self < MEMORY_NODES_MAX);
     memory *m = calloc(1, sizeof *m);
     if (!m) return NULL;
     m->base.ops = &ops;
     m->disk = d;
+    m->seat = &d->seats[c->self];
+    m->cluster = c;
+    (void)snprintf(m->node, sizeof m->node, "6d656d6f7279%020x", 0xffU + c->self);
     memory_disk_open(m);
     return &m->base;
 }

@@ -1,7 +1,7 @@
 /* memory: a backend for tests and --prove. Its database is a disk made of memory, which outlives the backend, so that
- * it can be opened again; the disk fails, stalls and loses power when told to. Owns nothing outside memory: no real
- * disk is touched. The wall clock of commits and retention is moved by hand. All functions may be called from any
- * thread. */
+ * it can be opened again; the disk fails, stalls and loses power when told to. Several nodes of a cluster may have one
+ * disk open. Owns nothing outside memory: no real disk is touched. The wall clock of commits and retention is moved by
+ * hand. All functions may be called from any thread. */
 #ifndef STORAGE_MEMORY_H
 #define STORAGE_MEMORY_H
 
@@ -33,9 +33,13 @@ memory_disk *memory_disk_new_in(const memory_space *space);
 /* Frees the disk, which no backend may have open. */
 void memory_disk_free(memory_disk *d);
 
-/* Opens the disk, and raises its epoch. At most one backend may have a disk open, unless the power is gone: then
- * opening turns it on again. NULL: out of memory. */
+/* Opens the disk, and raises its epoch. At most one backend of a node may have a disk open, unless the power is gone:
+ * then opening turns it on again. NULL: out of memory. */
 backend *memory_open(memory_disk *d);
+/* Opens the disk as a node of a cluster, c->self, which other nodes have open too. What one has written the others
+ * read; a write that fails, and the power, aside, they know nothing of each other. Borrows `c`. */
+enum { MEMORY_NODES_MAX = 4 };
+backend *memory_open_node(memory_disk *d, const cluster *c);
 
 /* The write that comes after `skip` others meets the fault. `lasts`: so do all writes after that one, and `reopen`
  * fails. */
@@ -45,6 +49,8 @@ void memory_power_off(memory_disk *d);
 bool memory_powered(const memory_disk *d);
 /* The process that had the disk open has died: no backend has it open now. */
 void memory_abandon(memory_disk *d);
+/* The node has died: the backend by which it had the disk open reads and writes nothing any more. */
+void memory_kill(memory_disk *d, unsigned node);
 /* Makes each write, or each read, wait until this is called with false. */
 void memory_stall_writes(memory_disk *d, bool stalls);
 void memory_stall_reads(memory_disk *d, bool stalls);

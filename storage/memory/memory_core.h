@@ -8,7 +8,7 @@
 #include "storage/memory/memory.h"
 #include "storage/row_bytes.h"
 
-enum { MEMORY_TABLES_MAX = 32, MEMORY_NODE_MAX = 33 };
+enum { MEMORY_TABLES_MAX = 32, MEMORY_NODE_TEXT = 33 };
 
 /* The store's own tables come first. */
 typedef enum memory_own { MEMORY_SEGMENTS, MEMORY_LIVE, MEMORY_EXPIRY, MEMORY_KEYS, MEMORY_OWN } memory_own;
@@ -39,28 +39,36 @@ typedef struct memory_batch {
     bool is_commit; /* find_commit will ask for it */
 } memory_batch;
 
+/* What the disk has of one node. */
+typedef struct memory_seat {
+    struct memory *user;  /* the backend that has the disk open; NULL: none */
+    memory_batch pending; /* the write of unknown outcome; empty: none */
+    bool pending_appears; /* it will be there when the node opens the disk again */
+    bool broken;          /* a write of the node failed since it opened the disk */
+    bool last_there;      /* the last commit of unknown outcome is there; set when the disk was opened again */
+} memory_seat;
+
 struct memory_disk {
     memory_space space;
     pthread_mutex_t lock;     /* of all below */
     pthread_cond_t unstalled; /* writes_stall or reads_stall has become false */
     memory_table tables[MEMORY_TABLES_MAX];
     unsigned table_count;
-    memory_batch pending; /* the write of unknown outcome; empty: none */
-    bool pending_appears; /* it will be there when the disk is opened again */
-    bool broken;          /* a write failed since it was opened */
-    struct memory *user;  /* the backend that has the disk open; NULL: none */
+    memory_seat seats[MEMORY_NODES_MAX]; /* by the number of the node */
     bool powered, writes_stall, reads_stall, reads_fail, fault_lasts;
     memory_fault fault;
     unsigned skip, waiting, read_ms, write_ms;
     int64_t wall_ms, commit_wall_ms; /* the latter: the highest of all commits */
     uint64_t epoch, writes;
     clock_belief belief;
-    bool last_there; /* the last commit of unknown outcome is there; set when the disk was opened again */
 };
 
 typedef struct memory {
     backend base;
     memory_disk *disk;
+    memory_seat *seat;      /* of the disk */
+    const cluster *cluster; /* borrowed */
+    char node[MEMORY_NODE_TEXT];
     uint64_t epoch;
     int64_t seen_ms; /* commit_wall_ms of the disk when it was opened */
     bool dead;       /* the power went while this backend had the disk open */

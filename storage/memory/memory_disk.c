@@ -174,7 +174,7 @@ void memory_batch_drop(memory_batch *b)
 
 static memory_fault disk_take_fault(memory_disk *d)
 {
-    assert(d->powered && !d->broken);
+    assert(d->powered);
     memory_fault fault = d->fault;
     if (fault == MEMORY_GOOD) return MEMORY_GOOD;
     if (d->skip > 0) {
@@ -185,15 +185,15 @@ static memory_fault disk_take_fault(memory_disk *d)
     return fault;
 }
 
-/* Leaves the batch pending until the disk is opened again. */
-static store_outcome disk_leave_unknown(memory_disk *d, memory_batch *b, bool appears)
+/* Leaves the batch pending until the node opens the disk again. */
+static store_outcome seat_leave_unknown(memory_disk *d, memory_seat *s, memory_batch *b, bool appears)
 {
-    assert(d->pending.count == 0);
-    assert(!d->pending_appears);
-    d->pending = *b;
+    assert(s->pending.count == 0);
+    assert(!s->pending_appears);
+    s->pending = *b;
     *b = memory_batch_of(d);
-    d->pending_appears = appears;
-    d->broken = true;
+    s->pending_appears = appears;
+    s->broken = true;
     d->writes++;
     return STORE_UNKNOWN;
 }
@@ -202,7 +202,7 @@ store_outcome memory_write(memory *m, memory_batch *b, char *error, size_t error
 {
     memory_disk *d = m->disk;
     bool on = d->powered && !m->dead;
-    memory_fault fault = on && !d->broken ? disk_take_fault(d) : MEMORY_REFUSES;
+    memory_fault fault = on && !m->seat->broken ? disk_take_fault(d) : MEMORY_REFUSES;
     if (fault == MEMORY_GOOD) {
         d->writes++;
         batch_apply(d, b);
@@ -211,24 +211,24 @@ store_outcome memory_write(memory *m, memory_batch *b, char *error, size_t error
     (void)snprintf(error, error_size, on ? "the memory disk fails" : "the memory disk has no power");
     if (fault == MEMORY_REFUSES) {
         memory_batch_drop(b);
-        d->broken = true;
+        m->seat->broken = true;
         return STORE_REFUSED;
     }
     if (fault == MEMORY_POWER_LOST || fault == MEMORY_POWER_LATE) d->powered = false;
-    return disk_leave_unknown(d, b, fault == MEMORY_APPEARS || fault == MEMORY_POWER_LATE);
+    return seat_leave_unknown(d, m->seat, b, fault == MEMORY_APPEARS || fault == MEMORY_POWER_LATE);
 }
 
-/* Decides, for a disk that is locked, what has become of the pending write. */
-static void disk_settle(memory_disk *d)
+/* Decides, for a disk that is locked, what has become of the node's pending write. */
+static void seat_settle(memory_disk *d, memory_seat *s)
 {
-    if (d->pending.is_commit) d->last_there = d->pending_appears;
-    if (d->pending_appears)
-        batch_apply(d, &d->pending);
+    if (s->pending.is_commit) s->last_there = s->pending_appears;
+    if (s->pending_appears)
+        batch_apply(d, &s->pending);
     else
-        memory_batch_drop(&d->pending);
-    assert(d->pending.count == 0);
-    d->pending_appears = false;
-    d->broken = false;
+        memory_batch_drop(&s->pending);
+    assert(s->pending.count == 0);
+    s->pending_appears = false;
+    s->broken = false;
 }
 
 /* ---- Locks and delays ---- */
@@ -282,7 +282,7 @@ memory_disk *memory_disk_new_in(const memory_space *space)
         return NULL;
     }
     d->space = *space;
-    d->pending = memory_batch_of(d);
+    for (unsigned i = 0; i < MEMORY_NODES_MAX; i++) d->seats[i].pending = memory_batch_of(d);
     for (unsigned i = 0; i < MEMORY_OWN; i++) (void)memory_table_make(d, own[i]);
     d->powered = true;
     return d;
@@ -290,9 +290,11 @@ memory_disk *memory_disk_new_in(const memory_space *space)
 
 void memory_disk_free(memory_disk *d)
 {
-    assert(!d->user);
     const memory_space space = d->space;
-    memory_batch_drop(&d->pending);
+    for (unsigned i = 0; i < MEMORY_NODES_MAX; i++) {
+        assert(!d->seats[i].user);
+        memory_batch_drop(&d->seats[i].pending);
+    }
     for (unsigned t = 0; t < d->table_count; t++) {
         for (size_t i = 0; i < d->tables[t].count; i++) space_release(&space, d->tables[t].rows[i].key);
         space_release(&space, d->tables[t].rows);
@@ -300,6 +302,13 @@ void memory_disk_free(memory_disk *d)
     (void)pthread_cond_destroy(&d->unstalled);
     (void)pthread_mutex_destroy(&d->lock);
     space_release(&space, d);
+}
+
+/* The node has the disk open no longer. */
+static void seat_leave(memory_seat *s)
+{
+    if (s->user) s->user->dead = true;
+    s->user = NULL;
 }
 
 static void disk_lock(const memory_disk *d) { (void)pthread_mutex_lock((pthread_mutex_t *)(uintptr_t)&d->lock); }
@@ -332,7 +341,15 @@ bool memory_powered(const memory_disk *d)
 void memory_abandon(memory_disk *d)
 {
     disk_lock(d);
-    d->user = NULL;
+    for (unsigned i = 0; i < MEMORY_NODES_MAX; i++) d->seats[i].user = NULL;
+    disk_unlock(d);
+}
+
+void memory_kill(memory_disk *d, unsigned node)
+{
+    assert(node < MEMORY_NODES_MAX);
+    disk_lock(d);
+    seat_leave(&d->seats[node]);
     disk_unlock(d);
 }
 
@@ -396,7 +413,7 @@ bool memory_disk_reopen(memory *m, char *error, size_t error_size)
     disk_lock(d);
     bool fails = d->fault != MEMORY_GOOD && d->fault_lasts && d->skip == 0;
     bool ok = d->powered && !m->dead && !fails;
-    if (ok) disk_settle(d);
+    if (ok) seat_settle(d, m->seat);
     disk_unlock(d);
     if (!ok) (void)snprintf(error, error_size, "the memory disk cannot be opened again yet");
     return ok;
@@ -406,11 +423,11 @@ void memory_disk_open(memory *m)
 {
     memory_disk *d = m->disk;
     disk_lock(d);
-    assert(!d->user || !d->powered);
-    if (d->user) d->user->dead = true;
-    d->user = m;
+    for (unsigned i = 0; i < MEMORY_NODES_MAX && !d->powered; i++) seat_leave(&d->seats[i]);
+    assert(!m->seat->user);
+    m->seat->user = m;
     d->powered = true;
-    disk_settle(d);
+    seat_settle(d, m->seat);
     m->epoch = ++d->epoch;
     m->seen_ms = d->commit_wall_ms;
     disk_unlock(d);
@@ -420,6 +437,6 @@ void memory_disk_close(memory *m)
 {
     memory_disk *d = m->disk;
     disk_lock(d);
-    if (d->user == m) d->user = NULL;
+    if (m->seat->user == m) m->seat->user = NULL;
     disk_unlock(d);
 }

@@ -242,6 +242,7 @@ void rocks_read_end(rocks *r) { (void)pthread_rwlock_unlock(&r->lock); }
 static int64_t rocks_seen_ms(const backend *b) { return ((const rocks *)b)->seen_ms; }
 static uint64_t rocks_epoch(const backend *b) { return ((const rocks *)b)->epoch; }
 static const char *rocks_node(const backend *b) { return ((const rocks *)b)->node; }
+static const cluster *rocks_cluster(const backend *b) { return (void)b, &cluster_alone; }
 static const uint8_t *rocks_secret(const backend *b) { return ((const rocks *)b)->secret; }
 
 static int64_t rocks_wall_ms(const backend *b)
@@ -255,6 +256,7 @@ static int64_t rocks_wall_ms(const backend *b)
 static const backend_ops ops = {.close = rocks_close,
                                 .epoch = rocks_epoch,
                                 .node = rocks_node,
+                                .cluster = rocks_cluster,
                                 .secret = rocks_secret,
                                 .wall_ms = rocks_wall_ms,
                                 .seen_ms = rocks_seen_ms,

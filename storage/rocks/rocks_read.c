@@ -284,7 +284,7 @@ long rocks_scan_live(backend *b, const store_live_range *range, store_live_row *
         if (!at || len != ROW_DUE_BYTES || (after && memcmp(at, after->bytes, RUN_ID_BYTES) == 0)) continue;
         memcpy(rows[n].run.bytes, at, RUN_ID_BYTES);
         rows[n].due_ms = (int64_t)row_get_be((const uint8_t *)due, ROW_DUE_BYTES);
-        if (run_id_loop(&rows[n].run, range->loops) == range->loop) n++;
+        if (store_live_range_has(range, &rows[n].run)) n++;
     }
     *end = n < range->rows_max;
     bool ok = rocks_iterated(it, error);

@@ -158,7 +158,8 @@ static void test_lists(void)
     for (unsigned loop = 0; loop < 3; loop++) {
         const run_id *after = NULL;
         for (end = false; !end;) {
-            long n = subject.ops->scan_live(subject.b, &(store_live_range){after, 4, loop, 3}, rows, &end, &error);
+            long n =
+                subject.ops->scan_live(subject.b, &(store_live_range){after, 4, loop, 3, NULL}, rows, &end, &error);
             CHECK(n >= 0 && n <= 4);
             for (long i = 0; i < n; i++) CHECK_INT(run_id_loop(&rows[i].run, 3), loop);
             seen += (size_t)n;

@@ -165,7 +165,8 @@ static bool runs_hold(const model *m)
         live += m->runs[i].live;
         free(j.data);
     }
-    return same && subject.ops->scan_live(subject.b, &(store_live_range){NULL, RUNS, 0, 1}, rows, &end, &error) == live;
+    return same &&
+           subject.ops->scan_live(subject.b, &(store_live_range){NULL, RUNS, 0, 1, NULL}, rows, &end, &error) == live;
 }
 
 static bool holds(const model *m) { return tables_hold(m) && runs_hold(m); }

@@ -414,7 +414,7 @@ static void test_run_ids(void)
         for (unsigned loop = 0; loop < loops; loop += loops < 8 ? 1 : 13) {
             run_id id = run_id_make(1795476469433, random, loop, loops);
             CHECK_INT(run_id_loop(&id, loops), loop);
-            CHECK_INT(run_id_node_number(&id), RUN_ID_NODE_ALONE);
+            CHECK_INT(run_id_cluster_slot(&id), RUN_ID_SLOT_ALONE);
             CHECK_INT(run_id_time_ms(&id), 1795476469433);
             run_id_format(&id, a);
             CHECK_INT(strlen(a), RUN_ID_TEXT);
@@ -457,21 +457,20 @@ static void test_run_ids_ascend(void)
     CHECK_INT(run_id_time_ms(&id), 999);
 }
 
-/* The number that a node has in its cluster stays: in a millisecond, in the next, and when the bits before it overflow.
- */
-static void test_run_ids_have_one_node_number(void)
+/* The slot in the cluster stays: in a millisecond, in the next, and when the bits before it overflow. */
+static void test_run_ids_have_one_cluster_slot(void)
 {
     for (unsigned number = 0; number < 256; number += 51) {
         run_id last = run_id_make(1000, low, 0, 1);
-        last.bytes[14] = (uint8_t)number;
+        run_id_set_cluster_slot(&last, number);
         for (int i = 0; i < 50; i++) {
             last = run_id_next(&last, 1000 + i / 10, i % 2 ? high : low, 0, 1);
-            CHECK_INT(run_id_node_number(&last), number);
+            CHECK_INT(run_id_cluster_slot(&last), number);
         }
         last = run_id_make(1000, high, 0, 1);
-        last.bytes[14] = (uint8_t)number;
+        run_id_set_cluster_slot(&last, number);
         last = run_id_next(&last, 1000, high, 0, 1);
-        CHECK_INT(run_id_node_number(&last), number);
+        CHECK_INT(run_id_cluster_slot(&last), number);
     }
 }
 
@@ -536,6 +535,6 @@ static const check_case cases[] = {{"every kind comes back as it was", test_roun
                                    {"entries in an order that there can be", test_order},
                                    {"run ids", test_run_ids},
                                    {"run ids of one loop ascend", test_run_ids_ascend},
-                                   {"run ids have the number of their node", test_run_ids_have_one_node_number},
+                                   {"run ids have the number of their node", test_run_ids_have_one_cluster_slot},
                                    {"run ids of one loop are far apart", test_run_ids_spread}};
 CHECK_MAIN(cases)

@@ -31,13 +31,13 @@ static void test_journals(void)
     CHECK(load(&d, b) && !got.j.live);
     CHECK(!load(&d, c) && !got.j.live);
     put(&d, c, 0, STORE_LIVE_SET, INT64_MAX, "c");
-    CHECK(store_scan_live(d.port, &(store_live_range){NULL, 64, 0, 1}, on_rows, NULL));
+    CHECK(store_scan_live(d.port, &(store_live_range){NULL, 64, 0, 1, NULL}, on_rows, NULL));
     wait_done(&d);
     CHECK(got.count == 2 && got.end && run_id_equal(&got.rows[0].run, &a) && got.rows[1].due_ms == INT64_MAX);
-    CHECK(store_scan_live(d.port, &(store_live_range){NULL, 1, 0, 1}, on_rows, NULL));
+    CHECK(store_scan_live(d.port, &(store_live_range){NULL, 1, 0, 1, NULL}, on_rows, NULL));
     wait_done(&d);
     CHECK(got.count == 1 && !got.end);
-    CHECK(store_scan_live(d.port, &(store_live_range){&a, 64, 0, 1}, on_rows, NULL));
+    CHECK(store_scan_live(d.port, &(store_live_range){&a, 64, 0, 1, NULL}, on_rows, NULL));
     wait_done(&d);
     CHECK(got.count == 1 && got.end && run_id_equal(&got.rows[0].run, &c));
     CHECK(store_list(d.port, NULL, 2, on_ids, NULL));

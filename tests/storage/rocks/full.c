@@ -123,7 +123,7 @@ static void check_refuses(desk *d)
     CHECK(store_list(d->port, NULL, 64, on_ids, NULL));
     wait_done(d);
     CHECK_INT(got.count, 64);
-    CHECK(store_scan_live(d->port, &(store_live_range){NULL, 64, 0, 1}, on_rows, NULL));
+    CHECK(store_scan_live(d->port, &(store_live_range){NULL, 64, 0, 1, NULL}, on_rows, NULL));
     wait_done(d);
     CHECK_INT(got.count, 64);
 }
