@@ -152,6 +152,7 @@ bool sw_send_signal(sw_ctx *c, const char *id, const char *target, const char *s
     if (probe_on) probe_sent(c, id, s.named.path, rec != NULL);
     if (rec && !fit_is(rec, ENTRY_SENT, id, s.named.occurrence)) ctx_raise(c, fit_misfit(r, rec, "signal", id));
     if (rec) return rec->answer;
+    ctx_check_begin(c);
     bool is_sent = run_id_parse(target, strlen(target), &to) && sent_through(&s, &to, &way);
     sent_append(&s, is_sent, way);
     return is_sent;
