@@ -119,7 +119,7 @@ static void branch_run(strand *s, member *m)
                 .arg = spec->options.arg,
                 .label = path_label(r, spec->branch_label, spec->id, spec->occurrence)};
     bool ok = ctx_call(&c, spec->fn, spec->input, &m->value);
-    if (run_unwinds(r) || s->is_abandoned)
+    if (run_unwinds(r) || s->is_abandoned || !m->group->ctx)
         replay_log_drop(&c); /* the context around the branch may be gone; or nobody wants what it says */
     else
         replay_log_hand_over(&c, m->group->ctx);
@@ -132,31 +132,34 @@ static void member_set_unwound(member *m, strand *s)
     s->failure = failure_unwind;
 }
 
-/* What loses, or works within something that has lost, only replays what the journal has. */
-static void member_enter(const member *m, strand *s)
-{
-    s->parent = m->group->strand;
-    s->is_abandoned = m->is_lost || s->parent->is_abandoned;
-}
-
 /* Whether the member was given up before it first ran, and the journal has nothing of it that could be replayed. */
 static bool member_has_nothing(const member *m, const strand *s)
 {
     return s->is_abandoned && m->kind == &member_branch && !fit_find(s->run, m->spec.path);
 }
 
+/* What loses, or works within something that has lost, only replays what the journal has. False: nothing of the member
+ * has to be taken back or journaled. */
+static bool member_enter(const member *m, strand *s)
+{
+    strand *parent = m->group->strand;
+    if (parent) parent->entering--;
+    if (!parent || run_unwinds(s->run)) return false;
+    strand_join(s, parent);
+    if (m->is_lost) s->is_abandoned = true;
+    return !member_has_nothing(m, s);
+}
+
 static void member_main(void *arg)
 {
     member *m = arg;
-    run *r = m->group->run;
     strand s;
     assert(!m->ended);
     assert(!m->strand);
     assert(m->group->running > 0);
-    strand_enter(&s, &r->task);
+    strand_enter(&s, &m->group->run->task);
     m->strand = &s;
-    if (!run_unwinds(r)) member_enter(m, &s);
-    if (run_unwinds(r) || member_has_nothing(m, &s)) /* nothing of the member has to be taken back or journaled */
+    if (!member_enter(m, &s))
         member_set_unwound(m, &s);
     else if (m->kind == &member_step)
         m->outcome = step_execute(&s, &m->spec, &m->value);
@@ -176,7 +179,9 @@ static bool member_start(member *m)
     assert(!m->ended);
     assert(!m->strand);
     m->group->running++;
+    m->group->strand->entering++;
     if (strand_start(&r->task, member_main, m)) return true;
+    m->group->strand->entering--;
     m->group->running--;
     if (!m->group->lacks_stack)
         run_log(r, LOG_WARN, "%s: no room for the stack of \"%s\", which is tried again", r->task.endpoint->route,
@@ -187,6 +192,7 @@ static bool member_start(member *m)
 void group_start_members(sw_group *g)
 {
     bool lacked_stack = g->lacks_stack;
+    if (!g->strand) return;
     for (member *m;
          (m = g->unstarted) && (g->parallel_max == 0 || g->running < g->parallel_max + BUG(PARALLEL_MORE));) {
         if (!m->ended && m->kind->has_strand && !member_start(m)) {
@@ -220,9 +226,7 @@ void member_link(member *m)
     g->pending++;
 }
 
-/* Whether the journal has nothing of the member that could be replayed, and nothing of it may begin. What a step has
- * streamed that a crash cut off is taken back. */
-static bool member_begins_nothing(const member *m)
+bool member_begins_nothing(const member *m)
 {
     sw_group *g = m->group;
     if (!m->is_lost && !g->strand->is_abandoned) return false;

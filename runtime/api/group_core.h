@@ -71,8 +71,8 @@ struct member {
 
 struct sw_group {
     run *run;
-    strand *strand; /* of that context; as long as the run goes on */
-    sw_ctx *ctx;    /* the context that made the group; dangles once a run that leaves memory has unwound it */
+    strand *strand; /* of that context; NULL: it leaves memory, and nothing of the group begins any more */
+    sw_ctx *ctx;    /* the context that made the group; likewise NULL */
     sw_group *next; /* of the same context */
     member *first, **end;
     member *unstarted; /* the first member that may have to be started; ended ones behind it are passed over */
@@ -105,6 +105,9 @@ sw_ctx *group_context(const sw_group *g, const char *function);
 member *member_new(sw_ctx *c, sw_group *g, const member_kind *kind);
 /* Adds the member: it is one of the group's, and not ended. */
 void member_link(member *m);
+/* Whether the journal has nothing of the member, a step or branch that has lost or works for one that has, which could
+ * be replayed: then nothing of it may begin. What a step has streamed that a crash cut off is taken back. */
+bool member_begins_nothing(const member *m);
 /* Ends a member that runs no code: nothing of it begins any more. */
 void member_abandon(member *m);
 /* Adds a step or branch, and copies its input, since the function that adds a member may have returned when the member
@@ -121,12 +124,17 @@ static inline member *member_of_wait(open_wait *w) { return (member *)((char *)w
 /* Ends the members that stand, and that can be ended; the first of them alone, if it is a success and `first`.
  * *is_coming: of some it is not known yet. */
 void group_decide_standing(sw_group *g, bool first, bool *is_coming);
+/* Ends a sleep that the journal says was over, whatever the clock says now. */
+void group_end_sleep(member *m);
 /* Adds a member that stands: m->wait.open is what it waits for. */
 void member_stand(member *m);
 /* Ends all members that stand, but for work, since nobody wants their results: a signal stays for the next wait. */
 void group_withdraw(sw_group *g);
 /* Also those for which somebody works: another member has won. */
 void group_give_up_standing(sw_group *g);
+/* The group's strand has lost: ends what stands. Sleeps that are over have ended well, as at first: so a replay comes
+ * to what the journal has behind them. */
+void group_lose_standing(sw_group *g);
 /* Suspends the strand until a member has ended, or one that stands may be ended, if the run goes on for that. False: it
  * was interrupted. */
 bool group_suspend(sw_group *g, strand *s, bool is_coming);

@@ -64,6 +64,16 @@ static void wait_member_withdraw(member *m) { wait_withdraw(&m->wait); }
 const member_kind member_wait = {.decide = wait_member_decide, .withdraw = wait_member_withdraw};
 const member_kind member_sleep = {.decide = sleep_member_decide};
 
+/* Takes the first of those behind *at from the list. */
+static member *standing_take(sw_group *g, open_wait **at)
+{
+    member *m = member_of_wait(*at);
+    *at = (*at)->next;
+    if (!*at) g->standing_end = at;
+    g->standing_count--;
+    return m;
+}
+
 void group_decide_standing(sw_group *g, bool first, bool *is_coming)
 {
     open_wait **at = &g->standing;
@@ -74,10 +84,7 @@ void group_decide_standing(sw_group *g, bool first, bool *is_coming)
             at = &(*at)->next;
             continue;
         }
-        *at = (*at)->next;
-        if (!*at) g->standing_end = at;
-        g->standing_count--;
-        member_ended(m);
+        member_ended(standing_take(g, at));
         if (first && m->outcome == STEP_OK) return;
     }
 }
@@ -91,16 +98,39 @@ static void standing_end(sw_group *g, bool with_work)
             at = &(*at)->next;
             continue;
         }
-        *at = (*at)->next;
-        g->standing_count--;
+        (void)standing_take(g, at);
         if (m->kind->withdraw) m->kind->withdraw(m);
         member_abandon(m);
     }
-    g->standing_end = at;
 }
 
 void group_withdraw(sw_group *g) { standing_end(g, false); }
 void group_give_up_standing(sw_group *g) { standing_end(g, true); }
+
+void group_lose_standing(sw_group *g)
+{
+    bool is_coming = false;
+    for (open_wait **at = &g->standing; *at;) {
+        member *m = member_of_wait(*at);
+        bool is_over = m->kind == &member_sleep && sleep_member_decide(m, &is_coming);
+        if (is_over)
+            member_ended(standing_take(g, at));
+        else
+            at = &(*at)->next;
+    }
+    group_give_up_standing(g);
+}
+
+void group_end_sleep(member *m)
+{
+    sw_group *g = m->group;
+    open_wait **at = &g->standing;
+    assert(m->kind == &member_sleep && !m->ended);
+    while (*at != &m->wait.open) at = &(*at)->next;
+    (void)standing_take(g, at);
+    m->outcome = STEP_OK;
+    member_ended(m);
+}
 
 /* ---- Waiting ---- */
 

@@ -48,7 +48,7 @@ static bool group_look(sw_group *g, group_goal goal, bool *is_coming)
     bool decides = goal != GROUP_QUIET;
     *is_coming = false;
     bool is_for_nothing = goal == GROUP_END || (goal == GROUP_RESULTS && g->has_failed);
-    if (g->strand->is_abandoned) group_give_up_standing(g);
+    if (g->strand->is_abandoned) group_lose_standing(g);
     if (is_for_nothing) group_withdraw(g);
     if (!g->standing || !decides) return true;
     if (!run_may_go_on(g->run)) return g->running > 0;
@@ -143,7 +143,11 @@ void group_quit(sw_group *g)
     sw_ctx *c = g->ctx;
     for (sw_group *open = c->strand->is_abandoned ? c->groups : NULL; open; open = open->next)
         group_let_go(open, c->strand);
-    c->groups = NULL; /* else the run leaves memory: its other strands end on their own */
+    for (sw_group *open; (open = c->groups) != NULL;) { /* the run leaves memory: its other strands end on their own */
+        c->groups = open->next;
+        open->strand = NULL;
+        open->ctx = NULL;
+    }
     ctx_raise_interrupt(c);
 }
 
@@ -169,7 +173,13 @@ static void group_wait_members(sw_group *g, group_goal goal)
 
 void groups_settle(sw_ctx *c)
 {
-    while (c->groups) group_wait_members(c->groups, GROUP_END);
+    bool has_unwound = false;
+    for (sw_group *g; (g = c->groups) != NULL;) {
+        if (!group_await(g, c->strand, GROUP_END)) group_quit(g);
+        group_close(g);
+        for (const member *m = g->first; m && !has_unwound; m = m->next) has_unwound = m->outcome == STEP_UNWOUND;
+    }
+    if (has_unwound) ctx_raise(c, failure_unwind);
 }
 
 /* Returns the failure of `first`, the first member in start order that failed, with the causes of all failed members: a

@@ -107,21 +107,18 @@ static void any_record(const member *winner, entry won)
 /* ---- The losers ---- */
 
 /* All but the winner are given up: what stands is withdrawn, what has not begun never will, calls of attempts under way
- * are cut, and branches unwind. */
+ * are cut, and branches unwind. A branch that the journal has, and that waits for its place or its stack in a replay,
+ * is executed when it gets that. */
 static void any_give_up(sw_group *g, const member *winner)
 {
     for (member *m = g->first; m; m = m->next) {
         if (m == winner || m->ended) continue;
         m->is_lost = true;
-        if (m->strand) m->strand->is_abandoned = true;
+        if (m->strand) strand_abandon(m->strand);
     }
-    for (member *m = g->unstarted; m; m = m->next) {
-        if (m == winner || m->ended || !m->kind->has_strand) continue;
-        if (m->kind == &member_step) (void)step_give_up(g->run, &m->spec);
-        member_abandon(m);
-    }
+    for (member *m = g->unstarted; m; m = m->next)
+        if (m != winner && !m->ended && m->kind->has_strand && member_begins_nothing(m)) member_abandon(m);
     group_give_up_standing(g);
-    strand_unwind_abandoned(&g->run->task);
 }
 
 /* ---- Replays ---- */
@@ -134,17 +131,11 @@ static member *any_recorded(const sw_group *g, const replay_record *rec)
 }
 
 /* A sleep that has won is over, whatever the clock says now. Whoever else stands has its end in the journal. */
-static bool any_end_standing(sw_group *g, member *winner)
+static bool any_end_standing(member *winner)
 {
     if (winner->ended || winner->kind->has_strand) return true;
     if (winner->kind != &member_sleep) return false;
-    open_wait **at = &g->standing;
-    while (*at != &winner->wait.open) at = &(*at)->next;
-    *at = (*at)->next;
-    if (!*at) g->standing_end = at;
-    g->standing_count--;
-    winner->outcome = STEP_OK;
-    member_ended(winner);
+    group_end_sleep(winner);
     return true;
 }
 
@@ -163,9 +154,10 @@ static entry any_begin(sw_ctx *c, const char *id, replay_record **rec)
     return won;
 }
 
+/* Waits for the winner's result, in a replay, and until no code of a loser runs. */
 static void any_finish(sw_group *g, const member *winner)
 {
-    while (!winner->ended || g->running > 0)
+    while (g->pending > 0)
         if (!group_suspend_for(g, g->strand, false)) group_quit(g);
     group_close(g);
     if (winner->outcome == STEP_OK) return;
@@ -193,8 +185,7 @@ size_t sw_group_any(sw_group *g, const char *id, sw_value *out)
     bool is_decided = rec && !BUG(WIN_AGAIN);
     g->first_decides = true;
     member *winner = is_decided ? any_recorded(g, rec) : any_await(g);
-    if (is_decided && (!winner || !any_end_standing(g, winner)))
-        ctx_raise(c, fit_misfit(c->run, rec, "sw_group_any", id));
+    if (is_decided && (!winner || !any_end_standing(winner))) ctx_raise(c, fit_misfit(c->run, rec, "sw_group_any", id));
     if (!winner) any_fail(g);
     if (!rec) any_record(winner, won);
     any_give_up(g, winner);

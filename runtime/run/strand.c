@@ -35,9 +35,32 @@ void strand_enter(strand *s, task *t)
     coro_set_user(s->co, s);
 }
 
+void strand_join(strand *s, strand *parent)
+{
+    assert(!s->parent && !s->members);
+    s->parent = parent;
+    s->is_abandoned = parent->is_abandoned;
+    s->peer = parent->members;
+    s->peer_link = &parent->members;
+    if (s->peer) s->peer->peer_link = &s->peer;
+    parent->members = s;
+}
+
+static void strand_part(strand *s)
+{
+    if (!s->peer_link) return;
+    *s->peer_link = s->peer;
+    if (s->peer) s->peer->peer_link = s->peer_link;
+    s->peer_link = NULL;
+    s->parent = s->peer = NULL;
+}
+
 void strand_exit(strand *s)
 {
     assert(coro_current() == s->co);
+    assert(!s->is_abandoned || !s->members); /* what works for one that has lost is waited for */
+    while (s->members) strand_part(s->members);
+    strand_part(s);
     assert(!s->top);
     assert(s->wait == STRAND_BUSY);
     assert(!s->gate_link);
@@ -97,29 +120,27 @@ static void strand_on_due(struct timer *t) { strand_wake(t->arg); }
 
 bool strand_may_begin(const strand *s) { return run_may_go_on(s->run) && !s->is_abandoned; }
 
-static bool strand_is_within_abandoned(const strand *s)
+/* Returns the strand behind `s` among those within `root`, of which each comes before those within itself. */
+static strand *strand_next_within(const strand *s, const strand *root)
 {
-    while (s && !s->is_abandoned) s = s->parent;
-    return s != NULL;
+    if (s->members) return s->members;
+    while (s != root && !s->peer) s = s->parent;
+    return s == root ? NULL : s->peer;
 }
 
-void strand_unwind_abandoned(task *t)
+static void strand_give_up(strand *s)
 {
-    for (strand *s = t->strands; s; s = s->next) {
-        if (!strand_is_within_abandoned(s)) continue;
-        s->is_abandoned = true;
-        bool awaits_group = s->wait == STRAND_GROUP || s->standing;
-        if (s->work.began_us > 0 || (s->suspended && !awaits_group))
-            strand_interrupt(s, INTERRUPT_UNWIND);
-        else if (awaits_group)
-            strand_wake(s);
-    }
+    bool awaits_group = s->wait == STRAND_GROUP || s->standing;
+    s->is_abandoned = true;
+    if (s->work.began_us > 0 || (s->suspended && !awaits_group))
+        strand_interrupt(s, INTERRUPT_UNWIND);
+    else if (awaits_group)
+        strand_wake(s);
 }
 
-static bool strand_is_below(const strand *s, const strand *above)
+void strand_abandon(strand *s)
 {
-    for (s = s->parent; s && s != above;) s = s->parent;
-    return s != NULL;
+    for (strand *at = s; at; at = strand_next_within(at, s)) strand_give_up(at);
 }
 
 /* An attempt is nothing that a replay makes, nor does it wait for letters that it has taken before. */
@@ -130,10 +151,10 @@ static bool strand_is_between_steps(const strand *s)
 
 bool strand_is_worked_for(const strand *s)
 {
-    size_t entered = 0;
-    for (const strand *other = s->task->strands; other; other = other->next, entered++)
-        if (strand_is_between_steps(other) && strand_is_below(other, s)) return true;
-    return entered < s->task->strand_count; /* whose the others are they say when they enter */
+    if (s->entering > 0) return true;
+    for (const strand *at = strand_next_within(s, s); at; at = strand_next_within(at, s))
+        if (at->entering > 0 || strand_is_between_steps(at)) return true;
+    return false;
 }
 
 bool strand_has_lost(const run *r)

@@ -11,6 +11,9 @@ bool strand_start(task *t, coro_fn fn, void *arg);
 
 /* Makes `s`, which lives in fn's first frame, the strand of the running coroutine: the first act of fn. */
 void strand_enter(strand *s, task *t);
+/* The strand, which has just entered, works for a member of a group of the parent's: what the parent has lost, it has.
+ */
+void strand_join(strand *s, strand *parent);
 /* Takes the strand from its task: the last act of fn that touches `s`. */
 void strand_exit(strand *s);
 
@@ -24,9 +27,9 @@ void strand_interrupt(strand *s, strand_interrupt_kind kind);
 /* Whether a step or wait of the strand may begin: its run may go on (run_may_go_on), and it has not lost. */
 bool strand_may_begin(const strand *s);
 
-/* Gives up what the strands that are marked (is_abandoned) and those within them do. Attempts under way and waits are
- * interrupted; code between them goes on to the first thing that the journal does not have, and unwinds there. */
-void strand_unwind_abandoned(task *t);
+/* Gives up what the strand and those within it do (is_abandoned). Attempts under way and waits are interrupted; code
+ * between them goes on to the first thing that the journal does not have, and unwinds there. */
+void strand_abandon(strand *s);
 
 /* Whether code between steps and waits is at work for the strand, in a member of one of its groups: it may come to
  * something that the journal has already. */

@@ -125,7 +125,10 @@ struct strand {
     sw_ctx *top;     /* the innermost context; NULL before the first and after the last */
     strand_wait wait;
     strand_interrupt_kind interrupt;
-    strand *parent;       /* whose context has made the group that this one is a member of; NULL: it is in none */
+    strand *parent;            /* whose context has made the group that this one is a member of; NULL: it is in none */
+    strand *members;           /* whose parent it is, the newest first */
+    strand *peer, **peer_link; /* in parent->members; peer_link NULL: it has no parent */
+    uint32_t entering;         /* members that were started and have not entered yet */
     bool is_abandoned;    /* it works for a member that has lost, or within one: nothing begins in it any more, and none
                              of its entries is journaled; what the journal has of it is replayed */
     bool suspended;       /* in strand_suspend */

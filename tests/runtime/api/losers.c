@@ -70,6 +70,20 @@ static sw_value two_deep(sw_ctx *c, sw_value v)
     return v;
 }
 
+/* Comes behind a group whose sleep and wait are over, and holds on there. */
+static sw_value past_a_sleep(sw_ctx *c, sw_value v)
+{
+    sw_group *g = sw_group_new(c);
+    sw_group_sleep(g, "short", 1);
+    sw_group_wait_for(g, "late", &(sw_wait){.signal = "never", .timeout_ms = 1});
+    sw_group_step(g, "two", hold, sw_int(1));
+    (void)sw_group_settle(g);
+    seen.behind++;
+    sw_label(c, "part", "done");
+    (void)sw_step(c, "one", hold, sw_int(0));
+    return v;
+}
+
 static sw_value win(sw_ctx *c, sw_value v)
 {
     (void)sw_wait_for(c, "wait", &(sw_wait){.signal = "win"}, NULL);
@@ -87,6 +101,112 @@ static void on_nested(sw_ctx *c)
     (void)sw_wait_for(c, "more", &(sw_wait){.signal = "more"}, NULL);
     seen.is_new = sw_patch(c, "behind");
     sw_reply_json(c, 200, sw_array(c, 2, sw_int((int64_t)winner), v));
+}
+
+static sw_value fail_at_last(sw_ctx *c, sw_value v)
+{
+    (void)sw_step(c, "held", hold, v);
+    sw_fail_fatal(c, "it cannot be done");
+}
+
+/* One branch at a time: when the second one loses, the first has failed. */
+static void on_limited(sw_ctx *c)
+{
+    sw_value v = sw_nil();
+    sw_group *g = sw_group_new_with(c, &(sw_group_options){.parallel_max = 1});
+    sw_group_branch(g, "failing", fail_at_last, sw_int(1));
+    sw_group_branch(g, "loser", past_a_sleep, sw_int(0));
+    sw_group_branch(g, "not begun", hold_in_branch, sw_int(2));
+    sw_group_wait_for(g, "win", &(sw_wait){.signal = "win"});
+    size_t winner = sw_group_any(g, "outer", &v);
+    (void)sw_wait_for(c, "more", &(sw_wait){.signal = "more"}, NULL);
+    seen.is_new = sw_patch(c, "behind");
+    sw_reply_json(c, 200, sw_array(c, 2, sw_int((int64_t)winner), v));
+}
+
+static sw_value say_behind(sw_ctx *c, sw_value v)
+{
+    (void)sw_step(c, "held", hold, v);
+    sw_log(c, "behind");
+    return v;
+}
+
+/* Waits for something else while its group is at work. */
+static sw_value wait_beside(sw_ctx *c, sw_value v)
+{
+    sw_group *g = sw_group_new_with(c, &(sw_group_options){.parallel_max = 1});
+    sw_group_branch(g, "one", say_behind, sw_int(0));
+    sw_group_branch(g, "two", say_behind, sw_int(1));
+    (void)sw_wait_for(c, "beside", &(sw_wait){.signal = "beside"}, NULL);
+    (void)sw_group_wait(g);
+    return v;
+}
+
+static void on_beside(sw_ctx *c)
+{
+    sw_group *g = sw_group_new(c);
+    sw_group_branch(g, "waits", wait_beside, sw_int(1));
+    (void)sw_group_wait(g);
+    sw_reply_text(c, 200, "done");
+}
+
+static void *nap_beside(void *arg)
+{
+    usleep(arg ? 20000 : 1000);
+    return arg;
+}
+
+/* Cannot be cut, and reads what lies in the frame of who waits for it. */
+static sw_value read_frame(sw_ctx *c, sw_value v)
+{
+    const int *frame = sw_arg(c);
+    seen.attempts[sw_as_int(v, 0)]++;
+    sw_blocking(c, nap_beside, sw_as_int(v, 0) == 0 ? &seen : NULL);
+    CHECK_INT(*frame, 42);
+    seen.ended[sw_as_int(v, 0)]++;
+    return v;
+}
+
+static sw_value three_groups(sw_ctx *c, sw_value v)
+{
+    int frame = 42;
+    const sw_step_options options = {.arg = &frame};
+    for (int i = 0; i < 3; i++) {
+        sw_group *g = sw_group_new(c);
+        sw_group_step_with(g, "reads", read_frame, sw_int(i), &options);
+    }
+    sw_group *last = sw_group_new(c);
+    sw_group_step(last, "holds", hold, sw_int(3));
+    (void)sw_group_wait(last);
+    return v;
+}
+
+static char listener[RUN_ID_TEXT + 1];
+static bool tells; /* the program was changed */
+
+static sw_value tell(sw_ctx *c, sw_value v)
+{
+    (void)sw_step(c, "held", hold, v);
+    if (tells) (void)sw_send_signal(c, "tell", listener, "told", v);
+    (void)sw_step(c, "behind", hold, sw_int(3));
+    return v;
+}
+
+static void on_telling(sw_ctx *c)
+{
+    sw_group *g = sw_group_new(c);
+    sw_group_branch(g, "loser", tell, sw_int(0));
+    sw_group_branch(g, "winner", hold_in_branch, sw_int(1));
+    (void)sw_group_any(g, "outer", NULL);
+    (void)sw_wait_for(c, "more", &(sw_wait){.signal = "more"}, NULL);
+    sw_reply_text(c, 200, "decided");
+}
+
+static void on_listen(sw_ctx *c)
+{
+    sw_value v = sw_nil();
+    (void)sw_wait_for(c, "told", &(sw_wait){.signal = "told"}, &v);
+    sw_reply_json(c, 200, v);
 }
 
 /* The program was changed: what it asks of the group. */
@@ -111,6 +231,10 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /changed", on_changed, NULL);
     sw_endpoint(app, "POST /stopping", on_changed, &(sw_endpoint_options){.on_difference = SW_STOP});
     sw_endpoint(app, "POST /nested", on_nested, NULL);
+    sw_endpoint(app, "POST /limited", on_limited, NULL);
+    sw_endpoint(app, "POST /beside", on_beside, NULL);
+    sw_endpoint(app, "POST /telling", on_telling, NULL);
+    sw_endpoint(app, "POST /listen", on_listen, NULL);
 }
 
 /* ---- Asking ---- */
@@ -169,6 +293,111 @@ static void test_nested(void)
             for (unsigned turns = 0; turns < 8; turns++) check_nested(all[i], together, turns);
 }
 
+/* A replay comes to what the journal has of a branch, also behind sleeps that are over. */
+static void test_slept(void)
+{
+    for (unsigned ends = 0; ends < 2; ends++) {
+        loser = past_a_sleep;
+        turned_open(routes, NULL);
+        run_id id = turned_begin("POST /nested")->id;
+        seen.go[1] = true;
+        TURN_UNTIL(seen.attempts[0] > 0 && turned_slot(&id));
+        send_signal(&id, "win", "1");
+        TURN_UNTIL(is_parked(&id));
+        if (ends) {
+            turned_end();
+            turned_open(routes, NULL);
+        }
+        seen.behind = 0;
+        send_signal(&id, "more", "1");
+        check_output(&id, 200, "[1,5]");
+        CHECK_INT(seen.behind, 1);
+        CHECK(seen.is_new);
+        CHECK_INT(turned_home()->counters.results_unasked, 0);
+        turned_close();
+    }
+}
+
+static void test_limited(void)
+{
+    turned_open(routes, NULL);
+    run_id id = turned_begin("POST /limited")->id;
+    TURN_UNTIL(seen.attempts[1] > 0 && turned_slot(&id));
+    seen.go[1] = true;
+    TURN_UNTIL(seen.attempts[0] > 0);
+    send_signal(&id, "win", "7");
+    TURN_UNTIL(is_parked(&id));
+    CHECK_INT(seen.attempts[2], 0);
+    turned_end();
+    turned_open(routes, NULL);
+    send_signal(&id, "more", "1");
+    check_output(&id, 200, "[3,7]");
+    CHECK_INT(seen.attempts[0] + seen.attempts[1] + seen.attempts[2], 0);
+    CHECK_INT(seen.behind, 1);
+    CHECK(seen.is_new);
+    CHECK_INT(turned_home()->counters.results_unasked, 0);
+    turned_close();
+}
+
+/* A branch leaves, since its run is to stop, before what it has begun. */
+static void test_beside(void)
+{
+    turned_open(routes, NULL);
+    run_id id = turned_begin("POST /beside")->id;
+    TURN_UNTIL(seen.attempts[0] > 0 && turned_slot(&id));
+    int fd = turned_send_stop(&id, "wait");
+    for (int i = 0; i < 20; i++) CHECK(turned_turn());
+    send_signal(&id, "beside", "1");
+    turned_often();
+    seen.go[0] = true;
+    CHECK_INT(turned_reply(fd, text), 200);
+    TURN_UNTIL(turned_slot(&id)->state == SLOT_STOPPED);
+    CHECK_INT(seen.ended[0], 1);
+    CHECK_INT(seen.attempts[1], 0);
+    CHECK_INT(turned_reply(turned_send_release(&id), text), 200);
+    seen.go[1] = true;
+    check_output(&id, 200, "done");
+    CHECK_INT(seen.attempts[0] + seen.attempts[1], 2);
+    turned_close();
+}
+
+/* What a loser has in hand is waited for, in whichever of its groups: it reads the loser's frames. */
+static void test_frames(void)
+{
+    loser = three_groups;
+    for (int i = 0; i < 10; i++) {
+        turned_open(routes, NULL);
+        run_id id = turned_begin("POST /nested")->id;
+        TURN_UNTIL(seen.attempts[0] + seen.attempts[1] + seen.attempts[2] >= 3 && turned_slot(&id));
+        send_signal(&id, "win", "1");
+        TURN_UNTIL(is_parked(&id));
+        send_signal(&id, "more", "1");
+        check_output(&id, 200, "[1,5]");
+        turned_close();
+    }
+}
+
+/* The next program has a signal where the loser was cut: it is not sent. */
+static void test_telling(void)
+{
+    turned_open(routes, NULL);
+    tells = false;
+    run_id to = turned_park("POST /listen");
+    run_id_format(&to, listener);
+    run_id id = turned_begin("POST /telling")->id;
+    seen.go[0] = true;
+    TURN_UNTIL(seen.attempts[3] > 0 && seen.attempts[1] > 0 && turned_slot(&id));
+    seen.go[1] = true;
+    TURN_UNTIL(is_parked(&id));
+    tells = true;
+    send_signal(&id, "more", "1");
+    check_output(&id, 200, "decided");
+    turned_often();
+    CHECK(is_parked(&to));
+    CHECK_INT(seen.attempts[3], 1);
+    turned_close();
+}
+
 /* The journal has a loser, and the code wants its end: the run fails or stops, and the process goes on. */
 static void test_changed(void)
 {
@@ -195,5 +424,10 @@ static void test_changed(void)
 }
 
 static const check_case cases[] = {{"a select in a branch of another", test_nested},
+                                   {"a branch that has slept", test_slept},
+                                   {"a branch that waits for its place", test_limited},
+                                   {"a branch that leaves before its members", test_beside},
+                                   {"frames of a loser", test_frames},
+                                   {"a signal that is not sent", test_telling},
                                    {"code that knows no decision", test_changed}};
 CHECK_MAIN(cases)
