@@ -74,19 +74,29 @@ static member *standing_take(sw_group *g, open_wait **at)
     return m;
 }
 
-void group_decide_standing(sw_group *g, bool first, bool *is_coming)
+/* Ends sleeps, or all others. True: `first`, and there is a success. */
+static bool standing_decide(sw_group *g, bool sleeps, bool first, bool *is_coming)
 {
     open_wait **at = &g->standing;
-    *is_coming = false;
     while (*at) {
         member *m = member_of_wait(*at);
-        if (!m->kind->decide(m, is_coming)) {
+        if ((m->kind == &member_sleep) != sleeps || !m->kind->decide(m, is_coming)) {
             at = &(*at)->next;
             continue;
         }
         member_ended(standing_take(g, at));
-        if (first && m->outcome == STEP_OK) return;
+        if (first && m->outcome == STEP_OK) return true;
     }
+    return false;
+}
+
+/* Where the first success decides, a signal on its way to the disk is waited for before a sleep may win: whoever sent
+ * it is told that it counts. */
+void group_decide_standing(sw_group *g, bool first, bool *is_coming)
+{
+    *is_coming = false;
+    bool is_decided = standing_decide(g, false, first, is_coming) || (first && *is_coming);
+    if (!is_decided) (void)standing_decide(g, true, first, is_coming);
 }
 
 static void standing_end(sw_group *g, bool with_work)
@@ -180,6 +190,7 @@ void member_stand(member *m)
     member_link(m);
     m->is_lost = fit_has_lost(g->run, m->wait.open.path);
     if (m->is_lost) {
+        if (m->kind->withdraw) m->kind->withdraw(m);
         member_abandon(m);
         return;
     }

@@ -261,6 +261,8 @@ wait_state wait_decide(waiting *w, bool *is_coming, sw_value *out)
     return WAIT_TIMED_OUT;
 }
 
+void wait_withdraw(const waiting *w) { question_wait_ends(w->c->run, w->open.question, false); }
+
 /* Waits until the wait is decided. True: *out is the signal. */
 static bool wait_through(waiting *w, sw_value *out)
 {
@@ -273,11 +275,10 @@ static bool wait_through(waiting *w, sw_value *out)
         if (goes_on) state = wait_decide(w, &is_coming, out);
         if (goes_on && state == WAIT_OPEN) goes_on = wait_on(w, is_coming);
     }
+    if (!goes_on && s->is_abandoned) wait_withdraw(w);
     if (!goes_on) ctx_raise_interrupt(w->c);
     return state == WAIT_TAKEN;
 }
-
-void wait_withdraw(const waiting *w) { question_wait_ends(w->c->run, w->open.question, false); }
 
 bool sw_wait_for(sw_ctx *c, const char *id, const sw_wait *asked, sw_value *out)
 {

@@ -43,7 +43,7 @@ typedef struct run_question {
     unsigned waits;            /* that are open */
     bool has_waited;           /* a wait for it has begun */
     bool is_answered;          /* a wait has taken a signal for it */
-    bool is_over;              /* its last wait has timed out, and no other has begun */
+    bool is_over;              /* its last wait has timed out or was given up, and no other has begun */
 } run_question;
 
 /* The run's code has come to a question, which is copied. False: no memory. */

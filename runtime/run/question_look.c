@@ -1,15 +1,21 @@
 #include "runtime/run/question_look.h"
 
+#include <endian.h>
 #include <string.h>
 
 #include "runtime/base/value.h"
 
-/* A wait for the question, or a signal that may have answered it. */
+/* A wait for the question, a branch that may hold one, or a signal that may have answered it. */
 typedef struct looked_wait {
     struct looked_wait *next;
-    uint64_t path;
+    uint64_t path, branch;
     bool is_open;
 } looked_wait;
+
+typedef struct looked_branch {
+    struct looked_branch *next;
+    uint64_t path, parent;
+} looked_branch;
 
 typedef struct looked_signal {
     struct looked_signal *next;
@@ -21,6 +27,7 @@ typedef struct looking {
     uint64_t path;
     uint8_t letter[ENTRY_LETTER_BYTES];
     looked_wait *waits;
+    looked_branch *branches;
     looked_signal *signals; /* that no wait has taken, the newest first */
     bool has_ended;
     question_found *out;
@@ -52,9 +59,18 @@ static bool look_at_wait(looking *l, const entry *e)
     if (e->question != l->path) return true;
     looked_wait *w = arena_alloc(l->a, sizeof *w);
     if (!w) return false;
-    *w = (looked_wait){l->waits, e->path, true};
+    *w = (looked_wait){l->waits, e->path, e->branch, true};
     l->waits = w;
     if (l->out->state == QUESTION_OVER) l->out->state = QUESTION_OPEN;
+    return true;
+}
+
+static bool look_at_branch(looking *l, const entry *e)
+{
+    looked_branch *b = arena_alloc(l->a, sizeof *b);
+    if (!b) return false;
+    *b = (looked_branch){l->branches, e->path, e->branch};
+    l->branches = b;
     return true;
 }
 
@@ -63,6 +79,14 @@ static bool look_has_open(const looking *l)
     for (const looked_wait *w = l->waits; w; w = w->next)
         if (w->is_open) return true;
     return false;
+}
+
+/* A wait has ended without an answer. */
+static void look_over(looking *l, int64_t at_ms)
+{
+    if (l->out->state != QUESTION_OPEN || look_has_open(l)) return;
+    l->out->state = QUESTION_OVER;
+    l->out->at_ms = at_ms;
 }
 
 static entry_text look_value_of(const looking *l, entry_text letter)
@@ -81,10 +105,44 @@ static void look_at_decision(looking *l, const entry *e)
     if (!w && e->question != l->path) return; /* a wait that began before the question names it at its end */
     if (e->kind == ENTRY_TAKEN) {
         look_answer(l, look_value_of(l, e->letter), e->at_ms);
-    } else if (l->out->state == QUESTION_OPEN && !look_has_open(l)) {
-        l->out->state = QUESTION_OVER;
-        l->out->at_ms = e->at_ms;
+    } else {
+        look_over(l, e->at_ms);
     }
+}
+
+static bool won_has_loser(const entry *won, uint64_t path)
+{
+    uint64_t loser;
+    for (size_t at = 0; at + sizeof loser <= won->causes.len; at += sizeof loser) {
+        memcpy(&loser, won->causes.data + at, sizeof loser);
+        if (be64toh(loser) == path) return true;
+    }
+    return false;
+}
+
+/* Whether the wait has lost itself, or a branch that it is in. */
+static bool look_has_lost(const looking *l, const looked_wait *w, const entry *won)
+{
+    if (won_has_loser(won, w->path)) return true;
+    uint64_t at = w->branch;
+    for (const looked_branch *b = l->branches; b; b = b->next) { /* those that hold a branch began before it */
+        if (b->path != at) continue;
+        if (won_has_loser(won, at)) return true;
+        at = b->parent;
+    }
+    return false;
+}
+
+/* Waits that lose are given up, as if they had timed out. */
+static void look_at_won(looking *l, const entry *e)
+{
+    bool has_lost = false;
+    for (looked_wait *w = l->waits; w; w = w->next) {
+        if (!w->is_open || !look_has_lost(l, w, e)) continue;
+        w->is_open = false;
+        has_lost = true;
+    }
+    if (has_lost) look_over(l, e->at_ms);
 }
 
 /* False: no memory. */
@@ -98,6 +156,11 @@ static bool look_at(looking *l, const entry *e)
         return look_at_wait(l, e);
     case ENTRY_SIGNAL:
         return look_at_signal(l, e);
+    case ENTRY_BRANCH:
+        return look_at_branch(l, e);
+    case ENTRY_WON:
+        look_at_won(l, e);
+        return true;
     case ENTRY_TAKEN:
     case ENTRY_TIMED_OUT:
         look_at_decision(l, e);

@@ -36,12 +36,17 @@ static void ask(sw_ctx *c, unsigned n, const char *name, const sw_question *q)
     if (seen.asked <= n) seen.asked = n + 1;
 }
 
+static void add_got(sw_ctx *c, bool has_come, sw_value v)
+{
+    size_t len = strlen(seen.got);
+    snprintf(seen.got + len, sizeof seen.got - len, "%s%s", len ? " " : "", has_come ? sw_cstr(c, v) : "-");
+}
+
 static void await_answer(sw_ctx *c, const char *name, int64_t timeout_ms)
 {
     sw_value v = sw_nil();
     bool has_come = sw_wait_for(c, "wait", &(sw_wait){.signal = name, .timeout_ms = timeout_ms}, &v);
-    size_t len = strlen(seen.got);
-    snprintf(seen.got + len, sizeof seen.got - len, "%s%s", len ? " " : "", has_come ? sw_cstr(c, v) : "-");
+    add_got(c, has_come, v);
 }
 
 static void begin_execution(void)
@@ -90,6 +95,53 @@ static void on_remind(sw_ctx *c)
     (void)sw_step(c, "hold", hold, sw_nil());
     await_answer(c, "approve", 0);
     sw_reply_text(c, 200, "%s", seen.got);
+}
+
+static int64_t patience_ms;
+
+/* Waits in groups, which a sleep decides, and reminds between them. */
+static void on_patient(sw_ctx *c)
+{
+    begin_execution();
+    ask(c, 0, "approve", &drafted);
+    for (int i = 0; i < 2; i++) {
+        sw_value v = sw_nil();
+        sw_group *g = sw_group_new(c);
+        sw_group_sleep(g, "patience", i == 0 ? patience_ms : 3600000);
+        sw_group_wait_for(g, "wait", &(sw_wait){.signal = "approve"});
+        bool has_come = sw_group_any(g, "first", &v) == 1;
+        add_got(c, has_come, v);
+        if (has_come) break;
+        (void)sw_step(c, "hold", hold, sw_nil());
+    }
+    sw_reply_text(c, 200, "%s", seen.got);
+}
+
+static sw_value inner_wait(sw_ctx *c, sw_value v)
+{
+    (void)sw_wait_for(c, "wait", &(sw_wait){.signal = "approve"}, &v);
+    return v;
+}
+
+/* Asks, and waits in a branch within. */
+static sw_value asks_within(sw_ctx *c, sw_value v)
+{
+    ask(c, 0, "approve", &drafted);
+    sw_group *g = sw_group_new(c);
+    sw_group_branch(g, "inner", inner_wait, v);
+    return sw_at(sw_group_wait(g), 0);
+}
+
+/* The branch that asks loses. */
+static void on_lost(sw_ctx *c)
+{
+    begin_execution();
+    sw_group *g = sw_group_new(c);
+    sw_group_branch(g, "asker", asks_within, sw_nil());
+    sw_group_wait_for(g, "other", &(sw_wait){.signal = "other"});
+    (void)sw_group_any(g, "first", NULL);
+    (void)sw_step(c, "hold", hold, sw_nil());
+    sw_reply_text(c, 200, "over");
 }
 
 static sw_value branch(sw_ctx *c, sw_value input)
@@ -145,6 +197,8 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /later", on_later, NULL);
     sw_endpoint(app, "POST /months", on_months, NULL);
     sw_endpoint(app, "POST /remind", on_remind, NULL);
+    sw_endpoint(app, "POST /patient", on_patient, NULL);
+    sw_endpoint(app, "POST /lost", on_lost, NULL);
     sw_endpoint(app, "POST /branches", on_branches, NULL);
     sw_endpoint(app, "POST /early", on_early, NULL);
     sw_endpoint(app, "POST /end", on_end, NULL);
@@ -439,6 +493,70 @@ static void test_reminder(void)
     turned_close();
 }
 
+static void is_over(const char *url)
+{
+    told(send_to("GET", url, NULL, ""), 410, "the time for an answer is over");
+    json_told(url, "\"approve\"", 409, "the time for an answer is over");
+}
+
+/* A wait that loses is given up, in the next process too: nobody is told that an answer was taken that nobody takes. */
+static void test_given_up(void)
+{
+    patience_ms = 10;
+    turned_open(routes, unpatient);
+    run_id id = begin("POST /patient");
+    TURN_UNTIL(seen.attempts == 1);
+    is_over(seen.url[0]);
+    restart();
+    TURN_UNTIL(seen.attempts == 1);
+    is_over(seen.url[0]);
+    seen.go = true;
+    TURN_UNTIL(turned_slot(&id)->state == SLOT_PARKED);
+    is_decided(seen.url[0], 202, "approve");
+    TURN_UNTIL(!turned_slot(&id));
+    CHECK_STR(seen.got, "- approve");
+    turned_close();
+}
+
+/* So is a wait in a branch that loses. */
+static void test_lost_branch(void)
+{
+    turned_open(routes, unpatient);
+    run_id id = park("POST /lost");
+    told(send_to("GET", seen.url[0], NULL, ""), 200, "<form");
+    turned_check(turned_send_signal(&id, "other", NULL, "1"), 202, "");
+    TURN_UNTIL(seen.attempts == 1);
+    is_over(seen.url[0]);
+    restart();
+    TURN_UNTIL(seen.attempts == 1);
+    is_over(seen.url[0]);
+    turned_close();
+}
+
+/* An answer that somebody was told is taken counts, though a sleep beside its wait is over when the run looks: it lies
+ * in the inbox of a run that was stopped meanwhile. */
+static void test_answered_in_time(void)
+{
+    for (patience_ms = 100;; patience_ms *= 2) { /* long enough for a stop and an answer to come meanwhile */
+        turned_open(routes, (const char *const[]){"--park-after", "0", NULL});
+        run_id id = begin("POST /patient");
+        int64_t over_ms = clock_wall_ms() + patience_ms;
+        TURN_UNTIL(turned_slot(&id)->state == SLOT_PARKED || seen.attempts > 0);
+        turned_check(turned_send_stop(&id, ""), 200, "");
+        TURN_UNTIL(turned_slot(&id)->state == SLOT_STOPPED);
+        bool is_in_time = seen.attempts == 0;
+        if (is_in_time) {
+            is_decided(seen.url[0], 202, "approve");
+            TURN_UNTIL(clock_wall_ms() > over_ms);
+            turned_check(turned_send_release(&id), 200, "");
+            TURN_UNTIL(!turned_slot(&id) || seen.attempts > 0);
+            CHECK_STR(seen.got, "approve");
+        }
+        turned_close();
+        if (is_in_time) return;
+    }
+}
+
 /* Branches that ask under one name get each its own, in whichever order, also over restarts. */
 static void test_branches(void)
 {
@@ -617,6 +735,9 @@ static const check_case cases[] = {{"nothing decided", test_nothing_decided},
                                    {"last month's mail", test_months},
                                    {"kept for its own", test_kept_for_its_own},
                                    {"a reminder", test_reminder},
+                                   {"waits that lose", test_given_up},
+                                   {"a branch that loses", test_lost_branch},
+                                   {"answered in time", test_answered_in_time},
                                    {"branches of one name", test_branches},
                                    {"asked late", test_asked_late},
                                    {"asked late, and over", test_late_ends},
