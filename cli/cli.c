@@ -38,7 +38,8 @@ static const struct {
     [OPTION_MAX] = {"max", "N", "at most so many runs"},
     [OPTION_YES] = {"yes", NULL, "do not ask"},
     [OPTION_OUTPUT] = {"output", "FILE", "write to this file"},
-    [OPTION_KEY] = {"key", "TEXT", "Idempotency-Key: asked again, it is the same run"}};
+    [OPTION_KEY] = {"key", "TEXT", "Idempotency-Key: asked again, it is the same run"},
+    [OPTION_QUESTION] = {"question", "PATH", "which one, if several are open: as `runs show` has it"}};
 
 static const unsigned everywhere = OPTION_BIT(OPTION_URL) | OPTION_BIT(OPTION_TOKEN_FILE) | OPTION_BIT(OPTION_DATA) |
                                    OPTION_BIT(OPTION_JSON) | OPTION_BIT(OPTION_HELP) | OPTION_BIT(OPTION_VERSION);

@@ -48,6 +48,7 @@ typedef enum cli_option {
     OPTION_YES,
     OPTION_OUTPUT,
     OPTION_KEY,
+    OPTION_QUESTION,
     CLI_OPTIONS
 } cli_option;
 
@@ -111,6 +112,7 @@ cli_end runs_stop(cli *c);
 cli_end runs_release(cli *c);
 cli_end runs_resume(cli *c);
 cli_end runs_signal(cli *c);
+cli_end runs_answer(cli *c);
 cli_end runs_fork(cli *c);
 cli_end bulk_start(cli *c);
 cli_end functions_list(cli *c);

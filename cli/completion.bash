@@ -22,11 +22,12 @@ _stepwell() {
         words="runs bulk functions schedules stats settings journal backup restore doctor $general"
     else
         case $noun:$verb in
-        runs:) words="list show tail cancel stop release resume signal fork export $general" ;;
+        runs:) words="list show tail cancel stop release resume signal answer fork export $general" ;;
         runs:list) words="$filters --limit --before $general" ;;
         runs:show) words="--before $general" ;;
         runs:stop) words="--text $general" ;;
         runs:resume) words="--timeout-ms $general" ;;
+        runs:answer) words="--question $general" ;;
         runs:fork) words="--from-step --body --dry-run $general" ;;
         runs:export | journal:dump) words="--output $general" ;;
         bulk:) words="cancel stop release resume" ;;

@@ -21,6 +21,8 @@ const command commands[] = {
     {"runs", "resume", "RUN...", 1, MANY, OPTION_BIT(OPTION_TIMEOUT), runs_resume,
      "lets failed or cancelled runs go on"},
     {"runs", "signal", "RUN NAME [JSON]", 2, 3, 0, runs_signal, "sends it what it waits for"},
+    {"runs", "answer", "RUN ANSWER", 2, 2, OPTION_BIT(OPTION_QUESTION), runs_answer,
+     "answers what it asks of a person"},
     {"runs", "fork", "RUN", 1, 1, OPTION_BIT(OPTION_FROM_STEP) | OPTION_BIT(OPTION_BODY) | OPTION_BIT(OPTION_DRY_RUN),
      runs_fork, "a new run that has what this one has done"},
     {"runs", "export", "RUN", 1, 1, OPTION_BIT(OPTION_OUTPUT), runs_export, "a run with its journal, as JSON"},

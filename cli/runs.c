@@ -7,6 +7,7 @@
 #include "cli/choice.h"
 #include "cli/client.h"
 #include "cli/offline_runs.h"
+#include "cli/questions.h"
 #include "cli/safe.h"
 #include "cli/table.h"
 #include "cli/view.h"
@@ -255,9 +256,11 @@ static const char *step_took(cli *c, sw_value step)
     return begun > 0 && ended >= begun ? view_duration(c, ended - begun) : "";
 }
 
-/* Its last error, or its result. */
+/* Its last error, what it has sent to another run, or its result. */
 static const char *step_what(cli *c, sw_value step)
 {
+    const char *sent = questions_sent(c, step);
+    if (*sent) return sent;
     sw_value attempts = sw_get(step, "attempts"), error = sw_nil();
     if (sw_len(attempts) > 0) error = sw_get(sw_at(attempts, sw_len(attempts) - 1), "error");
     return view_text(c, sw_is_nil(error) ? sw_get(step, "value") : error, WHAT_COLUMNS);
@@ -296,6 +299,7 @@ cli_end runs_show(cli *c)
         return CLI_DONE;
     }
     show_head(c, reply.json);
+    questions_show(c, reply.json);
     if (sw_len(sw_get(reply.json, "steps")) > 0)
         show_steps(c, reply.json);
     else

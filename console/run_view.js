@@ -8,6 +8,7 @@ import { Forks, hasForks } from "./forks.js";
 import { JournalView } from "./journal_view.js";
 import { Link, State, Time, Trouble, copy, download, html, useAnswer, useClock, useFocus } from "./parts.js";
 import { go } from "./place.js";
+import { Questions, Sent } from "./questions.js";
 import { findNode, isBulk, isOfFunction, treeOf } from "./run_model.js";
 import { STEERING } from "./steering.js";
 import { StepPanel } from "./step_panel.js";
@@ -47,8 +48,11 @@ function Why({ run, now }) {
   if (!why) return run.error ? html`<p class="why failed" id="why">${run.error}</p>` : null;
   return html`
     <div class=${`why ${why.kind}`} id="why"><p><span class="unseen">Not finished: </span>${why.text}</p>
-      ${why.until > now && html`<p class="soft">until <${Time} at=${why.until} /> (${duration(why.until - now)} more)</p>`}</div>`;
+      ${why.until > now && html`<p class="soft">until <${Time} at=${why.until} />
+        (${duration(why.until - now)} more)</p>`}</div>`;
 }
+
+const RunLink = ({ id }) => html`<${Link} to=${{ run: id }}><code>${id}</code><//>`;
 
 const Fact = ({ name, children }) => (children == null || children === "" || children === false ? null
   : html`<div><dt>${name}</dt><dd>${children}</dd></div>`);
@@ -69,12 +73,13 @@ function Facts({ run, now, tell }) {
       <${Fact} name="version">${run.version}<//>
       <${Fact} name="reopened">${run.reopened ? plural(run.reopened, "time") : null}<//>
       <${Fact} name="begun by schedule for">${run.scheduledAt && html`<${Time} at=${run.scheduledAt} />`}<//>
-      <${Fact} name="called by">${run.calledBy && html`<${Link} to=${{ run: run.calledBy }}><code>${run.calledBy}</code><//>`}<//>
-      <${Fact} name="forked from">${run.forkedFrom && html`<${Link} to=${{ run: run.forkedFrom }}><code>${run.forkedFrom}</code><//>`}<//>
+      <${Fact} name="called by">${run.calledBy && html`<${RunLink} id=${run.calledBy} />`}<//>
+      <${Fact} name="forked from">${run.forkedFrom && html`<${RunLink} id=${run.forkedFrom} />`}<//>
       <${Fact} name="forks">${hasForks(run) && html`<${Forks} run=${run} tell=${tell} />`}<//>
       <${Fact} name="status">${run.status != null && html`<span id="run-status">${inWords(run.status)}</span>`}<//>
       <${Fact} name="usage">${run.usage != null && html`<span id="run-usage">${inWords(run.usage)}</span>`}<//>
-      <${Fact} name="labels">${labels.length > 0 && labels.map(([name, value]) => html`<span class="label">${name}: ${String(value)}</span> `)}<//>
+      <${Fact} name="labels">${labels.length > 0 && labels.map(([name, value]) => html`
+        <span class="label">${name}: ${String(value)}</span> `)}<//>
     </dl>`;
 }
 
@@ -88,15 +93,19 @@ function Actions({ run, open, tell }) {
     <div class="actions" role="toolbar" aria-label="what to do with this run">
       ${names.map((name) => html`<button type="button" id=${`do-${name}`} class=${STEERING[name].isGrave ? "grave" : ""}
         onClick=${() => open({ name })}>${STEERING[name].label} …</button>`)}
-      ${!isBulk(run) && html`<button type="button" id="do-fork" onClick=${() => open({ name: "fork" })}>Fork …</button>`}
-      <button type="button" id="copy-id" onClick=${() => copy(run.runId).then(() => tell("Copied the run's id."))}>copy id</button>
+      ${!isBulk(run) && html`
+        <button type="button" id="do-fork" onClick=${() => open({ name: "fork" })}>Fork …</button>`}
+      <button type="button" id="copy-id"
+        onClick=${() => copy(run.runId).then(() => tell("Copied the run's id."))}>copy id</button>
       <button type="button" id="download" onClick=${() => save(run.runId, tell)}>download</button>
     </div>`;
 }
 
 // ---- Tabs ----
 
-const tabsOf = (run) => ({ steps: "Steps", exchange: isOfFunction(run) ? "Input and result" : "Request and response", journal: "Journal" });
+const tabsOf = (run) => ({
+  steps: "Steps", exchange: isOfFunction(run) ? "Input and result" : "Request and response", journal: "Journal",
+});
 
 function Tabs({ run, tab, set }) {
   const titles = tabsOf(run), names = Object.keys(titles);
@@ -111,7 +120,8 @@ function Tabs({ run, tab, set }) {
   return html`
     <div class="tabs" role="tablist" aria-label="parts of the run" onKeyDown=${key}>
       ${names.map((name) => html`<button type="button" role="tab" id=${`tab-${name}`} aria-selected=${tab === name}
-        aria-controls="tab-panel" tabIndex=${tab === name ? 0 : -1} onClick=${() => set(name)}>${titles[name]}</button>`)}
+        aria-controls="tab-panel" tabIndex=${tab === name ? 0 : -1}
+        onClick=${() => set(name)}>${titles[name]}</button>`)}
     </div>`;
 }
 
@@ -124,12 +134,14 @@ function Steps({ run, now, place, fork }) {
     timer.current = setTimeout(() => go({ run: run.runId, step: row.key }, { replace: true }), URL_MS);
   };
   useEffect(() => () => clearTimeout(timer.current), []);
-  return html`<div class="steps-view"><${Waterfall} run=${run} tree=${tree} now=${now} chosen=${chosen} choose=${choose} />
+  return html`<div class="steps-view">
+    <${Waterfall} run=${run} tree=${tree} now=${now} chosen=${chosen} choose=${choose} />
     <${StepPanel} row=${row} now=${now} fork=${fork} /></div>`;
 }
 
 export function RunView({ place, onRefusal, tell }) {
-  const { value: run, error, again } = useRun(place.run), [tab, setTab] = useState("steps"), [open, setOpen] = useState(null);
+  const { value: run, error, again } = useRun(place.run);
+  const [tab, setTab] = useState("steps"), [open, setOpen] = useState(null);
   const clock = useClock(run && isOver(run.state) ? 0 : 500), title = useFocus();
   useEffect(() => { if (error) onRefusal(error); }, [error]);
   if (!run) return html`<section class="run-page"><h1 ref=${title} tabIndex=${-1}>Run <code>${place.run}</code></h1>
@@ -137,14 +149,17 @@ export function RunView({ place, onRefusal, tell }) {
   const now = run.endedAt ?? clock, close = () => setOpen(null), fork = (from) => setOpen({ name: "fork", from });
   return html`
     <section class="run-page">
-      <div class="title"><h1 ref=${title} tabIndex=${-1}>${run.endpoint || "Run"} <span class="soft">${run.target}</span></h1>
+      <div class="title">
+        <h1 ref=${title} tabIndex=${-1}>${run.endpoint || "Run"} <span class="soft">${run.target}</span></h1>
         <span role="status"><${State} state=${run.state} /></span></div>
       <p class="run-id"><code>${run.runId}</code></p>
       <${Trouble} error=${error} />
       <${Damage} run=${run} />
       <${Why} run=${run} now=${now} />
       <${Actions} run=${run} open=${setOpen} tell=${tell} />
+      <${Questions} run=${run} changed=${again} tell=${tell} key=${run.runId} />
       <${Facts} run=${run} now=${now} tell=${tell} />
+      <${Sent} run=${run} />
       <${Tabs} run=${run} tab=${tab} set=${setTab} />
       <div id="tab-panel" role="tabpanel" aria-labelledby=${`tab-${tab}`}>
         ${tab === "steps" && html`<${Steps} run=${run} now=${now} place=${place} fork=${fork} />`}
@@ -152,6 +167,7 @@ export function RunView({ place, onRefusal, tell }) {
         ${tab === "journal" && html`<${JournalView} run=${run} />`}
       </div>
       ${open?.name === "fork" && html`<${ForkDialog} run=${run} from=${open.from} close=${close} tell=${tell} />`}
-      ${open && open.name !== "fork" && html`<${SteerDialog} name=${open.name} run=${run} close=${close} changed=${again} tell=${tell} />`}
+      ${open && open.name !== "fork" && html`
+        <${SteerDialog} name=${open.name} run=${run} close=${close} changed=${again} tell=${tell} />`}
     </section>`;
 }

@@ -167,6 +167,13 @@ static void signal_begin(home *h, http_exchange *x, const signal_wish *wish, con
     request_send(q, wish, id, value);
 }
 
+static void signal_tell_no_json(http_exchange *x, const char *message)
+{
+    char why[SIGNAL_WHY_BYTES];
+    (void)snprintf(why, sizeof why, "the body is not JSON: %s", message);
+    problem_reply(x, 400, why, NULL);
+}
+
 bool signal_read_body(home *h, http_exchange *x, msgpack_sbuffer *packed, bool *is_string)
 {
     http_text body = http_exchange_request(x)->body;
@@ -180,7 +187,7 @@ bool signal_read_body(home *h, http_exchange *x, msgpack_sbuffer *packed, bool *
     if (message == value_no_memory || (is_json && !is_packed))
         problem_reply(x, 503, no_memory, LATER);
     else if (!is_json)
-        problem_reply(x, 400, message, NULL);
+        signal_tell_no_json(x, message);
     arena_free(&a);
     return is_packed;
 }

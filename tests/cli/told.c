@@ -58,10 +58,29 @@ static sw_value on_pack(sw_ctx *c, sw_value input)
     return sw_step(c, "pack", work, input);
 }
 
+/* Asks two people, and answers to whom it is told. */
+static sw_value on_ask(sw_ctx *c, sw_value input)
+{
+    static const char *const choices[] = {"yes", "no", NULL};
+    sw_value may = sw_nil(), why = sw_nil();
+    sw_signal_url(c, "may", "may", &(sw_question){.text = sw_cstr(c, input), .choices = choices});
+    sw_signal_url(c, "why", "why / so", NULL);
+    sw_wait_for(c, "may", &(sw_wait){.signal = "may"}, &may);
+    sw_wait_for(c, "why", &(sw_wait){.signal = "why / so"}, &why);
+    return sw_map(c, "may", may, "why", why);
+}
+
+static sw_value on_tell(sw_ctx *c, sw_value run)
+{
+    return sw_bool(sw_send_signal(c, "tell", sw_cstr(c, run), "why / so", sw_str(c, "so")));
+}
+
 int main(int argc, char **argv)
 {
     sw_app *app = sw_app_new("told");
     sw_function(app, "orders/pack", on_pack, &(sw_function_options){.cron = "0 0 29 2 *"});
+    sw_function(app, "ask", on_ask, NULL);
+    sw_function(app, "tell", on_tell, NULL);
     sw_endpoint(app, "GET /work", on_work, NULL);
     sw_endpoint(app, "POST /fail", on_fail, NULL);
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);

@@ -49,8 +49,9 @@ async function startGate() {
   };
 }
 
-// A program with its admin API at an address of its own. `flags` in the place of --dev: for tests of tokens.
-export async function startOperated(t, { flags = ['--dev'] } = {}) {
+// A program with its admin API at an address of its own. `flags` in the place of --dev, and the
+// `token` by which the test itself asks: for tests of tokens.
+export async function startOperated(t, { flags = ['--dev'], token = null } = {}) {
   const gate = await startGate();
   t.after(() => gate.close());
   const program = await startProgram('tests/operated', ['--admin-listen', '127.0.0.1:0', ...flags]);
@@ -60,7 +61,8 @@ export async function startOperated(t, { flags = ['--dev'] } = {}) {
     () => /the admin API is at (http:\S+)/.exec(program.log())?.[1],
   );
   const ask = async (path, options) => {
-    const response = await fetch(admin + path, options);
+    const headers = token ? { Authorization: `Bearer ${token}` } : {};
+    const response = await fetch(admin + path, { headers, ...options });
     const text = await response.text();
     return {
       status: response.status,
@@ -85,6 +87,19 @@ export async function startOperated(t, { flags = ['--dev'] } = {}) {
       assert.equal(response.status, 202, await response.clone().text());
       return response.headers.get('X-Run-Id');
     },
+    // Resolves to the id of a run of the function.
+    async start(name, input) {
+      const options = { method: 'POST', body: JSON.stringify(input) };
+      const { status, body, text } = await ask(`/_sw/functions/${name}`, options);
+      assert.equal(status, 202, text);
+      return body.runId;
+    },
+    // Resolves to the run when it has asked so many questions.
+    asks: (id, count) =>
+      until(`${count} questions of ${id}`, async () => {
+        const { body } = await ask(`/_sw/runs/${id}`);
+        return body?.questions?.length === count && body;
+      }),
     inState: (id, state) =>
       until(`${state} of ${id}`, async () => (await ask(`/_sw/runs/${id}`)).body?.state === state),
   };

@@ -61,6 +61,28 @@ test('runs, in every state', async (t) => {
   assert.deepEqual(found, []);
 });
 
+test('runs that ask, and runs that have told others', async (t) => {
+  const service = await startOperated(t),
+    found = [];
+  const item = 'a lamp that nobody has ordered, of which the shop has a hundred';
+  const id = await service.start('orders/approve', { item });
+  const { questions } = await service.asks(id, 2);
+  const page = await open(t, service, { path: `/?run=${id}` });
+  await page.waitForSelector('#questions form');
+  await look(page, 'console-asks', found);
+  const path = `/_sw/runs/${id}/signals/shipping?question=${questions[0].path}`;
+  assert.equal((await service.ask(path, { method: 'POST', body: '"yes"' })).status, 202);
+  await page.waitForSelector('#questions .state.answered');
+  await look(page, 'console-answered', found);
+  const teller = await service.start('orders/tell', { run: id, why: 'just so' });
+  await service.inState(teller, 'succeeded');
+  await page.goto(`${service.admin}/?run=${teller}`);
+  await page.click('.span-row:not(.heads)');
+  await page.waitForSelector('#sent');
+  await look(page, 'console-told', found);
+  assert.deepEqual(found, []);
+});
+
 test('the other views', async (t) => {
   const service = await startOperated(t),
     found = [];

@@ -1,5 +1,8 @@
 // What an operator does to runs in the console, with what it says before and after: stopping, releasing, starting.
 import assert from 'node:assert/strict';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { test } from 'node:test';
 import { consoleBrowser, counts, shot, shows, startOperated, until } from './console_service.mjs';
 
@@ -211,6 +214,75 @@ test('a function is started with its input, and forked with another', async (t) 
   await runIs(page, 'succeeded');
   await page.click('#tab-exchange');
   await page.waitForSelector('#input >> text=chair');
+});
+
+test('what a run asks is answered in the console, once, and signals that a run has sent are listed', async (t) => {
+  const service = await startOperated(t);
+  const id = await service.start('orders/approve', { item: 'a <b>lamp</b>' });
+  const [may] = (await service.asks(id, 2)).questions;
+  const page = await open(t, service, { path: `/?run=${id}` });
+  await counts(page, '#questions form', 2);
+  await shows(page, '#questions', /May a <b>lamp<\/b> be shipped\?/);
+  const first = '#questions li:has-text("shipped")', submit = `${first} button[type=submit]`;
+  assert.ok(await page.isDisabled(submit), 'nothing is chosen');
+  await page.check(`${first} label:has-text("no, not <b>this</b> week") input`);
+  const path = `/_sw/runs/${id}/signals/shipping?question=${may.path}`;
+  const early = await service.ask(path, { method: 'POST', body: '"yes"' });
+  assert.equal(early.status, 202);
+  await page.click(submit).catch(() => {}); // the form may be gone already
+  await page.waitForSelector(`${first} form`, { state: 'detached' });
+  await shows(page, first, /yes/);
+  await page.waitForSelector(`${first} .state.answered`);
+  assert.equal((await service.run(id)).questions[0].decision, 'yes', 'the first answer counts');
+
+  const why = '#questions li:has-text("reason/of it")';
+  await page.check(`${why} input[type=checkbox]`);
+  await page.fill(`${why} textarea`, '{"n":');
+  await page.click(`${why} button[type=submit]`);
+  await shows(page, `${why} .trouble`, /not JSON: line 1/);
+  await page.fill(`${why} textarea`, '{"n":12345678901234567890}');
+  await page.click(`${why} button[type=submit]`);
+  await runIs(page, 'succeeded');
+  await shows(page, why, /n 12345678901234567890/);
+  await page.waitForSelector(`${why} .state.answered`);
+  await counts(page, '#questions form', 0);
+
+  const other = await service.start('orders/approve', { item: 'chair' });
+  await service.asks(other, 2);
+  const teller = await service.start('orders/tell', { run: other, why: 'just so' });
+  await service.inState(teller, 'succeeded');
+  await page.goto(`${service.admin}/?run=${teller}`);
+  await shows(page, '#sent', /reason\/of it to\s+/);
+  await page.click('.span-row >> text=tell');
+  await shows(page, '#panel', /The signal reason\/of it to the run/);
+  await shows(page, '#step-output', /just so/);
+  await page.click('#sent a');
+  await page.waitForFunction((run) => location.search.includes(run), other);
+  assert.equal((await service.ask(`/_sw/runs/${other}`, { method: 'DELETE' })).status, 200);
+  await page.waitForSelector('#questions .state.ended');
+  const late = await service.start('orders/tell', { run: other, why: 'too late' });
+  await service.inState(late, 'succeeded');
+  await page.goto(`${service.admin}/?run=${late}`);
+  await shows(page, '#sent', /no such run, or it had ended/);
+});
+
+test('who may only look is told so, and the question stays open', async (t) => {
+  const folder = mkdtempSync(join(tmpdir(), 'stepwell-token-')),
+    tokens = { ann: 'ann-may-look-alone', ops: 'ops-may-do-all-there-is' };
+  t.after(() => rmSync(folder, { recursive: true }));
+  for (const [name, token] of Object.entries(tokens)) writeFileSync(join(folder, name), token, { mode: 0o600 });
+  const flags = ['--token', `ann:view:${join(folder, 'ann')}`, '--token', `ops:admin:${join(folder, 'ops')}`];
+  const service = await startOperated(t, { flags, token: tokens.ops });
+  const id = await service.start('orders/approve', { item: 'lamp' });
+  await service.asks(id, 2);
+  const page = await open(t, service, { path: `/?run=${id}` });
+  await page.fill('#token', tokens.ann);
+  await page.keyboard.press('Enter');
+  await page.fill('#questions textarea', 'because');
+  await page.click('#questions li:has(textarea) button[type=submit]');
+  await shows(page, '#questions .trouble', /scope "?act/);
+  assert.equal(await page.inputValue('#questions textarea'), 'because', 'what was written is there still');
+  await counts(page, '#questions form', 2);
 });
 
 test('errors are grouped, and lead to their runs', async (t) => {

@@ -1,5 +1,5 @@
 /* operated: endpoints for the tests of the console, on <stepwell.h> alone: runs that wait, fail, stop, branch out,
- * sleep, and say what no page must take for markup. What a step waits for is a call to the test's own server
+ * sleep, ask, and say what no page must take for markup. What a step waits for is a call to the test's own server
  * (?gate=http://...). */
 #include <stepwell.h>
 
@@ -178,6 +178,26 @@ static sw_value on_pack(sw_ctx *c, sw_value input)
     return sw_step(c, "pack", echo, input);
 }
 
+/* Asks two people, of whom one has a choice. */
+static sw_value on_approve(sw_ctx *c, sw_value input)
+{
+    static const char *const choices[] = {"yes", "no, not <b>this</b> week", NULL};
+    const char *text = sw_printf(c, "May %s be shipped?", sw_cstr(c, sw_get(input, "item")));
+    sw_value may = sw_nil(), why = sw_nil();
+    sw_signal_url(c, "may", "shipping", &(sw_question){.text = text, .choices = choices});
+    sw_signal_url(c, "why", "reason/of it", NULL);
+    sw_wait_for(c, "shipping", &(sw_wait){.signal = "shipping"}, &may);
+    sw_wait_for(c, "reason", &(sw_wait){.signal = "reason/of it"}, &why);
+    return sw_map(c, "may", may, "why", why);
+}
+
+static sw_value on_tell(sw_ctx *c, sw_value input)
+{
+    const char *run = sw_cstr(c, sw_get(input, "run"));
+    bool is_sent = sw_send_signal(c, "tell", run, "reason/of it", sw_get(input, "why"));
+    return sw_bool(is_sent);
+}
+
 int main(int argc, char **argv)
 {
     sw_app *app = sw_app_new("operated");
@@ -196,5 +216,7 @@ int main(int argc, char **argv)
     sw_endpoint(app, "GET /large", on_large, NULL);
     sw_endpoint(app, "GET /hostile", on_hostile, NULL);
     sw_function(app, "orders/pack", on_pack, &(sw_function_options){.cron = "0 0 29 2 *", .timezone = "Europe/Berlin"});
+    sw_function(app, "orders/approve", on_approve, NULL);
+    sw_function(app, "orders/tell", on_tell, NULL);
     return sw_main(app, argc, argv);
 }
