@@ -1,6 +1,6 @@
 /* The journal thread: group commit. Takes what all loops have queued since the last commit, writes it as one synced
- * batch, and gives it back. A batch is as large as what arrived while the last batch was being synced: under load
- * batches grow by themselves, and a lone run waits for nothing. */
+ * batch, and gives it back. A batch is as large as what arrived while the last batch was being synced, up to
+ * BATCH_BYTES of each loop: under load batches grow by themselves, and a lone run waits for nothing. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -28,95 +28,13 @@ struct timespec store_after_ms(int64_t ms)
     return (struct timespec){.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
 }
 
-void segments_append(segment_list *to, segment_list *from)
-{
-    assert(!from->head == !from->tail);
-    assert(!to->head == !to->tail);
-    if (!from->head) return;
-    if (to->tail)
-        to->tail->next = from->head;
-    else
-        to->head = from->head;
-    to->tail = from->tail;
-    *from = (segment_list){NULL, NULL};
-}
-
-/* What the segment and all that hangs on it keep in memory until it comes back. */
-static uint64_t segment_bytes(const store_segment *g)
-{
-    uint64_t bytes = g->len + sizeof *g;
-    for (const store_row *row = g->rows; row; row = row->next) bytes += sizeof *row + row->key.len + row->value.len;
-    return bytes;
-}
-
-/* ---- The loops' side ---- */
-
-void store_append(store_port *p, store_segment *list)
-{
-    store *s = p->store;
-    segment_list added = {list, list};
-    uint64_t bytes = 0;
-    assert(list);
-    for (store_segment *g = list; g; g = g->next) {
-        assert(g->data || g->len == 0);
-        assert(!g->joined || (g->next && g->live != STORE_LIVE_REOPEN));
-        g->error = NULL;
-        bytes += segment_bytes(g);
-        added.tail = g;
-    }
-    (void)__atomic_add_fetch(&s->queue_bytes, bytes, __ATOMIC_SEQ_CST);
-    (void)pthread_mutex_lock(&s->lock);
-    segments_append(&p->queued, &added);
-    bool wake = s->idle;
-    s->idle = false;
-    (void)pthread_mutex_unlock(&s->lock);
-    if (wake) (void)pthread_cond_signal(&s->work);
-}
-
-static bool queue_is_over_limit(const store *s, size_t unsent)
-{
-    return __atomic_load_n(&s->queue_bytes, __ATOMIC_SEQ_CST) + unsent > s->options.queue_bytes_max;
-}
-
-bool store_busy(const store_port *p, size_t unsent) { return queue_is_over_limit(p->store, unsent); }
+/* ---- Whether it takes writes ---- */
 
 bool store_takes_writes(const store *s) { return !__atomic_load_n(&s->read_only, __ATOMIC_ACQUIRE); }
 
 bool store_writable(const store_port *p)
 {
     return store_takes_writes(p->store) && !__atomic_load_n(&p->store->gated, __ATOMIC_ACQUIRE);
-}
-
-/* Under the lock: has the port's on_change called on its loop. */
-static void port_tell_change(store_port *p)
-{
-    p->changed = true;
-    int rc = uv_async_send(&p->wake);
-    assert(rc == 0);
-    (void)rc;
-}
-
-void store_want_room(store_port *p)
-{
-    store *s = p->store;
-    (void)pthread_mutex_lock(&s->lock);
-    p->wants_room = true;
-    __atomic_store_n(&s->room_wanted, true, __ATOMIC_SEQ_CST);
-    /* Since the caller looked, the journal thread may have made room and found that nobody wanted any. */
-    if (!queue_is_over_limit(s, 0)) port_tell_change(p);
-    (void)pthread_mutex_unlock(&s->lock);
-}
-
-static void ports_tell_room(store *s)
-{
-    if (!__atomic_load_n(&s->room_wanted, __ATOMIC_SEQ_CST) || queue_is_over_limit(s, 0)) return;
-    (void)pthread_mutex_lock(&s->lock);
-    __atomic_store_n(&s->room_wanted, false, __ATOMIC_SEQ_CST);
-    for (store_port *p = s->ports; p; p = p->next) {
-        if (p->wants_room) port_tell_change(p);
-        p->wants_room = false;
-    }
-    (void)pthread_mutex_unlock(&s->lock);
 }
 
 static void store_set_flag(store *s, bool *flag, bool value)
@@ -160,15 +78,14 @@ static bool unknown_is_given_up(const store *s)
     return any;
 }
 
-/* Under the lock: moves what is queued to `taken`. A port that has something taken cannot be closed, any other can: so
- * the journal thread touches no ports but those of its batches. */
+/* Under the lock: moves what is queued to `taken`, as much as one batch has. A port that has something taken cannot be
+ * closed, any other can: so the journal thread touches no ports but those of its batches. */
 static bool batch_collect(store *s)
 {
     assert(!s->taken);
     for (store_port *p = s->ports; p; p = p->next) {
         if (!p->queued.head) continue;
-        assert(!p->taken.list.head);
-        segments_append(&p->taken.list, &p->queued);
+        queue_take(p);
         p->taken.next = s->taken;
         s->taken = &p->taken;
     }
@@ -177,7 +94,7 @@ static bool batch_collect(store *s)
 
 typedef enum work_result { WORK_TAKEN, WORK_NONE, WORK_CLOSED } work_result;
 
-/* Waits for work, at most wait_ms (-1: for ever), and takes all of it. */
+/* Waits for work, at most wait_ms (-1: for ever), and takes it. */
 static work_result batch_wait(store *s, int64_t wait_ms)
 {
     struct timespec until = store_after_ms(wait_ms < 0 ? 0 : wait_ms);

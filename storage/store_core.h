@@ -25,19 +25,20 @@ struct job;
 
 struct store_port {
     store *store;
-    store_port *next;    /* in the store's list, under its lock */
-    uv_async_t wake;     /* on the port's loop: something is in `done` */
-    segment_list queued; /* under the store's lock: not yet taken */
-    share taken;         /* the journal thread's: the port's part of the batch under way */
-    share unknown;       /* the journal thread's: the port's part of the batch of unknown outcome */
-    segment_list done;   /* under the store's lock: on their way back */
-    bool all_at_once;    /* under the store's lock: `done` has segments of a failed write */
-    segment_list given;  /* the loop's: taken from `done`, for the turns to come */
-    bool changed;        /* under the store's lock: on_change is due */
-    bool wants_room;     /* under the store's lock */
-    bool gives_up;       /* under the store's lock: see store_port_give_up */
-    size_t reads;        /* jobs on the pool; the loop's */
-    struct job *answers; /* by hand: jobs that are done and not yet answered */
+    store_port *next;      /* in the store's list, under its lock */
+    uv_async_t wake;       /* on the port's loop: something is in `done` */
+    segment_list queued;   /* under the store's lock: not yet taken */
+    uint64_t queued_bytes; /* of these; under the lock */
+    share taken;           /* the journal thread's: the port's part of the batch under way */
+    share unknown;         /* the journal thread's: the port's part of the batch of unknown outcome */
+    segment_list done;     /* under the store's lock: on their way back */
+    bool all_at_once;      /* under the store's lock: `done` has segments of a failed write */
+    segment_list given;    /* the loop's: taken from `done`, for the turns to come */
+    bool changed;          /* under the store's lock: on_change is due */
+    bool wants_room;       /* under the store's lock */
+    bool gives_up;         /* under the store's lock: see store_port_give_up */
+    size_t reads;          /* jobs on the pool; the loop's */
+    struct job *answers;   /* by hand: jobs that are done and not yet answered */
     void (*on_committed)(void *arg, store_segment *list);
     void (*on_change)(void *arg);
     void (*on_closed)(void *arg);
@@ -79,8 +80,21 @@ struct store {
     uint64_t commits, segments, bytes, commit_errors; /* atomic; written by the journal thread */
 };
 
+/* ---- queue.c ---- */
+
 /* Moves all of `from` behind `to`. */
 void segments_append(segment_list *to, segment_list *from);
+/* What the segment and all that hangs on it keep in memory until it comes back. */
+uint64_t segment_bytes(const store_segment *g);
+/* Under the lock: moves the first of what the port has queued to its empty share: so much as a batch has of one loop,
+ * and the rest of a group. */
+void queue_take(store_port *p);
+/* Under the lock: has the port's on_change called on its loop. */
+void port_tell_change(store_port *p);
+/* Tells the ports that want room, if there is some. */
+void ports_tell_room(store *s);
+
+/* ---- journal.c and others ---- */
 
 void *store_journal_main(void *arg);
 /* The database takes no writes: sets read_only, and when to try again. From the journal thread, or before it runs. */

@@ -9,6 +9,7 @@
 #include "runtime/run/ctx.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/fit.h"
+#include "runtime/run/gate.h"
 #include "runtime/run/home.h"
 #include "runtime/run/mailbox.h"
 #include "runtime/run/omit.h"
@@ -86,6 +87,16 @@ static void call_check_limits(sw_ctx *c, const call_asked *asked)
                         asked->called, asked->id, asked->function, (long long)opt->call_depth_max);
 }
 
+enum { CALLS_AT_ONCE = 256 };
+
+/* Whoever calls thousands of functions waits now and then until they are on disk, so that others get their turn and
+ * the commit does not grow without a bound. */
+static void call_wait_room(sw_ctx *c)
+{
+    bool goes_on = c->run->calling_count < CALLS_AT_ONCE || record_wait(c->strand, c->run->seq_next);
+    if (!goes_on || !gate_wait_room(c->strand)) ctx_raise_interrupt(c);
+}
+
 /* What the function leaves out of its inputs neither of the two journals gets. */
 static sw_value call_input(sw_ctx *c, const endpoint *e, sw_value input)
 {
@@ -117,6 +128,7 @@ function_call function_call_prepare(sw_ctx *c, const call_asked *asked, sw_value
     q.input = call_input(c, q.function, input);
     if (probe_on && asked->is_member) probe_member(q.named.path);
     if (probe_on && !asked->is_member && !is_answered) probe_hold_wait(c, id, q.named.path);
+    if (!was_made) call_wait_room(c);
     return q;
 }
 
@@ -280,13 +292,20 @@ static step_outcome call_take(run *r, const function_call *q, mail_letter *m, sw
                                            : call_fail(r, q, what.error, why);
 }
 
-step_outcome function_call_look(run *r, const function_call *q, bool *is_coming, sw_value *out, failure *why)
+static mailbox_look call_find_return(run *r, const function_call *q, mail_letter **found)
+{
+    return mailbox_find_return(r, q->number, (entry_text){(const char *)q->child, sizeof q->child}, found);
+}
+
+step_outcome function_call_look(strand *s, const function_call *q, bool *is_coming, sw_value *out, failure *why)
 {
     mail_letter *m = NULL;
     assert(q->number > 0);
-    mailbox_look look = mailbox_find_return(r, q->number, (entry_text){(const char *)q->child, sizeof q->child}, &m);
+    mailbox_look look = call_find_return(s->run, q, &m);
+    if (look == MAILBOX_HAS && gate_full(s->task->home)) /* it is to be an entry */
+        look = gate_wait_room(s) ? call_find_return(s->run, q, &m) : MAILBOX_COMING;
     *is_coming = look == MAILBOX_COMING;
-    return look == MAILBOX_HAS ? call_take(r, q, m, out, why) : STEP_OPEN;
+    return look == MAILBOX_HAS ? call_take(s->run, q, m, out, why) : STEP_OPEN;
 }
 
 /* ---- One call ---- */
@@ -315,7 +334,7 @@ static step_outcome call_execute(sw_ctx *c, function_call *q, sw_value *out, fai
         if (!strand_may_begin(s)) s->interrupt = INTERRUPT_UNWIND;
         goes_on = goes_on && s->interrupt == INTERRUPT_NONE;
         if (!goes_on) ctx_raise_interrupt(c);
-        outcome = function_call_look(r, q, &is_coming, out, why);
+        outcome = function_call_look(s, q, &is_coming, out, why);
         if (outcome == STEP_OPEN) goes_on = call_wait(s, q, is_coming);
     }
     if (outcome == STEP_UNWOUND) ctx_raise(c, failure_unwind);

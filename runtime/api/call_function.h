@@ -32,14 +32,15 @@ typedef struct call_asked {
 } call_asked;
 
 /* Names the call and finds its path. Fails `c` when it may not call, or there is no such function, or the run has
- * called
- * --children-max already, or is --call-depth-max deep. Borrows the input. */
+ * called --children-max already, or is --call-depth-max deep. Suspends while calls before it, or what else is to be
+ * journaled, wait for the disk. Borrows the input. */
 function_call function_call_prepare(sw_ctx *c, const call_asked *asked, sw_value input);
 
 /* Answers the call from the journal, or makes it. STEP_OPEN: its run is under way. STEP_UNWOUND: the run is lost. */
 step_outcome function_call_begin(run *r, function_call *q, sw_value *out, failure *why);
 
-/* Takes the result of an open call, if that has come. STEP_OPEN: it has not; *is_coming: that is not known yet. */
-step_outcome function_call_look(run *r, const function_call *q, bool *is_coming, sw_value *out, failure *why);
+/* Takes the result of an open call, if that has come, for the running strand; the journal has room for it then.
+ * STEP_OPEN: it has not come, or the strand was interrupted; *is_coming: that is not known yet. */
+step_outcome function_call_look(strand *s, const function_call *q, bool *is_coming, sw_value *out, failure *why);
 
 #endif

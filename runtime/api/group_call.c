@@ -11,7 +11,7 @@
 static bool call_member_decide(member *m, bool *is_coming)
 {
     bool comes = false;
-    step_outcome outcome = function_call_look(m->group->run, m->call, &comes, &m->value, &m->failure);
+    step_outcome outcome = function_call_look(m->group->strand, m->call, &comes, &m->value, &m->failure);
     *is_coming = *is_coming || comes;
     if (outcome == STEP_OPEN) return false;
     m->outcome = outcome;

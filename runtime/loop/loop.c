@@ -78,6 +78,7 @@ static void loop_end_turn(sw_loop *l)
             run_turn_end(r);
         }
         home_flush(&l->home);
+        gate_look(&l->home);
         if (!l->stopping) http_client_flush(l->home.client);
     } while (l->home.sched.ready > 0 || !TAILQ_EMPTY(&l->home.runs.touched));
     slot_load_due(&l->home);

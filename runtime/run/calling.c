@@ -36,6 +36,21 @@ static void calling_free(calling *q)
     free(q);
 }
 
+/* What it keeps in memory until it is on disk. */
+static size_t calling_bytes(const calling *q) { return sizeof *q + q->entries.size; }
+
+/* It goes to the store, or is forgotten. */
+static void calling_unlink(run *r, calling *q)
+{
+    size_t *open_bytes = &r->task.home->gate.open_bytes;
+    assert(r->calling_count > 0 && *open_bytes >= calling_bytes(q));
+    r->callings = q->next;
+    if (!r->callings) r->callings_end = &r->callings;
+    q->next = NULL;
+    r->calling_count--;
+    *open_bytes -= calling_bytes(q);
+}
+
 /* ---- Making ---- */
 
 /* The time of the call, and bytes of a hash of what makes the call different from all others. The node's number, byte
@@ -149,6 +164,8 @@ static calling_outcome calling_append(run *r, const call_plan *plan, const entry
     }
     *r->callings_end = q;
     r->callings_end = &q->next;
+    r->calling_count++;
+    r->task.home->gate.open_bytes += calling_bytes(q);
     return CALLING_DONE;
 }
 
@@ -185,9 +202,8 @@ static int64_t calling_live_due_ms(const calling *q) { return q->begins_ms > clo
 
 void calling_send(run *r)
 {
-    for (calling *q = r->callings, *next; q; q = next) {
-        next = q->next;
-        q->next = NULL;
+    for (calling *q; (q = r->callings);) {
+        calling_unlink(r, q);
         kin_pair_fill(&q->kin, &r->id, KIN_CHILD, &q->child);
         q->segment = (store_segment){.run = q->child,
                                      .live = STORE_LIVE_SET,
@@ -197,20 +213,17 @@ void calling_send(run *r)
                                      .len = q->entries.size,
                                      .rows = q->kin.rows,
                                      .tag = CALLING_TAG,
-                                     .joined = next != NULL};
+                                     .joined = r->callings != NULL};
         home_send(q->home, &q->segment);
     }
-    r->callings = NULL;
-    r->callings_end = &r->callings;
 }
 
 void calling_drop(run *r)
 {
     for (calling *q; (q = r->callings);) {
-        r->callings = q->next;
+        calling_unlink(r, q);
         calling_free(q);
     }
-    r->callings_end = &r->callings;
 }
 
 /* ---- At the child's home ---- */

@@ -46,7 +46,7 @@ void home_free(home *h)
     assert(h->runs.count == 0 && h->outbox.in_flight == 0);
     assert(TAILQ_EMPTY(&h->runs.touched) && LIST_EMPTY(&h->runs.plain));
     assert(LIST_EMPTY(&h->reopenings) && TAILQ_EMPTY(&h->questions));
-    assert(!h->gate.first && h->gate.waiting == 0);
+    assert(!h->gate.ends.first && !h->gate.others.first && h->gate.waiting == 0);
     assert(h->buffer_count <= HOME_BUFFERS);
     while (h->runs.free) {
         run *r = h->runs.free;

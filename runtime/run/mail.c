@@ -58,6 +58,17 @@ static bool mail_pack(mail_letter *m)
     return ok;
 }
 
+/* A result may be large: its value is kept once, in its row. */
+static bool mail_pack_return(mail_letter *m, entry_text value)
+{
+    const size_t behind = 1; /* of the value: its sender's name, which is empty */
+    m->value = value;
+    if (!mail_pack(m)) return false;
+    assert(!*m->by && m->packed.size > value.len + behind);
+    m->value.data = m->packed.data + (m->packed.size - behind - value.len);
+    return true;
+}
+
 void mail_make_put(mail_letter *m)
 {
     assert(m->packed.size > 0);
@@ -94,12 +105,12 @@ mail_letter *mail_new_return(home *h, const run_id *to, uint32_t number, const r
 {
     assert(value.len > 0);
     _Static_assert((int)ENTRY_LETTER_BYTES == (int)RUN_ID_BYTES, "such a letter has the child's id");
-    mail_letter *m = mail_alloc(h, MAIL_RETURN, (entry_text){NULL, 0}, value);
+    mail_letter *m = mail_alloc(h, MAIL_RETURN, (entry_text){NULL, 0}, (entry_text){NULL, 0});
     if (!m) return NULL;
     m->run = *to;
     letter_write_key(to, letter_of_call(number), m->key);
     memcpy(m->id, child->bytes, sizeof m->id);
-    if (!mail_pack(m)) {
+    if (!mail_pack_return(m, value)) {
         mail_free(m);
         return NULL;
     }

@@ -52,12 +52,12 @@ typedef struct mail_letter {
     run_id run;
     uint8_t key[LETTER_KEY_BYTES], id[ENTRY_LETTER_BYTES];
     char by[LETTER_BY_MAX + 1];
-    entry_text name, value; /* in `content` */
+    entry_text name, value; /* in `content`; the value of a MAIL_RETURN that was made here in `packed` */
     uint64_t question;      /* that it answers, as its writer said; 0: none, or it was read. Its id says it, too */
     size_t row_bytes;       /* of its row's value; MAIL_RETURN: 0, for it counts in no limit */
     void (*on_fate)(void *arg, mail_fate fate); /* NULL: nobody wants to know, or has been told */
     void *arg;
-    msgpack_sbuffer packed; /* its row's value, while that is written */
+    msgpack_sbuffer packed; /* its row's value, while that is written; of a MAIL_RETURN as long as the letter */
     store_row row;          /* that writes it, or deletes it */
     store_segment segment;  /* while that row is committed alone */
     char content[];

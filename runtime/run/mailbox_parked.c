@@ -42,8 +42,6 @@ bool mailbox_arrive(home *h, mail_letter *m)
     mailbox *b = mailbox_of(h, &m->run);
     assert(mail_is_return(m));
     m->home = h;
-    msgpack_sbuffer_destroy(&m->packed);
-    msgpack_sbuffer_init(&m->packed);
     if (r) run_give_slot(r);
     if (r && !r->slot) return false;
     if (r) s = r->slot;

@@ -82,10 +82,19 @@ bool returning_prepare(run *r)
                                        (entry_text){content.data, content.size});
     msgpack_sbuffer_destroy(&packed);
     msgpack_sbuffer_destroy(&content);
+    if (r->returning) r->task.home->gate.open_bytes += r->returning->packed.size;
     return r->returning != NULL;
 }
 
 /* ---- On its way ---- */
+
+/* The letter goes to the store, or is forgotten. */
+static void returning_close(run *r)
+{
+    size_t *open_bytes = &r->task.home->gate.open_bytes;
+    assert(r->returning && *open_bytes >= r->returning->packed.size);
+    *open_bytes -= r->returning->packed.size;
+}
 
 static mail_letter *letter_of_parcel(parcel *p) { return (mail_letter *)((char *)p - offsetof(mail_letter, parcel)); }
 
@@ -97,6 +106,7 @@ const store_row *returning_seal(run *r, const store_row *then)
 {
     r->is_last_sent = true;
     if (!r->returning) return then;
+    returning_close(r);
     r->returning->row.next = then;
     return &r->returning->row;
 }
@@ -113,6 +123,7 @@ void returning_written(run *r)
 
 void returning_drop(run *r)
 {
+    if (r->returning && !r->is_last_sent) returning_close(r);
     if (r->returning) mail_free(r->returning);
     r->returning = NULL;
 }

@@ -142,6 +142,7 @@ struct run {
     struct run_questions *questions; /* that its code has asked in this execution; NULL: none */
     struct calling *callings; /* runs that it has called, which begin with its next commit (runtime/run/calling.h) */
     struct calling **callings_end;
+    uint32_t calling_count;
     called_by caller;                   /* the run that has called this one (runtime/run/called_by.h) */
     sw_value result;                    /* of a function whose run was called, in its arena */
     struct run_child *children;         /* runs that this execution has called, and waits for (recall.h) */

@@ -8,6 +8,7 @@
 #include "runtime/run/ctx.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/fit.h"
+#include "runtime/run/gate.h"
 #include "runtime/run/home.h"
 #include "runtime/run/mailbox.h"
 #include "runtime/run/recall.h"
@@ -203,6 +204,7 @@ void run_main(void *arg)
         replay_log_end(&c);
     else
         replay_log_drop(&c);
+    if (ok || s.failure.kind != FAILURE_UNWIND) (void)gate_wait_end(&s); /* interrupted, it ends all the same */
     run_handler_ended(r, ok, &s.failure);
     strand_exit(&s);
 }

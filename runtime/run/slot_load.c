@@ -328,13 +328,20 @@ void slot_load(home *h, slot *s)
     slots_read_journals(h, &id, 1);
 }
 
-/* The next one to load; NULL: none, or no place for it. */
+/* The next one to load; NULL: none, or no place for it. While the journal's queue is full a run that goes on would only
+ * wait in memory for room; with the turn in which there is some, these are looked at again. */
 static slot *slots_next_to_load(home *h)
 {
     slot_table *t = &h->slots;
     slot *s = TAILQ_FIRST(&t->asked);
     if (s) return s;
-    return slots_free_places(h) > 0 || !gate_writable(h) ? TAILQ_FIRST(&t->due) : NULL;
+    s = TAILQ_FIRST(&t->due);
+    if (!s || !gate_writable(h)) return s;
+    if (gate_full(h)) {
+        (void)gate_awaits_store(h);
+        return NULL;
+    }
+    return slots_free_places(h) > 0 ? s : NULL;
 }
 
 static size_t slots_take_batch(home *h, run_id ids[LOAD_BATCH])

@@ -82,6 +82,41 @@ static void test_pieces(void)
     memory_disk_free(disk);
 }
 
+enum { LARGE = 12, LARGE_BYTES = 4 * 1024 * 1024, OF_BATCH = 4 };
+
+/* A batch has so many bytes of a loop, and what is joined with the last of them. */
+static void test_batches(void)
+{
+    static store_segment large[LARGE];
+    desk d;
+    memory_disk *disk = memory_disk_new();
+    store_options o = by_hand_on(disk);
+    char *data = calloc(1, LARGE_BYTES);
+    CHECK(data);
+    open_desk(&d, &o);
+    for (int i = 0; i < LARGE; i++) {
+        large[i] = segment_of(id_of(1 + i, 1), "");
+        large[i].data = data;
+        large[i].len = LARGE_BYTES;
+        large[i].next = i + 1 < LARGE ? &large[i + 1] : NULL;
+    }
+    large[OF_BATCH - 1].joined = large[OF_BATCH].joined = true;
+    store_append(d.port, large);
+    store_segment small = segment_of(id_of(100, 1), "small");
+    store_append(d.port, &small);
+    static const size_t came[] = {OF_BATCH + 2, 2 * OF_BATCH + 2, LARGE + 1};
+    for (size_t i = 0; i < sizeof came / sizeof *came; i++) {
+        CHECK_INT(store_hand_write_due_ms(d.store), 0);
+        store_hand_write(d.store);
+        turn(&d);
+        CHECK_INT(d.committed, came[i]);
+    }
+    CHECK_INT(store_hand_write_due_ms(d.store), -1);
+    close_desk(&d);
+    memory_disk_free(disk);
+    free(data);
+}
+
 /* Of a write that failed: all its owners know before the journal takes writes again. */
 static void test_failed_at_once(void)
 {
@@ -272,6 +307,7 @@ static void test_shared(void)
 
 static const check_case cases[] = {{"a write waits for its owner", test_writes},
                                    {"a batch of very many comes back in pieces", test_pieces},
+                                   {"a batch has so many bytes, and whole groups", test_batches},
                                    {"a write that failed comes back at once", test_failed_at_once},
                                    {"a write that was in doubt comes back at once", test_known_at_once},
                                    {"reads in any order", test_reads},

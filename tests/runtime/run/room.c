@@ -1,0 +1,178 @@
+/* Room in the journal's queue: runs that call others, that return to them, and that come back wait for it, so that a
+ * slow disk makes them slow, and does not fill the memory. */
+#include "tests/harness/turned.h"
+
+enum { RESULT_BYTES = 128 * 1024, CHILDREN = 60, MANY = 2000, AT_ONCE = 256, QUEUE_BYTES = 1024 * 1024 };
+
+static struct {
+    int begun, largest, ended;
+    int64_t bytes;
+} seen;
+
+/* ---- The program ---- */
+
+static sw_value on_large(sw_ctx *c, sw_value input)
+{
+    (void)input;
+    seen.begun++;
+    char *bytes = sw_alloc(c, RESULT_BYTES);
+    memset(bytes, 'r', RESULT_BYTES);
+    return sw_strn(c, bytes, RESULT_BYTES);
+}
+
+static sw_value on_small(sw_ctx *c, sw_value input)
+{
+    (void)c;
+    seen.begun++;
+    return input;
+}
+
+static void on_fan(sw_ctx *c)
+{
+    sw_group *g = sw_group_new(c);
+    for (int i = 0; i < CHILDREN; i++) sw_group_call(g, "large", "large", sw_int(i));
+    sw_value results = sw_group_wait(g);
+    seen.bytes = 0;
+    for (size_t i = 0; i < sw_len(results); i++) seen.bytes += sw_at(results, i).via.str.size;
+    seen.ended++;
+    sw_reply_json(c, 200, sw_int(seen.bytes));
+}
+
+static void on_many(sw_ctx *c)
+{
+    sw_group *g = sw_group_new(c);
+    for (int i = 0; i < MANY; i++) sw_group_call(g, "small", "small", sw_int(i));
+    seen.bytes = (int64_t)sw_len(sw_group_wait(g));
+    seen.ended++;
+    sw_reply_json(c, 200, sw_int(seen.bytes));
+}
+
+/* More than the queue may have. */
+static void on_fills(sw_ctx *c)
+{
+    for (int i = 0; i < 2 * QUEUE_BYTES / RESULT_BYTES; i++) sw_push_chunk(c, on_large(c, sw_nil()));
+    sw_reply_text(c, 200, "full");
+}
+
+static void on_naps(sw_ctx *c)
+{
+    sw_sleep(c, "nap", 10);
+    seen.ended++;
+    sw_reply_text(c, 200, "rested");
+}
+
+static void routes(sw_app *app)
+{
+    sw_endpoint(app, "POST /fan", on_fan, NULL);
+    sw_endpoint(app, "POST /many", on_many, NULL);
+    sw_endpoint(app, "POST /fills", on_fills, NULL);
+    sw_endpoint(app, "POST /naps", on_naps, NULL);
+    sw_function(app, "large", on_large, NULL);
+    sw_function(app, "small", on_small, NULL);
+}
+
+static void open_room(void)
+{
+    memset(&seen, 0, sizeof seen);
+    turned_open(routes, (const char *const[]){"--park-after", "0", "--journal-queue-max", "1MiB", NULL});
+}
+
+static int64_t queued(void)
+{
+    store_stats now;
+    store_stats_get(turned_app->store, &now);
+    return (int64_t)(now.queue_bytes + turned_home()->gate.open_bytes);
+}
+
+static bool is_over(void) { return seen.ended > 0 && turned_home()->runs.count == 0; }
+
+/* ---- Tests ---- */
+
+/* Of the children, which end in the same turn, and of their caller, for which all results lie there. */
+static void test_results(void)
+{
+    int64_t most = 0;
+    open_room();
+    (void)turned_begin("POST /fan");
+    while (!is_over()) {
+        CHECK(turned_turn());
+        if (queued() > most) most = queued();
+    }
+    if (most > QUEUE_BYTES + 3 * RESULT_BYTES) printf("# %lld bytes\n", (long long)most);
+    CHECK(most > QUEUE_BYTES / 2 && most <= QUEUE_BYTES + 3 * RESULT_BYTES); /* the last one has its response, too */
+    CHECK_INT(seen.begun, CHILDREN);
+    CHECK_INT(seen.bytes, CHILDREN * RESULT_BYTES);
+    turned_close();
+}
+
+/* The process ends while results wait for room. */
+static void test_resumed(void)
+{
+    open_room();
+    (void)turned_begin("POST /fan");
+    TURN_UNTIL(seen.begun >= CHILDREN);
+    turned_writes = false;
+    turned_often();
+    turned_writes = true;
+    turned_end();
+    CHECK_INT(seen.ended, 0);
+    open_room();
+    TURN_UNTIL(is_over());
+    CHECK_INT(seen.bytes, CHILDREN * RESULT_BYTES);
+    turned_close();
+}
+
+/* What is called goes to the disk in pieces, and others have their turn between them. */
+static void test_calls(void)
+{
+    open_room();
+    run *r = turned_begin("POST /many");
+    turned_writes = false;
+    for (int i = 0; i < 5; i++) CHECK(turned_turn());
+    CHECK_INT(r->call_count, AT_ONCE + 1);
+    CHECK_INT(turned_home()->outbox.in_flight, AT_ONCE + 1);
+    turned_writes = true;
+    TURN_UNTIL(is_over());
+    CHECK_INT(seen.begun, MANY);
+    CHECK_INT(seen.bytes, MANY);
+    turned_close();
+}
+
+/* A run that waits at the gate while it calls is cancelled like any other. */
+static void test_cancelled(void)
+{
+    open_room();
+    run_id id = turned_begin("POST /many")->id;
+    turned_writes = false;
+    for (int i = 0; i < 5; i++) CHECK(turned_turn());
+    turned_writes = true;
+    turned_check(turned_ask_run("DELETE", &id, "", ""), 200, "cancelled");
+    TURN_UNTIL(turned_home()->runs.count == 0 && turned_home()->slots.count == 0);
+    CHECK(seen.begun < MANY);
+    CHECK_INT(seen.ended, 0);
+    turned_close();
+}
+
+static void test_loads(void)
+{
+    open_room();
+    run_id id = turned_park("POST /naps");
+    turned_writes = false;
+    (void)turned_begin("POST /fills");
+    while (turned_home()->gate.waiting == 0) CHECK(turned_turn());
+    while (turned_slot(&id)->state == SLOT_PARKED) CHECK(turned_turn());
+    turned_often();
+    CHECK_INT(turned_slot(&id)->state, SLOT_DUE);
+    CHECK(queued() > QUEUE_BYTES);
+    turned_writes = true;
+    TURN_UNTIL(is_over());
+    turned_close();
+}
+
+static const check_case cases[] = {{"results are returned, and taken, as there is room", test_results},
+                                   {"a process ends while results wait", test_resumed},
+                                   {"calls reach the disk in pieces", test_calls},
+                                   {"a run that waits while it calls is cancelled", test_cancelled},
+                                   {"runs that are due stay outside memory", test_loads}};
+
+CHECK_MAIN(cases)
