@@ -69,6 +69,7 @@ bool value_copy(arena *a, msgpack_object v, msgpack_object *out, const char **er
 {
     *error = NULL;
     bool ok = value_copy_deep(a, v, out, 0, error);
+    if (!ok) *out = (msgpack_object){.type = MSGPACK_OBJECT_NIL}; /* some of it may point to nothing */
     if (!ok && !*error) *error = value_refusal(a);
     return ok;
 }

@@ -18,7 +18,8 @@ extern const char value_no_memory[];
 /* Returns the message for an arena that has given nothing: its limit, or value_no_memory. */
 const char *value_refusal(const arena *a);
 
-/* Copies all of v into `a`; strings become zero-terminated. False with a message: too deep, or no memory. */
+/* Copies all of v into `a`; strings become zero-terminated. False with a message: too deep, or no memory; *out is nil
+ * then. */
 bool value_copy(arena *a, msgpack_object v, msgpack_object *out, const char **error);
 
 /* Appends v's msgpack bytes, at most bytes_max of them; false with a message and nothing appended. */
@@ -37,7 +38,8 @@ static inline bool value_pack_text(msgpack_packer *pk, const char *text)
 /* True if v is nested too deep to be packed or written as JSON. */
 bool value_is_too_deep(msgpack_object v);
 
-/* Reads one value that takes up all of the bytes, and copies its strings into `a`. False with a message. */
+/* Reads one value that takes up all of the bytes, and copies its strings into `a`. False with a message; *out is nil
+ * then. */
 bool value_unpack(arena *a, const char *data, size_t len, msgpack_object *out, const char **error);
 
 /* Returns a hash that tells values apart fast, not against an attacker: XXH3 (64 bits, xxhash.com) over the first

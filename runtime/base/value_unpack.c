@@ -213,6 +213,7 @@ bool value_unpack(arena *a, const char *data, size_t len, msgpack_object *out, c
     }
     assert(!ok || u.owed == 0);
     if (ok && u.at != u.end) ok = unpack_damaged(&u);
+    if (!ok) *out = (msgpack_object){.type = MSGPACK_OBJECT_NIL}; /* some of it may point to nothing */
     *error = ok || u.error ? u.error : value_refusal(a);
     return ok;
 }

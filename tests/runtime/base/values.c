@@ -254,9 +254,40 @@ static void test_hash(void)
     arena_free(&memory);
 }
 
+/* Whoever shows what there is, and that something is missing, finds nothing that leads nowhere. */
+static void test_short(void)
+{
+    const char *error;
+    msgpack_sbuffer bytes;
+    msgpack_object whole, v;
+    arena own;
+    size_t refused = 0;
+    msgpack_sbuffer_init(&bytes);
+    arena_init(&memory, NULL);
+    CHECK(value_pack(&bytes, of_every_kind(), SIZE_MAX, &error));
+    CHECK(value_unpack(&memory, bytes.data, bytes.size, &whole, &error));
+    for (size_t limit = 64, given = 0; given < 2; limit += limit / 8) {
+        given = 0;
+        for (int copies = 0; copies < 2; copies++) {
+            arena_init(&own, NULL);
+            arena_set_limit(&own, limit);
+            bool is_read =
+                copies ? value_copy(&own, whole, &v, &error) : value_unpack(&own, bytes.data, bytes.size, &v, &error);
+            CHECK(is_read || v.type == MSGPACK_OBJECT_NIL);
+            given += is_read;
+            refused += !is_read;
+            arena_free(&own);
+        }
+    }
+    CHECK(refused > 20);
+    arena_free(&memory);
+    msgpack_sbuffer_destroy(&bytes);
+}
+
 static const check_case cases[] = {{"what can be written can be read, at every depth", test_depth},
                                    {"every form of every type, changed and cut", test_model},
                                    {"claims of more than is there", test_claims},
-                                   {"the hash of a value", test_hash}};
+                                   {"the hash of a value", test_hash},
+                                   {"no memory for all of it", test_short}};
 
 CHECK_MAIN(cases)
