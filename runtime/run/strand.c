@@ -128,11 +128,24 @@ static strand *strand_next_within(const strand *s, const strand *root)
     return s == root ? NULL : s->peer;
 }
 
+/* An attempt is nothing that a replay makes, nor does it wait for letters that it has taken before. */
+static bool strand_is_between_steps(const strand *s)
+{
+    return s->wait == STRAND_BUSY && !s->work.step && !s->work.signal && s->work.awaits_calls == 0;
+}
+
+/* Whether the strand waits for another thread, or for room for a stack: no journal has that, so a replay that were cut
+ * there would not come to what the journal has behind it. */
+static bool strand_pauses(const strand *s)
+{
+    return s->uninterruptible || (s->until.due_ms > 0 && strand_is_between_steps(s));
+}
+
 static void strand_give_up(strand *s)
 {
     bool awaits_group = s->wait == STRAND_GROUP || s->standing;
     s->is_abandoned = true;
-    if (s->work.began_us > 0 || (s->suspended && !awaits_group))
+    if (s->work.began_us > 0 || (s->suspended && !awaits_group && !strand_pauses(s)))
         strand_interrupt(s, INTERRUPT_UNWIND);
     else if (awaits_group)
         strand_wake(s);
@@ -141,12 +154,6 @@ static void strand_give_up(strand *s)
 void strand_abandon(strand *s)
 {
     for (strand *at = s; at; at = strand_next_within(at, s)) strand_give_up(at);
-}
-
-/* An attempt is nothing that a replay makes, nor does it wait for letters that it has taken before. */
-static bool strand_is_between_steps(const strand *s)
-{
-    return s->wait == STRAND_BUSY && !s->work.step && !s->work.signal && s->work.awaits_calls == 0;
 }
 
 bool strand_is_worked_for(const strand *s)

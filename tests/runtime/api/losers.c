@@ -84,6 +84,28 @@ static sw_value past_a_sleep(sw_ctx *c, sw_value v)
     return v;
 }
 
+/* Another thread does. */
+static void read_large_json(sw_ctx *c)
+{
+    enum { BYTES = 300000 };
+    char *large = sw_alloc(c, BYTES);
+    memset(large, ' ', BYTES);
+    large[BYTES - 1] = '7';
+    (void)sw_json_parse(c, large, BYTES);
+}
+
+/* Waits for another thread between a result and what it says of it. */
+static sw_value past_large_json(sw_ctx *c, sw_value v)
+{
+    (void)sw_step(c, "two", hold, sw_int(1));
+    for (int i = 0; i < 3; i++) read_large_json(c);
+    seen.behind++;
+    (void)sw_now(c);
+    sw_label(c, "part", "done");
+    (void)sw_step(c, "one", hold, sw_int(0));
+    return v;
+}
+
 static sw_value win(sw_ctx *c, sw_value v)
 {
     (void)sw_wait_for(c, "wait", &(sw_wait){.signal = "win"}, NULL);
@@ -97,6 +119,7 @@ static void on_nested(sw_ctx *c)
     sw_group *g = sw_group_new(c);
     sw_group_branch(g, "loser", loser, sw_int(0));
     sw_group_branch(g, "winner", win, sw_int(5));
+    if (loser == past_large_json) read_large_json(c); /* a replay comes to its decision while the loser waits */
     size_t winner = sw_group_any(g, "outer", &v);
     (void)sw_wait_for(c, "more", &(sw_wait){.signal = "more"}, NULL);
     seen.is_new = sw_patch(c, "behind");
@@ -293,11 +316,11 @@ static void test_nested(void)
             for (unsigned turns = 0; turns < 8; turns++) check_nested(all[i], together, turns);
 }
 
-/* A replay comes to what the journal has of a branch, also behind sleeps that are over. */
-static void test_slept(void)
+/* A replay comes to what the journal has of a branch, also behind sleeps that are over, and work of other threads. */
+static void check_past(sw_step_fn of)
 {
     for (unsigned ends = 0; ends < 2; ends++) {
-        loser = past_a_sleep;
+        loser = of;
         turned_open(routes, NULL);
         run_id id = turned_begin("POST /nested")->id;
         seen.go[1] = true;
@@ -317,6 +340,9 @@ static void test_slept(void)
         turned_close();
     }
 }
+
+static void test_slept(void) { check_past(past_a_sleep); }
+static void test_threads(void) { check_past(past_large_json); }
 
 static void test_limited(void)
 {
@@ -425,6 +451,7 @@ static void test_changed(void)
 
 static const check_case cases[] = {{"a select in a branch of another", test_nested},
                                    {"a branch that has slept", test_slept},
+                                   {"a branch that has waited for another thread", test_threads},
                                    {"a branch that waits for its place", test_limited},
                                    {"a branch that leaves before its members", test_beside},
                                    {"frames of a loser", test_frames},
