@@ -17,7 +17,7 @@ replay_record *fit_find(run *r, uint64_t path) { return r->replay ? replay_find(
 
 bool fit_has_lost(const run *r, uint64_t path)
 {
-    return r->replay && replay_is_abandoned(r->replay, path) && !BUG(LOSERS_BEGIN);
+    return r->replay && replay_is_abandoned(r->replay, path) && !BUG(LOSERS_BEGIN) && !BUG(WIN_AGAIN);
 }
 
 static const char *entry_kind_words(entry_kind kind)

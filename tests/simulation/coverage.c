@@ -43,6 +43,15 @@ static const char *const meetings[MEETINGS] = {
     [MET_SIGNAL_AGAIN] = "signals that were sent more than once",
     [MET_SIGNAL_LATE] = "signals to runs that had ended",
     [MET_TIMED_OUT] = "waits that have timed out",
+    [MET_WON] = "groups that their first success has decided",
+    [MET_WON_BRANCH] = "by a branch",
+    [MET_WON_WAIT] = "by a signal",
+    [MET_WON_SLEEP] = "by a sleep",
+    [MET_WON_WITHIN] = "within a branch of another such group",
+    [MET_LOST_WITHIN] = "such groups that were given up with the branch around them",
+    [MET_WON_AGAIN] = "decisions that a later execution has come to",
+    [MET_CUT] = "attempts of losers that were under way",
+    [MET_NONE_WON] = "runs that have failed since nobody had won",
     [MET_DRAIN_BEHIND] = "drains while runs waited for others",
 };
 static uint64_t met[MEETINGS];

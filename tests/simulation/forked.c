@@ -15,6 +15,7 @@
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/remarked.h"
+#include "tests/simulation/selected.h"
 #include "tests/simulation/signalled.h"
 #include "tests/simulation/standing.h"
 
@@ -370,6 +371,17 @@ static const char *take_decision(run_record *r, const run_record *source, const 
     return NULL;
 }
 
+/* Who has won a group. */
+static const char *take_won(run_record *r, const run_record *source, const entry *e)
+{
+    int at = selected_op(r, e);
+    if (at == NO_OP || !source->ops[at].chosen || r->ops[at].chosen || source->ops[at].choice != e->member)
+        return "it copies a decision of a group that the original has not made, or twice";
+    choose(r, source, at);
+    selected_give_up(r, at);
+    return NULL;
+}
+
 /* What an attempt has said goes with its result. */
 static const char *take_remark(run_record *r, const run_record *source, const entry *e)
 {
@@ -404,6 +416,8 @@ const char *forked_take(run_record *r, const entry *e)
     case ENTRY_TAKEN:
     case ENTRY_TIMED_OUT:
         return take_decision(r, source, e);
+    case ENTRY_WON:
+        return take_won(r, source, e);
     case ENTRY_LABEL:
     case ENTRY_STATUS:
         return take_remark(r, source, e);

@@ -7,6 +7,7 @@
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/remarked.h"
+#include "tests/simulation/selected.h"
 #include "tests/simulation/signalled.h"
 #include "tests/simulation/upstream.h"
 
@@ -159,12 +160,34 @@ static void run_try(place *p, int16_t at)
         p->result = program_mix(p->result, PROGRAM_FAILED);
 }
 
+static void take_sleep(const place *p, int16_t at)
+{
+    p->run->moves++;
+    promise_sleep_ends(p->run, at, p->job->ops[at].ms);
+}
+
+/* A signal, or PROGRAM_FAILED. */
+static void take_wait(place *p, int16_t at, uint64_t n)
+{
+    promise_choice(p->run, at, n);
+    p->result = program_mix(p->result, n);
+}
+
 static void take_member(place *p, int16_t at, sw_value value)
 {
-    if (p->job->ops[at].kind == OP_STEP)
+    switch (p->job->ops[at].kind) {
+    case OP_STEP:
         take_result(p, at, value);
-    else
+        return;
+    case OP_WAIT:
+        take_wait(p, at, (uint64_t)sw_as_int(value, 0));
+        return;
+    case OP_SLEEP:
+        take_sleep(p, at);
+        return;
+    default:
         p->result = program_mix(p->result, (uint64_t)sw_as_int(value, 0));
+    }
 }
 
 /* The result of a member of `of`. */
@@ -174,6 +197,8 @@ static void take_settled(place *p, const op *of, int16_t at, sw_value result)
         take_member(p, at, result);
     else if (sw_as_bool(sw_get(result, "ok"), false))
         take_member(p, at, sw_get(result, "value"));
+    else if (p->job->ops[at].kind == OP_WAIT)
+        take_wait(p, at, PROGRAM_FAILED);
     else
         p->result = program_mix(p->result, PROGRAM_FAILED);
 }
@@ -209,23 +234,50 @@ static sw_value branch(sw_ctx *c, sw_value input)
     return sw_int((int64_t)p.result);
 }
 
+static void add_member(const place *p, sw_group *g, const op *of, int16_t at)
+{
+    const op *o = &p->job->ops[at];
+    sw_step_options options = options_of(o);
+    const sw_wait wait = {.signal = (const char[]){o->name, 0}, .timeout_ms = o->ms};
+    switch (o->kind) {
+    case OP_STEP:
+        sw_group_step_with(g, o->id, attempt, input_of(p, at), of->by_options ? NULL : &options);
+        return;
+    case OP_WAIT:
+        sw_group_wait_for(g, o->id, &wait);
+        return;
+    case OP_SLEEP:
+        promise_sleep_begins(p->run, at);
+        sw_group_sleep(g, o->id, o->ms);
+        return;
+    default:
+        sw_group_branch(g, o->id, branch, input_of(p, at));
+    }
+}
+
+/* Goes on with the result of the member that has won. */
+static void await_any(place *p, sw_group *g, int16_t at)
+{
+    sw_value value = sw_nil();
+    size_t won = sw_group_any(g, p->job->ops[at].id, &value);
+    selected_told(p->run, at);
+    promise_choice(p->run, at, won);
+    p->result = program_mix(p->result, won);
+    take_member(p, selected_member(p->job, at, won), value);
+}
+
 static void run_group(place *p, int16_t at)
 {
     const op *o = &p->job->ops[at];
     const sw_group_options shared = {.parallel_max = (size_t)o->parallel, .settle = o->settles, .step = options_of(o)};
     sw_group *g = o->by_options ? sw_group_new_with(p->c, &shared) : sw_group_new(p->c);
     size_t i = 0;
-    for (int16_t m = o->child; m != NO_OP; m = p->job->ops[m].next) {
-        const op *member = &p->job->ops[m];
-        sw_step_options options = options_of(member);
-        if (member->kind == OP_STEP && o->by_options)
-            sw_group_step(g, member->id, attempt, input_of(p, m));
-        else if (member->kind == OP_STEP)
-            sw_group_step_with(g, member->id, attempt, input_of(p, m), &options);
-        else
-            sw_group_branch(g, member->id, branch, input_of(p, m));
-    }
+    for (int16_t m = o->child; m != NO_OP; m = p->job->ops[m].next) add_member(p, g, o, m);
     run_list(p, o->other);
+    if (o->any) {
+        await_any(p, g, at);
+        return;
+    }
     sw_value results = o->settles && !o->by_options ? sw_group_settle(g) : sw_group_wait(g);
     for (int16_t m = o->child; m != NO_OP; m = p->job->ops[m].next) take_settled(p, o, m, sw_at(results, i++));
 }
@@ -245,8 +297,7 @@ static void run_sleep(place *p, int16_t at)
     promise_sleep_begins(p->run, at);
     if (o->kind == OP_SLEEP) {
         sw_sleep(p->c, o->id, o->ms);
-        p->run->moves++;
-        promise_sleep_ends(p->run, at, o->ms);
+        take_sleep(p, at);
         return;
     }
     uint64_t now = choose(p, at, false);
@@ -284,8 +335,7 @@ static void run_wait(place *p, int16_t at)
     bool has_come = sw_wait_for(p->c, o->id, &wait, &signal);
     uint64_t n = has_come ? (uint64_t)sw_as_int(signal, 0) : PROGRAM_FAILED;
     signalled_waited(p->run, at, has_come, n);
-    promise_choice(p->run, at, n);
-    p->result = program_mix(p->result, n);
+    take_wait(p, at, n);
 }
 
 static void run_op(place *p, int16_t at)

@@ -1,6 +1,7 @@
 /* oracle: what a run has to answer, out of what the disk has of its steps and choices: the handler's tree again,
  * without any runtime. */
 #include "tests/simulation/program.h"
+#include "tests/simulation/selected.h"
 
 typedef struct reading {
     const run_record *run;
@@ -46,36 +47,68 @@ static verdict read_each(const reading *r, int16_t at, uint64_t result)
     return open.kind == VERDICT_OPEN ? open : v;
 }
 
-/* A branch gives its own result, from what was before the group. */
-static verdict read_member(const reading *r, int16_t at, uint64_t before, uint64_t result)
-{
-    const op *o = &r->job->ops[at];
-    if (o->kind == OP_STEP) return read_step(r, at, result);
-    verdict v = read_list(r, o->child, before);
-    return v.kind == VERDICT_ANSWER ? answer(program_mix(result, v.result)) : v;
-}
-
-static verdict read_group(const reading *r, int16_t at, uint64_t before)
-{
-    const op *o = &r->job->ops[at];
-    verdict v = read_list(r, o->other, before);
-    verdict failed = v; /* one that is still open tells more */
-    if (v.kind != VERDICT_ANSWER) return v;
-    for (int16_t m = o->child; m != NO_OP; m = r->job->ops[m].next) {
-        verdict one = read_member(r, m, before, v.result);
-        if (one.kind == VERDICT_OPEN) return one;
-        if (one.kind == VERDICT_FAILS && o->settles) one = answer(program_mix(v.result, PROGRAM_FAILED));
-        if (one.kind == VERDICT_FAILS) add_failure(&failed, &one);
-        if (one.kind == VERDICT_ANSWER) v = one;
-    }
-    return failed.kind == VERDICT_FAILS ? failed : v;
-}
-
 static verdict read_choice(const reading *r, int16_t at, uint64_t result)
 {
     const op_state *s = &r->run->ops[at];
     if (!s->chosen) return (verdict){.kind = VERDICT_OPEN, .op = at};
     return answer(program_mix(result, s->choice));
+}
+
+/* Of a group it fails when its time is over. */
+static verdict read_standing(const reading *r, int16_t at, uint64_t result)
+{
+    const op_state *s = &r->run->ops[at];
+    bool has_failed = s->chosen && s->choice == PROGRAM_FAILED;
+    return has_failed ? (verdict){.kind = VERDICT_FAILS, .op = at} : read_choice(r, at, result);
+}
+
+/* A branch gives its own result, from what was before the group. */
+static verdict read_member(const reading *r, int16_t at, uint64_t before, uint64_t result)
+{
+    const op *o = &r->job->ops[at];
+    if (o->kind == OP_STEP) return read_step(r, at, result);
+    if (o->kind == OP_WAIT) return read_standing(r, at, result);
+    if (o->kind == OP_SLEEP) return answer(result);
+    verdict v = read_list(r, o->child, before);
+    return v.kind == VERDICT_ANSWER ? answer(program_mix(result, v.result)) : v;
+}
+
+/* The member that has won, or the failures of all. */
+static verdict read_any(const reading *r, int16_t at, uint64_t before)
+{
+    const op *o = &r->job->ops[at];
+    const op_state *s = &r->run->ops[at];
+    verdict v = read_list(r, o->other, before), open = {.kind = VERDICT_OPEN, .op = at}, failed = v;
+    if (v.kind != VERDICT_ANSWER) return v;
+    if (s->chosen) {
+        v = read_member(r, selected_member(r->job, at, s->choice), before, program_mix(v.result, s->choice));
+        return v.kind == VERDICT_ANSWER ? v : open;
+    }
+    for (int16_t m = o->child; m != NO_OP; m = r->job->ops[m].next) {
+        verdict one = read_member(r, m, before, v.result);
+        if (one.kind != VERDICT_FAILS) return open;
+        add_failure(&failed, &one);
+    }
+    return failed;
+}
+
+/* A failure gives up the waits that are not decided. */
+static verdict read_group(const reading *r, int16_t at, uint64_t before)
+{
+    const op *o = &r->job->ops[at];
+    verdict v = read_list(r, o->other, before);
+    verdict failed = v, open = v; /* one that is still open tells more */
+    if (v.kind != VERDICT_ANSWER) return v;
+    for (int16_t m = o->child; m != NO_OP; m = r->job->ops[m].next) {
+        verdict one = read_member(r, m, before, v.result);
+        if (one.kind == VERDICT_OPEN) open = one;
+        if (one.kind == VERDICT_OPEN && (o->settles || r->job->ops[m].kind != OP_WAIT)) return one;
+        if (one.kind == VERDICT_FAILS && o->settles) one = answer(program_mix(v.result, PROGRAM_FAILED));
+        if (one.kind == VERDICT_FAILS) add_failure(&failed, &one);
+        if (one.kind == VERDICT_ANSWER) v = one;
+    }
+    if (failed.kind == VERDICT_FAILS) return failed;
+    return open.kind == VERDICT_OPEN ? open : v;
 }
 
 static verdict read_op(const reading *r, int16_t at, uint64_t result)
@@ -92,7 +125,7 @@ static verdict read_op(const reading *r, int16_t at, uint64_t result)
     case OP_EACH:
         return read_each(r, at, result);
     case OP_GROUP:
-        return read_group(r, at, result);
+        return o->any ? read_any(r, at, result) : read_group(r, at, result);
     case OP_UNTIL:
     case OP_NOW:
     case OP_RANDOM:
@@ -118,6 +151,12 @@ static verdict read_list(const reading *r, int16_t first, uint64_t result)
     for (int16_t at = first; at != NO_OP && v.kind == VERDICT_ANSWER; at = r->job->ops[at].next)
         v = read_op(r, at, v.result);
     return v;
+}
+
+bool program_has_succeeded(const run_record *run, int member)
+{
+    reading r = {.run = run, .job = &w->jobs[run->job]};
+    return read_member(&r, (int16_t)member, 0, 0).kind == VERDICT_ANSWER;
 }
 
 verdict program_verdict(const run_record *run)

@@ -56,14 +56,27 @@ static void share_options(op *o, const op *of, bool is_each)
     o->sync = !none && of->sync;
 }
 
+static void make_rest(maker *m, op *o, unsigned depth);
+
+/* A run that answers before its journal is on disk waits for no signal. */
+static op_kind draw_member(const maker *m, unsigned depth)
+{
+    if (w->plan.selects > 0 && world_chance(RANDOM_PLAN, 25))
+        return world_chance(RANDOM_PLAN, 60) && m->job->endpoint != ENDPOINT_HASTY ? OP_WAIT : OP_SLEEP;
+    return depth < DEPTH_MAX && world_chance(RANDOM_PLAN, 35) ? OP_BRANCH : OP_STEP;
+}
+
 static int16_t make_members(maker *m, const op *of, unsigned depth, bool steps_alone)
 {
     unsigned count = 1 + world_below(RANDOM_PLAN, 5);
     int16_t first = NO_OP, *link = &first;
     for (unsigned i = 0; i < count && m->left > 2; i++) {
-        bool branch = !steps_alone && depth < DEPTH_MAX && world_chance(RANDOM_PLAN, 35);
-        op *o = add(m, branch ? OP_BRANCH : OP_STEP);
-        set_step(o);
+        op *o = add(m, steps_alone ? OP_STEP : draw_member(m, depth));
+        bool branch = o->kind == OP_BRANCH;
+        if (branch || o->kind == OP_STEP)
+            set_step(o);
+        else
+            make_rest(m, o, depth);
         share_options(o, of, steps_alone);
         if (steps_alone) (void)snprintf(o->id, sizeof o->id, "%s", of->id);
         o->parent = index_of(m, of);
@@ -99,6 +112,9 @@ static void make_rest(maker *m, op *o, unsigned depth)
     case OP_GROUP:
         set_group(o);
         if (!o->by_options) o->parallel = 0;
+        o->any = m->job->endpoint != ENDPOINT_HASTY && world_chance(RANDOM_PLAN, w->plan.selects);
+        o->settles &= !o->any;
+        (void)snprintf(o->id, sizeof o->id, "a%d", index_of(m, o));
         o->child = make_members(m, o, depth, false);
         if (world_chance(RANDOM_PLAN, 25)) o->other = make_list(m, depth + 1, 2);
         break;
@@ -133,6 +149,7 @@ static op_kind draw_kind(const maker *m, unsigned depth)
     } kinds[] = {{OP_STEP, 24}, {OP_WAIT, 6},  {OP_TRY, 8},   {OP_EACH, 7}, {OP_GROUP, 11},
                  {OP_SLEEP, 9}, {OP_UNTIL, 3}, {OP_CHUNK, 8}, {OP_NOW, 4},  {OP_RANDOM, 6},
                  {OP_IF, 6},    {OP_FAIL, 1},  {OP_DEFER, 3}, {OP_PATCH, 4}};
+    if (w->plan.selects > 0 && depth < DEPTH_MAX && world_chance(RANDOM_PLAN, 10)) return OP_GROUP;
     unsigned drawn = world_below(RANDOM_PLAN, 100), i = 0;
     while (drawn >= kinds[i].weight) drawn -= kinds[i++].weight;
     op_kind kind = kinds[i].kind;
@@ -201,7 +218,10 @@ static void tell_op(const job *j, int16_t at, int depth)
     if (o->chunks) printf(", %d chunks", o->chunks);
     printf("%s%s%s%s%s%s%s\n", o->changes ? ", changes" : "", j->poison == at ? ", POISON" : "",
            o->fatal ? ", fatal" : "", o->sync ? ", .sync" : "", o->calls ? ", calls" : "",
-           o->settles ? ", settles" : "", o->by_options ? ", with options" : "");
+           o->settles ? ", settles"
+           : o->any   ? ", first success"
+                      : "",
+           o->by_options ? ", with options" : "");
 }
 
 static void tell_list(const job *j, int16_t first, int depth)

@@ -53,5 +53,7 @@ typedef struct verdict {
 
 /* What the run has to answer, out of what the disk has of its steps and choices. */
 verdict program_verdict(const run_record *r);
+/* Whether the disk has all that the member of a group has succeeded by. */
+bool program_has_succeeded(const run_record *r, int member);
 
 #endif

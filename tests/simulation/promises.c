@@ -64,7 +64,7 @@ static int first_unwritten(const run_record *r)
 {
     if (w->jobs[r->job].endpoint == ENDPOINT_HASTY) return NO_OP;
     for (int i = 0; i < OPS_MAX; i++)
-        if (r->ops[i].seen && !r->ops[i].chosen) return i;
+        if (r->ops[i].seen && !r->ops[i].chosen && !r->ops[i].given_up) return i;
     return NO_OP;
 }
 
@@ -146,6 +146,8 @@ void promise_attempt_begins(run_record *r, int at, int attempt, const char *key)
             "run %d op %d (.sync) begins, and what came before is not on disk", number(r), at);
     PROMISE("no writes, no work", !w->journal_fails, "run %d op %d begins while the journal takes no writes", number(r),
             at);
+    PROMISE("losers begin nothing", !s->given_up, "run %d op %d begins, and another member of its group has won",
+            number(r), at);
     PROMISE("over is over", !r->ended && !r->cancelled, "run %d op %d begins, and the run is over", number(r), at);
     PROMISE("stopped is stopped", !standing_is_held(r), "run %d op %d begins, and the run stands (%d)", number(r), at,
             r->stop);

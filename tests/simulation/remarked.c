@@ -76,6 +76,7 @@ static const char *take_once(run_record *r, entry_kind kind, uint64_t what)
 {
     if (what / ATTEMPTS >= OPS_MAX || what % ATTEMPTS != 0) return "a remark of no operation";
     op_state *s = &r->ops[what / ATTEMPTS];
+    if (s->given_up && kind != ENTRY_STATUS) return "a remark of what has lost its group"; /* a status may wait */
     bool *there = kind == ENTRY_LABEL ? &s->labelled : kind == ENTRY_STATUS ? &s->has_status : &s->used;
     if (*there) return "a remark from outside steps is there twice";
     *there = true;
@@ -112,7 +113,7 @@ bool remarked_lacks_usage(const run_record *r, int at, const entry *e)
 static bool all_is_there(const run_record *r)
 {
     for (int i = 0; i < OPS_MAX; i++)
-        if (r->ops[i].said && !(r->ops[i].labelled && r->ops[i].used)) return false;
+        if (r->ops[i].said && !r->ops[i].given_up && !(r->ops[i].labelled && r->ops[i].used)) return false;
     return true;
 }
 

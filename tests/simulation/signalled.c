@@ -48,7 +48,7 @@ static char awaited_name(const run_record *r)
     for (unsigned i = 0; i < count; i++) {
         unsigned at = (from + i) % count;
         const op *o = op_of(r, (int)at);
-        if (o->kind == OP_WAIT && !r->ops[at].chosen) return o->name;
+        if (o->kind == OP_WAIT && !r->ops[at].chosen && !r->ops[at].given_up) return o->name;
     }
     return 0;
 }
@@ -63,7 +63,7 @@ char signalled_lacks(const run_record *r)
     if (!r->on_disk || r->ended || !signalled_may_send(r)) return 0;
     for (unsigned at = 0; at < w->jobs[r->job].op_count; at++) {
         const op *o = op_of(r, (int)at);
-        bool waits = o->kind == OP_WAIT && o->ms == 0 && r->ops[at].waits;
+        bool waits = o->kind == OP_WAIT && o->ms == 0 && r->ops[at].waits && !r->ops[at].given_up;
         if (waits && first_of(r, o->name) == 0) return o->name;
     }
     return 0;
@@ -124,12 +124,25 @@ void signalled_execution_begins(const run_record *r)
         if (w->signals[i].run == number(r)) w->signals[i].handed = false;
 }
 
+/* A member of a group, which nobody hears of when it takes a signal, waits for one of that name. */
+static bool is_stood_for(const run_record *r, char name)
+{
+    for (unsigned at = 0; at < w->jobs[r->job].op_count; at++) {
+        const op *o = op_of(r, (int)at);
+        if (o->kind == OP_WAIT && o->parent != NO_OP && o->name == name && !r->ops[at].chosen) return true;
+    }
+    return false;
+}
+
 void signalled_waited(const run_record *r, int at, bool has_come, uint64_t n)
 {
     const op *o = op_of(r, at);
     world_note("run %d op %d waited for %c: %llu", number(r), at, o->name, (unsigned long long)n);
     if (r->ops[at].chosen) return; /* it is the recorded one: promise_choice */
     uint64_t first = first_of(r, o->name);
+    if (has_come && is_unread(&w->signals[n], r, o->name) && !w->signals[n].handed && is_stood_for(r, o->name))
+        first = n;
+    if (!has_come && is_stood_for(r, o->name)) first = 0;
     PROMISE("signals in order", first == (has_come ? n : 0),
             "run %d op %d has %s signal %llu, and the first of %c on disk is %llu", number(r), at,
             has_come ? "got" : "timed out, not", (unsigned long long)n, o->name, (unsigned long long)first);
@@ -204,7 +217,9 @@ const char *signalled_take(run_record *r, const entry *e)
     }
     if (!s->waits) return "a wait is decided that has not begun";
     uint64_t is = decision_of(r, e);
-    if (is == 0 || s->drawn == 0 || s->choice != is) return "a wait has got what no handler has seen";
+    bool is_member = op_of(r, at)->parent != NO_OP; /* its handler is told when the group is over */
+    if (is_member) s->choice = is;
+    if (is == 0 || (!is_member && s->drawn == 0) || s->choice != is) return "a wait has got what no handler has seen";
     s->chosen = true;
     s->waits = false;
     return NULL;
@@ -256,7 +271,7 @@ static void take_letter(const void *key, size_t key_len, const void *value, size
     memcpy(n->id, id, sizeof n->id);
 }
 
-/* It may go when its run has had the signal, or has ended. */
+/* The last letter of a signal may go when its run has had the signal, or has ended. */
 static void lose_letter(letter_note *l)
 {
     signal_note *n = &w->signals[l->signal];
@@ -265,8 +280,8 @@ static void lose_letter(letter_note *l)
     n->is_gone = true;
     for (unsigned i = 0; i < w->letter_count; i++)
         if (w->letters[i].signal == l->signal && w->letters[i].is_there) n->is_gone = false;
-    PROMISE("no signal is lost", n->had || r->ended || !r->on_disk, "signal %d is deleted, and run %d has not had it",
-            l->signal, n->run);
+    PROMISE("no signal is lost", !n->is_gone || n->had || r->ended || !r->on_disk,
+            "signal %d is deleted, and run %d has not had it", l->signal, n->run);
 }
 
 void signalled_committed(const store_segment *list)

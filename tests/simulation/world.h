@@ -47,7 +47,7 @@ typedef enum op_kind {
     OP_STEP,
     OP_TRY,    /* a step that may fail for good */
     OP_EACH,   /* its children are the steps */
-    OP_GROUP,  /* its children are steps and branches, `other` what runs before they are waited for */
+    OP_GROUP,  /* its children are steps, branches, waits and sleeps, `other` what runs before they are waited for */
     OP_BRANCH, /* of a group */
     OP_SLEEP,
     OP_UNTIL, /* sw_sleep_until some time after sw_now */
@@ -73,6 +73,7 @@ typedef struct op {
     int16_t chunks;   /* of each attempt */
     int16_t parallel; /* EACH, GROUP: members at a time; 0: all */
     bool fatal, after, sync, settles, calls;
+    bool any;                                /* GROUP: the first success of its members decides it (selected.h) */
     bool by_options;                         /* EACH, GROUP: made with options, and those of steps are its members' */
     int16_t mends;                           /* after so many releases of its run no attempt fails by itself */
     bool changes;                            /* a program that has changed gives it another input */
@@ -138,6 +139,7 @@ typedef struct op_state {
     int64_t ended_ns;    /* when an attempt of it ended last; 0: never */
     int64_t slept_ns;    /* OP_SLEEP: when it began in this process; 0: not in this one */
     bool waits;          /* OP_WAIT: *wait* is on disk, and what has become of it is not */
+    bool given_up;       /* by a decision that is on disk: it, or what it is part of, has not won */
     /* What it says of its run (remarked.h). */
     bool said;                           /* outside steps, all of it, in this execution */
     bool labelled, used, has_status;     /* outside steps, on disk */
@@ -445,7 +447,9 @@ enum { EPOCHS_MAX = 7 };
 typedef struct plan {
     unsigned jobs, clients, epochs; /* the last of these is quiet */
     epoch_plan epoch[EPOCHS_MAX];
-    unsigned calls; /* percent of the steps that make one */
+    unsigned calls;   /* percent of the steps that make one */
+    unsigned selects; /* percent of the groups that want their first success; 0: nor do groups have other members than
+                         steps and branches */
     bool sets_clock;
     unsigned deaths; /* so many processes may die of a poison */
     int64_t redirect_after_ms, park_after_ms, hold_ms, heartbeat_ms, drain_ms, retain_stopped_ms, stopped_answer_ms;
@@ -497,6 +501,15 @@ typedef enum meeting {
     MET_SIGNAL_AGAIN,   /* one that was sent more than once */
     MET_SIGNAL_LATE,    /* one was sent to a run that had ended */
     MET_TIMED_OUT,      /* a wait has got none */
+    MET_WON,            /* a member of a group has won */
+    MET_WON_BRANCH,     /* a branch */
+    MET_WON_WAIT,       /* a wait, by its signal */
+    MET_WON_SLEEP,      /* a sleep */
+    MET_WON_WITHIN,     /* within a branch of another group that wants its first success */
+    MET_LOST_WITHIN,    /* a group within what has lost was not decided, and had begun */
+    MET_WON_AGAIN,      /* a later execution has come to a decision */
+    MET_CUT,            /* an attempt of what has lost was under way */
+    MET_NONE_WON,       /* a run has failed since all members of a group had */
     MEETINGS
 } meeting;
 

@@ -11,6 +11,7 @@
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/remarked.h"
+#include "tests/simulation/selected.h"
 #include "tests/simulation/signalled.h"
 #include "tests/simulation/standing.h"
 
@@ -107,7 +108,7 @@ static const char *take_value(run_record *r, const entry *e)
     uint64_t value = number_of(&e->value);
     op_state *first = NULL;
     for (op_state *s = r->ops; s < r->ops + OPS_MAX; s++)
-        if (!s->chosen && s->choice == value && (!first || s->drawn < first->drawn)) first = s;
+        if (!s->chosen && !s->given_up && s->choice == value && (!first || s->drawn < first->drawn)) first = s;
     if (!first) return "a choice is on disk that no handler has seen";
     first->chosen = true;
     first->value_path = e->path;
@@ -183,11 +184,31 @@ static uint64_t causes_of(const run_record *r, const entry *e)
     return causes;
 }
 
-static const char *take_entry(run_record *r, const entry *e)
+static const char *take_cancel(run_record *r, const entry *e)
 {
-    if (r->ended && e->kind != ENTRY_REOPENED) return "there is an entry behind its end";
-    if ((e->kind == ENTRY_STARTED) != (r->entries == 0)) return "its first entry is not its start";
-    if (e->kind >= ENTRY_WAIT && e->kind <= ENTRY_TIMED_OUT) return signalled_take(r, e);
+    r->cancelled = true;
+    r->cancel_reason = e->status;
+    r->cancelled_ns = w->steady_ns;
+    return NULL;
+}
+
+static const char *take_ended(run_record *r, const entry *e)
+{
+    r->ended = true;
+    r->ended_ms = e->at_ms;
+    r->outcome = e->status;
+    r->causes = causes_of(r, e);
+    r->ends[r->reopened] = (run_end){r->status, body_hash(r->body, r->body_len)};
+    w->met[MET_RESUMED] += r->outcome == ENTRY_SUCCEEDED && r->reopened > 0;
+    w->met[MET_MENDED] += r->outcome == ENTRY_SUCCEEDED && (r->reasons & 1U << ENTRY_STOP_EXHAUSTED) != 0;
+    forked_ended(r);
+    selected_ended(r);
+    return ends_at_once(r) ? remarked_ended(r, e) : "it was cancelled, and went on";
+}
+
+/* What the run does. */
+static const char *take_deed(run_record *r, const entry *e)
+{
     switch (e->kind) {
     case ENTRY_STARTED:
         return take_started(r, e);
@@ -203,24 +224,33 @@ static const char *take_entry(run_record *r, const entry *e)
         return take_chunk(r, e);
     case ENTRY_ROLLBACK:
         return take_rollback(r, e);
+    case ENTRY_WAIT:
+    case ENTRY_SIGNAL:
+    case ENTRY_TAKEN:
+    case ENTRY_TIMED_OUT:
+        return signalled_take(r, e);
+    case ENTRY_WON:
+        return selected_won(r, e);
+    case ENTRY_ABANDONED:
+        return selected_cut(r, e);
+    default:
+        return NULL;
+    }
+}
+
+/* What others do with it, how it ends, and what is said of it. */
+static const char *take_entry(run_record *r, const entry *e)
+{
+    if (r->ended && e->kind != ENTRY_REOPENED) return "there is an entry behind its end";
+    if ((e->kind == ENTRY_STARTED) != (r->entries == 0)) return "its first entry is not its start";
+    if (selected_has_lost(r, e)) return "another member of its group has won, and it is journaled all the same";
+    switch (e->kind) {
     case ENTRY_RESPONSE:
         return take_response(r, e);
     case ENTRY_CANCEL:
-        r->cancelled = true;
-        r->cancel_reason = e->status;
-        r->cancelled_ns = w->steady_ns;
-        return NULL;
+        return take_cancel(r, e);
     case ENTRY_ENDED:
-        r->ended = true;
-        r->ended_ms = e->at_ms;
-        r->outcome = e->status;
-        r->causes = causes_of(r, e);
-        r->ends[r->reopened] = (run_end){r->status, body_hash(r->body, r->body_len)};
-        w->met[MET_RESUMED] += r->outcome == ENTRY_SUCCEEDED && r->reopened > 0;
-        w->met[MET_MENDED] += r->outcome == ENTRY_SUCCEEDED && (r->reasons & 1U << ENTRY_STOP_EXHAUSTED) != 0;
-        forked_ended(r);
-        if (!ends_at_once(r)) return "it was cancelled, and went on";
-        return remarked_ended(r, e);
+        return take_ended(r, e);
     case ENTRY_LABEL:
     case ENTRY_STATUS:
     case ENTRY_USAGE:
@@ -239,7 +269,7 @@ static const char *take_entry(run_record *r, const entry *e)
     case ENTRY_DIFFERS:
         return standing_differs(r, promise_op_at(r, e->path));
     default:
-        return NULL;
+        return take_deed(r, e);
     }
 }
 
