@@ -78,7 +78,8 @@ static void group_add(errors_inquiry *q, const store_summary *s)
                         .first_ms = at_ms,
                         .last_ms = at_ms,
                         .example = s->run};
-    like.kind_len = error_kind(like.kind, of->ended.error.data, of->ended.error.len);
+    const http_text error = {of->ended.error.data, of->ended.error.len};
+    like.kind_len = error_kind(like.kind, q->filter.app->redact, error);
     error_group *g = group_find(q, &like);
     if (at_ms < g->first_ms) g->first_ms = at_ms;
     if (at_ms > g->last_ms) g->last_ms = at_ms;

@@ -14,7 +14,8 @@ static bool filter_wants(void *arg, const store_summary *s)
     const entry_text error = s->of.ended.error;
     if (!(f->states >> runs_json_state(f->app, s) & 1)) return false;
     if (f->failed_step && !entry_text_is(s->of.failed_step, f->failed_step)) return false;
-    return !f->kind || error_is_of_kind(error.data, error.len, f->kind);
+    const struct redact *hides = f->app ? f->app->redact : NULL;
+    return !f->kind || error_is_of_kind(hides, (http_text){error.data, error.len}, f->kind);
 }
 
 /* Has `wants` asked, and leaves out fates of which it takes none. */

@@ -39,6 +39,8 @@ void json_put_int(json_writer *w, const char *name, int64_t n);
 void json_put_bool(json_writer *w, const char *name, bool is);
 void json_put_text(json_writer *w, const char *name, const char *text);
 void json_put_bytes(json_writer *w, const char *name, const char *data, size_t len); /* as a string */
+/* As a string: a text that may quote what is to be hidden, such as an error. */
+void json_put_said(json_writer *w, const char *name, const char *data, size_t len);
 void json_put_value(json_writer *w, const char *name, msgpack_object v);
 
 /* Begins a new line between two elements, and at the document's end. */

@@ -10,12 +10,14 @@
 #include <unistd.h>
 
 #include "runtime/base/clock.h"
+#include "runtime/base/redact.h"
 #include "runtime/base/utf8.h"
 
 enum { MESSAGE_MAX = 4096, LINE_MAX_BYTES = 6 * MESSAGE_MAX + 256 };
 
 static log_format line_format = LOG_TEXT;
 static log_level level_most = LOG_INFO;
+static const redact *hidden; /* NULL: nothing is */
 static const char *const level_names[] = {"error", "warn", "info", "debug"};
 
 _Static_assert(sizeof level_names / sizeof level_names[0] == LOG_DEBUG + 1, "each level has its name");
@@ -28,6 +30,8 @@ void log_configure(log_format format, log_level most)
     line_format = format;
     level_most = most;
 }
+
+void log_hide(const redact *hides) { hidden = hides; }
 
 void log_line(log_level level, const char *run_id, const char *format, ...)
 {
@@ -106,7 +110,7 @@ static size_t log_compose(char *line, log_level level, const log_about *about, c
 
 /* Allocated, because the caller's stack may be a coroutine's, of 64 KiB. */
 typedef struct log_buffer {
-    char message[MESSAGE_MAX];
+    char message[MESSAGE_MAX], shown[MESSAGE_MAX];
     char line[LINE_MAX_BYTES];
 } log_buffer;
 
@@ -124,7 +128,8 @@ void log_vabout(log_level level, const log_about *about, const char *format, va_
     if (!b) return;
     int len = vsnprintf(b->message, sizeof b->message, format, args);
     if (len >= (int)sizeof b->message) memcpy(b->message + sizeof b->message - sizeof cut, cut, sizeof cut);
-    size_t n = log_compose(b->line, level, about, b->message);
+    if (hidden) (void)redact_text(hidden, (http_text){b->message, strlen(b->message)}, b->shown, sizeof b->shown);
+    size_t n = log_compose(b->line, level, about, hidden ? b->shown : b->message);
     assert(n <= sizeof b->line);
     /* A log that cannot be written must not stop the service. */
     ssize_t written = write(STDERR_FILENO, b->line, n);

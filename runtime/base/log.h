@@ -11,6 +11,11 @@ typedef enum log_format { LOG_TEXT, LOG_JSON } log_format;
 
 void log_configure(log_format format, log_level most); /* before other threads log */
 
+struct redact;
+/* What the messages of all lines are not to show, borrowed; NULL: nothing is hidden. Before other threads log, or when
+ * none does any more. */
+void log_hide(const struct redact *hides);
+
 /* Writes a line; run_id NULL: of no run. Messages over 4 KiB are cut; control characters are escaped. */
 void log_line(log_level level, const char *run_id, const char *format, ...) __attribute__((format(printf, 3, 4)));
 void log_vline(log_level level, const char *run_id, const char *format, va_list args)

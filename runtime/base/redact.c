@@ -1,5 +1,3 @@
-#include "runtime/base/redact.h"
-
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -7,24 +5,8 @@
 #include <strings.h>
 
 #include "http/uri.h"
+#include "runtime/base/redact_core.h"
 #include "runtime/base/value.h"
-
-enum { KEYS_MAX = 256, DEPTH_MAX = 32, QUERY_NAME_MAX = 256 };
-
-typedef enum key_kind { KEY_HEADER, KEY_QUERY, KEY_NAME, KEY_POINTER } key_kind;
-
-typedef struct key {
-    key_kind kind;
-    const char *name;             /* but for KEY_POINTER */
-    const char *steps[DEPTH_MAX]; /* KEY_POINTER: decoded */
-    size_t depth;
-} key;
-
-struct redact {
-    char *text; /* all names and steps lie in it */
-    size_t count;
-    key keys[KEYS_MAX];
-};
 
 /* ---- Reading the list ---- */
 
@@ -134,8 +116,7 @@ bool redact_is_of_json(const redact *r)
     return true;
 }
 
-/* Whether the parameter, whose name may be percent-encoded, is hidden. One that cannot be decoded is. */
-static bool redact_hides_parameter(const redact *r, http_text name)
+bool redact_hides_parameter(const redact *r, http_text name)
 {
     char decoded[QUERY_NAME_MAX];
     size_t len = 0;
@@ -144,7 +125,7 @@ static bool redact_hides_parameter(const redact *r, http_text name)
     return redact_has(r, KEY_QUERY, decoded, len);
 }
 
-static bool redact_has_query(const redact *r)
+bool redact_has_query(const redact *r)
 {
     for (size_t i = 0; r && i < r->count; i++)
         if (r->keys[i].kind == KEY_QUERY) return true;

@@ -13,6 +13,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "http/http_text.h"
 #include "runtime/base/arena.h"
 
 #define REDACTED "[redacted]"
@@ -37,6 +38,13 @@ bool redact_value_counted(const redact *r, arena *a, msgpack_object *v, size_t *
 /* Returns the target (path and query) with the values of hidden parameters replaced, in `a` if there are any. NULL: no
  * memory. */
 const char *redact_target(const redact *r, arena *a, const char *target, size_t *len);
+/* Copies a text in which the same may stand (an error that quotes an answer, a line of a log) to `to`, zero-terminated,
+ * and hides in it what can be told there: the value behind "NAME": of JSON, whole, cut or quoted in a string of other
+ * JSON; behind NAME= of a query; and what stands behind NAME: of a header, to the line's end. Of json:/a/b a text has
+ * no place, so that the last name alone counts; likewise a header's name counts as one of JSON. Of what does not fit
+ * the rest is left out. Returns how many bytes there are without the zero, like snprintf; `to` may be NULL with size 0.
+ */
+size_t redact_text(const redact *r, http_text text, char *to, size_t size);
 /* Like redact_value and redact_target, but takes away what they hide: a member or parameter with its name. Of an array,
  * whose elements are told by their number, the element becomes nil. */
 bool redact_take_out(const redact *r, arena *a, msgpack_object *v);

@@ -131,6 +131,7 @@ static void request_reply_json(question_request *q, int status, sw_value decisio
     run_id_format(&q->run, id);
     const http_reply_header headers[] = {{"Content-Type", "application/json"}, {"X-Run-Id", id}};
     json_writer_init(&w, q->home->arenas);
+    w.hides = q->by ? q->home->app->redact : NULL; /* who has the URL may see all, an operator what operators see */
     json_open_map(&w, NULL);
     json_put_text(&w, "runId", id);
     json_put_text(&w, "status", status == 202 ? "accepted" : "decided");

@@ -31,6 +31,8 @@ typedef struct page {
 
 static void put_bytes(json_writer *w, const char *name, entry_text s) { json_put_bytes(w, name, s.data, s.len); }
 
+static void put_said(json_writer *w, const char *name, entry_text s) { json_put_said(w, name, s.data, s.len); }
+
 /* 16 hexadecimal digits: numbers in JSON are not exact beyond 53 bits. */
 static void put_path(json_writer *w, const char *name, uint64_t path)
 {
@@ -55,7 +57,7 @@ static void put_why(const page *p)
                          .has_deadline = d->started->kind && d->started->due_ms > 0},
              &is);
     json_open_map(w, "why");
-    json_put_text(w, "text", is.text);
+    json_put_said(w, "text", is.text, strlen(is.text));
     json_put_text(w, "kind", is.kind);
     if (is.step.len > 0) put_bytes(w, "step", is.step);
     if (is.step.len > 0) put_path(w, "path", is.path);
@@ -66,8 +68,8 @@ static void put_why(const page *p)
 
 /* ---- Request and response ---- */
 
-/* Hides what is to be hidden of a body that is JSON. True: there was something, and *body was written anew. */
-static bool redact_body(json_writer *w, entry_text *body)
+/* Hides the values of a body that is JSON. True: there was something, and *body was written anew. */
+static bool redact_body_values(json_writer *w, entry_text *body)
 {
     const char *message = NULL;
     sw_value v;
@@ -82,6 +84,29 @@ static bool redact_body(json_writer *w, entry_text *body)
     w->is_short = w->is_short || !written;
     if (hidden > 0 || !written) *body = written ? (entry_text){shown.data, shown.len} : entry_text_of("");
     return hidden > 0;
+}
+
+/* Hides what stands in the body's text: of a problem, the error of another service, which its detail quotes. */
+static bool redact_body_text(json_writer *w, entry_text *body)
+{
+    const http_text text = {body->data, body->len};
+    size_t len = redact_text(w->hides, text, NULL, 0);
+    char *shown = arena_alloc(&w->arena, len + 1);
+    if (!shown) {
+        w->is_short = true;
+        return false;
+    }
+    (void)redact_text(w->hides, text, shown, len + 1);
+    bool hides = len != body->len || memcmp(shown, body->data, len) != 0;
+    *body = (entry_text){shown, len};
+    return hides;
+}
+
+static bool redact_body(json_writer *w, entry_text *body)
+{
+    if (!w->hides) return false;
+    bool has_values = redact_body_values(w, body);
+    return redact_body_text(w, body) || has_values;
 }
 
 static void put_body(json_writer *w, entry_text body)
@@ -177,7 +202,7 @@ static void put_attempt(json_writer *w, const entry *e)
     json_put_int(w, "at", e->at_ms - e->duration_ms);
     json_put_int(w, "durationMs", e->duration_ms);
     if (e->kind == ENTRY_ABANDONED) json_put_bool(w, "abandoned", true);
-    if (e->kind == ENTRY_STEP_FAILED) put_bytes(w, "error", e->error);
+    if (e->kind == ENTRY_STEP_FAILED) put_said(w, "error", e->error);
     if (e->kind == ENTRY_STEP_FAILED && e->due_ms > 0) json_put_int(w, "retryAt", e->due_ms);
     entry_json_calls(w, e->calls);
     json_close_map(w);
@@ -217,7 +242,7 @@ static void put_call(const page *p, const fold_step *s)
     if (s->returned_at == 0) return;
     e = fold_entry(p->journal, s->returned_at);
     entry_json_packed(p->w, "value", e.value);
-    if (e.error.len > 0) put_bytes(p->w, "error", e.error);
+    if (e.error.len > 0) put_said(p->w, "error", e.error);
 }
 
 /* A signal to another run. */

@@ -43,7 +43,9 @@ static void put_call(json_writer *w, sw_value call)
     json_put_value(w, "method", sw_at(call, 0));
     json_put_value(w, "host", sw_at(call, 1));
     if (status > 0) json_put_int(w, "status", status);
-    if (sw_len(sw_at(call, 3)) > 0) json_put_value(w, "error", sw_at(call, 3));
+    sw_value error = sw_at(call, 3);
+    if (sw_type(error) == SW_STRING && sw_len(error) > 0)
+        json_put_said(w, "error", error.via.str.ptr, error.via.str.size);
     json_put_int(w, "ms", sw_as_int(sw_at(call, 4), 0));
     json_put_int(w, "bytes", sw_as_int(sw_at(call, 5), 0));
     if (sw_len(call) > 6) json_put_int(w, "retryAfterMs", sw_as_int(sw_at(call, 6), 0));
@@ -164,7 +166,8 @@ void entry_json_put(json_writer *w, const entry *e)
     if (e->kind == ENTRY_WON) json_put_int(w, "givenUp", (int64_t)(e->causes.len / sizeof e->path));
     if (e->due_ms) json_put_int(w, "due", e->due_ms);
     bool is_wish = e->kind == ENTRY_CANCEL || e->kind == ENTRY_RELEASED || e->kind == ENTRY_REOPENED;
-    if (e->error.len) put_bytes(w, is_wish ? "by" : "error", e->error);
+    if (e->error.len)
+        (is_wish ? json_put_bytes : json_put_said)(w, is_wish ? "by" : "error", e->error.data, e->error.len);
     if (e->by.len) put_bytes(w, "by", e->by);
     if (e->signal.len) put_bytes(w, "signal", e->signal);
     entry_json_child(w, e->child);

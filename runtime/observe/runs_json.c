@@ -12,6 +12,8 @@
 
 static void put_bytes(json_writer *w, const char *name, entry_text s) { json_put_bytes(w, name, s.data, s.len); }
 
+static void put_said(json_writer *w, const char *name, entry_text s) { json_put_said(w, name, s.data, s.len); }
+
 static void put_labels(json_writer *w, const run_remarks *r)
 {
     msgpack_object_kv pairs[REMARKS_LABELS_MAX];
@@ -132,14 +134,14 @@ static void put_run(json_writer *w, const sw_app *app, const store_summary *s, c
     json_put_text(w, "state", shown_state_name(state_of(s, stop)));
     if (stop != STOP_NONE) json_put_text(w, "reason", stop_name(stop));
     if (stop != STOP_NONE && !of->stopped.kind) json_put_text(w, "detail", stop_text(stop));
-    if (stop != STOP_NONE && of->stopped.kind) put_bytes(w, "detail", of->stopped.error);
+    if (stop != STOP_NONE && of->stopped.kind) put_said(w, "detail", of->stopped.error);
     if (stop != STOP_NONE && of->stopped.by.len) put_bytes(w, "stoppedBy", of->stopped.by);
     put_bytes(w, "endpoint", of->started.function);
     entry_json_target(w, of->started.target);
     if (of->started.version.len) put_bytes(w, "version", of->started.version);
     json_put_int(w, "startedAt", of->started.kind ? of->started.at_ms : run_id_time_ms(&s->run));
     if (of->ended.kind) json_put_int(w, "endedAt", of->ended.at_ms);
-    if (of->ended.error.len) put_bytes(w, "error", of->ended.error);
+    if (of->ended.error.len) put_said(w, "error", of->ended.error);
     bool has_due = s->due_ms > 0 && s->due_ms < STORE_DUE_NEVER;
     if (stop == STOP_NONE && !of->ended.kind && has_due) json_put_int(w, "due", s->due_ms);
     put_begun(w, &of->started);

@@ -254,6 +254,7 @@ void app_free(sw_app *app)
     public_urls_free(app->public_urls);
     operators_free(app->operators);
     feed_destroy(&app->feed);
+    log_hide(NULL);
     redact_free(app->redact);
     http_router_free(app->router);
     http_router_free(app->admin_router);
@@ -333,6 +334,7 @@ options_result app_configure(sw_app *app, int argc, char **argv, char *error, si
     if (!app->operators) return OPTIONS_WRONG;
     if (app->opt.redact && !(app->redact = redact_new("--redact", app->opt.redact, error, error_size)))
         return OPTIONS_WRONG;
+    log_hide(app->redact);
     if (!http_header_valid("origin", app->opt.cors_origin)) {
         (void)snprintf(error, error_size, "--cors-origin cannot be sent as a header");
         return OPTIONS_WRONG;

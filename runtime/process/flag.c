@@ -45,7 +45,7 @@ const flag library_flags[] = {
     {"admin-token", FLAG_TEXT, "TOKEN", NULL, "the same as a --token of scope admin; will go in the next version",
      TEXT_AT(admin_token), 0, 0},
     {"redact", FLAG_TEXT, "KEYS", NULL,
-     "what the admin API does not show: header:NAME, query:NAME, json:NAME, json:/a/b (a list with commas)",
+     "what admin API, log and spans do not show: header:NAME, query:NAME, json:NAME, json:/a/b (a list with commas)",
      TEXT_AT(redact), 0, 0},
     {"secret-file", FLAG_TEXT, "FILE", NULL, "key that signs output URLs; else made once in the data folder",
      TEXT_AT(secret_file), 0, 0},

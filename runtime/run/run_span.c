@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "runtime/base/redact.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
@@ -121,13 +122,22 @@ static void span_put_status(span *p, int status)
     if (status > 0) span_put_number(p, SPAN_HTTP_STATUS, status);
 }
 
+/* `message` may quote what is to be hidden; NULL: there is none. */
+static void task_span_fail(const task *t, span *p, const char *type, const char *message)
+{
+    char shown[SPAN_TEXT_MAX + 1];
+    const redact *hides = t->home->app->redact;
+    if (hides && message) (void)redact_text(hides, (http_text){message, strlen(message)}, shown, sizeof shown);
+    span_fail(p, type, hides && message ? shown : message);
+}
+
 /* Only 5xx are the server's failure. */
-static void request_span_fail(span *p, int status, const char *message)
+static void request_span_fail(const task *t, span *p, int status, const char *message)
 {
     char code[CODE_TEXT];
     if (status < 500) return;
     (void)snprintf(code, sizeof code, "%d", status);
-    span_fail(p, code, message);
+    task_span_fail(t, p, code, message);
 }
 
 static const char *run_outcome_name(const run *r)
@@ -155,7 +165,7 @@ static void request_span_say_end(span *p, const run *r)
     span_put_text(p, SPAN_RUN_OUTCOME, run_outcome_name(r)); /* before the message, which may be long */
     int status = r->task.response.status ? r->task.response.status : 204;
     if (!r->task.endpoint->function) span_put_status(p, status);
-    request_span_fail(p, status, r->outcome_error);
+    request_span_fail(&r->task, p, status, r->outcome_error);
     span_end_by_wall(p);
 }
 
@@ -197,9 +207,9 @@ void plain_span_end(task *t, const plain_answered *is)
     if (!p) return;
     span_put_status(p, is->status);
     if (is->status)
-        request_span_fail(p, is->status, is->problem);
+        request_span_fail(t, p, is->status, is->problem);
     else if (is->problem)
-        span_fail(p, "cut", is->problem);
+        task_span_fail(t, p, "cut", is->problem);
     else
         span_put_text(p, SPAN_ERROR_TYPE, "cut");
     span_end_by_wall(p);
@@ -258,7 +268,7 @@ static span *attempt_span_late(sw_ctx *c)
     return p;
 }
 
-static void span_say_failure(span *p, const failure *f)
+static void span_say_failure(const task *t, span *p, const failure *f)
 {
     char code[CODE_TEXT];
     (void)snprintf(code, sizeof code, "%d", f->answered);
@@ -269,10 +279,10 @@ static void span_say_failure(span *p, const failure *f)
         span_put_text(p, SPAN_ERROR_TYPE, "cut");
         return;
     case FAILURE_RETRY:
-        span_fail(p, f->answered ? code : "retry", f->message);
+        task_span_fail(t, p, f->answered ? code : "retry", f->message);
         return;
     case FAILURE_FATAL:
-        span_fail(p, f->answered ? code : "fatal", f->message);
+        task_span_fail(t, p, f->answered ? code : "fatal", f->message);
         return;
     }
 }
@@ -315,7 +325,7 @@ void attempt_span_end(sw_ctx *c, const failure *f)
     c->record = NULL;
     if (!p) return;
     if (c->usage) span_say_usage(p, &c->usage->sum);
-    if (f) span_say_failure(p, f);
+    if (f) span_say_failure(c->task, p, f);
     span_end_now(p);
     tracer_ready(task_tracer(c->task), p);
 }

@@ -22,6 +22,7 @@ static void on_one(sw_ctx *c)
 /* ---- Plain routes: one ends in each of the ways ---- */
 
 static void on_nothing(sw_ctx *c) { (void)c; }
+static void on_quote(sw_ctx *c) { sw_fail(c, "answered 400: {\"pin\": 4711}"); }
 static void on_fail(sw_ctx *c) { sw_fail(c, "there is no paper"); }
 
 static void on_long(sw_ctx *c)
@@ -72,6 +73,7 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "POST /many", on_many, NULL);
     sw_route(app, "GET /nothing", on_nothing);
     sw_route(app, "GET /fail", on_fail);
+    sw_route(app, "GET /quote", on_quote);
     sw_route(app, "GET /long", on_long);
     sw_route(app, "GET /pieces", on_pieces);
     sw_route(app, "GET /hold", on_hold);
@@ -133,7 +135,8 @@ static void start(const char *delay_ms)
     CHECK(setenv("OTEL_EXPORTER_OTLP_PROTOCOL", "http/json", 1) == 0);
     CHECK(setenv("OTEL_BSP_SCHEDULE_DELAY", delay_ms, 1) == 0);
     snprintf(data_dir, sizeof data_dir, "%s/data", root);
-    served_start(&server, (const char *const[]){"--data", data_dir, "--loops", "2", "--dev", "--drain", "300ms", NULL});
+    served_start(&server, (const char *const[]){"--data", data_dir, "--loops", "2", "--dev", "--redact", "json:pin",
+                                                "--drain", "300ms", NULL});
 }
 
 static unsigned ones(void) { return __atomic_load_n(&seen->ones, __ATOMIC_SEQ_CST); }
@@ -256,6 +259,7 @@ static void test_plain(void)
     static const plain_case all[] = {
         {"/nothing", "GET /nothing", 204, NULL, NULL},
         {"/fail", "GET /fail", 500, "500", "there is no paper"},
+        {"/quote", "GET /quote", 500, "500", "{\\\"pin\\\": \\\"[redacted]\\\"}"},
         {"/pieces", "GET /pieces", 201, NULL, NULL},
         {"/pieces?fails=1", "GET /pieces", 0, "cut", "the other half is missing"},
         {"/pieces?aborts=1", "GET /pieces", 0, "cut", NULL},

@@ -147,6 +147,136 @@ static void test_headers(void)
     redact_free(NULL);
 }
 
+/* ---- Texts ---- */
+
+static const char *shown_text(const redact *r, const char *text)
+{
+    const http_text whole = {text, strlen(text)};
+    size_t len = redact_text(r, whole, NULL, 0);
+    char *shown = arena_alloc(&memory, len + 1);
+    CHECK(shown && redact_text(r, whole, shown, len + 1) == len && strlen(shown) == len);
+    for (size_t size = 1; size <= len; size += 1 + len / 7) { /* what does not fit is left out */
+        char *part = malloc(size);
+        CHECK(part && redact_text(r, whole, part, size) == len);
+        CHECK(strlen(part) == size - 1 && memcmp(part, shown, size - 1) == 0);
+        free(part);
+    }
+    return shown;
+}
+
+static void check_text(const char *list, const char *text, const char *expected)
+{
+    redact *r = make(list);
+    CHECK_STR(shown_text(r, text), expected);
+    redact_free(r);
+}
+
+static void test_texts(void)
+{
+    check_text("json:pin", "answered 400: {\"pin\" : 12, \"b\":[1]}.",
+               "answered 400: {\"pin\" : \"[redacted]\", \"b\":[1]}.");
+    check_text("json:pin", "{\"pin\":{\"a\":[\"}\",2]},\"pin\":[[],{}],\"pin\":null}",
+               "{\"pin\":\"[redacted]\",\"pin\":\"[redacted]\",\"pin\":\"[redacted]\"}");
+    check_text("json:pin", "{\"pin\":\"1\\\"2\",\"b\":\"pin\"}", "{\"pin\":\"[redacted]\",\"b\":\"pin\"}");
+    check_text("json:pin", "cut: {\"pin\":\"12", "cut: {\"pin\":\"[redacted]\""); /* an answer's first bytes */
+    check_text("json:pin", "cut: {\"pin\":{\"a\":1", "cut: {\"pin\":\"[redacted]\"");
+    check_text("json:pin", "cut: {\"pin\":", "cut: {\"pin\":");
+    check_text("json:pin", "{\"pins\":1,\"apin\":2,\"PIN\":3} \"pin\" pin: 4, pin=5",
+               "{\"pins\":1,\"apin\":2,\"PIN\":3} \"pin\" pin: 4, pin=5");
+    check_text("json:/a/pin,json:/list/*,json:/0", "{\"pin\":1,\"list\":[2],\"0\":3}",
+               "{\"pin\":\"[redacted]\",\"list\":\"[redacted]\",\"0\":3}");
+    check_text("query:key", "GET /x?a=1&key=s%20t&b=2 and key=u, monkey=3 (KEY='v') https://h/?key=w#f",
+               "GET /x?a=1&key=[redacted]&b=2 and key=[redacted] monkey=3 (KEY='v') https://h/?key=[redacted]#f");
+    check_text("query:a key", "/x?a+key=1&a%20key=2&a%2bkey=3", "/x?a+key=[redacted]&a%20key=[redacted]&a%2bkey=3");
+    check_text("header:x-key", "X-Key: a b\r\nX-Keys: c\nmy-x-key: d\nx-KEY:e",
+               "X-Key: [redacted]\r\nX-Keys: c\nmy-x-key: d\nx-KEY:[redacted]");
+    check_text("header:x-key", "{\"X-Key\":\"a\",\"b\":1}", "{\"X-Key\":\"[redacted]\",\"b\":1}");
+    check_text("json:pin,query:key", "nothing of it \" \\\" \\ ?&= {", "nothing of it \" \\\" \\ ?&= {");
+    CHECK_STR(shown_text(NULL, "{\"pin\":1}"), "{\"pin\":1}");
+}
+
+/* ---- Texts of JSON, beside their values ---- */
+
+static unsigned dice_state = 1;
+
+static unsigned dice(unsigned n)
+{
+    dice_state = dice_state * 1103515245 + 12345;
+    return (dice_state >> 16) % n;
+}
+
+static sw_value random_text(void)
+{
+    static const char signs[] = "\\\"{}[],: pina?&=\n/";
+    sw_value v = {.type = MSGPACK_OBJECT_STR};
+    uint32_t len = dice(8);
+    char *text = arena_alloc(&memory, len + 1);
+    for (uint32_t i = 0; i < len; i++) text[i] = signs[dice(sizeof signs - 1)];
+    v.via.str.ptr = text;
+    v.via.str.size = len;
+    return v;
+}
+
+static sw_value random_value(int depth)
+{
+    static const char *const names[] = {"pin", "a", "pins", "list", "card"};
+    sw_value v = {.type = MSGPACK_OBJECT_NIL};
+    unsigned what = dice(depth > 0 ? 6 : 3);
+    if (what == 0) return v;
+    if (what == 1) return random_text();
+    if (what == 2) return (sw_value){.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = dice(1000)};
+    uint32_t n = dice(4);
+    if (what == 3) {
+        v.type = MSGPACK_OBJECT_ARRAY;
+        v.via.array.size = n;
+        v.via.array.ptr = arena_alloc(&memory, (n + 1) * sizeof(sw_value));
+        for (uint32_t i = 0; i < n; i++) v.via.array.ptr[i] = random_value(depth - 1);
+        return v;
+    }
+    v.type = MSGPACK_OBJECT_MAP;
+    v.via.map.size = n;
+    v.via.map.ptr = arena_alloc(&memory, (n + 1) * sizeof(msgpack_object_kv));
+    for (uint32_t i = 0; i < n; i++) {
+        sw_value name = {.type = MSGPACK_OBJECT_STR};
+        name.via.str.ptr = names[dice(5)];
+        name.via.str.size = (uint32_t)strlen(name.via.str.ptr);
+        v.via.map.ptr[i] = (msgpack_object_kv){name, random_value(depth - 1)};
+    }
+    return v;
+}
+
+static const char *json_of(sw_value v)
+{
+    sw_bytes text;
+    CHECK(json_write(&memory, v, &text));
+    return text.data;
+}
+
+/* The JSON of a value without strings that hold JSON, whole or quoted in other JSON once and twice, is hidden as the
+ * value is. */
+static void test_texts_of_values(void)
+{
+    redact *r = make("json:pin,json:card");
+    for (int i = 0; i < 20000; i++) {
+        sw_value v = random_value(4), hidden = v;
+        CHECK(redact_value(r, &memory, &hidden));
+        const char *before = json_of(v), *after = json_of(hidden);
+        for (int quoted = 0; quoted < 3; quoted++) {
+            CHECK_STR(shown_text(r, before), after);
+            sw_value inner = {.type = MSGPACK_OBJECT_STR}, outer = inner;
+            inner.via.str.ptr = before;
+            inner.via.str.size = (uint32_t)strlen(before);
+            outer.via.str.ptr = after;
+            outer.via.str.size = (uint32_t)strlen(after);
+            before = json_of(inner);
+            after = json_of(outer);
+        }
+        arena_free(&memory);
+        arena_init(&memory, NULL);
+    }
+    redact_free(r);
+}
+
 static void test_refusals(void)
 {
     static const char *const wrong[] = {"", "password", "json:", "header:", "json:a,,json:b", "JSON:a", "body:/a"};
@@ -165,6 +295,8 @@ static const check_case cases[] = {{"values are hidden, and those of the journal
                                    {"values are taken out", test_values_out},
                                    {"parameters of targets are taken out", test_targets_out},
                                    {"headers are known in any case", test_headers},
+                                   {"what texts quote is hidden", test_texts},
+                                   {"texts of JSON are hidden as its values are", test_texts_of_values},
                                    {"what is no key is refused", test_refusals}};
 
 int main(int argc, char **argv)

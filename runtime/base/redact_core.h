@@ -1,0 +1,29 @@
+/* redact_core: the keys of a redact, for redact.c and redact_text.c alone. */
+#ifndef RUNTIME_BASE_REDACT_CORE_H
+#define RUNTIME_BASE_REDACT_CORE_H
+
+#include "http/http_text.h"
+#include "runtime/base/redact.h"
+
+enum { KEYS_MAX = 256, DEPTH_MAX = 32, QUERY_NAME_MAX = 256 };
+
+typedef enum key_kind { KEY_HEADER, KEY_QUERY, KEY_NAME, KEY_POINTER } key_kind;
+
+typedef struct key {
+    key_kind kind;
+    const char *name;             /* but for KEY_POINTER */
+    const char *steps[DEPTH_MAX]; /* KEY_POINTER: decoded */
+    size_t depth;
+} key;
+
+struct redact {
+    char *text; /* all names and steps lie in it */
+    size_t count;
+    key keys[KEYS_MAX];
+};
+
+/* Whether the parameter, whose name may be percent-encoded, is hidden. One that cannot be decoded is. */
+bool redact_hides_parameter(const redact *r, http_text name);
+bool redact_has_query(const redact *r);
+
+#endif

@@ -1,0 +1,157 @@
+/* What --redact names is hidden in texts too: in errors that quote an answer, in the groups that are made of them, and
+ * in each line of the log; the client of the run, and the journal, have all. */
+#include "runtime/stepwell.h"
+#include "tests/harness/served.h"
+
+#define PIN "471147"
+#define KEY "k9k9k9"
+
+static sw_value ask(sw_ctx *c, sw_value input)
+{
+    (void)input;
+    sw_log(c, "asks with {\"pin\": %s}", PIN);
+    sw_fail(c, "answered 400: {\"pin\":\"%s\",\"tea\":true} at /x?a=1&key=%s", PIN, KEY);
+}
+
+static void on_ask(sw_ctx *c)
+{
+    const sw_step_options twice = {.retries = 1, .backoff_ms = 1, .backoff_max_ms = 1};
+    (void)sw_step_with(c, "ask", ask, sw_nil(), &twice);
+}
+
+static sw_value on_confirm(sw_ctx *c, sw_value input)
+{
+    sw_value first = sw_nil(), end = sw_nil();
+    sw_signal_url(c, "confirm", "confirm", NULL);
+    sw_wait_for(c, "confirm", &(sw_wait){.signal = "confirm"}, &first);
+    sw_wait_for(c, "end", &(sw_wait){.signal = "end"}, &end);
+    return input;
+}
+
+static int serve(int argc, char **argv)
+{
+    sw_app *app = sw_app_new("texts");
+    sw_endpoint(app, "POST /ask", on_ask, NULL);
+    sw_function(app, "confirm", on_confirm, NULL);
+    return sw_main(app, argc, argv);
+}
+
+/* ---- The test ---- */
+
+static answer a;
+
+static void start(const char *keys, const char *format)
+{
+    char data[128];
+    snprintf(data, sizeof data, "%s/data", root);
+    served_start(&server, (const char *const[]){"--data", data, "--dev", "--loops", "1", "--redact", keys,
+                                                "--log-format", format, NULL});
+}
+
+static const char *get(const char *path)
+{
+    call(NULL, server_url(path), NULL, NULL, 0, &a);
+    CHECK_INT(a.status, 200);
+    return a.body;
+}
+
+static bool shows_secret(const char *text) { return strstr(text, PIN) || strstr(text, KEY); }
+
+static void begin(const char *path, const char *body, char id[64])
+{
+    call("POST", server_url(path), NULL, body, 0, &a);
+    answer_header(&a, "X-Run-Id", id, 64);
+}
+
+static const char *page_of(const char *id)
+{
+    char path[128];
+    snprintf(path, sizeof path, "/_sw/runs/%s", id);
+    return get(path);
+}
+
+/* What the log has said by the time at which it says `last`. */
+static const char *read_log(const char *last)
+{
+    static char text[65536];
+    size_t len = 0;
+    do {
+        ssize_t n = read(server.log, text + len, sizeof text - 1 - len);
+        CHECK(n > 0);
+        len += (size_t)n;
+        text[len] = 0;
+    } while (!strstr(text, last));
+    return text;
+}
+
+/* The text as a value in a query. */
+static void escape(const char *text, char *to)
+{
+    for (; *text; text++) to += sprintf(to, "%%%02x", (unsigned char)*text);
+}
+
+static void test_errors(void)
+{
+    static const char kind[] = "answered #: {\"pin\":\"[redacted]\",\"tea\":true} at /x?a=#&key=[redacted]";
+    char id[64], path[1024] = "/_sw/runs?state=failed&kind=";
+    start("json:pin,query:key", "text");
+    begin("/ask", "", id);
+    CHECK_INT(a.status, 500);
+    CHECK(strstr(a.body, PIN) && strstr(a.body, KEY)); /* its client sees what it is told */
+    const char *said = read_log("POST /ask failed");
+    CHECK(strstr(said, "asks with {\"pin\": \"[redacted]\"}"));
+    CHECK(strstr(said, "answered 400: {\"pin\":\"[redacted]\",\"tea\":true} at /x?a=1&key=[redacted]"));
+    CHECK(!shows_secret(said));
+    CHECK(!shows_secret(page_of(id)));
+    CHECK(strstr(a.body, "answered 400: {\\\"pin\\\":\\\"[redacted]\\\",\\\"tea\\\":true} at /x?a=1&key=[redacted]"));
+    CHECK(!shows_secret(get("/_sw/runs")) && strstr(a.body, "[redacted]"));
+    CHECK(!shows_secret(get("/_sw/errors")) && strstr(a.body, "#: {\\\"pin\\\":\\\"[redacted]\\\""));
+    escape(kind, path + strlen(path));
+    CHECK(strstr(get(path), id)); /* the group as it is shown leads to its runs */
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+static void test_json_lines(void)
+{
+    char id[64];
+    start("json:/card/pin", "json");
+    begin("/ask", "", id);
+    const char *said = read_log("POST /ask failed");
+    CHECK(strstr(said, "{\\\"pin\\\":\\\"[redacted]\\\",\\\"tea\\\":true}")); /* a text has no places */
+    CHECK(!strstr(said, PIN) && strstr(said, KEY));
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+static void test_kept(void)
+{
+    start("json:none", "text");
+    CHECK(strstr(get("/_sw/runs"), PIN) && strstr(a.body, KEY));
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+/* An operator who answers second is shown of the first answer what operators are shown. */
+static void test_answer(void)
+{
+    char id[64], path[256], question[17];
+    const char *at;
+    start("json:pin", "text");
+    begin("/_sw/functions/confirm", "null", id);
+    CHECK_INT(a.status, 202);
+    while (!(at = strstr(page_of(id), "\"questions\":[\n{\"path\":\""))) usleep(2000);
+    snprintf(question, sizeof question, "%s", strchr(at, '{') + strlen("{\"path\":\""));
+    snprintf(path, sizeof path, "/_sw/runs/%s/signals/confirm?question=%s", id, question);
+    for (int status = 202; status >= 200; status -= 2) {
+        call("POST", server_url(path), NULL, "{\"pin\":\"" PIN "\",\"yes\":true}", 0, &a);
+        CHECK_INT(a.status, status);
+        CHECK(strstr(a.body, "\"decision\":{\"pin\":\"[redacted]\",\"yes\":true}"));
+    }
+    CHECK(!shows_secret(page_of(id)));
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+static const check_case cases[] = {{"errors and log lines do not show what they quote", test_errors},
+                                   {"nor do lines of JSON", test_json_lines},
+                                   {"the journal has it all the same", test_kept},
+                                   {"nor does the answer that was first", test_answer}};
+
+SERVED_MAIN(serve, NULL, cases)
