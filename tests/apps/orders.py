@@ -3,49 +3,18 @@ the shop is killed again and again.
 
 Usage: orders.py ORDERS SERVICES. Reports TAP."""
 import contextlib
-import json
 import os
 import random
-import re
 import shutil
-import socket
-import subprocess
 import sys
 import tempfile
 import threading
 import time
-import urllib.error
-import urllib.request
+
+from served import WAIT_S, Program, ask, ask_again, await_ledger, free_port, report
 
 shop, services = map(os.path.abspath, sys.argv[1:])
-WAIT_S = 300
 LAMP, DESK = {"item": "lamp", "count": 2, "cents": 1999}, {"item": "desk", "count": 1, "cents": 24900}
-
-
-def free_port():
-    """Below those that Linux gives to whoever asks for any: a shop that is killed finds its own free again."""
-    while True:
-        port = random.randrange(10000, 32768)
-        with contextlib.suppress(OSError), socket.socket() as s:
-            s.bind(("127.0.0.1", port))
-            return port
-
-
-class Program:
-    def __init__(self, *command):
-        self.command = command
-
-    def start(self):
-        self.process = subprocess.Popen(self.command, stdin=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
-        while not (found := re.search(r"listening on (http://\S+)", line := self.process.stderr.readline())):
-            assert line, f"{self.command[0]} does not start"
-        threading.Thread(target=self.process.stderr.read, daemon=True).start()
-        self.url = found[1]
-        return self
-
-    def kill(self):
-        self.process.kill()
-        self.process.wait()
 
 
 @contextlib.contextmanager
@@ -63,40 +32,6 @@ def open_shop(*flags, pays_after=100):
         front.kill()
         world.kill()
         shutil.rmtree(root, ignore_errors=True)
-
-
-def ask(url, body=None, **headers):
-    """Returns status and JSON; follows redirects."""
-    data = None if body is None else json.dumps(body).encode()
-    q = urllib.request.Request(url, data=data, headers={k.replace("_", "-"): v for k, v in headers.items()})
-    try:
-        with urllib.request.urlopen(q, timeout=WAIT_S) as answer:
-            return answer.status, json.loads(answer.read())
-    except urllib.error.HTTPError as answer:
-        return answer.code, json.loads(answer.read())
-
-
-def ask_again(url, body=None, **headers):
-    """As a client that asks again when its connection breaks."""
-    until = time.monotonic() + WAIT_S
-    while True:
-        try:
-            status, said = ask(url, body, **headers)
-            if status != 503:
-                return status, said
-        except (OSError, ValueError):  # cut, in the middle too
-            if time.monotonic() > until:
-                raise
-        time.sleep(0.05)
-
-
-def await_ledger(world, good):
-    until = time.monotonic() + WAIT_S
-    while True:
-        _, ledger = ask(world.url + "/ledger")
-        if good(ledger) or time.monotonic() > until:
-            return ledger
-        time.sleep(0.05)
 
 
 def case_an_order_is_paid_packed_and_told():
@@ -159,14 +94,4 @@ def case_kills_neither_lose_nor_double_anything():
     assert sorted(m["text"] for m in ledger["mails"]) == mails, ledger["mails"]
 
 
-cases = [(name, case) for name, case in list(globals().items()) if name.startswith("case_")]
-failed = 0
-print(f"1..{len(cases)}")
-for at, (name, case) in enumerate(cases, 1):
-    try:
-        case()
-        print(f"ok {at} - {name[5:].replace('_', ' ')}", flush=True)
-    except AssertionError as e:
-        failed += 1
-        print(f"not ok {at} - {name[5:].replace('_', ' ')}\n# {str(e)[:2000]}", flush=True)
-sys.exit(1 if failed else 0)
+report(globals())

@@ -18,7 +18,8 @@ import time
 
 page, name = sys.argv[1:]
 MARK = "--- end of a command's output ---"
-ADDRESSES = (("127.0.0.1:8080", "127.0.0.1:8081"), ("127.0.0.1:9000",))  # each one port above the one before
+# Each one port above the one before.
+ADDRESSES = (("127.0.0.1:8080", "127.0.0.1:8081"), ("127.0.0.1:9000", "127.0.0.1:9001"))
 
 
 def programs(text):
