@@ -6,14 +6,10 @@
 
 #include "runtime/base/log.h"
 #include "runtime/flow/schedules_core.h"
-#include "runtime/recovery/settle.h"
 #include "runtime/run/board.h"
 #include "runtime/run/program.h"
 
 enum {
-    SCAN_ROWS = 256,
-    SCAN_FIRST_MS = 100, /* the pause before a failed read is tried again doubles from the first to the longest */
-    SCAN_MOST_MS = 10000,
     AGAIN_MS = 1000, /* until a schedule is looked at again, of which a look has come to nothing */
     LOOK_MOST_MS = 3600000
 };
@@ -82,7 +78,9 @@ static bool schedules_add_functions(schedules *all)
     return true;
 }
 
-static void schedules_read(schedules *all);
+static bool schedules_take_row(void *arg, const store_table_row *row);
+static void schedules_complete(schedules *all);
+static void schedules_on_end(void *arg);
 
 schedules *schedules_new(sw_app *app)
 {
@@ -93,8 +91,13 @@ schedules *schedules_new(sw_app *app)
         free(all);
         return NULL;
     }
+    all->reading = (table_reading){.table = SCHEDULES_TABLE,
+                                   .what = "no schedule fires, since the schedules",
+                                   .on_row = schedules_take_row,
+                                   .on_end = schedules_on_end,
+                                   .arg = all};
     if (schedules_add_functions(all)) {
-        schedules_read(all);
+        if (app->store && table_reading_try(&all->reading, app->store)) schedules_complete(all);
         return all;
     }
     schedules_free(all);
@@ -120,15 +123,10 @@ bool schedule_is_mine(const home *h, const schedule *s)
 
 /* ---- When to look ---- */
 
-static void schedules_scan(schedules *all);
-
 static void schedules_on_due(struct timer *t)
 {
-    schedules *all = t->arg;
-    if (schedules_are_known(all))
-        schedules_look(all->home);
-    else
-        schedules_scan(all);
+    const schedules *all = t->arg;
+    schedules_look(all->home);
 }
 
 static void schedules_start_timer(schedules *all, int64_t ms)
@@ -198,6 +196,7 @@ void schedules_drain(home *h)
     if (!all || !all->home) return;
     all->is_draining = true;
     timers_stop(&h->timers, &all->due);
+    table_reading_stop(&all->reading);
     for (schedule *s = all->first; s; s = s->next) {
         if (s->cancels) board_end(s->cancels);
         s->cancels = NULL;
@@ -208,8 +207,9 @@ void schedules_drain(home *h)
 /* ---- What is on disk ---- */
 
 /* False: no memory. */
-static bool schedules_take_row(schedules *all, const store_table_row *row)
+static bool schedules_take_row(void *arg, const store_table_row *row)
 {
+    schedules *all = arg;
     schedule_row read;
     bool is_short = false;
     char name[STORE_ROW_KEY_MAX + 1];
@@ -241,38 +241,6 @@ static void schedules_tell_all(const schedules *all)
     }
 }
 
-static void schedules_retry_scan(schedules *all, const char *why)
-{
-    int64_t pause_ms = (int64_t)SCAN_FIRST_MS << all->tries;
-    if (pause_ms < SCAN_MOST_MS)
-        all->tries++;
-    else
-        pause_ms = SCAN_MOST_MS;
-    log_line(LOG_ERROR, NULL, "the schedules cannot be read yet, which is tried again in %lld ms: %s",
-             (long long)pause_ms, why);
-    schedules_start_timer(all, pause_ms);
-}
-
-static void schedules_take_rows(void *arg, const store_table_row *rows, size_t count)
-{
-    schedules *all = arg;
-    all->is_short = false;
-    for (size_t i = 0; i < count; i++) {
-        all->is_short = !schedules_take_row(all, &rows[i]);
-        if (all->is_short) return;
-        memcpy(all->last, rows[i].key.data, rows[i].key.len);
-        all->last[rows[i].key.len] = 0;
-        all->last_len = rows[i].key.len + 1;
-        all->tries = 0;
-    }
-}
-
-static store_range schedules_left(const schedules *all)
-{
-    size_t len = all->last_len < STORE_ROW_KEY_MAX ? all->last_len : STORE_ROW_KEY_MAX;
-    return (store_range){.table = SCHEDULES_TABLE, .from = {all->last, len}, .rows_max = SCAN_ROWS};
-}
-
 static void schedules_complete(schedules *all)
 {
     schedules_tell_all(all);
@@ -280,39 +248,11 @@ static void schedules_complete(schedules *all)
     __atomic_store_n(&all->is_known, true, __ATOMIC_RELEASE);
 }
 
-/* Before the loops turn. */
-static void schedules_read(schedules *all)
-{
-    bool end = false, ok = true;
-    settling *s = all->app->store ? settle_open(all->app->store) : NULL;
-    while (s && ok && !end) {
-        const store_range range = schedules_left(all);
-        ok = settle_scan(s, &range, schedules_take_rows, all, &end) && !all->is_short;
-    }
-    if (s) settle_close(s);
-    if (end && ok) schedules_complete(all);
-}
-
-static void schedules_on_rows(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
+static void schedules_on_end(void *arg)
 {
     schedules *all = arg;
-    if (!error) schedules_take_rows(all, rows, count);
-    if (!error && all->is_short) error = store_no_memory;
-    if (all->is_draining) return;
-    if (error) {
-        schedules_retry_scan(all, error);
-    } else if (end) {
-        schedules_complete(all);
-        schedules_look(all->home);
-    } else {
-        schedules_scan(all);
-    }
-}
-
-static void schedules_scan(schedules *all)
-{
-    const store_range range = schedules_left(all);
-    if (!store_scan(all->home->port, &range, schedules_on_rows, all)) schedules_retry_scan(all, store_no_memory);
+    schedules_complete(all);
+    schedules_look(all->home);
 }
 
 bool schedules_join(home *h)
@@ -320,7 +260,7 @@ bool schedules_join(home *h)
     schedules *all = h->index == 0 ? h->app->schedules : NULL;
     if (!all) return true;
     all->home = h;
-    all->due.has_reserve = timers_reserve(&h->timers, 1);
+    all->due.has_reserve = timers_reserve(&h->timers, 1); /* the reading's own is not started beside it */
     return all->due.has_reserve;
 }
 
@@ -331,7 +271,7 @@ void schedules_begin(home *h)
     if (schedules_are_known(all))
         schedules_look(h);
     else
-        schedules_scan(all);
+        table_reading_go_on(&all->reading, h);
 }
 
 /* ---- For people ---- */

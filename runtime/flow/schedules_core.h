@@ -4,6 +4,7 @@
 #define RUNTIME_FLOW_SCHEDULES_CORE_H
 
 #include "runtime/flow/schedules.h"
+#include "runtime/recovery/table_reading.h"
 
 struct board_batch;
 struct endpoint;
@@ -55,10 +56,7 @@ struct schedules {
     uint32_t waiting; /* atomic: schedules whose points wait for the end of a run */
     bool is_asked;    /* atomic: schedules_look is to be called: such a run may have ended, or rows have come back */
     struct timer due;
-    char last[STORE_ROW_KEY_MAX + 1]; /* key of the last row that was read, and a zero byte */
-    size_t last_len;
-    bool is_short;  /* there was no memory for a row of the last read */
-    unsigned tries; /* reads in a row that failed */
+    table_reading reading; /* until is_known */
 };
 
 /* Whether this process fires the schedule: with several nodes its owner alone will. */

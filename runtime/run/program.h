@@ -54,15 +54,15 @@ struct sw_app {
     struct suspects *suspects; /* see runtime/run/suspects.h; NULL: no run is suspected */
     struct board *board;       /* see runtime/run/board.h; NULL: there is no store */
     struct settings *settings; /* see runtime/run/settings.h; NULL: there is no store */
-    struct schedules *schedules;               /* see runtime/flow/schedules.h; NULL: there is no store */
-    feed feed;                                 /* of what becomes of runs; of all threads */
-    struct pool *blocking;                     /* of sw_blocking */
-    struct pool *aside;                        /* of the library's own long work; see runtime/api/aside.h */
-    struct tracer *tracer;                     /* see runtime/trace/tracer.h; NULL: no traces are exported */
-    int64_t drain_until_ms;                    /* main thread, steady: when --drain is over */
-    bool is_followed;                          /* main thread: another process waits for the end of this one */
-    said_set said;                             /* of differences between the code and the journals */
-    struct settings_reading *settings_reading; /* see runtime/recovery/settings_start.h; NULL: there is no store */
+    struct schedules *schedules;            /* see runtime/flow/schedules.h; NULL: there is no store */
+    feed feed;                              /* of what becomes of runs; of all threads */
+    struct pool *blocking;                  /* of sw_blocking */
+    struct pool *aside;                     /* of the library's own long work; see runtime/api/aside.h */
+    struct tracer *tracer;                  /* see runtime/trace/tracer.h; NULL: no traces are exported */
+    int64_t drain_until_ms;                 /* main thread, steady: when --drain is over */
+    bool is_followed;                       /* main thread: another process waits for the end of this one */
+    said_set said;                          /* of differences between the code and the journals */
+    struct table_reading *settings_reading; /* see runtime/recovery/settings_start.h; NULL: there is no store */
     struct sw_loop *loops;
     unsigned loop_count;
 };
