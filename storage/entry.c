@@ -1,6 +1,7 @@
 #include "storage/entry.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <string.h>
 
 /* The order of fields on disk, for encoding and decoding. A kind's row may grow at its end: readers ignore fields that
@@ -293,6 +294,14 @@ static bool cursor_take_array(cursor *c, uint64_t *items)
     if (!cursor_take_big_endian(c, 1, &tag)) return false;
     *items = tag & 0x0f;
     return (tag & 0xf0) == 0x90 || (tag == 0xdc && cursor_take_big_endian(c, 2, items));
+}
+
+bool entry_has_cause(const entry *e, uint64_t path)
+{
+    uint64_t one = htobe64(path);
+    for (size_t at = 0; at + sizeof one <= e->causes.len; at += sizeof one)
+        if (memcmp(e->causes.data + at, &one, sizeof one) == 0) return true;
+    return false;
 }
 
 size_t entry_decode(const char *data, size_t len, entry *out, const char **error)

@@ -184,6 +184,9 @@ static inline uint64_t entry_epoch(uint64_t opening, uint32_t setting)
 static inline uint64_t entry_opening(uint64_t epoch) { return epoch & ((UINT64_C(1) << ENTRY_OPENING_BITS) - 1); }
 static inline uint32_t entry_setting(uint64_t epoch) { return (uint32_t)(epoch >> ENTRY_OPENING_BITS); }
 
+/* Whether `causes`, paths of 8 bytes each, big endian, has this one. */
+bool entry_has_cause(const entry *e, uint64_t path);
+
 /* The message of entry_decode for an unknown kind below ENTRY_PASSABLE: a newer program wrote the journal. */
 extern const char entry_newer[];
 

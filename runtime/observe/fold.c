@@ -214,14 +214,6 @@ static void fold_take_crash(fold *f, const entry *e)
     s->crashes++;
 }
 
-static bool entry_names(const entry *e, uint64_t path)
-{
-    uint64_t cause = htobe64(path);
-    for (size_t at = 0; at + sizeof cause <= e->causes.len; at += sizeof cause)
-        if (memcmp(e->causes.data + at, &cause, sizeof cause) == 0) return true;
-    return false;
-}
-
 fold_again fold_step_again(const fold *f, const fold_step *s)
 {
     bool is_exhausted = f->stopped.kind && f->stopped.status == ENTRY_STOP_EXHAUSTED;
@@ -234,7 +226,7 @@ fold_again fold_step_again(const fold *f, const fold_step *s)
     case FOLD_WAITING: /* a run that was called is cancelled with the end */
         return s->function.len > 0 && f->ended.kind ? FOLD_ANEW : FOLD_STAYS;
     case FOLD_FAILED:
-        return entry_names(&f->ended, s->path) || entry_names(&f->stopped, s->path) ? FOLD_ANEW : FOLD_STAYS;
+        return entry_has_cause(&f->ended, s->path) || entry_has_cause(&f->stopped, s->path) ? FOLD_ANEW : FOLD_STAYS;
     case FOLD_RETRYING:
         return is_exhausted && !f->ended.kind ? FOLD_ANEW : FOLD_NEXT;
     case FOLD_OPEN:
@@ -262,7 +254,7 @@ static void fold_take_release(fold *f)
 static void fold_take_reopened(fold *f, const entry *reopened)
 {
     for (fold_step *s = f->steps; s; s = s->next)
-        if ((s->state == FOLD_FAILED && entry_names(reopened, s->path)) ||
+        if ((s->state == FOLD_FAILED && entry_has_cause(reopened, s->path)) ||
             (s->state == FOLD_WAITING && s->function.len > 0))
             step_begin_anew(s);
     f->stopped = f->ended = (entry){.path = 0};
@@ -294,7 +286,7 @@ static const fold_branch *fold_branch_of(const fold *f, uint64_t path)
 static bool branch_has_lost(const fold *f, const entry *won, uint64_t path)
 {
     const fold_branch *b = fold_branch_of(f, path);
-    while (b && !entry_names(won, b->path)) b = fold_branch_of(f, b->parent);
+    while (b && !entry_has_cause(won, b->path)) b = fold_branch_of(f, b->parent);
     return b != NULL;
 }
 

@@ -236,20 +236,12 @@ static bool entry_has_causes(uint16_t kind)
     return kind == ENTRY_ENDED || kind == ENTRY_STOPPED || kind == ENTRY_REOPENED;
 }
 
-static bool causes_have(entry_text causes, uint64_t path)
-{
-    uint64_t one = htobe64(path);
-    for (size_t at = 0; at + sizeof one <= causes.len; at += sizeof one)
-        if (memcmp(causes.data + at, &one, sizeof one) == 0) return true;
-    return false;
-}
-
-static bool x_has_lost(chooser *c, entry_text losers)
+static bool x_has_lost(chooser *c, const entry *won)
 {
     uint64_t at = c->to->entries[c->first].branch;
-    bool has_lost = causes_have(losers, c->from);
+    bool has_lost = entry_has_cause(won, c->from);
     for (uint32_t depth = 0; at && !has_lost && depth <= c->to->count; depth++) {
-        has_lost = causes_have(losers, at);
+        has_lost = entry_has_cause(won, at);
         at = note_of(c, at)->parent;
     }
     return has_lost;
@@ -268,7 +260,7 @@ static void find_raced(chooser *c, entry_text journal)
         const char *ignored = NULL;
         entry won;
         if (e->kind != ENTRY_WON || entry_decode(journal.data + e->at, e->len, &won, &ignored) == 0) continue;
-        if (won.winner == 0 || !x_has_lost(c, won.causes)) continue;
+        if (won.winner == 0 || !x_has_lost(c, &won)) continue;
         note_of(c, won.winner)->is_raced = true;
         c->has_raced = true;
     }

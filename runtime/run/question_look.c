@@ -1,6 +1,5 @@
 #include "runtime/run/question_look.h"
 
-#include <endian.h>
 #include <string.h>
 
 #include "runtime/base/value.h"
@@ -110,24 +109,14 @@ static void look_at_decision(looking *l, const entry *e)
     }
 }
 
-static bool won_has_loser(const entry *won, uint64_t path)
-{
-    uint64_t loser;
-    for (size_t at = 0; at + sizeof loser <= won->causes.len; at += sizeof loser) {
-        memcpy(&loser, won->causes.data + at, sizeof loser);
-        if (be64toh(loser) == path) return true;
-    }
-    return false;
-}
-
 /* Whether the wait has lost itself, or a branch that it is in. */
 static bool look_has_lost(const looking *l, const looked_wait *w, const entry *won)
 {
-    if (won_has_loser(won, w->path)) return true;
+    if (entry_has_cause(won, w->path)) return true;
     uint64_t at = w->branch;
     for (const looked_branch *b = l->branches; b; b = b->next) { /* those that hold a branch began before it */
         if (b->path != at) continue;
-        if (won_has_loser(won, at)) return true;
+        if (entry_has_cause(won, at)) return true;
         at = b->parent;
     }
     return false;

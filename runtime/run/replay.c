@@ -248,14 +248,6 @@ static bool replay_take_difference(replay *p, const entry *e)
     return true;
 }
 
-static bool entry_names_cause(const entry *e, uint64_t path)
-{
-    uint64_t cause = htobe64(path);
-    for (size_t at = 0; at + sizeof cause <= e->causes.len; at += sizeof cause)
-        if (memcmp(e->causes.data + at, &cause, sizeof cause) == 0) return true;
-    return false;
-}
-
 /* Makes a step that has no result one of which no attempt was made. */
 static void record_begin_anew(replay_record *rec)
 {
@@ -273,7 +265,7 @@ static void replay_give_retries(replay *p, const entry *stopped)
     for (size_t i = 0; i < p->cells; i++) {
         replay_record *rec = &p->records[i];
         if (rec->kind != ENTRY_STEP_DONE || rec->done ||
-            (rec->failed && !entry_names_cause(stopped, rec->path) && !BUG(RELEASE_ALL)))
+            (rec->failed && !entry_has_cause(stopped, rec->path) && !BUG(RELEASE_ALL)))
             continue;
         record_begin_anew(rec);
     }
@@ -287,7 +279,7 @@ static void replay_take_reopened(replay *p, const entry *reopened)
     for (size_t i = 0; i < p->cells; i++) {
         replay_record *rec = &p->records[i];
         if (rec->done || BUG(REOPEN_NONE)) continue;
-        bool is_cause = entry_names_cause(reopened, rec->path);
+        bool is_cause = entry_has_cause(reopened, rec->path);
         if (rec->kind == ENTRY_STEP_DONE && is_cause) record_begin_anew(rec);
         /* A run that was called and had not returned has been cancelled with the end. */
         if (rec->kind == ENTRY_CALLED && (is_cause || !rec->failed)) rec->is_void = true;

@@ -232,6 +232,20 @@ static void on_listen(sw_ctx *c)
     sw_reply_json(c, 200, v);
 }
 
+/* Nobody waits for b from the decision until "more"; then three waits do. */
+static void on_kept(sw_ctx *c)
+{
+    sw_value got[3] = {sw_nil(), sw_nil(), sw_nil()};
+    seen.executions++;
+    sw_group *g = sw_group_new(c);
+    sw_group_wait_for(g, "a", &(sw_wait){.signal = "a"});
+    sw_group_wait_for(g, "b", &(sw_wait){.signal = "b"});
+    (void)sw_group_any(g, "first", NULL);
+    (void)sw_wait_for(c, "more", &(sw_wait){.signal = "more"}, NULL);
+    for (int i = 0; i < 3; i++) (void)sw_wait_for(c, "b", &(sw_wait){.signal = "b"}, &got[i]);
+    sw_reply_json(c, 200, sw_array(c, 3, got[0], got[1], got[2]));
+}
+
 /* The program was changed: what it asks of the group. */
 static enum { FIRST, RENAMED, RESULTS, SETTLED } asks;
 
@@ -256,6 +270,7 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /nested", on_nested, NULL);
     sw_endpoint(app, "POST /limited", on_limited, NULL);
     sw_endpoint(app, "POST /beside", on_beside, NULL);
+    sw_endpoint(app, "POST /kept", on_kept, NULL);
     sw_endpoint(app, "POST /telling", on_telling, NULL);
     sw_endpoint(app, "POST /listen", on_listen, NULL);
 }
@@ -424,6 +439,29 @@ static void test_telling(void)
     turned_close();
 }
 
+/* Signals for a wait that has lost, also one that was there before the decision, are kept for the next waits of their
+ * name, in order, and count until they are taken. */
+static void test_kept(void)
+{
+    turned_open(routes, (const char *const[]){"--signals-max", "3", NULL});
+    run_id id = turned_park("POST /kept");
+    CHECK_INT(turned_reply(turned_send_stop(&id, "both"), text), 200);
+    send_signal(&id, "a", "0");
+    send_signal(&id, "b", "1");
+    CHECK_INT(turned_reply(turned_send_release(&id), text), 200);
+    TURN_UNTIL(seen.executions == 2 && is_parked(&id));
+    send_signal(&id, "b", "2");
+    turned_end();
+    turned_open(routes, (const char *const[]){"--signals-max", "3", NULL});
+    send_signal(&id, "b", "3");
+    turned_check(turned_send_signal(&id, "more", NULL, "1"), 429, "--signals-max");
+    turned_end();
+    turned_open(routes, (const char *const[]){"--signals-max", "4", NULL});
+    send_signal(&id, "more", "1");
+    check_output(&id, 200, "[1,2,3]");
+    turned_close();
+}
+
 /* The journal has a loser, and the code wants its end: the run fails or stops, and the process goes on. */
 static void test_changed(void)
 {
@@ -456,5 +494,6 @@ static const check_case cases[] = {{"a select in a branch of another", test_nest
                                    {"a branch that leaves before its members", test_beside},
                                    {"frames of a loser", test_frames},
                                    {"a signal that is not sent", test_telling},
+                                   {"signals for what has lost", test_kept},
                                    {"code that knows no decision", test_changed}};
 CHECK_MAIN(cases)
