@@ -13,11 +13,16 @@
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
 
-static const char not_seen[] =
-    "This answer did not come from this page, or the page was open for too long: please answer "
-    "once more.";
+static const char not_seen[] = "This answer did not come from this page: please answer once more.",
+                  too_old[] = "This page was open for too long: please send your answer once more.",
+                  too_long[] = "Your answer is too long: please make it shorter.",
+                  not_text[] = "Your answer has characters that cannot be read: please type it once more.";
 
-void question_form_free(question_form *f) { msgpack_sbuffer_destroy(&f->packed); }
+void question_form_free(question_form *f)
+{
+    msgpack_sbuffer_destroy(&f->packed);
+    msgpack_sbuffer_destroy(&f->typed);
+}
 
 /* Whether a Content-Type is that of a JSON document, whatever its parameters. Scanners of links post too, without one
  * or as a form: that decides nothing. */
@@ -47,21 +52,26 @@ static size_t text_without_returns(char *text)
     return (size_t)(to - text);
 }
 
-/* Takes the answer of a form whose value is the page's. False: the exchange has its answer. */
-static bool form_take(question_form *f, home *h, http_exchange *x, char *answer)
+static void form_refuse(question_form *f, int status, const char *note)
+{
+    f->status = status;
+    f->note = note;
+}
+
+/* Takes the answer of a form that the question's page has made. False: no memory. */
+static bool form_take(question_form *f, const home *h, char *answer, bool is_old)
 {
     size_t len = text_without_returns(answer);
-    if (len > (size_t)h->opt->signal_max) {
-        question_page_refuse(x, 413, h->app->name, "The answer is too long (--signal-max).");
-    } else if (!utf8_is_valid(answer, len)) {
-        question_page_refuse(x, 400, h->app->name, "The answer is not UTF-8.");
-    } else if (!form_pack_text(f, answer, len)) {
-        question_page_refuse(x, 503, h->app->name, "Out of memory: please try again.");
-    } else {
-        f->answers = true;
-        return true;
-    }
-    return false;
+    if (msgpack_sbuffer_write(&f->typed, answer, len) != 0) return false;
+    if (is_old)
+        form_refuse(f, 400, too_old);
+    else if (len > (size_t)h->opt->signal_max)
+        form_refuse(f, 413, too_long);
+    else if (!utf8_is_valid(answer, len))
+        form_refuse(f, 400, not_text);
+    else
+        f->answers = form_pack_text(f, answer, len);
+    return f->answers || f->note;
 }
 
 static bool form_read(question_form *f, home *h, http_exchange *x, const run_token_form *seen)
@@ -71,25 +81,28 @@ static bool form_read(question_form *f, home *h, http_exchange *x, const run_tok
     arena_init(&a, h->arenas);
     char *value = arena_alloc(&a, body.len + 1), *answer = arena_alloc(&a, body.len + 1);
     bool ok = value && answer;
-    if (!ok) problem_reply(x, 503, "out of memory", "5");
     bool is_sent = ok && uri_query(body.data, body.len, "form", value);
     run_token_result result =
         is_sent ? run_token_check_form(&h->app->key, seen, clock_wall_ms(), (http_text){value, strlen(value)})
                 : RUN_TOKEN_MALFORMED;
-    bool is_answer = ok && result == RUN_TOKEN_OK && uri_query(body.data, body.len, "answer", answer);
-    if (is_answer)
-        ok = form_take(f, h, x, answer);
+    bool is_made = result == RUN_TOKEN_OK || result == RUN_TOKEN_EXPIRED;
+    if (is_made && uri_query(body.data, body.len, "answer", answer))
+        ok = form_take(f, h, answer, result == RUN_TOKEN_EXPIRED);
     else
-        f->note = body.len > 0 ? not_seen : NULL;
+        form_refuse(f, 400, body.len > 0 ? not_seen : NULL);
     arena_free(&a);
+    if (!ok)
+        question_page_reply(x, 503,
+                            &(question_page){.app = h->app->name, .note = question_not_saved, .retry_after = "5"});
     return ok;
 }
 
 bool question_form_read(question_form *f, home *h, http_exchange *x, const run_token_form *seen)
 {
     const http_request *q = http_exchange_request(x);
-    *f = (question_form){.is_page = true};
+    *f = (question_form){.is_page = true, .status = 200};
     msgpack_sbuffer_init(&f->packed);
+    msgpack_sbuffer_init(&f->typed);
     if (strcmp(q->method.data, "POST") != 0) return true;
     return request_is_json(q) ? question_form_read_json(f, h, x) : form_read(f, h, x, seen);
 }
@@ -99,6 +112,7 @@ bool question_form_read_json(question_form *f, home *h, http_exchange *x)
     const http_request *q = http_exchange_request(x);
     *f = (question_form){.answers = true};
     msgpack_sbuffer_init(&f->packed);
+    msgpack_sbuffer_init(&f->typed);
     if (q->body.len > 0) return signal_read_body(h, x, &f->packed, &f->is_string);
     problem_reply(x, 400, "an answer is JSON: the body is empty", NULL);
     return false;

@@ -16,8 +16,10 @@ typedef struct question_form {
     bool is_page;           /* a person's browser asks: the reply is a page */
     bool answers;           /* else the question is shown, and nothing decided */
     bool is_string;         /* of `packed`: else the answer is none of any choices */
-    const char *note;       /* static: why the form was not taken, for the page; NULL: none was sent */
+    int status;             /* of the page, if a form was sent that was not taken */
+    const char *note;       /* static: why it was not taken, for who sent it; NULL: none was sent */
     msgpack_sbuffer packed; /* the answer */
+    msgpack_sbuffer typed;  /* the form's text, which a page that refuses it has again */
 } question_form;
 
 /* Reads the request. `seen`: the run and the question, whose page has made a form that counts. False: the exchange has

@@ -25,6 +25,9 @@ static const char style[] =
     "color:var(--on-strong);background:var(--strong);border:0;border-radius:.5rem}"
     "button:focus-visible,textarea:focus-visible{outline:.1875rem solid var(--text);outline-offset:.125rem}";
 
+const char question_not_saved[] =
+    "Your answer could not be saved just now, and was not taken: please send it again in a moment.";
+
 enum { HASH_BYTES = 32, HASH_TEXT = 44 };
 
 /* ---- Text ---- */
@@ -87,18 +90,35 @@ static void put_choices(page_text *t, sw_value choices)
     }
 }
 
+/* A line feed at the beginning of a field is not its text's. */
+static void put_text_field(page_text *t, http_text typed)
+{
+    put_text(t, "<label for=\"answer\">Your answer</label><textarea id=\"answer\" name=\"answer\" required>\n");
+    put_escaped(t, typed.data, typed.len);
+    put_text(t, "</textarea><button>Send</button>");
+}
+
 /* Without an action a form is sent to the page's own URL, which has the token. */
 static void put_form(page_text *t, const question_page *page)
 {
     put_text(t, "<form method=\"post\"><input type=\"hidden\" name=\"form\" value=\"");
     put_text(t, page->form);
     put_text(t, "\">");
-    if (sw_len(page->asked->choices) > 0)
+    if (page->asked && sw_len(page->asked->choices) > 0)
         put_choices(t, page->asked->choices);
     else
-        put_text(t, "<label for=\"answer\">Your answer</label>"
-                    "<textarea id=\"answer\" name=\"answer\" required></textarea><button>Send</button>");
+        put_text_field(t, page->typed);
     put_text(t, "</form>");
+}
+
+/* `before`: NULL, or what comes before the answer. */
+static void put_answer(page_text *t, const char *before, http_text answer)
+{
+    if (!answer.data || answer.len == 0) return;
+    if (before) put_text(t, before);
+    put_text(t, " <strong>");
+    put_escaped(t, answer.data, answer.len);
+    put_text(t, "</strong>");
 }
 
 static void put_body(page_text *t, const question_page *page)
@@ -115,11 +135,8 @@ static void put_body(page_text *t, const question_page *page)
     if (page->note) {
         put_text(t, "<p class=\"note\" role=\"status\">");
         put_escaped(t, page->note, strlen(page->note));
-        if (page->answer.data) {
-            put_text(t, " <strong>");
-            put_escaped(t, page->answer.data, page->answer.len);
-            put_text(t, "</strong>");
-        }
+        put_answer(t, NULL, page->answer);
+        if (!page->form) put_answer(t, "<br>Your answer was not taken:", page->typed);
         put_text(t, "</p>");
     }
     if (page->form) put_form(t, page);
@@ -159,11 +176,13 @@ void question_page_reply(http_exchange *x, int status, const question_page *page
     const http_reply_header headers[] = {{"Content-Type", "text/html; charset=utf-8"},
                                          {"Content-Security-Policy", policy},
                                          {"Referrer-Policy", "no-referrer"},
-                                         {"X-Content-Type-Options", "nosniff"}};
+                                         {"X-Content-Type-Options", "nosniff"},
+                                         {"Retry-After", page->retry_after}};
+    size_t count = sizeof headers / sizeof *headers - !page->retry_after;
     msgpack_sbuffer_init(&t.out);
     put_page(&t, page);
     if (t.ok)
-        http_reply(x, status, headers, sizeof headers / sizeof *headers, (http_text){t.out.data, t.out.size});
+        http_reply(x, status, headers, count, (http_text){t.out.data, t.out.size});
     else
         problem_reply(x, 503, "out of memory", "5");
     msgpack_sbuffer_destroy(&t.out);

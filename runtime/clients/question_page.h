@@ -13,7 +13,12 @@ typedef struct question_page {
     const char *form;            /* the form's value (run_token_make_form); NULL: no form */
     const char *note;            /* a sentence above the form, or in its place; NULL: none */
     http_text answer;            /* what was answered; data NULL: nothing */
+    http_text typed;             /* the answer that was sent, and not taken: it is in the form, or below the note */
+    const char *retry_after;     /* seconds, when asking again may help; NULL: it does not */
 } question_page;
+
+/* For a person whose answer was not taken, for reasons that pass. */
+extern const char question_not_saved[];
 
 /* Ends the exchange with the page. */
 void question_page_reply(http_exchange *x, int status, const question_page *page);

@@ -53,10 +53,20 @@ enum {
 };
 
 static const char no_memory[] = "out of memory: nothing of it was done", AT_ONCE[] = "1", LATER[] = "5";
+static const char too_many[] =
+    "Your answer could not be taken, since too much waits there already: please send it again later.";
+static const char not_shown[] = "This page cannot be shown just now: please load it again in a moment.";
 
 static void request_on_gone(http_exchange *x) { (void)x; /* the answer comes soon; then the exchange is ended */ }
 
 static void request_look(question_request *q);
+
+/* Writes the value by which a form of this question's page counts. */
+static void request_write_form(const question_request *q, char value[RUN_TOKEN_TEXT_MAX])
+{
+    const run_token_form form = {&q->run, q->question, clock_wall_ms() + FORM_LIFE_MS};
+    run_token_make_form(&q->home->app->key, &form, value);
+}
 
 /* ---- Ends ---- */
 
@@ -113,13 +123,43 @@ static void request_end(question_request *q)
     requests_go_on(h);
 }
 
-static void request_refuse(question_request *q, int status, const char *why, const char *retry_after)
+/* Why a request gets no answer. */
+typedef struct refusal {
+    int status;
+    const char *why;         /* for programs */
+    const char *said;        /* for who reads the page; NULL: the same */
+    const char *retry_after; /* NULL: asking again does not help */
+} refusal;
+
+/* The page has what was typed, to be sent again if that may help. */
+static void request_refuse_page(question_request *q, const refusal *r)
+{
+    char value[RUN_TOKEN_TEXT_MAX];
+    bool may_send_again = r->retry_after && q->form.answers;
+    if (may_send_again) request_write_form(q, value);
+    question_page_reply(q->x, r->status,
+                        &(question_page){.app = q->home->app->name,
+                                         .asked = q->found.is_there ? &q->found.asked : NULL,
+                                         .form = may_send_again ? value : NULL,
+                                         .note = r->said ? r->said : r->why,
+                                         .typed = {q->form.typed.data, q->form.typed.size},
+                                         .retry_after = r->retry_after});
+}
+
+static void request_refuse(question_request *q, const refusal *r)
 {
     if (q->form.is_page)
-        question_page_refuse(q->x, status, q->home->app->name, why);
+        request_refuse_page(q, r);
     else
-        problem_reply(q->x, status, why, retry_after);
+        problem_reply(q->x, r->status, r->why, r->retry_after);
     request_end(q);
+}
+
+/* For a reason that passes. */
+static void request_put_off(question_request *q, const char *why, const char *retry_after)
+{
+    const char *said = q->form.answers ? question_not_saved : not_shown;
+    request_refuse(q, &(refusal){503, why, said, retry_after});
 }
 
 /* ---- Decided ---- */
@@ -163,7 +203,7 @@ static void request_tell_decision(question_request *q, int status, entry_text pa
     sw_value decision = sw_nil();
     const char *error = NULL;
     if (!value_unpack(&q->memory, packed.data, packed.len, &decision, &error)) {
-        request_refuse(q, 503, error == value_no_memory ? no_memory : "the answer cannot be read", LATER);
+        request_put_off(q, error == value_no_memory ? no_memory : "the answer cannot be read", LATER);
         return;
     }
     (q->form.is_page ? request_reply_page : request_reply_json)(q, status, decision);
@@ -180,27 +220,33 @@ static void request_on_fate(void *arg, mail_fate fate)
         request_tell_decision(q, 202, (entry_text){q->form.packed.data, q->form.packed.size});
         return;
     case MAIL_LATE:
-        request_refuse(q, 409, signal_run_has_ended, NULL);
+        request_refuse(q, &(refusal){409, signal_run_has_ended, NULL, NULL});
         return;
     case MAIL_UNWRITTEN:
-        request_refuse(q, 503, "the journal cannot be written: the answer was not taken", LATER);
+        request_put_off(q, "the journal cannot be written: the answer was not taken", LATER);
         return;
     case MAIL_UNKNOWN:
         request_refuse(
-            q, 503, "the journal could not be written, and nobody knows yet whether the answer will be there", LATER);
+            q,
+            &(refusal){503, "the journal could not be written, and nobody knows yet whether the answer will be there",
+                       "It is not known yet whether your answer was saved: please send it again in a moment. It "
+                       "counts once.",
+                       LATER});
         return;
     }
 }
 
-static void request_show_form(question_request *q, const char *note)
+/* `why`: the form that was sent was not taken, and has decided nothing; NULL: none was. */
+static void request_show_form(question_request *q, int status, const char *why)
 {
     char value[RUN_TOKEN_TEXT_MAX];
-    const run_token_form form = {&q->run, q->question, clock_wall_ms() + FORM_LIFE_MS};
-    run_token_make_form(&q->home->app->key, &form, value);
-    bool is_sent = strcmp(http_exchange_request(q->x)->method.data, "POST") == 0; /* and has decided nothing */
-    question_page_reply(
-        q->x, is_sent ? 400 : 200,
-        &(question_page){.app = q->home->app->name, .asked = &q->found.asked, .form = value, .note = note});
+    request_write_form(q, value);
+    question_page_reply(q->x, status,
+                        &(question_page){.app = q->home->app->name,
+                                         .asked = &q->found.asked,
+                                         .form = value,
+                                         .note = why,
+                                         .typed = {q->form.typed.data, q->form.typed.size}});
     request_end(q);
 }
 
@@ -215,18 +261,20 @@ static bool slot_awaits_answer(const slot *s, uint64_t question)
 
 static void request_send(question_request *q)
 {
-    signal_refusal refusal;
-    if (signal_is_refused(q->home, http_exchange_request(q->x)->body.len, &refusal)) {
-        request_refuse(q, refusal.status, refusal.text, refusal.retry_after);
+    signal_refusal why;
+    size_t bytes = q->form.is_page ? 0 : http_exchange_request(q->x)->body.len; /* a form's text has been measured */
+    if (signal_is_refused(q->home, bytes, &why)) {
+        const char *said = why.retry_after ? question_not_saved : NULL;
+        request_refuse(q, &(refusal){why.status, why.text, said, why.retry_after});
         return;
     }
     slot *s = mailbox_slot(q->home, &q->run);
     if (!s) {
-        request_refuse(q, 503, "the run is about to be read: ask again", AT_ONCE);
+        request_put_off(q, "the run is about to be read: ask again", AT_ONCE);
         return;
     }
     if (!slot_awaits_answer(s, q->question)) {
-        request_refuse(q, 409, is_over, NULL);
+        request_refuse(q, &(refusal){409, is_over, NULL, NULL});
         return;
     }
     const mail_wish sent = {.id = q->letter,
@@ -236,15 +284,15 @@ static void request_send(question_request *q)
                             .by = q->by,
                             .on_fate = request_on_fate,
                             .arg = q};
-    char why[SIGNAL_WHY_BYTES];
+    char full[SIGNAL_WHY_BYTES];
     mailbox_answer answer = mailbox_send(q->home, s, &sent);
     if (answer == MAILBOX_SENT) return;
     if (answer == MAILBOX_TOO_MANY || answer == MAILBOX_TOO_LARGE) {
-        signal_tell_limit(q->home, answer, why);
-        request_refuse(q, 429, why, LATER);
+        signal_tell_limit(q->home, answer, full);
+        request_refuse(q, &(refusal){429, full, too_many, LATER});
         return;
     }
-    request_refuse(q, 503, answer == MAILBOX_NO_MEMORY ? no_memory : "the run is about to go on: ask again", AT_ONCE);
+    request_put_off(q, answer == MAILBOX_NO_MEMORY ? no_memory : "the run is about to go on: ask again", AT_ONCE);
 }
 
 /* The question waits for an answer. */
@@ -252,31 +300,36 @@ static void request_answer(question_request *q)
 {
     char why[FORM_WHY_BYTES];
     if (!q->form.answers)
-        request_show_form(q, q->form.note);
+        request_show_form(q, q->form.status, q->form.note);
     else if (question_form_fits(&q->form, &q->found.asked, why))
         request_send(q);
     else if (q->form.is_page)
-        request_show_form(q, why);
+        request_show_form(q, 400, why);
     else
-        request_refuse(q, 400, why, NULL);
+        request_refuse(q, &(refusal){400, why, NULL, NULL});
 }
 
 /* ---- Looking ---- */
+
+static void request_refuse_gone(question_request *q, const char *why)
+{
+    request_refuse(q, &(refusal){q->form.answers ? 409 : 410, why, NULL, NULL});
+}
 
 static void request_tell(question_request *q)
 {
     question_found *f = &q->found;
     bool is_named = f->is_there && sw_str_equal(f->asked.signal, q->signal);
     if (!is_named)
-        request_refuse(q, 404, "no such question", NULL);
+        request_refuse(q, &(refusal){404, "no such question", NULL, NULL});
     else if (f->state == QUESTION_ANSWERED)
         request_tell_decision(q, 200, f->answer);
     else if (f->state == QUESTION_ENDED)
-        request_refuse(q, q->form.answers ? 409 : 410, "the run has ended: it takes no answer any more", NULL);
+        request_refuse_gone(q, "the run has ended: it takes no answer any more");
     else if (q->kept.size > 0)
         request_tell_decision(q, 200, (entry_text){q->kept.data, q->kept.size});
     else if (f->state == QUESTION_OVER)
-        request_refuse(q, q->form.answers ? 409 : 410, is_over, NULL);
+        request_refuse_gone(q, is_over);
     else
         request_answer(q);
 }
@@ -292,9 +345,9 @@ static void request_on_loaded(void *arg, store_journal *j, size_t count)
     if (!error && j->found)
         error = question_look(&q->memory, (entry_text){j->data, j->len}, &q->run, q->question, &q->found);
     if (error)
-        request_refuse(q, 503, "the run cannot be read at present: ask again", LATER);
+        request_put_off(q, "the run cannot be read at present: ask again", LATER);
     else if (!j->found)
-        request_refuse(q, 404, "no such run", NULL);
+        request_refuse(q, &(refusal){404, "no such run", NULL, NULL});
     else
         request_tell(q);
     requests_go_on(h);
@@ -303,7 +356,7 @@ static void request_on_loaded(void *arg, store_journal *j, size_t count)
 /* Letters become entries, never the other way: so what is not in the inbox is in the journal that is read behind it. */
 static void request_load(question_request *q)
 {
-    if (!store_load(q->home->port, &q->run, 1, request_on_loaded, q)) request_refuse(q, 503, no_memory, LATER);
+    if (!store_load(q->home->port, &q->run, 1, request_on_loaded, q)) request_put_off(q, no_memory, LATER);
 }
 
 /* Copies the answer, if the row has it. False: no memory. */
@@ -326,7 +379,7 @@ static void request_on_rows(void *arg, const store_table_row *rows, size_t count
     bool ok = !error;
     for (size_t i = 0; i < count && ok; i++) ok = request_take_row(q, &rows[i]);
     if (!ok) {
-        request_refuse(q, 503, "the run cannot be read at present: ask again", LATER);
+        request_put_off(q, "the run cannot be read at present: ask again", LATER);
     } else if (end || q->kept.size > 0) {
         request_load(q);
     } else {
@@ -345,7 +398,7 @@ static void request_read_inbox(question_request *q)
                                .to = {q->to, sizeof q->to},
                                .rows_max = INBOX_ROWS,
                                .bytes_max = INBOX_BYTES};
-    if (!store_scan(q->home->port, &range, request_on_rows, q)) request_refuse(q, 503, no_memory, LATER);
+    if (!store_scan(q->home->port, &range, request_on_rows, q)) request_put_off(q, no_memory, LATER);
 }
 
 static void request_look(question_request *q)

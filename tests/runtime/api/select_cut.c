@@ -8,7 +8,7 @@
 #include "tests/harness/store_desk.h"
 #include "tests/harness/turned.h"
 
-enum { SEEDS = 24, DEPTH_MAX = 3, FACTS_MAX = 2048 };
+enum { SEEDS = 12, DEPTH_MAX = 3, FACTS_MAX = 2048 };
 
 static uint64_t seed;
 static char text[TURNED_TEXT];

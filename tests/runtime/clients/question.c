@@ -711,6 +711,56 @@ static void test_states(void)
     turned_close();
 }
 
+static int send_typed(const char *url, const char *form, const char *typed)
+{
+    char body[512];
+    snprintf(body, sizeof body, "form=%s&answer=%s", form, typed);
+    return send_to("POST", url, as_form, body);
+}
+
+/* The page comes again, has what was typed, and says what to do to somebody who operates nothing. */
+static void is_shown_again(int fd, int status, const char *said)
+{
+    told(fd, status, said);
+    CHECK(strstr(text, "required>\ntwo\nlines &lt;b&gt;</textarea>") && strstr(text, "name=\"form\" value=\""));
+    CHECK((strstr(text, "Retry-After: ") != NULL) == (status == 429 || status == 503));
+    const char *shown = strstr(text, "<main>");
+    CHECK(shown && !strstr(shown, "(--") && !strstr(shown, "journal") && !strstr(shown, "memory"));
+}
+
+static void test_typed(void)
+{
+    static const char typed[] = "two%0D%0Alines+%3Cb%3E";
+    char form[128], old[128], url[URL_MAX];
+    turned_open(routes, (const char *const[]){"--signals-max", "1", "--signal-max", "20", NULL});
+    run_id id = begin("POST /later");
+    TURN_UNTIL(seen.attempts == 1);
+    snprintf(url, sizeof url, "%s", seen.url[0]);
+    read_form(url, form);
+    memory_fail(turned_disk, MEMORY_REFUSES, 0, true);
+    is_shown_again(send_typed(url, form, typed), 503, "send it again in a moment");
+    is_shown_again(send_typed(url, form, typed), 503, "send it again in a moment"); /* the gate is closed */
+    memory_fail(turned_disk, MEMORY_GOOD, 0, false);
+    TURN_UNTIL(gate_writable(turned_home()));
+    memory_fail_reads(turned_disk, true);
+    is_shown_again(send_typed(url, form, typed), 503, "send it again in a moment");
+    told(send_to("GET", url, NULL, ""), 503, "load it again in a moment");
+    memory_fail_reads(turned_disk, false);
+    turned_check(turned_send_signal(&id, "other", NULL, "1"), 202, "");
+    is_shown_again(send_typed(url, form, typed), 429, "send it again later");
+    json_told(url, "\"typed\"", 429, "(--signals-max)");
+    const run_token_form over = {&id, strtoull(strstr(url, "token=s") + 7, NULL, 16), clock_wall_ms() - 1000};
+    run_token_make_form(&turned_app->key, &over, old);
+    is_shown_again(send_typed(url, old, typed), 400, "open for too long");
+    told(send_typed(url, form, "a+text+of+more+than+20+bytes"), 413,
+         "required>\na text of more than 20 bytes</textarea>");
+    told(send_typed(url, form, "%FF"), 400, "type it once more");
+    CHECK_INT(letters(), 1);
+    told(turned_send_to("DELETE", &id, ""), 200, "");
+    told(send_typed(url, form, typed), 409, "Your answer was not taken: <strong>two\nlines &lt;b&gt;</strong>");
+    turned_close();
+}
+
 /* The disk takes no writes: nothing is decided, and the page says so. */
 static void test_no_writes(void)
 {
@@ -744,6 +794,7 @@ static const check_case cases[] = {{"nothing decided", test_nothing_decided},
                                    {"operators", test_operator},
                                    {"wrong links", test_wrong_links},
                                    {"ended and stopped", test_states},
+                                   {"what was typed", test_typed},
                                    {"no writes", test_no_writes}};
 
 CHECK_MAIN(cases)
