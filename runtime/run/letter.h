@@ -98,6 +98,7 @@ void letter_write_key(const run_id *to, uint64_t arrival, uint8_t key[LETTER_KEY
  * from 1; 0: of the letter by which a run that has called cancels the one that it has called. */
 static inline uint64_t letter_of_call(uint32_t number) { return UINT64_C(1) << 63 | number; }
 static inline bool letter_is_of_call(uint64_t arrival) { return arrival >> 63 != 0; }
+static inline uint32_t letter_call_of(uint64_t arrival) { return (uint32_t)arrival; }
 uint64_t letter_arrival_of(const uint8_t key[LETTER_KEY_BYTES]);
 /* Makes the row that inserts the receipt's mark; of the receipt. */
 const store_row *letter_mark_row(letter_receipt *r);

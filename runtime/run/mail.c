@@ -163,6 +163,37 @@ mail_letter *mail_read(home *h, const store_table_row *row, bool *is_short)
     return m;
 }
 
+mail_letter *mail_new_missing(home *h, const uint8_t key[LETTER_KEY_BYTES])
+{
+    mail_letter *m = mail_alloc(h, MAIL_RETURN, (entry_text){NULL, 0}, (entry_text){NULL, 0});
+    if (!m) return NULL;
+    memcpy(m->key, key, sizeof m->key);
+    memcpy(m->run.bytes, key, RUN_ID_BYTES);
+    return m;
+}
+
+mail_letter *mail_read_return(home *h, const store_table_row *row)
+{
+    bool is_short = false;
+    assert(row->key.len == LETTER_KEY_BYTES);
+    mail_letter *m = mail_read(h, row, &is_short);
+    if (m && !mail_is_return(m)) {
+        mail_free(m);
+        m = NULL;
+    }
+    return m || is_short ? m : mail_new_missing(h, row->key.data);
+}
+
+mail_letter *mail_strip(mail_letter *m)
+{
+    assert(!m->next && !m->on_fate);
+    msgpack_sbuffer_destroy(&m->packed);
+    msgpack_sbuffer_init(&m->packed);
+    m->name = m->value = (entry_text){NULL, 0};
+    mail_letter *smaller = realloc(m, sizeof *m);
+    return smaller ? smaller : m;
+}
+
 /* By its first bytes: of a long letter the rest is not looked at. A later version may append up to ten items. */
 bool mail_is(store_bytes value)
 {

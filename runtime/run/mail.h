@@ -73,6 +73,13 @@ mail_letter *mail_new(struct home *h, const run_id *to, const mail_wish *wish);
 mail_letter *mail_new_return(struct home *h, const run_id *to, uint32_t number, const run_id *child, entry_text value);
 /* Makes the letter of a row that was read. NULL: no memory, which *is_short says, or no letter of these kinds. */
 mail_letter *mail_read(struct home *h, const store_table_row *row, bool *is_short);
+/* Likewise, of a row in the place of a MAIL_RETURN; if it is none, of a letter of that kind without a value, which
+ * nobody can read. NULL: no memory. */
+mail_letter *mail_read_return(struct home *h, const store_table_row *row);
+/* Makes a letter without a value in the place of the return with that key, which is not there. NULL: no memory. */
+mail_letter *mail_new_missing(struct home *h, const uint8_t key[LETTER_KEY_BYTES]);
+/* Frees the texts of a letter, of which only its row is still needed. Returns the letter, which may have moved. */
+mail_letter *mail_strip(mail_letter *m);
 void mail_free(mail_letter *m);
 
 /* Whether a row of the inbox is a letter of these kinds. */

@@ -80,6 +80,8 @@ void mailbox_free_held(mailbox *b)
 static void mailbox_free(mailbox *b)
 {
     mailbox_free_held(b);
+    mailbox_free_returns(b);
+    number_set_free(&b->returns);
     for (mail_letter *m; (m = b->writing) != NULL;) { /* lent to a home that has ended first: mailbox_lend */
         b->writing = m->next;
         mail_free(m);
@@ -92,8 +94,9 @@ static void mailbox_free(mailbox *b)
 void mailbox_tidy(home *h, mailbox *b)
 {
     mailbox_table *t = &h->mailboxes;
-    if (b->count > 0 || b->writing || b->is_reading || b->names || b->wants > 0) return;
-    assert(b->taken == 0 && !b->held && (b->bytes == 0 || b->is_over));
+    if (mailbox_on_disk(b) > 0 || b->writing || b->is_reading || b->names || b->wants > 0) return;
+    if (b->returns_taken > 0 || b->reads_returns) return;
+    assert(b->taken == 0 && !b->held && b->held_bytes == 0 && (b->bytes == 0 || b->is_over));
     mailbox **at = mailbox_bucket(t, &b->run);
     while (*at != b) at = &(*at)->next;
     *at = b->next;
@@ -107,7 +110,7 @@ void mailbox_table_free(mailbox_table *t)
     for (size_t i = 0; i < t->bucket_count; i++)
         for (mailbox *b = t->buckets[i], *next; b; b = next) {
             next = b->next;
-            assert(!b->is_reading);
+            assert(!b->is_reading && !b->reads_returns);
             mailbox_free(b);
         }
     for (mail_letter *m; (m = t->undeleted) != NULL;) {
@@ -124,6 +127,8 @@ bool mail_list_has(const mail_letter *list, const void *key)
 }
 
 /* ---- Which letters are on disk ---- */
+
+size_t mailbox_on_disk(const mailbox *b) { return b->count + b->returns.count; }
 
 bool mailbox_reserve(mailbox *b, size_t count)
 {
@@ -152,7 +157,6 @@ void mailbox_add_arrival(mailbox *b, uint64_t arrival)
     memmove(&b->arrivals[at + 1], &b->arrivals[at], (b->count - at) * sizeof arrival);
     b->arrivals[at] = arrival;
     b->count++;
-    b->returns += letter_is_of_call(arrival);
 }
 
 static void mailbox_remove_arrival(mailbox *b, uint64_t arrival)
@@ -161,7 +165,6 @@ static void mailbox_remove_arrival(mailbox *b, uint64_t arrival)
     while (at < b->count && b->arrivals[at] != arrival) at++;
     assert(at < b->count);
     b->count--;
-    b->returns -= letter_is_of_call(arrival);
     memmove(&b->arrivals[at], &b->arrivals[at + 1], (b->count - at) * sizeof arrival);
 }
 
@@ -204,7 +207,7 @@ static bool mailbox_has_id(const mailbox *b, const run *r, const uint8_t *id)
     return r && run_has_had(r, id);
 }
 
-size_t mailbox_signals(const mailbox *b) { return b->count - b->returns - (b->taken - b->returns_taken); }
+size_t mailbox_signals(const mailbox *b) { return b->count - b->taken; }
 
 /* Whether there is room for another letter of that size. One is always taken by an empty mailbox. */
 static mailbox_answer mailbox_admits(const home *h, const mailbox *b, size_t row_bytes)
@@ -359,16 +362,25 @@ void mailbox_committed(store_segment *segment)
 
 /* ---- Letters that nobody takes ---- */
 
+/* Writes the keys of some letters of the run. Returns how many. */
+static size_t mailbox_write_keys(const mailbox *b, uint8_t keys[CLEARED_AT_ONCE][LETTER_KEY_BYTES])
+{
+    size_t n = 0;
+    for (; n < b->count && n < CLEARED_AT_ONCE; n++) letter_write_key(&b->run, b->arrivals[n], keys[n]);
+    for (uint32_t call = 0; n < CLEARED_AT_ONCE && number_set_next(&b->returns, &call); call++, n++)
+        letter_write_key(&b->run, letter_of_call(call), keys[n]);
+    return n;
+}
+
 /* Deletes rows of the first run that has ended and has any. */
 static void mailbox_clear(home *h)
 {
     mailbox_table *t = &h->mailboxes;
     mailbox *b = TAILQ_FIRST(&t->over);
-    while (b && b->count == 0) b = TAILQ_NEXT(b, in_over);
+    while (b && mailbox_on_disk(b) == 0) b = TAILQ_NEXT(b, in_over);
     if (t->clears || !b) return;
-    size_t n = b->count < CLEARED_AT_ONCE ? b->count : CLEARED_AT_ONCE;
+    size_t n = mailbox_write_keys(b, t->keys);
     for (size_t i = 0; i < n; i++) {
-        letter_write_key(&b->run, b->arrivals[i], t->keys[i]);
         t->rows[i] = (store_row){.next = i + 1 < n ? &t->rows[i + 1] : NULL,
                                  .op = STORE_ROW_DELETE,
                                  .table = letter_table,
@@ -389,8 +401,13 @@ void mailbox_cleared(store_segment *segment)
     t->clears = false;
     assert(b && b->is_over);
     if (segment->error) return; /* mailbox_delete_again */
-    for (const store_row *row = segment->rows; row; row = row->next)
-        mailbox_remove_arrival(b, letter_arrival_of(row->key.data));
+    for (const store_row *row = segment->rows; row; row = row->next) {
+        uint64_t arrival = letter_arrival_of(row->key.data);
+        if (letter_is_of_call(arrival))
+            number_set_remove(&b->returns, letter_call_of(arrival));
+        else
+            mailbox_remove_arrival(b, arrival);
+    }
     mailbox_tidy(h, b);
     mailbox_clear(h);
 }
@@ -400,6 +417,7 @@ bool mailbox_end(home *h, const run_id *id)
     mailbox *b = mailbox_of(h, id);
     if (!b) return true;
     mailbox_free_held(b);
+    mailbox_free_returns(b);
     b->taken = b->returns_taken = 0;
     b->wants = 0;
     free(b->names);

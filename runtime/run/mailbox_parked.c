@@ -19,14 +19,12 @@ static bool slot_awaits_return(mailbox *b, const slot *s)
     return --b->wants == 0;
 }
 
-/* Gives the letter to its run, or notes that it is there. One that is known has been read, by the start or by the run,
- * which may have taken it already. */
-static void mailbox_take_return(home *h, mailbox *b, slot *s, mail_letter *m)
+/* Gives the letter, which is noted, to its run, or wakes that. */
+static void mailbox_give_return(home *h, mailbox *b, slot *s, mail_letter *m)
 {
-    bool is_known = mailbox_has_arrival(b, mail_arrival(m)), is_in_memory = s && s->run;
-    if (!is_known) mailbox_add_arrival(b, mail_arrival(m));
-    if (!is_known && is_in_memory)
-        mailbox_hold(b, m);
+    bool is_in_memory = s && s->run;
+    if (is_in_memory)
+        mailbox_hold_return(b, m);
     else
         mail_free(m);
     if (is_in_memory) run_note_return(s->run);
@@ -52,11 +50,11 @@ bool mailbox_arrive(home *h, mail_letter *m)
     }
     b = mailbox_make(h, &m->run); /* while the runs are still being found, it may be of one that comes */
     if (!b) return false;
-    if (!mailbox_reserve(b, b->count + 1)) {
+    if (!mailbox_note_return(b, mail_arrival(m))) { /* it may be known: read by the start */
         mailbox_tidy(h, b);
         return false;
     }
-    mailbox_take_return(h, b, s, m);
+    mailbox_give_return(h, b, s, m);
     return true;
 }
 
@@ -132,14 +130,31 @@ size_t mailbox_count(const home *h, const run_id *id)
 bool mailbox_has_any(const home *h, const run_id *id)
 {
     const mailbox *b = mailbox_of(h, id);
-    return b && b->count > b->taken;
+    return b && (b->count > b->taken || b->returns.count > 0);
 }
 
 /* ---- Recovery ---- */
 
+/* It is read when the run wants it. */
+static bool mailbox_recover_return(home *h, const store_table_row *row)
+{
+    run_id to;
+    uint64_t arrival = letter_arrival_of(row->key.data);
+    memcpy(to.bytes, row->key.data, sizeof to.bytes);
+    bool is_ours = run_id_loop(&to, h->count) == h->index && arrival == letter_of_call(letter_call_of(arrival));
+    if (!is_ours) return true;
+    mailbox *b = mailbox_make(h, &to);
+    if (!b) return false;
+    if (mailbox_note_return(b, arrival)) return true;
+    mailbox_tidy(h, b);
+    return false;
+}
+
 bool mailbox_recover(home *h, const store_table_row *row)
 {
     bool is_short = false;
+    if (row->key.len == LETTER_KEY_BYTES && letter_is_of_call(letter_arrival_of(row->key.data)))
+        return mailbox_recover_return(h, row);
     mail_letter *m = mail_read(h, row, &is_short);
     if (!m) return !is_short; /* it is damaged: nobody can take it */
     mailbox *b = run_id_loop(&m->run, h->count) == h->index ? mailbox_make(h, &m->run) : NULL;

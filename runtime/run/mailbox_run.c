@@ -1,4 +1,4 @@
-/* mailbox_run: the mailbox of a run that is in memory: reading its letters, and taking them. */
+/* mailbox_run: the mailbox of a run that is in memory: reading its signals, and taking letters. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
@@ -86,11 +86,9 @@ static bool mailbox_set_read(mailbox *b)
     assert(b->taken == 0);
     if (!mailbox_reserve(b, b->held_count)) return false;
     b->bytes = 0;
-    b->returns = 0;
     for (const mail_letter *m = b->held; m; m = m->next) {
         b->arrivals[n++] = mail_arrival(m);
         b->bytes += m->row_bytes;
-        b->returns += mail_is_return(m);
     }
     b->count = n;
     for (const mail_letter *m = b->writing; m; m = m->next) b->bytes += m->row_bytes;
@@ -148,7 +146,7 @@ static bool mailbox_begin_reading(home *h, mailbox *b)
     if (!q) return false;
     *q = (mail_reading){.home = h, .run = b->run, .from_len = LETTER_KEY_BYTES};
     letter_write_key(&b->run, 0, q->from);
-    letter_write_key(&b->run, UINT64_MAX, q->to);
+    letter_write_key(&b->run, letter_of_call(0), q->to);
     b->is_reading = mailbox_ask(q);
     if (!b->is_reading) free(q);
     return b->is_reading;
@@ -174,7 +172,7 @@ static mail_letter *mailbox_first(const run *r, mailbox *b, const mailbox_wanted
     return NULL;
 }
 
-/* Has all letters of the run in memory. MAILBOX_HAS: they are, in *b. */
+/* Has all signals of the run in memory. MAILBOX_HAS: they are, in *b. */
 static mailbox_look mailbox_open(run *r, mailbox **out)
 {
     home *h = r->task.home;
@@ -204,29 +202,16 @@ mailbox_look mailbox_find(run *r, const mailbox_wanted *wanted, mail_letter **fi
     return MAILBOX_EMPTY;
 }
 
-/* Returns are behind all signals in the list, and mostly looked for in their order. */
-mailbox_look mailbox_find_return(run *r, uint32_t number, entry_text child, mail_letter **found)
-{
-    mailbox *b = NULL;
-    mailbox_look look = mailbox_open(r, &b);
-    *found = NULL;
-    if (look != MAILBOX_HAS) return look;
-    mail_letter *m = b->held;
-    while (m && mail_arrival(m) < letter_of_call(number)) m = m->next;
-    bool is_it = m && mail_arrival(m) == letter_of_call(number) && child.len == sizeof m->id &&
-                 memcmp(m->id, child.data, sizeof m->id) == 0;
-    if (is_it) *found = m;
-    if (!is_it) mailbox_tidy(r->task.home, b);
-    return is_it ? MAILBOX_HAS : MAILBOX_EMPTY;
-}
-
 void mailbox_take(run *r, mail_letter *m)
 {
     mailbox *b = mailbox_of(r->task.home, &r->id);
-    assert(b && !b->is_reading);
-    (void)mailbox_let_go(b, m);
-    b->taken++;
-    b->returns_taken += mail_is_return(m);
+    assert(b && (mail_is_return(m) || !b->is_reading));
+    if (mail_is_return(m)) {
+        m = mailbox_let_return_go(b, m);
+    } else {
+        (void)mailbox_let_go(b, m);
+        b->taken++;
+    }
     m->next = r->mail_taken;
     r->mail_taken = m;
 }
@@ -234,7 +219,9 @@ void mailbox_take(run *r, mail_letter *m)
 void mailbox_give_up(run *r)
 {
     mailbox *b = mailbox_of(r->task.home, &r->id);
-    while (b && b->held && !b->is_reading && !b->is_over) mailbox_take(r, b->held);
+    if (!b || b->is_over) return;
+    while (b->held && !b->is_reading) mailbox_take(r, b->held);
+    for (mail_letter *m; (m = mailbox_any_return(b)) != NULL;) mailbox_take(r, m);
 }
 
 const store_row *mailbox_seal(run *r, const store_row *then)
@@ -246,6 +233,18 @@ const store_row *mailbox_seal(run *r, const store_row *then)
     return then;
 }
 
+/* The letter that the run has taken is deleted, or stays on disk. */
+static void mailbox_settle_taken(mailbox *b, mail_letter *m, bool is_deleted)
+{
+    if (mail_is_return(m)) {
+        mailbox_settle_return(b, m, is_deleted);
+    } else {
+        b->taken--;
+        if (is_deleted) mailbox_forget(b, m);
+    }
+    mail_free(m);
+}
+
 void mailbox_unseal(run *r, bool is_on_disk)
 {
     home *h = r->task.home;
@@ -253,10 +252,7 @@ void mailbox_unseal(run *r, bool is_on_disk)
     if (!b) return;
     for (mail_letter *m; (m = r->mail_sealed) != NULL;) {
         r->mail_sealed = m->next;
-        b->taken--;
-        b->returns_taken -= mail_is_return(m);
-        if (is_on_disk) mailbox_forget(b, m);
-        mail_free(m);
+        mailbox_settle_taken(b, m, is_on_disk);
     }
     if (mailbox_is_unread(b)) run_wake_waits(r); /* they may be read now */
     mailbox_tidy(h, b);
@@ -273,7 +269,7 @@ bool mailbox_has_come(const run *r)
 {
     const mailbox *b = mailbox_of(r->task.home, &r->id);
     if (r->park_returns_due > 0 && r->park_returns_due <= r->returns) return true;
-    for (const mail_letter *m = b ? b->held : NULL; m && !mail_is_return(m); m = m->next) {
+    for (const mail_letter *m = b ? b->held : NULL; m; m = m->next) {
         uint32_t name = mailbox_name(m->name, question_of_letter(r, m->id));
         if (names_have(r->park_names, r->park_name_count, name)) return true;
     }
@@ -286,12 +282,12 @@ void mailbox_leave(run *r)
     assert(!r->mail_sealed && (b || !r->mail_taken));
     for (mail_letter *m; (m = r->mail_taken) != NULL;) { /* the run is lost: their rows stay */
         r->mail_taken = m->next;
-        b->taken--;
-        b->returns_taken -= mail_is_return(m);
-        mail_free(m);
+        mailbox_settle_taken(b, m, false);
     }
     if (!b) return;
     mailbox_free_held(b);
+    mailbox_free_returns(b);
     b->is_stale = b->is_reading;
+    b->execution++;
     mailbox_tidy(r->task.home, b);
 }
