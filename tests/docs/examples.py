@@ -78,6 +78,8 @@ def respond(path, body, times):
         return 200, b"".join(b"data: " + json.dumps(e).encode() + b"\n\n" for e in events), "text/event-stream"
     if path.startswith("/rates/") and name == "zzz" or path.startswith("/prices/") and name in ("100", "200"):
         return 404, b"{}", "application/json"
+    if path.startswith("/models/") and (name == "none" or path == "/models/quick/hard"):
+        return 404, b"{}", "application/json"
     if path == "/rates/usd" and times <= 2:
         return 503, b"{}", "application/json"
     if path == "/hotels" and b"nowhere" in body:
@@ -272,6 +274,35 @@ def approval(p):
     assert list(p.service.done.values()) == ["/mails"], p.service.done
     p.prove("POST /expenses", "-d", '{"what":"a lamp"}', "--prove-signal", 'decision="approve"')
     p.prove("POST /expenses", "-d", '{"what":"a lamp"}')  # six days take a moment there
+
+
+@example(gate="/models/thorough/hard")
+def race(p):
+    run, status, text = p.killed("GET /answers/hard")
+    assert (status, json.loads(text)["by"], json.loads(text)["answer"]["done"]) == (200, "thorough", "hard"), text
+    assert p.service.asked.count("/models/thorough/hard") == 2, p.service.asked
+    p.service.gate = "/models/thorough/tides"
+    p.service.opened.clear()
+    status, text = p.ask("GET /answers/tides")  # the other one never answers
+    assert (status, json.loads(text)["by"]) == (200, "quick"), text
+    p.service.opened.set()
+    p.prove("GET /answers/hard")  # of two that answer, either may be the first after a crash
+    p.prove("GET /answers/none")  # twenty seconds take a moment there
+
+
+@example(gate="/parcels")
+def courier(p):
+    order = p.begin("POST /orders", {"item": "lamp"})
+    p.until(order, '"kind":"signal"')
+    _, status, text = p.killed("POST /deliveries", {"order": order["runId"]})
+    assert (status, text) == (200, '{"told":true}'), text
+    status, text = p.ask("GET " + order["outputUrl"])
+    assert status == 200 and json.loads(text)["parcel"]["done"] == "parcels", text
+    assert list(p.service.done.values()) == ["/parcels"], p.service.done  # asked twice, handed over once
+    for late in (order["runId"], "nobody", None):
+        assert p.ask("POST /deliveries", {"order": late}) == (404, '{"told":false}'), late
+    p.prove("POST /deliveries", "-d", '{"order":"nobody"}')
+    p.prove("POST /orders", "--prove-signal", 'delivered={"done":"parcels"}')
 
 
 @example(gate="/rates/eur/yesterday")
