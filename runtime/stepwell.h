@@ -22,18 +22,20 @@
  * Where what may be called ("no" is misuse; what is not named here may be called anywhere):
  *
  *                                            endpoint's handler   function   step       plain route
- *     steps, groups, sw_patch, waits (2)     yes                  yes        no         no
+ *     steps, groups (1), sw_patch            yes                  yes        no         no
+ *     waits and signals (2)                  yes                  yes        no         no
  *     sw_call and alike                      yes                  yes        no         no
  *     sw_sleep, sw_now, sw_random            recorded             recorded   as it is   as it is
  *     sw_push_chunk, sw_label and alike      yes                  yes        yes        no
  *     sw_fetch and alike, sw_blocking        no                   no         yes        yes
  *     sw_step_key                            no                   no         yes        no
- *     sw_method to sw_header                 yes                  empty      yes (1)    yes
- *     sw_body, sw_body_json                  yes                  no         yes (1)    yes
+ *     sw_method to sw_header                 yes                  empty      yes (3)    yes
+ *     sw_body, sw_body_json                  yes                  no         yes (3)    yes
  *     sw_reply and alike                     yes                  no         no         yes, sw_reply_open only here
  *
- * (1) In a step of a function as in the function. (2) sw_wait_for, sw_signal_url, sw_send_signal. A branch is as the
- * handler or function that it belongs to.
+ * (1) sw_each, and whatever takes a group: its members (sw_group_step, sw_group_wait_for, sw_group_call and alike) and
+ * what waits for it (sw_group_wait, sw_group_settle, sw_group_any). (2) sw_wait_for, sw_signal_url, sw_send_signal.
+ * (3) In a step of a function as in the function. A branch is as the handler or function that it belongs to.
  *
  * A context may be used in the function that received it, while that function runs: not in its steps (each attempt has
  * a context of its own), not on another thread, not afterwards. For a group or stream, its context decides.
@@ -67,7 +69,7 @@ extern "C" {
 
 typedef struct sw_app sw_app;     /* one process: its routes and options */
 typedef struct sw_ctx sw_ctx;     /* one run, or one branch or step attempt of it, as the code in it sees it */
-typedef struct sw_group sw_group; /* steps, branches, waits and sleeps, in parallel */
+typedef struct sw_group sw_group; /* steps, branches, calls, waits and sleeps, in parallel */
 typedef msgpack_object sw_value;  /* any value: nil, boolean, integer, float, string, binary, array or map; nested at
                                      most 128 levels */
 
@@ -415,7 +417,8 @@ typedef struct sw_group_options {
     bool settle;          /* sw_group_wait returns what sw_group_settle does */
     sw_step_options step; /* of steps that are started without options of their own */
 } sw_group_options;
-/* Makes a group, whose members begin as soon as parallel_max lets them. Freed with the run; `options` are copied. */
+/* Makes a group, whose members begin as soon as parallel_max lets them: steps and branches, waits and sleeps (Waiting),
+ * calls of functions (sw_group_call). Freed with the run; `options` are copied. */
 SW_API sw_group *sw_group_new(sw_ctx *c);
 SW_API sw_group *sw_group_new_with(sw_ctx *c, const sw_group_options *options);
 /* Adds a step. Inputs of steps and branches are copied. */
@@ -425,24 +428,6 @@ SW_API void sw_group_step_with(sw_group *g, const char *id, sw_step_fn fn, sw_va
 /* Adds a branch, whose result fn returns: it runs beside the other members, and may hold steps and groups itself. */
 SW_API void sw_group_branch(sw_group *g, const char *id, sw_step_fn fn, sw_value input);
 
-/* What a run waits for. Without timeout_ms and until_ms it waits for as long as its deadline lets it. */
-typedef struct sw_wait {
-    const char *signal; /* its name: 1 to 128 bytes of UTF-8 without control characters */
-    /* How long, as sw_sleep counts; SW_NO_WAIT, or any negative number: not at all; 0: no timeout. */
-    int64_t timeout_ms;
-    int64_t until_ms; /* or until when, as sw_sleep_until has it; 0: no such time */
-} sw_wait;
-
-enum { SW_NO_WAIT = -1 };
-
-/* Add members that run no code: a wait for a signal as sw_wait_for has it, whose result is the signal, and which fails
- * at its timeout; and a sleep as sw_sleep and sw_sleep_until have it, whose result is nil. They begin at once, whatever
- * parallel_max says, and count in --steps-max, but need no stack: a group may have thousands. A signal is taken when
- * the group is waited for, not before. */
-SW_API void sw_group_wait_for(sw_group *g, const char *id, const sw_wait *wait);
-SW_API void sw_group_sleep(sw_group *g, const char *id, int64_t ms);
-SW_API void sw_group_sleep_until(sw_group *g, const char *id, int64_t unix_ms);
-
 /* Waits for all members and returns an array of their results in start order. If a member failed, the others are waited
  * for, retries included, and then the run (or branch) fails with the first failure in start order; its waits and sleeps
  * are given up at once. A second wait for a group fails the run. A group that nobody waits for ends before its handler
@@ -451,10 +436,10 @@ SW_API sw_value sw_group_wait(sw_group *g);
 /* Waits for the first success, which decides the group: *out (may be NULL) is its result, and its number among the
  * members, from 0, is returned. The others lose: calls of attempts under way are cut, what has not begun never does,
  * waits are given up (a signal stays for the next wait), and branches unwind as those of a run that is cancelled; the
- * call returns when no code of theirs runs. What a loser's attempt has called may have been done. The decision is
- * recorded as `id`, on disk before the next step begins: a replay comes to the same, and begins nothing of the losers.
- * If all members fail, so does the run (or branch), as of sw_group_wait. For groups without .settle, not with
- * SW_RELAXED. */
+ * call returns when no code of theirs runs. What a loser's attempt has called may have been done. A sleep does not win
+ * while a signal for a wait of the group is on its way to the disk. The decision is recorded as `id`, on disk before
+ * the next step begins: a replay comes to the same, and begins nothing of the losers. If all members fail, so does the
+ * run (or branch), as of sw_group_wait. For groups without .settle, not with SW_RELAXED. */
 SW_API size_t sw_group_any(sw_group *g, const char *id, sw_value *out);
 /* Waits for all members and never fails: an array of {"ok": true, "value": v} or {"ok": false, "error": message}. */
 SW_API sw_value sw_group_settle(sw_group *g);
@@ -468,7 +453,7 @@ SW_API SW_NORETURN void sw_fail(sw_ctx *c, const char *format, ...) SW_PRINTF(2,
 SW_API SW_NORETURN void sw_fail_after(sw_ctx *c, int64_t ms, const char *format, ...) SW_PRINTF(3, 4); /* retry in ms */
 SW_API SW_NORETURN void sw_fail_fatal(sw_ctx *c, const char *format, ...) SW_PRINTF(2, 3);             /* no retry */
 
-/* ---- Calls of functions ---------------------------------------------------------------------------------------- */
+/* ---- Calls of functions --------------------------------------------------------------------------------------- */
 
 /* A function that is called (sw_function) is a run of its own, the child of the run that calls it: with its own
  * journal, retries, deadline and page, on whichever loop. The call is journaled, in one commit with the child's
@@ -577,7 +562,7 @@ SW_API void sw_fetch_close(sw_stream *s); /* before the end of the stream this c
  * characters (bytes go in sw_bin and arrive as base64). Breaking one of these rules fails the step or run. */
 SW_API void sw_push_chunk(sw_ctx *c, sw_value value);
 
-/* ---- What a run says of itself --------------------------------------------------------------------------------- */
+/* ---- What a run says of itself -------------------------------------------------------------------------------- */
 
 /* These three may be called in an endpoint's handler and branches and in its steps. What they say is journaled with the
  * next commit, shown in lists of runs, and never counts as the run's result. Outside steps a replay does not say it
@@ -613,6 +598,16 @@ SW_API void sw_usage(sw_ctx *c, const sw_usage_of *of);
 SW_API void sw_sleep(sw_ctx *c, const char *id, int64_t ms);
 SW_API void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms);
 
+/* What a run waits for. Without timeout_ms and until_ms it waits for as long as its deadline lets it. */
+typedef struct sw_wait {
+    const char *signal; /* its name: 1 to 128 bytes of UTF-8 without control characters */
+    /* How long, as sw_sleep counts; SW_NO_WAIT, or any negative number: not at all; 0: no timeout. */
+    int64_t timeout_ms;
+    int64_t until_ms; /* or until when, as sw_sleep_until has it; 0: no such time */
+} sw_wait;
+
+enum { SW_NO_WAIT = -1 };
+
 /* Waits for a signal: JSON that somebody sends to the run (POST /_sw/runs/ID/signals/NAME, docs/waiting.md). Returns
  * true with the signal in *out (may be NULL; nil if none was sent with it), false at the timeout. A signal that has
  * come before is kept, and taken at once; of equal names the first is taken first, and each once. A signal that is on
@@ -621,6 +616,16 @@ SW_API void sw_sleep_until(sw_ctx *c, const char *id, int64_t unix_ms);
  * run's URL. In handlers, functions and their branches, not in steps, nor with SW_RELAXED: a call there fails the run.
  * `id` names the wait as that of a step does. */
 SW_API bool sw_wait_for(sw_ctx *c, const char *id, const sw_wait *wait, sw_value *out);
+
+/* Add members that run no code: a wait for a signal as sw_wait_for has it, whose result is the signal, and which fails
+ * at its timeout; and a sleep as sw_sleep and sw_sleep_until have it, whose result is nil. They begin at once, whatever
+ * parallel_max says, and count in --steps-max, but need no stack: a group may have thousands. A signal is taken when
+ * the group is waited for, not before. */
+SW_API void sw_group_wait_for(sw_group *g, const char *id, const sw_wait *wait);
+SW_API void sw_group_sleep(sw_group *g, const char *id, int64_t ms);
+SW_API void sw_group_sleep_until(sw_group *g, const char *id, int64_t unix_ms);
+
+/* ---- Questions and signals ------------------------------------------------------------------------------------ */
 
 /* What a person sees who follows the URL of a question. */
 typedef struct sw_question {
@@ -645,7 +650,7 @@ SW_API const char *sw_signal_url(sw_ctx *c, const char *id, const char *signal, 
  * program works for. To be called where sw_wait_for may be; `id` names the call as that of a step does. */
 SW_API bool sw_send_signal(sw_ctx *c, const char *id, const char *run_id, const char *signal, sw_value value);
 
-/* ---- Other languages ------------------------------------------------------------------------------------------- */
+/* ---- Other languages ------------------------------------------------------------------------------------------ */
 
 /* What a binding needs; <stepwell.hpp> is the binding for C++. The functions above that fail do not return: they jump
  * to where the step attempt, branch or handler was called. A language whose frames must not be jumped over, since they
@@ -674,7 +679,7 @@ SW_API sw_group *sw_each_begin(sw_ctx *c, const char *id, sw_step_fn fn, sw_valu
  * `arg` points to may be freed. In the context that made the group, before or after a wait for it. Never fails. */
 SW_API void sw_group_join(sw_group *g);
 
-/* ---- Changing code while runs are alive ------------------------------------------------------------------------- */
+/* ---- Changing code while runs are alive ----------------------------------------------------------------------- */
 
 /* Whether this run takes the new way of code that was changed: `if (sw_patch(c, "tax")) new code; else old code;`. The
  * first call with an id decides for the whole run, and its answer is recorded: false if the run has been behind this
