@@ -75,6 +75,9 @@
     X(BULK_AGAIN, "a bulk action writes letters again that were written before a kill")                                \
     X(BULK_MISCOUNTS, "a bulk action forgets to count letters that were written before a kill")                        \
     X(BULK_LEAVES_OUT, "a bulk action leaves out one run of a page")                                                   \
+    X(SEND_AGAIN, "a replay sends a signal to another run again")                                                      \
+    X(SEND_ALONE, "a signal of a run is journaled without the letter that brings it")                                  \
+    X(ANSWER_AGAIN, "a second answer to a question counts, while nobody has heard the first")                          \
     X(WIN_AGAIN, "a replay decides a group anew by what comes to an end first")                                        \
     X(LOSERS_BEGIN, "what has lost begins again in a replay")                                                          \
     X(LOSERS_COUNT, "what a loser does after the decision is journaled")                                               \

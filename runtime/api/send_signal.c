@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/api/step.h"
 #include "runtime/base/value.h"
 #include "runtime/probe/probe.h"
@@ -151,7 +152,7 @@ bool sw_send_signal(sw_ctx *c, const char *id, const char *target, const char *s
     if (c->pending_lines) replay_log_pass(c, rec != NULL);
     if (probe_on) probe_sent(c, id, s.named.path, rec != NULL);
     if (rec && !fit_is(rec, ENTRY_SENT, id, s.named.occurrence)) ctx_raise(c, fit_misfit(r, rec, "signal", id));
-    if (rec) return rec->answer;
+    if (rec && !BUG(SEND_AGAIN)) return rec->answer;
     ctx_check_begin(c);
     bool is_sent = run_id_parse(target, strlen(target), &to) && sent_through(&s, &to, &way);
     sent_append(&s, is_sent, way);

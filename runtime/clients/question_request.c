@@ -5,10 +5,12 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "http/uri.h"
 #include "runtime/base/json.h"
 #include "runtime/base/json_writer.h"
 #include "runtime/base/problem.h"
+#include "runtime/base/random.h"
 #include "runtime/base/value.h"
 #include "runtime/clients/question_form.h"
 #include "runtime/clients/question_page.h"
@@ -448,6 +450,7 @@ void question_request_take(home *h, http_exchange *x, const question_wish *wish)
     q->by = wish->by;
     (void)snprintf(q->signal, sizeof q->signal, "%.*s", (int)wish->signal.len, wish->signal.data);
     question_letter(&q->run, q->question, q->letter);
+    if (BUG(ANSWER_AGAIN)) random_bytes(q->letter, sizeof q->letter / 2);
     msgpack_sbuffer_init(&q->kept);
     arena_init(&q->memory, h->arenas);
     if (q->by ? question_form_read_json(&q->form, h, x) : question_form_read(&q->form, h, x, &seen))

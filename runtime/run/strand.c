@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/run/home.h"
 #include "runtime/run/run.h"
 #include "runtime/run/step_spec.h"
@@ -145,6 +146,7 @@ static void strand_give_up(strand *s)
 {
     bool awaits_group = s->wait == STRAND_GROUP || s->standing;
     s->is_abandoned = true;
+    if (BUG(LOSERS_COUNT)) return;
     if (s->work.began_us > 0 || (s->suspended && !awaits_group && !strand_pauses(s)))
         strand_interrupt(s, INTERRUPT_UNWIND);
     else if (awaits_group)

@@ -170,6 +170,13 @@ static void make_signal(client *c)
     char target[TARGET_MAX], body[16], key[SIGNALLED_KEY_MAX];
     bool has_key = signalled_key(c->signal, key);
     (void)snprintf(body, sizeof body, "%d", c->signal);
+    if (w->signals[c->signal].question > 0) {
+        const char *path = strstr(w->questions[w->signals[c->signal].question].url, "/_sw/");
+        set_request(c,
+                    "POST %s HTTP/1.1\r\nHost: sim\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
+                    path, strlen(body), body);
+        return;
+    }
     (void)snprintf(target, sizeof target, "/_sw/runs/%s/signals/%c", w->runs[c->run].id, w->signals[c->signal].name);
     set_order(c, "POST", target, has_key ? key : NULL, body);
 }

@@ -98,6 +98,7 @@ static int make_arguments(char text[ARGUMENTS][FLAG_MAX], char *argv[ARGUMENTS])
     (void)snprintf(text[n++], FLAG_MAX, "--stopped-answer=%lldms", (long long)p->stopped_answer_ms);
     (void)snprintf(text[n++], FLAG_MAX, "--admin-token=" OPERATOR_TOKEN);
     (void)snprintf(text[n++], FLAG_MAX, "--admin-on-public");
+    (void)snprintf(text[n++], FLAG_MAX, "--public-url=http://sim");
     (void)snprintf(text[n++], FLAG_MAX, "--data=%s", w->folder);
     if (p->epoch[w->epoch].no_resume) (void)snprintf(text[n++], FLAG_MAX, "--no-resume");
     (void)snprintf(text[n++], FLAG_MAX, "--log-level=error"); /* also for --talk: lines of the log take memory */

@@ -16,6 +16,7 @@
 #include "tests/simulation/promises.h"
 #include "tests/simulation/remarked.h"
 #include "tests/simulation/selected.h"
+#include "tests/simulation/sent.h"
 #include "tests/simulation/signalled.h"
 #include "tests/simulation/standing.h"
 
@@ -371,6 +372,15 @@ static const char *take_decision(run_record *r, const run_record *source, const 
     return NULL;
 }
 
+static const char *take_sent(run_record *r, const run_record *source, const entry *e)
+{
+    int at = sent_op(r, e);
+    if (at == NO_OP || !source->ops[at].chosen || r->ops[at].chosen)
+        return "it copies a signal that the original has not sent, or twice";
+    choose(r, source, at);
+    return NULL;
+}
+
 /* Who has won a group. */
 static const char *take_won(run_record *r, const run_record *source, const entry *e)
 {
@@ -416,6 +426,8 @@ const char *forked_take(run_record *r, const entry *e)
     case ENTRY_TAKEN:
     case ENTRY_TIMED_OUT:
         return take_decision(r, source, e);
+    case ENTRY_SENT:
+        return take_sent(r, source, e);
     case ENTRY_WON:
         return take_won(r, source, e);
     case ENTRY_LABEL:

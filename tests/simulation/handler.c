@@ -2,12 +2,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "tests/simulation/asked.h"
 #include "tests/simulation/heap.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/remarked.h"
 #include "tests/simulation/selected.h"
+#include "tests/simulation/sent.h"
 #include "tests/simulation/signalled.h"
 #include "tests/simulation/upstream.h"
 
@@ -338,6 +340,17 @@ static void run_wait(place *p, int16_t at)
     take_wait(p, at, n);
 }
 
+/* Sends it, or to a run that never was. */
+static void run_send(place *p, int16_t at)
+{
+    int16_t n = sent_signal(p->run, at);
+    const signal_note *s = &w->signals[n];
+    bool is_sent = sw_send_signal(p->c, p->job->ops[at].id, n ? w->runs[s->run].id : "00000000000000000000000000",
+                                  (const char[]){n ? s->name : 'a', 0}, sw_int(n));
+    sent_told(p->run, at, is_sent);
+    p->result = program_mix(p->result, is_sent);
+}
+
 static void run_op(place *p, int16_t at)
 {
     const op *o = &p->job->ops[at];
@@ -375,6 +388,12 @@ static void run_op(place *p, int16_t at)
         return;
     case OP_WAIT:
         run_wait(p, at);
+        return;
+    case OP_ASK:
+        asked_by_handler(p->run, at, sw_signal_url(p->c, o->id, (const char[]){o->name, 0}, NULL));
+        return;
+    case OP_SEND:
+        run_send(p, at);
         return;
     case OP_DEFER:
         p->run->open_defers++;

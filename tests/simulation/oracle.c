@@ -130,6 +130,7 @@ static verdict read_op(const reading *r, int16_t at, uint64_t result)
     case OP_NOW:
     case OP_RANDOM:
     case OP_WAIT:
+    case OP_SEND:
         return read_choice(r, at, result);
     case OP_IF:
         v = read_choice(r, at, result);

@@ -5,7 +5,7 @@
 
 #include "storage/entry_more.h"
 
-enum { DEPTH_MAX = 4, SHORT_MS = 40, LONG_MS = 20000 };
+enum { DEPTH_MAX = 4, QUESTION_NAMES = 20, SHORT_MS = 40, LONG_MS = 20000 };
 
 /* A tree in the making. */
 typedef struct maker {
@@ -97,6 +97,14 @@ static void set_group(op *o)
     o->parallel = (int16_t)world_below(RANDOM_PLAN, 4);
 }
 
+/* How many names of questions are taken. */
+static unsigned questions_of(const maker *m)
+{
+    unsigned n = 0;
+    for (unsigned i = 0; i < m->job->op_count; i++) n += m->job->ops[i].kind == OP_ASK;
+    return n;
+}
+
 static void make_rest(maker *m, op *o, unsigned depth)
 {
     switch (o->kind) {
@@ -130,6 +138,13 @@ static void make_rest(maker *m, op *o, unsigned depth)
         if (o->ms == 0 && world_chance(RANDOM_PLAN, 60))
             o->ms = (int32_t)world_between(RANDOM_PLAN, 1, world_chance(RANDOM_PLAN, 50) ? LONG_MS : SHORT_MS);
         break;
+    case OP_ASK:
+        (void)snprintf(o->id, sizeof o->id, "q%d", index_of(m, o));
+        o->name = (char)('A' + questions_of(m) - 1);
+        break;
+    case OP_SEND:
+        (void)snprintf(o->id, sizeof o->id, "e%d", index_of(m, o));
+        break;
     case OP_IF:
     case OP_PATCH:
         o->child = make_list(m, depth + 1, 2);
@@ -140,7 +155,7 @@ static void make_rest(maker *m, op *o, unsigned depth)
     }
 }
 
-/* A run that answers before its journal is on disk waits for no signal. */
+/* A run that answers before its journal is on disk waits for no signal, and sends none. */
 static op_kind draw_kind(const maker *m, unsigned depth)
 {
     static const struct {
@@ -150,12 +165,25 @@ static op_kind draw_kind(const maker *m, unsigned depth)
                  {OP_SLEEP, 9}, {OP_UNTIL, 3}, {OP_CHUNK, 8}, {OP_NOW, 4},  {OP_RANDOM, 6},
                  {OP_IF, 6},    {OP_FAIL, 1},  {OP_DEFER, 3}, {OP_PATCH, 4}};
     if (w->plan.selects > 0 && depth < DEPTH_MAX && world_chance(RANDOM_PLAN, 10)) return OP_GROUP;
+    if (m->job->endpoint != ENDPOINT_HASTY && world_chance(RANDOM_PLAN, w->plan.talks))
+        return world_chance(RANDOM_PLAN, 50) || questions_of(m) >= QUESTION_NAMES ? OP_SEND : OP_ASK;
     unsigned drawn = world_below(RANDOM_PLAN, 100), i = 0;
     while (drawn >= kinds[i].weight) drawn -= kinds[i++].weight;
     op_kind kind = kinds[i].kind;
     if (kind == OP_WAIT && m->job->endpoint == ENDPOINT_HASTY) return OP_STEP;
     bool nests = kind == OP_EACH || kind == OP_GROUP || kind == OP_IF || kind == OP_PATCH;
     return nests && depth >= DEPTH_MAX ? OP_STEP : kind;
+}
+
+/* The wait for the answer of a question comes behind it. */
+static int16_t *make_answer(maker *m, op *ask, unsigned depth)
+{
+    op *o = add(m, OP_WAIT);
+    ask->next = index_of(m, o);
+    make_rest(m, o, depth);
+    o->name = ask->name;
+    if (o->ms < 0) o->ms = 0;
+    return &o->next;
 }
 
 static int16_t make_list(maker *m, unsigned depth, unsigned most)
@@ -167,6 +195,7 @@ static int16_t make_list(maker *m, unsigned depth, unsigned most)
         *link = index_of(m, o);
         link = &o->next;
         make_rest(m, o, depth);
+        if (o->kind == OP_ASK) link = make_answer(m, o, depth);
     }
     return first;
 }
@@ -203,9 +232,9 @@ bool program_poison(unsigned at)
 
 static void tell_op(const job *j, int16_t at, int depth)
 {
-    static const char *const kinds[] = {"step",  "try",         "each",  "group",  "branch",
-                                        "sleep", "sleep until", "chunk", "sw_now", "sw_random",
-                                        "if",    "patch",       "fail",  "defer",  "wait"};
+    static const char *const kinds[] = {"step",        "try",   "each",   "group",     "branch", "sleep",
+                                        "sleep until", "chunk", "sw_now", "sw_random", "if",     "patch",
+                                        "fail",        "defer", "wait",   "ask",       "send"};
     const op *o = &j->ops[at];
     printf("%*sop %d: %s %s", depth * 2, "", at, kinds[o->kind], o->id);
     if (o->fails) printf(", fails %d", o->fails);

@@ -137,6 +137,7 @@ void schedule_make(void)
     p->epochs = d.poisoned || d.faulty ? EPOCHS_MAX - world_below(RANDOM_PLAN, 3) : 1 + world_below(RANDOM_PLAN, 6);
     make_options(p, &d);
     p->calls = chance(30) ? 70 : 10;
+    p->talks = chance(25) ? 8 + world_below(RANDOM_PLAN, 15) : 0;
     p->selects = chance(40) ? 30 + world_below(RANDOM_PLAN, 50) : 0;
     for (unsigned i = 0; i < p->jobs; i++) program_make(i);
     bool hurries = (d.changes || d.poisoned) && chance(40); /* many runs that are stopped have a deadline */

@@ -3,8 +3,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "tests/simulation/asked.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promises.h"
+#include "tests/simulation/sent.h"
 #include "tests/simulation/signalled.h"
 
 static const op *op_of(const run_record *r, int at) { return &w->jobs[r->job].ops[at]; }
@@ -135,6 +137,10 @@ static int op_of_entry(const run_record *r, const entry *e)
         return signalled_op(r, e);
     case ENTRY_WON:
         return selected_op(r, e);
+    case ENTRY_VALUE:
+        return asked_op(r, e);
+    case ENTRY_SENT:
+        return sent_op(r, e);
     default:
         return NO_OP;
     }

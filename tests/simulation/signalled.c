@@ -5,8 +5,10 @@
 #include <string.h>
 
 #include "storage/memory/memory_core.h"
+#include "tests/simulation/asked.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
+#include "tests/simulation/sent.h"
 
 enum { MAIL_KIND = 4 };
 
@@ -79,12 +81,20 @@ int16_t signalled_new(const run_record *r, char name)
     signal_note *n = &w->signals[++w->signal_count];
     *n = (signal_note){.run = (int16_t)number(r), .name = name};
     if (!name && world_chance(RANDOM_LIVE, 80)) n->name = awaited_name(r);
-    if (!n->name) n->name = (char)('a' + world_below(RANDOM_LIVE, SIGNAL_NAMES));
-    n->has_key = world_chance(RANDOM_LIVE, 60);
+    if (!n->name && w->question_count > 0 && world_chance(RANDOM_LIVE, 70)) n->name = asked_name(r);
+    n->question = asked_question(r, n->name);
+    bool is_early = !n->question && asked_has(r, n->name) && n->name != name;
+    if (!n->name || is_early) n->name = (char)('a' + world_below(RANDOM_LIVE, SIGNAL_NAMES));
+    n->has_key = n->question == 0 && world_chance(RANDOM_LIVE, 60);
     return (int16_t)w->signal_count;
 }
 
-bool signalled_may_repeat(int16_t signal) { return w->signals[signal].has_key && w->letter_count < LETTERS_MAX / 2; }
+/* Answers to one question are one signal. */
+bool signalled_may_repeat(int16_t signal)
+{
+    const signal_note *n = &w->signals[signal];
+    return (n->has_key || n->question > 0) && w->letter_count < LETTERS_MAX / 2;
+}
 
 int16_t signalled_again(void)
 {
@@ -108,6 +118,10 @@ bool signalled_key(int16_t signal, char out[SIGNALLED_KEY_MAX])
 void signalled_told(const client *c, const run_record *r)
 {
     const signal_note *n = &w->signals[c->signal];
+    if (n->question > 0) {
+        asked_told(c, r);
+        return;
+    }
     bool has_ended = r->ended || r->reopened > c->reopened_before;
     bool good = c->status == 202 ? n->order > 0 : c->status == 409 ? has_ended : c->status == 404 && !r->on_disk;
     if (c->status == 0 || c->status == 503) return;
@@ -186,6 +200,7 @@ static const char *take_signal(const run_record *r, const entry *e)
     n->had = true;
     if (e->letter.len == sizeof n->id) memcpy(n->id, e->letter.data, sizeof n->id);
     w->met[MET_SIGNAL]++;
+    w->met[MET_SENT_HAD] += n->sender > 0;
     w->met[MET_SIGNAL_AGAIN] += n->sent > 1;
     return NULL;
 }
@@ -265,6 +280,9 @@ static void take_letter(const void *key, size_t key_len, const void *value, size
     *l = (letter_note){.signal = (int16_t)is, .is_there = true};
     memcpy(l->key, key, key_len);
     signal_note *n = &w->signals[is];
+    n->letters++;
+    if (n->sender > 0) sent_arrived((int16_t)is);
+    if (n->question > 0) asked_answered((int16_t)is);
     if (n->order > 0 && !n->is_gone) return;
     n->is_gone = false;
     n->order = ++w->signal_order;
@@ -284,15 +302,35 @@ static void lose_letter(letter_note *l)
             "signal %d is deleted, and run %d has not had it", l->signal, n->run);
 }
 
+static int by_key(const void *a, const void *b)
+{
+    const store_row *const *one = a, *const *other = b;
+    size_t len = (*one)->key.len < (*other)->key.len ? (*one)->key.len : (*other)->key.len;
+    return memcmp((*one)->key.data, (*other)->key.data, len);
+}
+
+/* Those of one commit are there at one time, and their keys say which is the first. */
+static void take_letters(const store_row **rows, size_t count)
+{
+    qsort(rows, count, sizeof *rows, by_key);
+    for (size_t i = 0; i < count; i++)
+        take_letter(rows[i]->key.data, rows[i]->key.len, rows[i]->value.data, rows[i]->value.len);
+}
+
 void signalled_committed(const store_segment *list)
 {
+    const store_row *put[LETTERS_MAX];
+    size_t count = 0;
     for (const store_segment *s = list; s; s = s->next)
         for (const store_row *row = s->outcome == STORE_DONE ? s->rows : NULL; row; row = row->next) {
             if (strcmp(row->table, "inbox") != 0) continue;
             letter_note *l = letter_of(row->key.data, row->key.len);
             if (row->op == STORE_ROW_DELETE && l && l->is_there) lose_letter(l);
-            if (row->op == STORE_ROW_PUT) take_letter(row->key.data, row->key.len, row->value.data, row->value.len);
+            if (row->op == STORE_ROW_PUT && count == LETTERS_MAX) abort();
+            if (row->op == STORE_ROW_PUT) put[count++] = row;
         }
+    take_letters(put, count);
+    sent_committed();
 }
 
 static bool table_has(const memory_table *t, const letter_note *l)
@@ -310,4 +348,5 @@ void signalled_found(const memory_table *inbox)
     }
     for (unsigned i = 0; i < w->letter_count; i++)
         if (w->letters[i].is_there && !table_has(inbox, &w->letters[i])) lose_letter(&w->letters[i]);
+    sent_committed();
 }

@@ -18,7 +18,9 @@ enum {
     REOPENS_MAX = 7, /* those that are asked for one by one, and those of bulk actions */
     RESUMES_MAX = 3, /* of a run, one by one */
     BULKS_MAX = 6,
-    SIGNALS_MAX = 256,
+    SIGNALS_MAX = 512,
+    QUESTIONS_MAX = 128,
+    QUESTION_URL = 192,
     SIGNAL_NAMES = 3,
     LETTERS_MAX = 512,
     LETTER_KEY = 24,
@@ -58,7 +60,9 @@ typedef enum op_kind {
     OP_PATCH, /* its children if sw_patch says so, else `other`, as programs do that do not ask yet */
     OP_FAIL,
     OP_DEFER,
-    OP_WAIT /* for a signal, of `name`, for `ms`: 0: without a timeout, below: not at all */
+    OP_WAIT, /* for a signal, of `name`, for `ms`: 0: without a timeout, below: not at all */
+    OP_ASK,  /* a person, whose answer the wait behind it takes: both have a `name` of their own (asked.h) */
+    OP_SEND  /* a signal to a run (sent.h) */
 } op_kind;
 
 enum { NO_OP = -1, FAILS_ALWAYS = 99 };
@@ -280,16 +284,21 @@ typedef struct bulk_record {
 
 /* ---- Signals (signalled.h) ---- */
 
-/* One that the operator sends, whose value is its number. */
+/* One that the operator sends, or a run, whose value is its number. */
 typedef struct signal_note {
     int16_t run;
     char name;
     bool has_key;
-    bool had;       /* *signal* is in the run's journal, on disk */
-    bool handed;    /* this execution's handler has got it */
-    bool is_gone;   /* its run has ended without it, and its letters are deleted */
-    unsigned sent;  /* how often */
-    unsigned order; /* place of its first letter on disk among all; 0: none has been there */
+    bool had;          /* *signal* is in the run's journal, on disk */
+    bool handed;       /* this execution's handler has got it */
+    bool is_gone;      /* its run has ended without it, and its letters are deleted */
+    unsigned sent;     /* how often */
+    unsigned order;    /* place of its first letter on disk among all; 0: none has been there */
+    unsigned letters;  /* that ever came to the disk */
+    unsigned question; /* it answers that one; 0: none */
+    unsigned sender;   /* run that sends it, and 1; 0: the operator does */
+    int16_t sender_op;
+    bool is_sent; /* *sent* is on disk, and says that its run gets it */
     uint8_t id[SIGNAL_ID];
 } signal_note;
 
@@ -298,6 +307,15 @@ typedef struct letter_note {
     int16_t signal;
     bool is_there;
 } letter_note;
+
+/* ---- Questions (asked.h) ---- */
+
+typedef struct question_note {
+    int16_t run, op;
+    bool on_disk;  /* its entry is */
+    unsigned told; /* the answer that somebody was told; 0: none */
+    char url[QUESTION_URL];
+} question_note;
 
 /* ---- Endpoints that the operator stops (shut.h) ---- */
 
@@ -450,6 +468,7 @@ typedef struct plan {
     unsigned calls;   /* percent of the steps that make one */
     unsigned selects; /* percent of the groups that want their first success; 0: nor do groups have other members than
                          steps and branches */
+    unsigned talks;   /* percent of the operations that are questions, or signals to runs */
     bool sets_clock;
     unsigned deaths; /* so many processes may die of a poison */
     int64_t redirect_after_ms, park_after_ms, hold_ms, heartbeat_ms, drain_ms, retain_stopped_ms, stopped_answer_ms;
@@ -501,6 +520,14 @@ typedef enum meeting {
     MET_SIGNAL_AGAIN,   /* one that was sent more than once */
     MET_SIGNAL_LATE,    /* one was sent to a run that had ended */
     MET_TIMED_OUT,      /* a wait has got none */
+    MET_SENT,           /* a run has sent a signal to another, or itself */
+    MET_SENT_VAIN,      /* there was no such run, or it had ended */
+    MET_SENT_AGAIN,     /* a later execution has come to one that was sent */
+    MET_SENT_HAD,       /* a run has had such a signal */
+    MET_ASKED,          /* a question is on disk */
+    MET_ANSWERED,       /* somebody was told that the answer was taken */
+    MET_ANSWERED_TWICE, /* or that another one was before */
+    MET_ANSWERED_LATE,  /* or that it is too late */
     MET_WON,            /* a member of a group has won */
     MET_WON_BRANCH,     /* a branch */
     MET_WON_WAIT,       /* a wait, by its signal */
@@ -552,6 +579,8 @@ typedef struct world {
     uint64_t commits;                 /* on disk */
     signal_note signals[SIGNALS_MAX]; /* from 1 */
     unsigned signal_count, signal_order;
+    question_note questions[QUESTIONS_MAX]; /* from 1 */
+    unsigned question_count;
     letter_note letters[LETTERS_MAX];
     unsigned letter_count;
     uint64_t nonces;

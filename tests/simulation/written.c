@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/run/step_key.h"
+#include "tests/simulation/asked.h"
 #include "tests/simulation/bulked.h"
 #include "tests/simulation/forked.h"
 #include "tests/simulation/program.h"
@@ -12,6 +13,7 @@
 #include "tests/simulation/promises.h"
 #include "tests/simulation/remarked.h"
 #include "tests/simulation/selected.h"
+#include "tests/simulation/sent.h"
 #include "tests/simulation/signalled.h"
 #include "tests/simulation/standing.h"
 
@@ -105,6 +107,7 @@ static uint64_t number_of(const entry_text *value)
 /* Two operations may have been told the same time: their entries come in the order in which they were told. */
 static const char *take_value(run_record *r, const entry *e)
 {
+    if (asked_is(e)) return asked_take(r, e);
     uint64_t value = number_of(&e->value);
     op_state *first = NULL;
     for (op_state *s = r->ops; s < r->ops + OPS_MAX; s++)
@@ -229,6 +232,8 @@ static const char *take_deed(run_record *r, const entry *e)
     case ENTRY_TAKEN:
     case ENTRY_TIMED_OUT:
         return signalled_take(r, e);
+    case ENTRY_SENT:
+        return sent_take(r, e);
     case ENTRY_WON:
         return selected_won(r, e);
     case ENTRY_ABANDONED:
