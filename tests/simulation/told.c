@@ -29,13 +29,16 @@ void promise_refused(const client *c, int status)
             "client %d got %d, and %u attempts were made", client_number(c), status, begun - c->begun_before);
 }
 
-/* 200 and 409: it has ended, and how. 202: it will be cancelled. */
+/* 200 and 409: it has ended, and how; while somebody has it go on after its end, 409 says only that it has. 202: it
+ * will be cancelled. */
 void promise_cancel_told(const client *c, run_record *r, int status)
 {
     bool early = may_be_early(c) && status == 409;         /* it has ended, and the disk does not know yet */
     bool reopened = r && r->reopened > c->reopened_before; /* it had ended in one way or the other */
     bool cancelled = r && r->ended && r->outcome == ENTRY_CANCELLED;
-    bool right = r && (status == 200 ? cancelled : status == 409 ? r->ended && !cancelled : status == 202);
+    bool right = r && (status == 200   ? cancelled
+                       : status == 409 ? r->ended && (!cancelled || r->asked_to_reopen)
+                                       : status == 202);
     PROMISE("cancel told", right || early || reopened, "client %d was told %d of run %d, which %s", client_number(c),
             status, c->run,
             cancelled       ? "is cancelled"
