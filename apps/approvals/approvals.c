@@ -68,10 +68,11 @@ static sw_value ask(sw_ctx *c, const char *text, const char *const *choices)
     static const char *const subjects[] = {"A refund waits for you", "Reminder: a refund waits for you"};
     const char *url = sw_signal_url(c, "question", "answer", &(sw_question){.text = text, .choices = choices});
     for (int i = 0; i < 2; i++) {
-        mail(c, sw_flag_value(app, "approver"), subjects[i], sw_printf(c, "%s\n\n%s", url, text));
         sw_value answer;
         sw_group *first = sw_group_new(c);
-        sw_group_wait_for(first, "answer", &(sw_wait){.signal = "answer"});
+        sw_group_wait_for(first, "answer",
+                          &(sw_wait){.signal = "answer"}); /* before the mail: no answer is too early */
+        mail(c, sw_flag_value(app, "approver"), subjects[i], sw_printf(c, "%s\n\n%s", url, text));
         sw_group_sleep(first, "patience", patience_ms);
         if (sw_group_any(first, "first", &answer) == 0) return answer;
     }
@@ -139,6 +140,7 @@ int main(int argc, char **argv)
             "when the approver is reminded; so long after that nobody is asked any more");
     sw_flag(app, "model", "NAME", "claude-sonnet-5-5", "writes the letters");
     sw_on_start(app, on_start, NULL);
-    sw_endpoint(app, "POST /refunds", on_refund, NULL);
+    /* An office that is closed for long stops a refund, and loses none: somebody releases it. */
+    sw_endpoint(app, "POST /refunds", on_refund, &(sw_endpoint_options){.on_exhausted = SW_STOP});
     return sw_main(app, argc, argv);
 }

@@ -7,6 +7,7 @@ import os
 import random
 import re
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
@@ -29,7 +30,7 @@ def open_office(patience=3600):
     """The agent, not started, with the office and the model that it calls."""
     root = tempfile.mkdtemp(prefix="stepwell-approvals-")
     own = ("--dev", "--admin-listen", "none", "--listen")
-    world = Program(office, *own, "127.0.0.1:0", "--data", f"{root}/office").start()
+    world = Program(office, *own, f"127.0.0.1:{free_port()}", "--data", f"{root}/office").start()
     model = Program(upstream, *own, "127.0.0.1:0", "--data", f"{root}/model").start()
     env = {**os.environ, "ANTHROPIC_BASE_URL": model.url, "ANTHROPIC_API_KEY": "any"}
     agent = Program(approvals, *own, f"127.0.0.1:{free_port()}", "--admin-on-public", "--data", f"{root}/agent",
@@ -61,6 +62,18 @@ def begin(agent, body):
     status, run = ask(agent.url + "/refunds", body, Prefer="respond-async")
     assert status == 202, (status, run)
     return run
+
+
+def kinds(agent, run):
+    """What the run has done, in order."""
+    return [(e["kind"], e.get("id")) for e in ask(f"{agent.url}/_sw/runs/{run['runId']}")[1]["entries"]]
+
+
+def await_kind(agent, run, wanted):
+    until = time.monotonic() + WAIT_S
+    while wanted not in (found := [kind for kind, _ in kinds(agent, run)]):
+        assert time.monotonic() < until, found
+        time.sleep(0.02)
 
 
 def result(run):
@@ -145,8 +158,7 @@ def reminded(patience):
     """Answers the reminder. False: it was over before that."""
     with open_office(patience) as (agent, world):
         run = begin(agent, refund("ann"))
-        while not any(e["kind"] == "sleep" for e in ask(f"{agent.url}/_sw/runs/{run['runId']}")[1]["entries"]):
-            time.sleep(0.02)
+        await_kind(agent, run, "sleep")
         agent.kill()  # the sleep goes on meanwhile, and the next one is longer
         agent.start("--patience", "3600")
         first, reminder = await_links(world, 2)
@@ -167,6 +179,32 @@ def case_who_does_not_answer_is_reminded_and_the_same_link_is_good():
         patience *= 2
 
 
+def heard(patience):
+    """Answers while the reminder is being mailed. False: it was mailed before that."""
+    with open_office(patience) as (agent, world):
+        run = begin(agent, refund("ann"))
+        [link] = await_links(world, 1)
+        world.process.send_signal(signal.SIGSTOP)
+        try:
+            await_kind(agent, run, "won")
+            status, decision = decide(link, "approve")
+            is_mailed = kinds(agent, run).count(("step done", "mail")) > 1
+        finally:
+            world.process.send_signal(signal.SIGCONT)
+        if is_mailed:
+            return False
+        assert (status, decision) == (202, "approve"), (status, decision)
+        assert result(run)["decision"] == "approve"
+        check_office(world, ["ann"], 2)
+        return True
+
+
+def case_who_answers_while_the_reminder_is_mailed_is_heard():
+    patience = 1
+    while not heard(patience):
+        patience *= 2
+
+
 def case_nobody_answers():
     with open_office(patience=1) as (agent, world):
         run = begin(agent, refund("ann"))
@@ -175,6 +213,23 @@ def case_nobody_answers():
         assert first == reminder and ask(first)[0] == 410
         assert decide(first, "approve")[0] == 409
         check_office(world, [], 2)
+
+
+def case_an_office_that_is_closed_stops_a_refund_and_loses_none():
+    with open_office() as (agent, world):
+        world.kill()
+        run = begin(agent, refund("ann"))
+        of_run = f"{agent.url}/_sw/runs/{run['runId']}"
+        until = time.monotonic() + WAIT_S
+        while ask(of_run)[1]["state"] != "stopped":
+            assert time.monotonic() < until, ask(of_run)
+            time.sleep(0.1)
+        world.start()
+        assert ask(of_run + "/release", b"")[0] == 200
+        [link] = await_links(world, 1)
+        assert decide(link, "approve") == (202, "approve")
+        assert result(run)["decision"] == "approve"
+        check_office(world, ["ann"], 1)
 
 
 def case_of_many_clicks_at_once_one_counts():
