@@ -109,9 +109,9 @@ static bool route_read_id(const home *h, http_exchange *x, const http_param *par
     return false;
 }
 
-/* Reads the id of a run of this loop. False: there is no such run, or the connection moves to the run's loop; in both
- * cases nothing is left to do. */
-static bool route_take_id(home *h, http_exchange *x, const http_param *params, run_id *id)
+/* Reads the id of a run of this loop, or of one that has the same loop at another node. False: there is no such run, or
+ * the connection moves to the run's loop; in both cases nothing is left to do. */
+static bool route_take_any_id(home *h, http_exchange *x, const http_param *params, run_id *id)
 {
     if (!route_read_id(h, x, params, id)) return false;
     unsigned owner = run_id_loop(id, h->count);
@@ -119,6 +119,12 @@ static bool route_take_id(home *h, http_exchange *x, const http_param *params, r
     if (owner == h->index) return true;
     h->move(h, owner, x, NULL);
     return false;
+}
+
+/* Likewise, but refuses those of other nodes. */
+static bool route_take_id(home *h, http_exchange *x, const http_param *params, run_id *id)
+{
+    return route_take_any_id(h, x, params, id) && run_access_is_here(h, x, id);
 }
 
 static void route_attach(home *h, http_exchange *x, const http_param *params, waiter_kind kind)
@@ -130,6 +136,7 @@ static void route_attach(home *h, http_exchange *x, const http_param *params, wa
     /* While the server drains a client is sent round, which any loop can do; the run's loop may have ended. */
     bool here = h->draining ? route_read_id(h, x, params, &id) : route_take_id(h, x, params, &id);
     if (!here || !run_access_check(h, x, &id, RUN_TOKEN_READ, "reading a run")) return;
+    if (!run_access_is_here(h, x, &id)) return;
     if (kind != WAITER_STREAM || route_read_last_frame(x, &asked, &asked.answer.after)) by_id_attach(h, x, &id, &asked);
 }
 
@@ -194,7 +201,7 @@ static void on_run(home *h, http_exchange *x, const endpoint *e, const http_para
     unsigned owner = run_id_loop(&id, h->count);
     /* The run's own loop knows what it is doing. While the server drains that loop may have ended, and a loop that is
      * kept busy would answer late: any reads a journal. */
-    if (owner == h->index || h->draining || held_is(h->app, &id))
+    if (owner == h->index || h->draining || !home_owns(h, &id) || held_is(h->app, &id))
         runs_answer_one(h, x, &id);
     else
         h->move(h, owner, x, NULL);
@@ -214,12 +221,10 @@ static void audit(const run_id *id, const operator_entry *who, const char *does)
     log_line(LOG_INFO, id ? text : NULL, "%s: asked by operator %s", does, who->name);
 }
 
-/* Whether the client may cancel or release the run, by the run's token or as an operator, who is out->who then; else
- * that is NULL. False: nothing is left to do. `does`: for the refusal. */
-static bool route_may_steer(home *h, http_exchange *x, const http_param *params, const char *does, steering *out)
+/* Whether the client may steer out->id, by the run's token or as an operator, who is out->who then; else that is NULL.
+ * False: the exchange has its answer. `does`: for the refusal. */
+static bool steering_is_allowed(home *h, http_exchange *x, const char *does, steering *out)
 {
-    *out = (steering){.who = NULL};
-    if (!route_take_id(h, x, params, &out->id)) return false;
     bool is_admin_door = loop_is_admin_door(h, x);
     bool has_token = run_access_has_token(http_exchange_request(x));
     if (!is_admin_door && (has_token || !h->opt->admin_on_public))
@@ -227,6 +232,13 @@ static bool route_may_steer(home *h, http_exchange *x, const http_param *params,
     out->who = auth_admits(h, x, OPERATOR_ACT, does);
     if (out->who) audit(&out->id, out->who, does);
     return out->who != NULL;
+}
+
+/* Likewise, of the run that the path names; false also if the connection moves to the run's loop. */
+static bool route_may_steer(home *h, http_exchange *x, const http_param *params, const char *does, steering *out)
+{
+    *out = (steering){.who = NULL};
+    return route_take_id(h, x, params, &out->id) && steering_is_allowed(h, x, does, out);
 }
 
 static void on_cancel(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
@@ -265,7 +277,7 @@ static void on_question(home *h, http_exchange *x, const endpoint *e, const http
 {
     run_id id;
     (void)e, (void)n;
-    if (!route_take_id(h, x, params, &id)) return;
+    if (!route_take_any_id(h, x, params, &id)) return;
     if (!route_answers_question(h, x, &id, (http_text){params[1].value, params[1].value_len}))
         question_page_refuse(x, 403, h->app->name, "This link is not valid: it was cut, or altered.");
 }
@@ -273,10 +285,10 @@ static void on_question(home *h, http_exchange *x, const endpoint *e, const http
 static void on_signal(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
-    steering s;
+    steering s = {.who = NULL};
     const http_text name = {params[1].value, params[1].value_len};
-    if (!route_take_id(h, x, params, &s.id) || route_answers_question(h, x, &s.id, name)) return;
-    if (!route_may_steer(h, x, params, "sending a signal to a run", &s)) return;
+    if (!route_take_any_id(h, x, params, &s.id) || route_answers_question(h, x, &s.id, name)) return;
+    if (!steering_is_allowed(h, x, "sending a signal to a run", &s)) return;
     const char *by = s.who ? s.who->name : NULL;
     uint64_t question = 0;
     if (s.who && !question_request_path(x, &question)) return;

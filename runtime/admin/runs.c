@@ -24,10 +24,11 @@ typedef struct run_inquiry {
 
 /* ---- The run ---- */
 
-/* Finds out what the run is doing. False: its loop alone could say. */
+/* Finds out what the run is doing. False: its loop alone could say, or its node. */
 static bool inquiry_survey(const inquiry *q, const run_id *id, arena *a, survey *now)
 {
     unsigned owner = run_id_loop(id, q->home->count);
+    if (!home_owns(q->home, id)) return false;
     if (owner != q->home->index) return held_look(q->home->app, id, a, now);
     survey_take(q->home, id, a, now);
     return true;

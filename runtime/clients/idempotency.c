@@ -14,6 +14,7 @@
 #include "runtime/clients/by_id.h"
 #include "runtime/clients/door.h"
 #include "runtime/clients/idempotency_key.h"
+#include "runtime/clients/run_access.h"
 #include "runtime/clients/waiter.h"
 #include "runtime/run/home.h"
 #include "runtime/run/omit.h"
@@ -254,6 +255,7 @@ static void keyed_attach(home *h, const keyed *k, const run_id *id)
         keyed_accept(h, k, id);
         return;
     }
+    if (!run_access_is_here(h, k->x, id)) return;
     request_wish wish = keyed_replay_wish(k);
     destination to = {.run = *id, .answer = wish.answer};
     unsigned owner = run_id_loop(id, h->count);

@@ -32,6 +32,7 @@ typedef enum question_stage {
 typedef struct question_request {
     TAILQ_ENTRY(question_request) in_home;
     question_stage stage;
+    bool looks_again; /* an answer of another node was first */
     home *home;
     http_exchange *x;
     run_id run;
@@ -214,10 +215,25 @@ static void request_tell_decision(question_request *q, int status, entry_text pa
 
 /* ---- Open ---- */
 
+/* Another node has written an answer in the meantime: that one counts. */
+static void request_look_again(question_request *q)
+{
+    if (q->looks_again) {
+        request_put_off(q, "another answer is about to be read: ask again", AT_ONCE);
+        return;
+    }
+    q->looks_again = true;
+    q->stage = QUESTION_LOOKS;
+    request_look(q);
+}
+
 static void request_on_fate(void *arg, mail_fate fate)
 {
     question_request *q = arg;
     switch (fate) {
+    case MAIL_TAKEN:
+        request_look_again(q);
+        return;
     case MAIL_KEPT:
         request_tell_decision(q, 202, (entry_text){q->form.packed.data, q->form.packed.size});
         return;
@@ -261,15 +277,24 @@ static bool slot_awaits_answer(const slot *s, uint64_t question)
     return !asked || !asked->is_over;
 }
 
-static void request_send(question_request *q)
+/* Of a run of another node. What there is of the question has been read; the run may have ended since. */
+static void request_on_away(void *arg, away_answer answer, mail_letter *m)
 {
+    question_request *q = arg;
     signal_refusal why;
-    size_t bytes = q->form.is_page ? 0 : http_exchange_request(q->x)->body.len; /* a form's text has been measured */
-    if (signal_is_refused(q->home, bytes, &why)) {
-        const char *said = why.retry_after ? question_not_saved : NULL;
+    if (answer == AWAY_TAKES) {
+        mail_put(m);
+    } else if (answer == AWAY_HAD) {
+        request_look_again(q);
+    } else {
+        signal_tell_away(q->home, answer, &why);
+        const char *said = why.status == 429 ? too_many : why.retry_after ? question_not_saved : NULL;
         request_refuse(q, &(refusal){why.status, why.text, said, why.retry_after});
-        return;
     }
+}
+
+static void request_send_here(question_request *q, const mail_wish *sent)
+{
     slot *s = mailbox_slot(q->home, &q->run);
     if (!s) {
         request_put_off(q, "the run is about to be read: ask again", AT_ONCE);
@@ -279,6 +304,26 @@ static void request_send(question_request *q)
         request_refuse(q, &(refusal){409, is_over, NULL, NULL});
         return;
     }
+    mailbox_answer answer = mailbox_send(q->home, s, sent);
+    if (answer == MAILBOX_SENT) return;
+    if (answer == MAILBOX_TOO_MANY || answer == MAILBOX_TOO_LARGE) {
+        char full[SIGNAL_WHY_BYTES];
+        signal_tell_limit(q->home, answer, full);
+        request_refuse(q, &(refusal){429, full, too_many, LATER});
+        return;
+    }
+    request_put_off(q, answer == MAILBOX_NO_MEMORY ? no_memory : "the run is about to go on: ask again", AT_ONCE);
+}
+
+static void request_send(question_request *q)
+{
+    signal_refusal why;
+    size_t bytes = q->form.is_page ? 0 : http_exchange_request(q->x)->body.len; /* a form's text has been measured */
+    if (signal_is_refused(q->home, bytes, &why)) {
+        const char *said = why.retry_after ? question_not_saved : NULL;
+        request_refuse(q, &(refusal){why.status, why.text, said, why.retry_after});
+        return;
+    }
     const mail_wish sent = {.id = q->letter,
                             .name = entry_text_of(q->signal),
                             .value = {q->form.packed.data, q->form.packed.size},
@@ -286,15 +331,10 @@ static void request_send(question_request *q)
                             .by = q->by,
                             .on_fate = request_on_fate,
                             .arg = q};
-    char full[SIGNAL_WHY_BYTES];
-    mailbox_answer answer = mailbox_send(q->home, s, &sent);
-    if (answer == MAILBOX_SENT) return;
-    if (answer == MAILBOX_TOO_MANY || answer == MAILBOX_TOO_LARGE) {
-        signal_tell_limit(q->home, answer, full);
-        request_refuse(q, &(refusal){429, full, too_many, LATER});
-        return;
-    }
-    request_put_off(q, answer == MAILBOX_NO_MEMORY ? no_memory : "the run is about to go on: ask again", AT_ONCE);
+    if (home_owns(q->home, &q->run))
+        request_send_here(q, &sent);
+    else if (!away_ask(q->home, &q->run, &sent, request_on_away, q))
+        request_put_off(q, no_memory, LATER);
 }
 
 /* The question waits for an answer. */

@@ -33,6 +33,16 @@ static bool request_find_run_token(const http_request *q, char text[RUN_QUERY_BY
     return true;
 }
 
+bool run_access_is_here(const home *h, http_exchange *x, const run_id *id)
+{
+    char text[96];
+    if (home_owns(h, id)) return true;
+    (void)snprintf(text, sizeof text, "the run belongs to node %u of the cluster, and this is node %u: ask that one",
+                   cluster_owner_of(h->cluster, id), (unsigned)h->cluster->self);
+    problem_reply(x, 503, text, "1");
+    return false;
+}
+
 bool run_access_has_token(const http_request *q)
 {
     char text[RUN_QUERY_BYTES];

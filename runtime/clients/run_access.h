@@ -12,6 +12,9 @@ struct home;
 
 enum { RUN_QUERY_BYTES = 1024 /* of a run's URL, with a final zero */ };
 
+/* Whether this node owns the run. False: another node of the cluster does, and the exchange has been told to ask that
+ * one. */
+bool run_access_is_here(const struct home *h, http_exchange *x, const run_id *id);
 /* Whether the request has something that may be a run's token. */
 bool run_access_has_token(const http_request *q);
 /* Returns the scope that the request's token claims; RUN_TOKEN_CONTROL if it has none. */

@@ -59,6 +59,7 @@ static void request_on_fate(void *arg, mail_fate fate)
     case MAIL_LATE:
         request_refuse(q, 409, signal_run_has_ended, NULL);
         return;
+    case MAIL_TAKEN: /* of answers to questions alone */
     case MAIL_UNWRITTEN:
         request_refuse(q, 503, "the journal cannot be written: the signal was not sent", LATER);
         return;
@@ -95,7 +96,7 @@ static void request_look(signal_request *q)
         request_refuse(q, 503, no_memory, LATER);
 }
 
-/* ---- The request ---- */
+/* ---- Limits ---- */
 
 void signal_tell_limit(const home *h, mailbox_answer answer, char why[SIGNAL_WHY_BYTES])
 {
@@ -116,9 +117,55 @@ static void request_refuse_limit(signal_request *q, mailbox_answer answer)
     request_refuse(q, 429, why, LATER);
 }
 
+/* ---- Runs of other nodes ---- */
+
+void signal_tell_away(const home *h, away_answer answer, signal_refusal *why)
+{
+    bool is_full = answer == AWAY_TOO_MANY || answer == AWAY_TOO_LARGE, is_over = answer == AWAY_ENDED;
+    assert(answer != AWAY_TAKES && answer != AWAY_HAD);
+    *why = (signal_refusal){.status = 503, .retry_after = LATER};
+    if (is_full) {
+        why->status = 429;
+        signal_tell_limit(h, answer == AWAY_TOO_MANY ? MAILBOX_TOO_MANY : MAILBOX_TOO_LARGE, why->text);
+    } else if (is_over || answer == AWAY_MISSING) {
+        *why = (signal_refusal){.status = is_over ? 409 : 404};
+        (void)snprintf(why->text, sizeof why->text, "%s", is_over ? signal_run_has_ended : "no such run");
+    } else {
+        (void)snprintf(why->text, sizeof why->text, "%s",
+                       answer == AWAY_UNREAD ? "the run cannot be read at present: ask again" : no_memory);
+    }
+}
+
+static void request_on_away(void *arg, away_answer answer, mail_letter *m)
+{
+    signal_request *q = arg;
+    signal_refusal why;
+    if (answer == AWAY_TAKES) {
+        mail_put(m);
+    } else if (answer == AWAY_HAD) {
+        signal_reply_accepted(q->x, &q->run, true);
+        free(q);
+    } else {
+        signal_tell_away(q->home, answer, &why);
+        request_refuse(q, why.status, why.text, why.retry_after);
+    }
+}
+
+/* ---- The request ---- */
+
 /* Takes the wish's value, which is packed. */
 static void request_send(signal_request *q, const signal_wish *wish, const uint8_t *id, entry_text value)
 {
+    const mail_wish sent = {.id = id,
+                            .name = {wish->name.data, wish->name.len},
+                            .value = value,
+                            .by = wish->by,
+                            .on_fate = request_on_fate,
+                            .arg = q};
+    if (!home_owns(q->home, &q->run)) {
+        if (!away_ask(q->home, &q->run, &sent, request_on_away, q)) request_refuse(q, 503, no_memory, LATER);
+        return;
+    }
     slot *s = mailbox_slot(q->home, &q->run);
     if (!s && !q->home->slots.recovered) {
         request_refuse(q, 503, "the run is about to be read: ask again", AT_ONCE);
@@ -128,12 +175,6 @@ static void request_send(signal_request *q, const signal_wish *wish, const uint8
         request_look(q);
         return;
     }
-    const mail_wish sent = {.id = id,
-                            .name = {wish->name.data, wish->name.len},
-                            .value = value,
-                            .by = wish->by,
-                            .on_fate = request_on_fate,
-                            .arg = q};
     mailbox_answer answer = mailbox_send(q->home, s, &sent);
     switch (answer) {
     case MAILBOX_SENT:

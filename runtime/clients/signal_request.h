@@ -5,6 +5,7 @@
 #define RUNTIME_CLIENTS_SIGNAL_REQUEST_H
 
 #include "http/server/server.h"
+#include "runtime/run/away.h"
 #include "runtime/run/mailbox.h"
 #include "storage/run_id.h"
 
@@ -33,6 +34,8 @@ typedef struct signal_refusal {
     char text[SIGNAL_WHY_BYTES];
 } signal_refusal;
 bool signal_is_refused(const struct home *h, size_t bytes, signal_refusal *why);
+/* Says why a run of another node takes none. */
+void signal_tell_away(const struct home *h, away_answer answer, signal_refusal *why);
 /* Says why a mailbox is full. */
 void signal_tell_limit(const struct home *h, mailbox_answer answer, char why[SIGNAL_WHY_BYTES]);
 /* Reads the request's JSON into `packed`, nil if there is none. False: the exchange has its answer. */

@@ -19,6 +19,7 @@
 #include "runtime/run/calling.h"
 #include "runtime/run/comeback.h"
 #include "runtime/run/fork.h"
+#include "runtime/run/lookout.h"
 #include "runtime/run/plain.h"
 #include "runtime/run/reopen.h"
 #include "runtime/run/settings.h"
@@ -167,6 +168,9 @@ static void loop_give_back(store_segment *s)
     case CALLING_TAG:
         calling_committed(s);
         return;
+    case LOOKOUT_TAG:
+        lookout_committed(s);
+        return;
     default:
         break;
     }
@@ -238,6 +242,7 @@ static void loop_begin_drain(sw_loop *l)
     slot_recover_no_more(&l->home);
     settings_recover_no_more(&l->home);
     schedules_drain(&l->home);
+    lookout_drain(&l->home);
     l->drain_timer = (struct timer){.fn = loop_on_drain_over, .arg = l, .has_reserve = true};
     (void)timers_start(&l->home.timers, &l->drain_timer, (uint64_t)l->home.opt->drain_ms);
 }
@@ -416,7 +421,7 @@ bool loop_init(sw_loop *l, sw_app *app, int fd, char *error, size_t error_size)
     bool keeps = app->control >= 0 && o->keep_after_ms > 0;
     size_t share = (size_t)o->keep_max / count + (index < (size_t)o->keep_max % count);
     keeper_init(&l->keeper, &l->home, app->control, app->worker, keeps ? share : 0);
-    if (!loop_init_uv(l) || !schedules_join(&l->home)) return false;
+    if (!loop_init_uv(l) || !schedules_join(&l->home) || !lookout_open(&l->home)) return false;
     l->home.client =
         http_client_new(&l->uv, &(http_client_options){.connections_per_host = (size_t)o->upstream_connections_per_host,
                                                        .names_max = (size_t)o->names_max,
@@ -439,6 +444,7 @@ void loop_begin(sw_loop *l)
     slot_recover(&l->home);
     settings_recover(&l->home);
     schedules_begin(&l->home);
+    lookout_begin(&l->home);
 }
 
 void loop_finish(sw_loop *l)
@@ -449,6 +455,7 @@ void loop_finish(sw_loop *l)
     (void)rc;
     slots_leave_ties(&l->home);
     keeper_free(&l->keeper);
+    lookout_free(&l->home);
     home_free(&l->home);
 }
 

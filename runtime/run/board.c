@@ -15,9 +15,7 @@ const char board_table[] = STORE_MARKS_TABLE;
 
 /* Times that a journal could not be read until the run counts as unreadable: its part of the disk is damaged, or it is
  * too large for the memory that there is. */
-enum { READS_MAX = 10 };
-
-enum { PARCEL_AGAIN_MS = 100 };
+enum { READS_MAX = 10, PARCEL_AGAIN_MS = 100 };
 
 typedef struct board_item {
     letter_receipt receipt; /* of its letter, while its home has it */
@@ -282,6 +280,8 @@ static void board_resume(home *h, board_item *i)
         .run = i->run, .timeout_ms = -1, .by = i->batch->by, .mark = letter_mark_row(&i->receipt)};
     if (h->draining)
         item_on_fate(&i->receipt, LETTER_UNWRITTEN);
+    else if (!home_owns(h, &i->run))
+        item_on_fate(&i->receipt, LETTER_REFUSED); /* its node alone appends to the run's journal */
     else
         reopen_begin(h, &wish, item_on_reopened, i);
 }
@@ -292,8 +292,9 @@ static void board_send_letter(home *h, board_item *i)
     item_make_receipt(i);
     const letter_wish wish = {
         .kind = (letter_kind)t->kind, .by = t->by, .text = *t->text ? t->text : NULL, .receipt = &i->receipt};
-    slot *s = !h->draining && gate_writable(h) ? slot_find_or_add(h, &i->run) : NULL;
-    if (s && letter_send(h, &i->run, &wish)) return;
+    bool is_here = home_owns(h, &i->run), can_write = !h->draining && gate_writable(h);
+    slot *s = is_here && can_write ? slot_find_or_add(h, &i->run) : NULL;
+    if ((s || (!is_here && can_write)) && letter_send(h, &i->run, &wish)) return;
     if (s) slot_look_up(h, s);
     item_on_fate(&i->receipt, LETTER_UNWRITTEN);
 }
@@ -318,6 +319,7 @@ static void board_put_back(board *b, home *h, parcel *p)
 void board_hand(home *from, parcel *p, const run_id *to)
 {
     board *b = from->app->board;
+    assert(home_owns(from, to));
     p->next = NULL;
     p->to = run_id_loop(to, from->count);
     if (p->to == from->index) {

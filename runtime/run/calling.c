@@ -12,6 +12,7 @@
 #include "runtime/run/endpoint.h"
 #include "runtime/run/function_input.h"
 #include "runtime/run/home.h"
+#include "runtime/run/notice.h"
 #include "runtime/run/program.h"
 #include "runtime/run/record.h"
 #include "runtime/run/reopen.h"
@@ -27,12 +28,14 @@ struct calling {
     int64_t begins_ms;
     msgpack_sbuffer entries; /* borrowed by the segment, as `kin` */
     kin_pair kin;
+    notice *notice; /* the child is another node's; owned. NULL: it is not */
     store_segment segment;
 };
 
 static void calling_free(calling *q)
 {
     msgpack_sbuffer_destroy(&q->entries);
+    free(q->notice);
     free(q);
 }
 
@@ -53,11 +56,11 @@ static void calling_unlink(run *r, calling *q)
 
 /* ---- Making ---- */
 
-/* The time of the call, and bytes of a hash of what makes the call different from all others. The node's number, byte
- * 14, is set aside (docs/internals/journal.md, *Run ids*). */
+/* The time of the call, and bytes of a hash of what makes the call different from all others. One of these is the
+ * child's slot in the cluster: children spread over the nodes. */
 static run_id calling_make_id(const run *r, const call_plan *plan, int64_t now_ms)
 {
-    enum { TIME_BYTES = 6, NODE_AT = 14 };
+    enum { TIME_BYTES = 6 };
     uint8_t hash[DIGEST_BYTES];
     run_id id;
     const http_text parts[] = {{(const char *)r->id.bytes, sizeof r->id.bytes},
@@ -66,7 +69,7 @@ static run_id calling_make_id(const run *r, const call_plan *plan, int64_t now_m
     digest_texts(hash, parts, sizeof parts / sizeof *parts, "the id of a run that is called");
     for (int i = 0; i < TIME_BYTES; i++) id.bytes[i] = (uint8_t)((uint64_t)now_ms >> (8 * (TIME_BYTES - 1 - i)));
     memcpy(id.bytes + TIME_BYTES, hash, RUN_ID_BYTES - TIME_BYTES);
-    id.bytes[NODE_AT] = 0;
+    if (!r->task.home->cluster->has_others) run_id_set_cluster_slot(&id, RUN_ID_SLOT_ALONE);
     return id;
 }
 
@@ -133,7 +136,8 @@ static calling *calling_new(const run *r, const call_plan *plan, const entry *ca
     q->begins_ms = plan->begins_ms;
     memcpy(q->child.bytes, called->child.data, RUN_ID_BYTES);
     msgpack_sbuffer_init(&q->entries);
-    if (calling_encode(q, r, plan, called)) return q;
+    const notice_news news = {.run = q->child, .number = NOTICE_OF_BEGIN, .about = (uint64_t)q->begins_ms};
+    if (notice_make(q->home, &news, &q->notice) && calling_encode(q, r, plan, called)) return q;
     calling_free(q);
     return NULL;
 }
@@ -211,7 +215,7 @@ void calling_send(run *r)
                                      .retain_ms = -1,
                                      .data = q->entries.data,
                                      .len = q->entries.size,
-                                     .rows = q->kin.rows,
+                                     .rows = notice_row(q->notice, q->kin.rows),
                                      .tag = CALLING_TAG,
                                      .joined = r->callings != NULL};
         home_send(q->home, &q->segment);
@@ -245,18 +249,21 @@ static void child_begin(home *h, slot *s, int64_t begins_ms)
     slot_park(h, s, due);
 }
 
-/* Whoever asked for the child by its id, which nobody knew before, has a slot made that may be taken for one of no run:
- * such a slot is waited for. One that the start has found has the child's live row. */
+bool calling_take_child(home *h, const run_id *child, int64_t begins_ms)
+{
+    slot *s = slot_find(&h->slots, child);
+    if (s && !s->run && !s->has_live_row && !h->draining) return false;
+    if (s || h->draining) return true;
+    s = slot_add(h, child);
+    if (!s) return false;
+    child_begin(h, s, begins_ms);
+    return true;
+}
+
 static bool calling_on_delivery(home *h, parcel *p)
 {
     calling *q = calling_of(p);
-    slot *s = slot_find(&h->slots, &q->child);
-    if (s && !s->run && !s->has_live_row && !h->draining) return false;
-    if (!s && !h->draining) {
-        s = slot_add(h, &q->child);
-        if (!s) return false;
-        child_begin(h, s, q->begins_ms);
-    }
+    if (!calling_take_child(h, &q->child, q->begins_ms)) return false;
     calling_free(q);
     return true;
 }
@@ -267,7 +274,8 @@ void calling_committed(store_segment *segment)
     home *h = q->home;
     assert(segment->tag == CALLING_TAG);
     home_segment_back(h);
-    if (segment->error) { /* so has the parent's segment: it makes the call again, if it comes to it */
+    /* With an error so has the parent's segment: it makes the call again, if it comes to it. */
+    if (segment->error || !home_owns(h, &q->child)) { /* else that node's lookout finds it */
         calling_free(q);
         return;
     }

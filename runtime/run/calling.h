@@ -48,6 +48,13 @@ void calling_send(run *r);
 /* Forgets calls whose entries are not with the store yet. */
 void calling_drop(run *r);
 
+/* ---- Of the child's home ---- */
+
+/* Has a child of this home begin, which is on disk; not before begins_ms (0: at once). False: there is no memory for
+ * it, or a slot that may be one of no run, since somebody has asked for the child by its id, which nobody knew before:
+ * asking again helps. */
+bool calling_take_child(struct home *h, const run_id *child, int64_t begins_ms);
+
 /* A segment with CALLING_TAG has come back from the store. */
 void calling_committed(store_segment *s);
 

@@ -30,6 +30,7 @@ struct destination;
 struct http_client;
 struct http_exchange;
 struct keeper;
+struct lookout;
 struct plain;
 struct reopening;
 struct run;
@@ -93,6 +94,7 @@ struct home {
     struct waiter *readers;              /* streams of runs that are over */
     struct suspects *suspects;           /* shared by all loops; NULL: no run is suspected of anything */
     struct comeback *comeback;           /* shared by all loops; NULL: runs are loaded as they are due */
+    struct lookout *lookout;             /* see runtime/run/lookout.h; NULL: this node is alone */
     const struct run_listener *listener; /* of its runs; the loop's */
     home_move_fn move;
     void (*wake)(home *h); /* from any thread: suspects_look and comeback_look are called on the home's */

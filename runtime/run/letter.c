@@ -13,6 +13,8 @@
 #include "runtime/base/utf8.h"
 #include "runtime/base/value.h"
 #include "runtime/run/home.h"
+#include "runtime/run/lookout.h"
+#include "runtime/run/notice.h"
 #include "runtime/run/run.h"
 #include "runtime/run/suspects.h"
 #include "runtime/stepwell.h"
@@ -43,6 +45,12 @@ static letter *letter_new(home *h, letter_kind kind, size_t text_len)
     m->text_len = text_len;
     m->text = m->value + LETTER_VALUE_MAX + text_len; /* the value may take all that is before it */
     return m;
+}
+
+static void letter_free(letter *m)
+{
+    free(m->notice);
+    free(m);
 }
 
 /* Fills m->value with [id, kind, name, value, from]: the value is the letter's text, and no letter has a name. Returns
@@ -121,8 +129,10 @@ static void letter_commit(letter *m, store_row_op op, size_t value_len)
     home *h = m->home;
     assert(m->kind < LETTER_KINDS);
     assert(op == STORE_ROW_PUT || value_len == 0);
+    const bool is_put = op == STORE_ROW_PUT;
+    const store_row *mark = is_put && m->receipt ? letter_mark_row(m->receipt) : NULL;
     m->next = NULL;
-    m->row = (store_row){.next = op == STORE_ROW_PUT && m->receipt ? letter_mark_row(m->receipt) : NULL,
+    m->row = (store_row){.next = is_put ? notice_row(m->notice, mark) : NULL,
                          .op = op,
                          .table = tables[m->kind],
                          .key = letter_row_key(m),
@@ -132,12 +142,14 @@ static void letter_commit(letter *m, store_row_op op, size_t value_len)
 }
 
 /* A loop's arrival numbers ascend, also when the clock is set back, and go on behind those of letters that were read
- * (letter_read): the letters of one run are read in order. */
+ * (letter_read): the letters of one run are read in order. In a cluster their last byte is the node's number: a run may
+ * get letters from several nodes at once, and from one loop of each. */
 static uint64_t letter_next_arrival(home *h)
 {
     uint64_t now = (uint64_t)clock_wall_ms() << 20;
     assert(h->last_letter < UINT64_MAX);
     h->last_letter = now > h->last_letter ? now : h->last_letter + 1;
+    if (h->cluster->has_others) h->last_letter += (uint8_t)(h->cluster->self - h->last_letter);
     return h->last_letter;
 }
 
@@ -166,6 +178,13 @@ void letter_see_key(home *h, const uint8_t key[LETTER_KEY_BYTES])
     if (arrival > h->last_letter && !letter_is_of_call(arrival)) h->last_letter = arrival;
 }
 
+/* False: no memory. */
+static bool letter_add_notice(letter *m)
+{
+    const notice_news news = {.run = m->run, .number = letter_arrival_of(m->key)};
+    return notice_make(m->home, &news, &m->notice);
+}
+
 bool letter_send(home *h, const run_id *to, const letter_wish *wish)
 {
     size_t text_len = wish->text ? strlen(wish->text) : 0;
@@ -178,8 +197,8 @@ bool letter_send(home *h, const run_id *to, const letter_wish *wish)
     (void)snprintf(m->by, sizeof m->by, "%s", wish->by ? wish->by : letter_of_client);
     if (text_len > 0) memcpy(m->text, wish->text, text_len);
     size_t len = letter_pack(m);
-    if (len == 0) {
-        free(m);
+    if (len == 0 || !letter_add_notice(m)) {
+        letter_free(m);
         return false;
     }
     m->receipt = wish->receipt;
@@ -197,8 +216,8 @@ letter *letter_new_recall(home *h, const run_id *to)
     letter_write_key(to, letter_of_call(0), m->key);
     (void)snprintf(m->by, sizeof m->by, "%s", "the run that has called it");
     size_t len = letter_pack(m);
-    if (len == 0) {
-        free(m);
+    if (len == 0 || !letter_add_notice(m)) {
+        letter_free(m);
         return NULL;
     }
     m->row =
@@ -342,6 +361,7 @@ void letter_drop_kind(letter **list, letter_kind kind)
 void letter_settled(letter **list)
 {
     for (letter *m = *list; m; m = m->next) {
+        lookout_note_gone(m->home, &m->run);
         if (m->kind == LETTER_TRIES) suspects_row_gone(m);
         letter_tell(m, m->is_obeyed ? LETTER_OBEYED : LETTER_IN_VAIN);
     }
@@ -353,7 +373,7 @@ void letter_free_all(letter **list)
     for (letter *m = *list, *next; m; m = next) {
         next = m->next;
         letter_tell(m, LETTER_KEPT);
-        free(m);
+        letter_free(m);
     }
     *list = NULL;
 }
@@ -370,7 +390,7 @@ static void letter_on_deleted(letter *m, const char *error)
     else if (error)
         letter_move(&m, &m->home->undeleted);
     else
-        free(m);
+        letter_free(m);
 }
 
 void letter_delete_again(home *h) { letter_drop(h, &h->undeleted); }
@@ -392,6 +412,8 @@ void letter_committed(store_segment *s)
         letter_on_deleted(m, s->error);
     else if (m->kind == LETTER_TRIES)
         suspects_raised(m, s->error);
+    else if (!home_owns(m->home, &m->run))
+        letter_free_all(&m); /* its owner's lookout finds it */
     else
         slot_take_letter(m->home, m, s->error);
 }

@@ -9,6 +9,7 @@
 #include "storage/store.h"
 
 struct home;
+struct notice;
 
 /* The numbers are on disk: docs/internals/journal.md. LETTER_TRIES stands for the run's row of `tries`
  * (runtime/run/suspects.h), which goes with the run's next commit like any letter. */
@@ -70,6 +71,7 @@ typedef struct letter {
     bool is_apart;           /* it came with a receipt: no client waits for it */
     letter_receipt *receipt; /* NULL: nobody wants to know, or has been told */
     parcel parcel;           /* on its way from another home (runtime/run/recall.h) */
+    struct notice *notice;   /* another node has the run, and its row tells that node; owned. NULL: it has not */
     store_row row;           /* that writes it, or deletes it */
     store_segment segment;   /* while that row is committed alone */
     uint8_t key[LETTER_KEY_BYTES];
@@ -88,7 +90,7 @@ typedef struct letter_wish {
 } letter_wish;
 
 /* Makes the key of the next letter to that run. A home's arrival numbers ascend, so a run's letters are read in order.
- */
+ * No two nodes make the same. */
 void letter_make_key(struct home *h, const run_id *to, uint8_t key[LETTER_KEY_BYTES]);
 /* A letter with this key was read: further ones come behind it. */
 void letter_see_key(struct home *h, const uint8_t key[LETTER_KEY_BYTES]);
@@ -102,7 +104,8 @@ static inline uint32_t letter_call_of(uint64_t arrival) { return (uint32_t)arriv
 uint64_t letter_arrival_of(const uint8_t key[LETTER_KEY_BYTES]);
 /* Makes the row that inserts the receipt's mark; of the receipt. */
 const store_row *letter_mark_row(letter_receipt *r);
-/* Writes a letter: slot_take_letter gets it when it is on disk, or could not be written. False: no memory. */
+/* Writes a letter: slot_take_letter gets it when it is on disk, or could not be written. One to a run of another node
+ * is LETTER_KEPT when it is on disk. False: no memory. */
 bool letter_send(struct home *h, const run_id *to, const letter_wish *wish);
 /* Makes the letter by which a run that ends cancels one that it has called. m->row puts it. NULL: no memory. */
 letter *letter_new_recall(struct home *h, const run_id *to);

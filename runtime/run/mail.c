@@ -9,6 +9,7 @@
 #include "runtime/base/utf8.h"
 #include "runtime/base/value.h"
 #include "runtime/run/home.h"
+#include "runtime/run/notice.h"
 #include "runtime/stepwell.h"
 
 enum { MAIL_FIELDS = 5 };
@@ -37,7 +38,15 @@ void mail_free(mail_letter *m)
 {
     assert(!m->on_fate);
     msgpack_sbuffer_destroy(&m->packed);
+    free(m->notice);
+    free(m->mark);
     free(m);
+}
+
+void mail_discard(mail_letter *m)
+{
+    m->on_fate = NULL;
+    mail_free(m);
 }
 
 /* ---- Bytes ---- */
@@ -78,6 +87,42 @@ void mail_make_put(mail_letter *m)
                          .value = {m->packed.data, m->packed.size}};
 }
 
+const store_row *mail_rows(mail_letter *m, const store_row *then)
+{
+    assert(m->row.op == STORE_ROW_PUT && m->row.table);
+    if (m->mark) {
+        m->mark->row.next = then;
+        then = &m->mark->row;
+    }
+    m->row.next = notice_row(m->notice, then);
+    return &m->row;
+}
+
+/* Makes the mark of the answer to a question. False: no memory. */
+static bool mail_make_mark(mail_letter *m)
+{
+    _Static_assert((int)LETTER_MARK_BYTES == (int)RUN_ID_BYTES + (int)ENTRY_LETTER_BYTES, "a run, and a letter's id");
+    mail_mark *k = calloc(1, sizeof *k);
+    if (!k) return false;
+    memcpy(k->key, m->run.bytes, RUN_ID_BYTES);
+    memcpy(k->key + RUN_ID_BYTES, m->id, sizeof m->id);
+    random_bytes(k->nonce, sizeof k->nonce);
+    k->row = (store_row){.op = STORE_ROW_INSERT,
+                         .table = STORE_MARKS_TABLE,
+                         .key = {k->key, sizeof k->key},
+                         .value = {k->nonce, sizeof k->nonce}};
+    m->mark = k;
+    return true;
+}
+
+/* What a letter has in a cluster. False: no memory. */
+static bool mail_prepare(home *h, mail_letter *m)
+{
+    bool is_answer = m->question != 0 && h->cluster->has_others;
+    const notice_news news = {.run = m->run, .number = mail_arrival(m), .about = m->question};
+    return (!is_answer || mail_make_mark(m)) && notice_make(h, &news, &m->notice);
+}
+
 mail_letter *mail_new(home *h, const run_id *to, const mail_wish *wish)
 {
     assert(mail_name_fits(wish->name.data, wish->name.len));
@@ -92,7 +137,7 @@ mail_letter *mail_new(home *h, const run_id *to, const mail_wish *wish)
     else
         random_bytes(m->id, sizeof m->id);
     (void)snprintf(m->by, sizeof m->by, "%s", wish->by ? wish->by : letter_of_client);
-    if (!mail_pack(m)) {
+    if (!mail_pack(m) || !mail_prepare(h, m)) {
         mail_free(m);
         return NULL;
     }
@@ -110,7 +155,7 @@ mail_letter *mail_new_return(home *h, const run_id *to, uint32_t number, const r
     m->run = *to;
     letter_write_key(to, letter_of_call(number), m->key);
     memcpy(m->id, child->bytes, sizeof m->id);
-    if (!mail_pack_return(m, value)) {
+    if (!mail_pack_return(m, value) || !mail_prepare(h, m)) {
         mail_free(m);
         return NULL;
     }
@@ -206,6 +251,13 @@ bool mail_is(store_bytes value)
            (bytes[kind_at] == MAIL_SIGNAL || bytes[kind_at] == MAIL_RETURN);
 }
 
+bool mail_has_id(store_bytes value, const uint8_t id[ENTRY_LETTER_BYTES])
+{
+    const size_t id_at = 3; /* behind the heads that mail_is has looked at */
+    assert(mail_is(value));
+    return memcmp((const uint8_t *)value.data + id_at, id, ENTRY_LETTER_BYTES) == 0;
+}
+
 uint64_t mail_arrival(const mail_letter *m) { return letter_arrival_of(m->key); }
 
 /* ---- On their way ---- */
@@ -217,18 +269,18 @@ void mail_tell(mail_letter *m, mail_fate fate)
     if (on_fate) on_fate(m->arg, fate);
 }
 
-static void mail_send(mail_letter *m)
+static void mail_send(mail_letter *m, const store_row *rows)
 {
     assert(!m->next);
     m->segment =
-        (store_segment){.run = m->run, .live = STORE_LIVE_UNCHANGED, .retain_ms = -1, .rows = &m->row, .tag = MAIL_TAG};
+        (store_segment){.run = m->run, .live = STORE_LIVE_UNCHANGED, .retain_ms = -1, .rows = rows, .tag = MAIL_TAG};
     home_send(m->home, &m->segment);
 }
 
 void mail_put(mail_letter *m)
 {
     mail_make_put(m);
-    mail_send(m);
+    mail_send(m, mail_rows(m, NULL));
 }
 
 const store_row *mail_deletion(mail_letter *m, const store_row *then)
@@ -237,8 +289,4 @@ const store_row *mail_deletion(mail_letter *m, const store_row *then)
     return &m->row;
 }
 
-void mail_delete(mail_letter *m)
-{
-    (void)mail_deletion(m, NULL);
-    mail_send(m);
-}
+void mail_delete(mail_letter *m) { mail_send(m, mail_deletion(m, NULL)); }

@@ -15,6 +15,7 @@
 #include "storage/store.h"
 
 struct home;
+struct notice;
 
 enum {
     MAIL_TAG = 6, /* of the segments of letters that are written or deleted alone */
@@ -31,6 +32,7 @@ typedef enum mail_kind {
 typedef enum mail_fate {
     MAIL_KEPT,      /* it is on disk until the run takes it or ends */
     MAIL_LATE,      /* the run has ended meanwhile */
+    MAIL_TAKEN,     /* in a cluster: another node has written an answer to its question, and nothing of it is there */
     MAIL_UNWRITTEN, /* nothing of it is on disk, nor will be */
     MAIL_UNKNOWN    /* the process ends, and nobody knows whether it is on disk */
 } mail_fate;
@@ -44,6 +46,12 @@ typedef struct mail_wish {
     void *arg;
 } mail_wish;
 
+/* In a cluster: a row that only one answer to a question can insert, whichever node it comes to. */
+typedef struct mail_mark {
+    store_row row;
+    uint8_t key[LETTER_MARK_BYTES], nonce[LETTER_NONCE_BYTES];
+} mail_mark;
+
 typedef struct mail_letter {
     struct mail_letter *next;
     struct home *home;
@@ -55,6 +63,8 @@ typedef struct mail_letter {
     entry_text name, value; /* in `content`; the value of a MAIL_RETURN that was made here in `packed` */
     uint64_t question;      /* that it answers, as its writer said; 0: none, or it was read. Its id says it, too */
     size_t row_bytes;       /* of its row's value; MAIL_RETURN: 0, for it counts in no limit */
+    struct notice *notice;  /* another node has the run, and its row tells that node; owned. NULL: it has not */
+    mail_mark *mark;        /* owned; NULL: none is needed */
     void (*on_fate)(void *arg, mail_fate fate); /* NULL: nobody wants to know, or has been told */
     void *arg;
     msgpack_sbuffer packed; /* its row's value, while that is written; of a MAIL_RETURN as long as the letter */
@@ -81,9 +91,13 @@ mail_letter *mail_new_missing(struct home *h, const uint8_t key[LETTER_KEY_BYTES
 /* Frees the texts of a letter, of which only its row is still needed. Returns the letter, which may have moved. */
 mail_letter *mail_strip(mail_letter *m);
 void mail_free(mail_letter *m);
+/* Likewise, of a letter that was not sent: nobody is told. */
+void mail_discard(mail_letter *m);
 
 /* Whether a row of the inbox is a letter of these kinds. */
 bool mail_is(store_bytes value);
+/* Whether a row that is such a letter has that id. */
+bool mail_has_id(store_bytes value, const uint8_t id[ENTRY_LETTER_BYTES]);
 uint64_t mail_arrival(const mail_letter *m);
 static inline bool mail_is_return(const mail_letter *m) { return m->kind == MAIL_RETURN; }
 
@@ -91,6 +105,8 @@ static inline bool mail_is_return(const mail_letter *m) { return m->kind == MAIL
 void mail_tell(mail_letter *m, mail_fate fate);
 /* Makes m->row the one that writes the letter. */
 void mail_make_put(mail_letter *m);
+/* Returns that row, which mail_make_put has made, with all that belong to it, and `then` behind them. */
+const store_row *mail_rows(mail_letter *m, const store_row *then);
 /* Have the letter's row written or deleted in a commit of its own: the segment comes back with MAIL_TAG. */
 void mail_put(mail_letter *m);
 void mail_delete(mail_letter *m);

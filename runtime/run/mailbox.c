@@ -239,8 +239,7 @@ static mailbox_answer mailbox_enter(home *h, slot *s, const mail_wish *wish, mai
     *in = b;
     *out = m;
     if (answer == MAILBOX_SENT) return answer;
-    if (m) m->on_fate = NULL;
-    if (m) mail_free(m);
+    if (m) mail_discard(m);
     if (b) mailbox_tidy(h, b);
     return answer;
 }
@@ -286,8 +285,7 @@ static bool slot_listens(const mailbox *b, const slot *s, const mail_letter *m)
     return false;
 }
 
-/* The letter is on disk, and its run has not ended. */
-static void mailbox_deliver(home *h, mailbox *b, slot *s, mail_letter *m)
+void mailbox_deliver(home *h, mailbox *b, slot *s, mail_letter *m)
 {
     mail_tell(m, MAIL_KEPT);
     if (s->run) {
@@ -300,6 +298,13 @@ static void mailbox_deliver(home *h, mailbox *b, slot *s, mail_letter *m)
     if (wakes && !h->draining) slot_wake(h, s);
 }
 
+static mail_fate mail_fate_of(const store_segment *segment)
+{
+    if (!segment->error) return MAIL_KEPT;
+    if (segment->outcome == STORE_KEY_TAKEN) return MAIL_TAKEN;
+    return segment->outcome == STORE_UNKNOWN ? MAIL_UNKNOWN : MAIL_UNWRITTEN;
+}
+
 static void mailbox_clear(home *h);
 
 static void mailbox_take_written(home *h, mailbox *b, mail_letter *m, const store_segment *segment)
@@ -307,7 +312,7 @@ static void mailbox_take_written(home *h, mailbox *b, mail_letter *m, const stor
     slot *s = slot_find(&h->slots, &m->run);
     if (segment->error) {
         if (!b->is_over) b->bytes -= m->row_bytes;
-        mail_tell(m, segment->outcome == STORE_UNKNOWN ? MAIL_UNKNOWN : MAIL_UNWRITTEN);
+        mail_tell(m, mail_fate_of(segment));
         mail_free(m);
         if (s && s->run) run_wake_waits(s->run);
         mailbox_tidy(h, b);
@@ -349,7 +354,10 @@ void mailbox_committed(store_segment *segment)
     mail_letter *m = mail_of_segment(segment);
     home *h = m->home;
     home_segment_back(h);
-    if (m->row.op == STORE_ROW_PUT) {
+    if (m->row.op == STORE_ROW_PUT && !home_owns(h, &m->run)) {
+        mail_tell(m, mail_fate_of(segment)); /* that node's lookout finds it */
+        mail_free(m);
+    } else if (m->row.op == STORE_ROW_PUT) {
         assert(!mail_is_return(m)); /* those are written with the last entries of other runs */
         mailbox_on_written(h, m);
     } else if (segment->error) { /* mailbox_delete_again */

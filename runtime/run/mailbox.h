@@ -57,8 +57,9 @@ struct slot *mailbox_slot(struct home *h, const run_id *id);
 /* Writes a letter to the run of this slot, which has not ended. Copies all of the wish. */
 mailbox_answer mailbox_send(struct home *h, struct slot *s, const mail_wish *wish);
 
-/* Takes a letter that another run has written in its last commit (MAIL_RETURN), which is on disk: for the run that it
- * is to, or to be deleted. False: no memory; then it stays the caller's. */
+/* Takes a letter that is on disk, and was not written by this home: what a run that was called has come to
+ * (MAIL_RETURN), or a signal that came to another node. It is for the run that it is to, or to be deleted. False: no
+ * memory; then it stays the caller's. */
 bool mailbox_arrive(struct home *h, mail_letter *m);
 /* Makes room for a letter that another commit writes, whose row is lent->row, and lends it: it is on its way to the
  * disk until mailbox_settle. MAILBOX_SENT: *lent is the letter. */

@@ -55,6 +55,8 @@ size_t mailbox_on_disk(const mailbox *b);
 bool mailbox_reserve(mailbox *b, size_t count);
 /* The letter is on disk no longer, or will soon not be. */
 void mailbox_forget(mailbox *b, const mail_letter *m);
+/* Tells the run of the slot, which has not ended, of a letter that is on disk and known to be. */
+void mailbox_deliver(struct home *h, mailbox *b, struct slot *s, mail_letter *m);
 /* Put a letter among those in memory, and take it out again. */
 void mailbox_hold(mailbox *b, mail_letter *m);
 mail_letter *mailbox_let_go(mailbox *b, mail_letter *m);

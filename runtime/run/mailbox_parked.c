@@ -33,12 +33,25 @@ static void mailbox_give_return(home *h, mailbox *b, slot *s, mail_letter *m)
     mailbox_tidy(h, b);
 }
 
+/* A signal that is known has been read, by the start or by the run. */
+static void mailbox_take_signal(home *h, mailbox *b, slot *s, mail_letter *m)
+{
+    assert(s);
+    if (mailbox_has_arrival(b, mail_arrival(m))) {
+        mail_free(m);
+        mailbox_tidy(h, b);
+        return;
+    }
+    mailbox_add_arrival(b, mail_arrival(m));
+    b->bytes += m->row_bytes;
+    mailbox_deliver(h, b, s, m);
+}
+
 bool mailbox_arrive(home *h, mail_letter *m)
 {
     slot *s = slot_find(&h->slots, &m->run);
     run *r = s ? NULL : run_find_slotless(h, &m->run);
     mailbox *b = mailbox_of(h, &m->run);
-    assert(mail_is_return(m));
     m->home = h;
     if (r) run_give_slot(r);
     if (r && !r->slot) return false;
@@ -50,11 +63,16 @@ bool mailbox_arrive(home *h, mail_letter *m)
     }
     b = mailbox_make(h, &m->run); /* while the runs are still being found, it may be of one that comes */
     if (!b) return false;
-    if (!mailbox_note_return(b, mail_arrival(m))) { /* it may be known: read by the start */
+    bool is_return = mail_is_return(m); /* it may be known: read by the start */
+    bool has_room = is_return ? mailbox_note_return(b, mail_arrival(m)) : mailbox_reserve(b, b->count + 1);
+    if (!has_room) {
         mailbox_tidy(h, b);
         return false;
     }
-    mailbox_give_return(h, b, s, m);
+    if (is_return)
+        mailbox_give_return(h, b, s, m);
+    else
+        mailbox_take_signal(h, b, s, m);
     return true;
 }
 
@@ -141,8 +159,8 @@ static bool mailbox_recover_return(home *h, const store_table_row *row)
     run_id to;
     uint64_t arrival = letter_arrival_of(row->key.data);
     memcpy(to.bytes, row->key.data, sizeof to.bytes);
-    bool is_ours = run_id_loop(&to, h->count) == h->index && arrival == letter_of_call(letter_call_of(arrival));
-    if (!is_ours) return true;
+    bool is_ours = home_owns(h, &to) && run_id_loop(&to, h->count) == h->index;
+    if (!is_ours || arrival != letter_of_call(letter_call_of(arrival))) return true;
     mailbox *b = mailbox_make(h, &to);
     if (!b) return false;
     if (mailbox_note_return(b, arrival)) return true;
@@ -157,8 +175,9 @@ bool mailbox_recover(home *h, const store_table_row *row)
         return mailbox_recover_return(h, row);
     mail_letter *m = mail_read(h, row, &is_short);
     if (!m) return !is_short; /* it is damaged: nobody can take it */
-    mailbox *b = run_id_loop(&m->run, h->count) == h->index ? mailbox_make(h, &m->run) : NULL;
-    bool is_ours = run_id_loop(&m->run, h->count) == h->index, has_room = b && mailbox_reserve(b, b->count + 1);
+    const bool is_ours = home_owns(h, &m->run) && run_id_loop(&m->run, h->count) == h->index;
+    mailbox *b = is_ours ? mailbox_make(h, &m->run) : NULL;
+    bool has_room = b && mailbox_reserve(b, b->count + 1);
     /* A run that has begun in this process may have got it: then it is known already, or its commit brings it. */
     if (has_room && !mailbox_has_arrival(b, mail_arrival(m)) && !mail_list_has(b->writing, m->key)) {
         mailbox_add_arrival(b, mail_arrival(m));

@@ -5,6 +5,7 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/run/home.h"
+#include "runtime/run/lookout.h"
 #include "runtime/run/mailbox_core.h"
 #include "runtime/run/question.h"
 #include "runtime/run/run.h"
@@ -167,6 +168,7 @@ static mail_letter *mailbox_first(const run *r, mailbox *b, const mailbox_wanted
         if (!mail_fits(r, m, wanted)) continue;
         if (!run_has_had(r, m->id) || BUG(TAKE_AGAIN)) return m;
         mailbox_forget(b, m);
+        lookout_note_gone(r->task.home, &r->id);
         mail_delete(mailbox_let_go(b, m));
     }
     return NULL;
@@ -250,6 +252,7 @@ void mailbox_unseal(run *r, bool is_on_disk)
     home *h = r->task.home;
     mailbox *b = r->mail_sealed ? mailbox_of(h, &r->id) : NULL;
     if (!b) return;
+    if (is_on_disk) lookout_note_gone(h, &r->id);
     for (mail_letter *m; (m = r->mail_sealed) != NULL;) {
         r->mail_sealed = m->next;
         mailbox_settle_taken(b, m, is_on_disk);

@@ -6,6 +6,7 @@
 
 #include "runtime/run/board.h"
 #include "runtime/run/home.h"
+#include "runtime/run/notice.h"
 #include "runtime/run/replay.h"
 #include "runtime/run/slot_core.h"
 
@@ -39,7 +40,7 @@ bool recall_prepare(run *r)
 const store_row *recall_seal(run *r, const store_row *then)
 {
     for (letter *m = r->recalls; m; m = m->next) {
-        m->row.next = then;
+        m->row.next = notice_row(m->notice, then);
         then = &m->row;
     }
     return then;
@@ -70,6 +71,10 @@ void recall_written(run *r)
     for (letter *m; (m = r->recalls);) {
         r->recalls = m->next;
         m->next = NULL;
+        if (!home_owns(r->task.home, &m->run)) {
+            letter_free_all(&m); /* that node's lookout finds it */
+            continue;
+        }
         m->parcel = (parcel){.deliver = recall_on_delivery, .drop = recall_on_drop};
         board_hand(r->task.home, &m->parcel, &m->run);
     }

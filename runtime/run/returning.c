@@ -107,8 +107,7 @@ const store_row *returning_seal(run *r, const store_row *then)
     r->is_last_sent = true;
     if (!r->returning) return then;
     returning_close(r);
-    r->returning->row.next = then;
-    return &r->returning->row;
+    return mail_rows(r->returning, then);
 }
 
 void returning_written(run *r)
@@ -117,6 +116,10 @@ void returning_written(run *r)
     if (!m) return;
     r->returning = NULL;
     m->row.next = NULL;
+    if (!home_owns(r->task.home, &m->run)) {
+        mail_free(m); /* that node's lookout finds it */
+        return;
+    }
     m->parcel = (parcel){.deliver = returning_on_delivery, .drop = returning_on_drop};
     board_hand(r->task.home, &m->parcel, &m->run);
 }

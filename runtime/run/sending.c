@@ -7,8 +7,10 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/base/digest.h"
+#include "runtime/run/away.h"
 #include "runtime/run/board.h"
 #include "runtime/run/home.h"
+#include "runtime/run/notice.h"
 #include "runtime/run/program.h"
 #include "runtime/run/run.h"
 #include "runtime/run/slot_core.h"
@@ -54,10 +56,11 @@ static bool sending_deliver(home *h, parcel *p)
 
 static void sending_lost(parcel *p) { free((char *)p - offsetof(sending, way)); }
 
-/* A program that proves itself has one home, and no board. */
+/* A program that proves itself has one home, and no board. For a run of another node the sender's home does what the
+ * target's would. */
 static void sending_post(home *by, sending *s, const run_id *to)
 {
-    if (by->app->board)
+    if (by->app->board && home_owns(by, to))
         board_hand(by, &s->way, to);
     else
         sending_take(by, s);
@@ -92,9 +95,35 @@ static void sending_lend(home *h, slot *of, sending *s)
     sending_tell(s, answers[answer]);
 }
 
+/* What the sender's home finds of a target that another node has. */
+static void sending_on_away(void *arg, away_answer answer, mail_letter *m)
+{
+    static const sending_answer answers[] = {[AWAY_TAKES] = SENDING_ADMITTED,    [AWAY_HAD] = SENDING_HAD,
+                                             [AWAY_TOO_MANY] = SENDING_TOO_MANY, [AWAY_TOO_LARGE] = SENDING_TOO_LARGE,
+                                             [AWAY_MISSING] = SENDING_GONE,      [AWAY_ENDED] = SENDING_GONE,
+                                             [AWAY_UNREAD] = SENDING_NOT_NOW,    [AWAY_NO_MEMORY] = SENDING_NO_MEMORY};
+    sending *s = arg;
+    s->lent = m;
+    if (m) mail_make_put(m);
+    sending_tell(s, answers[answer]);
+}
+
+static void sending_admit_away(home *h, sending *s)
+{
+    const mail_wish wish = {.id = s->id, .name = s->name, .value = s->value, .by = s->by};
+    if (h->draining)
+        sending_tell(s, SENDING_NOT_NOW);
+    else if (!away_ask(h, &s->target, &wish, sending_on_away, s))
+        sending_tell(s, SENDING_NO_MEMORY);
+}
+
 static void sending_admit(home *h, sending *s)
 {
     s->at = h;
+    if (!home_owns(h, &s->target)) {
+        sending_admit_away(h, s);
+        return;
+    }
     slot *of = h->draining ? NULL : mailbox_slot(h, &s->target);
     if (of)
         sending_lend(h, of, s);
@@ -135,7 +164,10 @@ static void sending_take(home *h, sending *s)
         sending_told(s);
         return;
     case SENDING_SETTLES:
-        mailbox_settle(h, s->lent, s->outcome);
+        if (home_owns(h, &s->target))
+            mailbox_settle(h, s->lent, s->outcome);
+        else
+            mail_discard(s->lent); /* that node's lookout finds it, if it is on disk */
         free(s);
         return;
     }
@@ -214,7 +246,7 @@ const store_row *sending_seal(run *r, const store_row *then)
     r->sendings = NULL;
     for (sending *s = r->sendings_sealed; s; s = s->next) {
         s->row = s->lent->row;
-        s->row.next = then;
+        s->row.next = notice_row(s->lent->notice, then);
         if (!BUG(SEND_ALONE)) then = &s->row;
     }
     return then;

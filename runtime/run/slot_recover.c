@@ -140,7 +140,7 @@ static bool recover_letter(home *h, const store_table_row *row)
     if (mail_is(row->value)) return mailbox_recover(h, row);
     letter *m = letter_read(h, row, &is_short);
     if (!m) return !is_short; /* one of a kind to come is left for a later version */
-    if (run_id_loop(&m->run, h->count) != h->index) {
+    if (run_id_loop(&m->run, h->count) != h->index || !home_owns(h, &m->run)) {
         letter_free_all(&m);
         return true;
     }

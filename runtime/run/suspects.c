@@ -344,7 +344,7 @@ bool suspects_drop_strays(home *h)
     const suspects *all = h->suspects;
     for (size_t i = 0; i < all->count; i++) {
         const run_id *id = &all->all[i].run;
-        if (run_id_loop(id, all->loops) != h->index || slot_find(&h->slots, id)) continue;
+        if (run_id_loop(id, all->loops) != h->index || !home_owns(h, id) || slot_find(&h->slots, id)) continue;
         if (!suspect_drop_row(h, id)) return false;
     }
     return true;

@@ -25,6 +25,8 @@ static int turned_port;
 static bool turned_writes = true;     /* what is queued is written in each turn */
 static unsigned turned_aside_threads; /* see by_hand_options */
 static unsigned turned_loops = 1;     /* clients come to the last one */
+static const cluster *turned_cluster = &cluster_alone;
+static void (*turned_also)(void); /* what else happens in each turn; NULL: nothing */
 
 /* `flags` ends with NULL. */
 static inline void turned_open(void (*routes)(sw_app *app), const char *const *flags)
@@ -47,7 +49,7 @@ static inline void turned_open(void (*routes)(sw_app *app), const char *const *f
     turned_writes = true;
     turned_app = sw_app_new("turned");
     routes(turned_app);
-    const by_hand_options o = {.backend = memory_open(turned_disk),
+    const by_hand_options o = {.backend = memory_open_node(turned_disk, turned_cluster),
                                .listeners = fds,
                                .loops = turned_loops,
                                .aside_threads = turned_aside_threads,
@@ -82,6 +84,7 @@ static inline bool turned_turn_unread(void)
 static inline bool turned_turn(void)
 {
     while (store_hand_reads(turned_app->store) > 0) store_hand_read(turned_app->store, 0);
+    if (turned_also) turned_also();
     return turned_turn_unread();
 }
 
@@ -166,7 +169,7 @@ static inline int turned_send_to(const char *method, const run_id *id, const cha
 /* As administrator; like turned_send, with a body, which may be empty. `key`: the value of Idempotency-Key, or NULL. */
 static inline int turned_ask_keyed(const char *method, const char *target, const char *key, const char *body)
 {
-    char request[2048];
+    char request[4096];
     int fd = turned_connect();
     int len =
         snprintf(request, sizeof request,
