@@ -408,6 +408,13 @@ const fold_step *fold_waiting_from(const fold_step *s)
     return s;
 }
 
+const fold_step *fold_open_wait(const fold *f)
+{
+    const fold_step *s = fold_waiting_from(f->steps);
+    while (s && s->signal.len == 0) s = fold_waiting_from(s->next);
+    return s;
+}
+
 const fold_step *fold_open_calls(const fold *f, size_t *count)
 {
     const fold_step *first = NULL;

@@ -101,6 +101,9 @@ fold_step *fold_find(const fold *f, uint64_t path);
  */
 const fold_step *fold_waiting_from(const fold_step *s);
 
+/* The first wait for a signal that is not decided; NULL: there is none. */
+const fold_step *fold_open_wait(const fold *f);
+
 /* The first call whose run has not returned; NULL: there is none. *count: how many there are. */
 const fold_step *fold_open_calls(const fold *f, size_t *count);
 

@@ -1,83 +1,19 @@
 #include "runtime/observe/why.h"
 
 #include <assert.h>
-#include <stdarg.h>
-#include <stdio.h>
 #include <string.h>
 
-#include "runtime/base/utf8.h"
-#include "runtime/base/value.h"
 #include "runtime/observe/time_words.h"
-#include "runtime/run/call_notes.h"
+#include "runtime/observe/why_core.h"
 #include "runtime/run/slot.h"
 #include "runtime/stepwell.h"
 
-enum {
-    ID_SHOWN_MAX = 80, /* bytes */
-    ERROR_SHOWN_MAX = 160,
-    OFF_MS = 1000 /* a timer is due so much before or after what it is for, at most */
-};
-
-/* ---- Words ---- */
-
-static void why_add(why *out, const char *format, ...) __attribute__((format(printf, 2, 3)));
-
-static void why_add(why *out, const char *format, ...)
-{
-    size_t len = strlen(out->text);
-    va_list args;
-    va_start(args, format);
-    (void)vsnprintf(out->text + len, sizeof out->text - len, format, args);
-    va_end(args);
-}
-
-/* Appends at most `most` bytes of the text, and a mark if it is cut. */
-static void why_add_text(why *out, entry_text t, size_t most)
-{
-    size_t len = t.len > most ? utf8_whole(t.data, most) : t.len;
-    why_add(out, "%.*s%s", (int)len, t.len > 0 ? t.data : "", len < t.len ? "..." : "");
-}
+enum { OFF_MS = 1000 }; /* a timer is due so much before or after what it is for, at most */
 
 static void why_name(why *out, entry_text id, uint64_t path)
 {
     out->step = id;
     out->path = path;
-}
-
-/* ---- What an attempt failed for ---- */
-
-/* The last call that was answered with this status: one before it was tolerated. Nil: it is not among the calls that
- * the entry has. */
-static sw_value cause_call(sw_value calls, int status)
-{
-    sw_value call = sw_nil();
-    for (size_t i = 0; i < sw_len(calls); i++) {
-        sw_value one = sw_at(calls, i);
-        if (sw_type(one) == SW_ARRAY && sw_as_int(sw_at(one, 2), 0) == status) call = one;
-    }
-    return call;
-}
-
-/* Appends "(429 from api.example.com, Retry-After 60 s)", or "(what the error says)". */
-static void why_add_cause(why *out, const why_case *c, const fold_step *s)
-{
-    const char *error = NULL;
-    char asked[TIME_WORDS];
-    sw_value calls = sw_nil();
-    if (!s || !s->last) return;
-    entry e = fold_entry(c->journal, s->last->at);
-    int status = call_notes_failed_for(e.calls);
-    if (status > 0) (void)value_unpack(c->journal->arena, e.calls.data, e.calls.len, &calls, &error);
-    sw_value call = cause_call(calls, status), host = sw_at(call, 1);
-    if (status > 0 && sw_type(host) == SW_STRING) {
-        why_add(out, " (%d from %.*s", status, (int)host.via.str.size, host.via.str.ptr);
-        if (sw_len(call) > 6) why_add(out, ", Retry-After %s", time_words(sw_as_int(sw_at(call, 6), 0), asked));
-        why_add(out, ")");
-    } else if (e.error.len > 0) {
-        why_add(out, " (");
-        why_add_text(out, e.error, ERROR_SHOWN_MAX);
-        why_add(out, ")");
-    }
 }
 
 /* ---- Waits for a time ---- */
@@ -91,18 +27,23 @@ static void why_retry(const why_case *c, why *out, const fold_step *s, uint32_t 
         why_add(out, "waits %s for attempt %u of ", time_words(left_ms, in), attempt);
     else
         why_add(out, "attempt %u is due of ", attempt);
-    why_add_text(out, out->step, ID_SHOWN_MAX);
+    why_add_text(out, out->step, WHY_ID_MAX);
     why_add_cause(out, c, s);
 }
 
+/* A signal that is waited for beside the sleep may come before. */
 static void why_sleep(const why_case *c, why *out)
 {
     char in[TIME_WORDS], at[TIME_WORDS];
     int64_t left_ms = out->until_ms - c->now->now_ms;
+    const fold_step *s = fold_open_wait(c->journal);
     out->kind = "sleep";
-    why_add(out, "sleeps for another %s, until %s (", time_words(left_ms, in), moment_words(out->until_ms, at));
-    why_add_text(out, out->step, ID_SHOWN_MAX);
-    why_add(out, ")");
+    why_add(out, "sleeps for another %s, until %s", time_words(left_ms, in), moment_words(out->until_ms, at));
+    why_add_step(out);
+    if (!s) return;
+    why_add(out, ", or until the signal ");
+    why_add_text(out, s->signal, WHY_ID_MAX);
+    why_add(out, " comes");
 }
 
 /* `s`: what the journal has of the wait; NULL: nothing yet. */
@@ -112,12 +53,10 @@ static void why_signal(const why_case *c, why *out, entry_text signal, const fol
     out->kind = "signal";
     out->signal = signal;
     why_add(out, "waits for the signal ");
-    why_add_text(out, signal, ID_SHOWN_MAX);
+    why_add_text(out, signal, WHY_ID_MAX);
     if (s && s->begun_ms > 0) why_add(out, " since %s", time_words(c->now->now_ms - s->begun_ms, since));
     if (out->until_ms > 0) why_add(out, ", for another %s", time_words(out->until_ms - c->now->now_ms, in));
-    why_add(out, " (");
-    why_add_text(out, out->step, ID_SHOWN_MAX);
-    why_add(out, ")");
+    why_add_step(out);
 }
 
 static void why_calls(const why_case *c, why *out)
@@ -132,10 +71,9 @@ static void why_calls(const why_case *c, why *out)
     memcpy(child.bytes, s->child.data, s->child.len < sizeof child.bytes ? s->child.len : sizeof child.bytes);
     run_id_format(&child, id);
     why_name(out, s->id, s->path);
-    why_add(out, "waits for the run %s of %.*s since %s (", id, (int)s->function.len, s->function.data,
+    why_add(out, "waits for the run %s of %.*s since %s", id, (int)s->function.len, s->function.data,
             time_words(c->now->now_ms - s->begun_ms, since));
-    why_add_text(out, out->step, ID_SHOWN_MAX);
-    why_add(out, ")");
+    why_add_step(out);
 }
 
 static void why_deadline(const why_case *c, why *out)
@@ -193,9 +131,9 @@ static void why_add_calls(why *out, const survey_strand *s, int64_t now_ms)
         return;
     }
     why_add(out, ": ");
-    why_add_text(out, last->method, ID_SHOWN_MAX);
+    why_add_text(out, last->method, WHY_ID_MAX);
     why_add(out, " ");
-    why_add_text(out, last->host, ID_SHOWN_MAX);
+    why_add_text(out, last->host, WHY_ID_MAX);
     why_add(out, ", %s for %s", last->answered ? "its answer is arriving" : "no answer yet",
             time_words(now_ms - last->since_ms, since));
     if (count > 1) why_add(out, ", and %u calls more", count - 1);
@@ -207,7 +145,7 @@ static void why_attempt(const why_case *c, why *out, const survey_strand *s, uns
     why_name_strand(out, s);
     out->kind = "attempt";
     why_add(out, "attempt %u of ", s->attempt);
-    why_add_text(out, out->step, ID_SHOWN_MAX);
+    why_add_text(out, out->step, WHY_ID_MAX);
     why_add(out, " is under way for %s", time_words(c->now->now_ms - s->since_ms, since));
     why_add_calls(out, s, c->now->now_ms);
     if (count > 1) why_add(out, "; so %s %u more", count == 2 ? "is" : "are", count - 1);
@@ -242,7 +180,7 @@ static void why_journal(why *out, const survey_strand *s)
         why_add(out, "waits until its journal is on disk");
     if (out->step.len == 0) return;
     why_add(out, ", before it goes on with ");
-    why_add_text(out, out->step, ID_SHOWN_MAX);
+    why_add_text(out, out->step, WHY_ID_MAX);
 }
 
 /* The first of what could move it: an attempt, its own code, the disk, a time. */
@@ -283,7 +221,7 @@ static void why_going(const why_case *c, why *out, const char *kind, const char 
     if (!s) return;
     why_name_strand(out, s);
     why_add(out, ": attempt %u of ", s->attempt);
-    why_add_text(out, out->step, ID_SHOWN_MAX);
+    why_add_text(out, out->step, WHY_ID_MAX);
     why_add(out, " is still under way");
 }
 
@@ -354,7 +292,7 @@ static void why_stopped(const why_case *c, why *out, stop_reason reason)
     entry_text text = c->stop_text.len > 0 ? c->stop_text : entry_text_of(stop_text(reason));
     out->kind = "stopped";
     why_add(out, "stopped (%s): ", stop_name(reason));
-    why_add_text(out, text, 2 * ERROR_SHOWN_MAX);
+    why_add_text(out, text, 2 * WHY_ERROR_MAX);
     why_add(out, "; %s", c->now->is_released ? "it is being released" : stop_end(reason));
 }
 

@@ -6,7 +6,7 @@
  *     attempt     the attempt of `step` ends
  *     computing   its code gets its turn on the loop, or ends what it computes; or another run's code does
  *     retry       `until` comes: then `step` is attempted again
- *     sleep       `until` comes: then it goes on behind `step`, if that is known
+ *     sleep       `until` comes, or a signal that it waits for beside: then it goes on behind `step`, if that is known
  *     signal      somebody sends it that signal, or `until` comes if the wait has a timeout; then it goes on
  *     deadline    `until` comes: then it ends, before what it waits for
  *     commit      entries get to the disk

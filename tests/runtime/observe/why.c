@@ -159,6 +159,30 @@ static void has_wait(uint64_t path, const char *id, int64_t due_ms)
                       .signal = entry_text_of("approve")});
 }
 
+/* A person or a time, whichever comes first: in memory, and parked. */
+static void test_signal_or_sleep(void)
+{
+    static const char text[] = "sleeps for another 2 h, until 1970-01-12 15:46:40 UTC (patience), or until the signal "
+                               "approve comes";
+    for (int is_parked = 0; is_parked < 2; is_parked++) {
+        begin();
+        has_wait(7, "decision", 0);
+        has_sleep(5, "patience", NOW + 7200000);
+        if (is_parked) {
+            now.slot = SLOT_PARKED;
+            now.due_ms = NOW + 7200000;
+            now.awaits = slot_awaits_path(5);
+        } else {
+            has_strand(0, SURVEY_SIGNAL, "decision", 7)->signal = "approve";
+            has_strand(1, SURVEY_SLEEP, "patience", 5)->due_ms = NOW + 7200000;
+        }
+        check_told("sleep", "patience", NOW + 7200000, text);
+        has_entry((entry){.kind = ENTRY_TIMED_OUT, .path = 7, .id = entry_text_of("decision"), .at_ms = NOW - 10});
+        check_told("sleep", "patience", NOW + 7200000,
+                   "sleeps for another 2 h, until 1970-01-12 15:46:40 UTC (patience)");
+    }
+}
+
 /* In memory, parked here, and parked by a former process: with a timeout, and without. */
 static void test_signals(void)
 {
@@ -472,6 +496,7 @@ static const check_case cases[] = {{"an attempt under way is named, with its cal
                                    {"of many the oldest attempt is named", test_many},
                                    {"waits for a time are named, with what failed", test_waits_in_memory},
                                    {"waits for signals are named", test_signals},
+                                   {"a sleep beside a wait names the signal", test_signal_or_sleep},
                                    {"waits for the journal are named", test_journal},
                                    {"so are those of attempts", test_attempt_at_gate},
                                    {"the host that refused is named, or none", test_causes},
