@@ -185,7 +185,8 @@ typedef struct store_journal {
     bool live;         /* it has a row in the live table */
     int64_t due_ms;    /* of that row */
     uint32_t seq_next; /* one past the first seq of the last segment; the entries in it count on from there */
-    char *data;        /* all segments joined, in order; the store's: freed when the callback has returned */
+    char *data; /* all segments joined, in order; the store's: freed when the callback has returned. A callback that
+                   keeps it sets NULL here, and frees it */
     size_t len;
     bool cut;          /* there is more, left out for its size */
     const char *error; /* NULL, or why it could not be read */

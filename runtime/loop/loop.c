@@ -316,7 +316,7 @@ static void loop_check_drained(sw_loop *l)
 {
     assert(l->home.draining && !l->stopping);
     bool idle = l->home.runs.count == 0 && l->home.outbox.in_flight == 0 && l->home.slots.loading == 0 &&
-                l->claims.looking == 0 && (l->home.slots.recovered || !l->home.port) &&
+                l->claims.looking == 0 && l->home.pages_made == 0 && (l->home.slots.recovered || !l->home.port) &&
                 (!l->home.port || store_reads(l->home.port) == 0);
     if (!idle) return;
     /* A request that has begun to arrive is answered or left to the next process: its time is limited as always. */

@@ -28,6 +28,7 @@ bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
     LIST_INIT(&h->runs.plain);
     LIST_INIT(&h->reopenings);
     TAILQ_INIT(&h->questions);
+    TAILQ_INIT(&h->pages);
     h->outbox.last = &h->outbox.first;
     gate_init(&h->gate);
     mailbox_table_init(&h->mailboxes);
@@ -46,6 +47,7 @@ void home_free(home *h)
     assert(h->runs.count == 0 && h->outbox.in_flight == 0);
     assert(TAILQ_EMPTY(&h->runs.touched) && LIST_EMPTY(&h->runs.plain));
     assert(LIST_EMPTY(&h->reopenings) && TAILQ_EMPTY(&h->questions));
+    assert(TAILQ_EMPTY(&h->pages) && h->pages_made == 0);
     assert(!h->gate.ends.first && !h->gate.others.first && h->gate.waiting == 0);
     assert(h->buffer_count <= HOME_BUFFERS);
     while (h->runs.free) {

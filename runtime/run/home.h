@@ -103,6 +103,8 @@ struct home {
     msgpack_sbuffer scratch;                  /* for packing a value before its entry */
     LIST_HEAD(, reopening) reopenings;        /* ended runs that are to go on (runtime/run/reopen.h) */
     TAILQ_HEAD(, question_request) questions; /* who looks, or answers (runtime/clients/question_request.h) */
+    TAILQ_HEAD(, run_inquiry) pages;          /* of runs, long ones, that wait for a thread (runtime/admin/runs.c) */
+    size_t pages_made;                        /* by threads, at this moment, or being read for that */
     struct letter *undeleted;  /* whose rows are to be deleted, and could not be: until the journal takes writes */
     struct timer late_parcels; /* runs while some could not be taken for want of memory (board_hand) */
     uint64_t last_letter;      /* arrival number of the last letter that was written here */

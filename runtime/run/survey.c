@@ -1,6 +1,7 @@
 #include "runtime/run/survey.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "runtime/base/arena.h"
 #include "runtime/run/call_notes.h"
@@ -172,4 +173,37 @@ void survey_take(home *h, const run_id *id, arena *a, survey *out)
     out->cancel = r->cancel;
     if (r->deadline_due.due_ms > 0) out->deadline_ms = survey_due_ms(out, &r->deadline_due);
     survey_add_strands(out, r, a);
+}
+
+/* ---- Kept ---- */
+
+static const char *keep_text(survey *s, arena *a, const char *text)
+{
+    const char *copy = text ? arena_strndup(a, text, strlen(text)) : NULL;
+    s->is_short = s->is_short || (text && !copy);
+    return copy;
+}
+
+static entry_text keep_bytes(survey *s, arena *a, entry_text text)
+{
+    const char *copy = arena_strndup(a, text.data, text.len);
+    s->is_short = s->is_short || !copy;
+    return copy ? (entry_text){copy, text.len} : entry_text_of("");
+}
+
+void survey_keep(survey *s, arena *a)
+{
+    for (survey_strand *one = s->strands; one; one = one->next) {
+        one->id = keep_text(s, a, one->id);
+        one->signal = keep_text(s, a, one->signal);
+        for (survey_call *call = one->calls; call; call = call->next) {
+            call->method = keep_bytes(s, a, call->method);
+            call->host = keep_bytes(s, a, call->host);
+        }
+    }
+    if (s->held_ms == 0) return;
+    s->holder = keep_text(s, a, s->holder);
+    s->holder_step = keep_text(s, a, s->holder_step);
+    if (!s->holder) s->holder = "";
+    if (!s->holder_step) s->holder_step = "";
 }

@@ -1,6 +1,6 @@
 /* survey: what a run, or the slot of a run that is not in memory, is doing at this moment, as plain data for people.
  * Owns nothing: its lists lie in the asker's arena, its texts are the run's, so a survey is good until the loop's next
- * turn. Changes nothing. On the thread of the run's home. */
+ * turn, or until it is kept. Changes nothing. On the thread of the run's home. */
 #ifndef RUNTIME_RUN_SURVEY_H
 #define RUNTIME_RUN_SURVEY_H
 
@@ -85,6 +85,10 @@ typedef struct survey {
 
 /* Fills *out with what the home knows of the run. */
 void survey_take(struct home *h, const run_id *id, struct arena *a, survey *out);
+
+/* Copies the survey's texts to `a`, so that it is good for as long as that is; texts for which there is no memory are
+ * missing, and is_short says so. */
+void survey_keep(survey *s, struct arena *a);
 
 /* Whether the home has the run, in memory or as a slot. */
 static inline bool survey_knows(const survey *s) { return s->slot != SLOT_NONE || s->state != RUN_NONE; }

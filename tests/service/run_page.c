@@ -130,6 +130,20 @@ static void on_print(sw_ctx *c)
     (void)sw_step_with(c, "print", fail_now, sw_nil(), &(sw_step_options){.retries = -1});
 }
 
+static sw_value echo(sw_ctx *c, sw_value input)
+{
+    (void)c;
+    return input;
+}
+
+/* So many steps, and a sleep. */
+static void on_many(sw_ctx *c)
+{
+    const char *steps = sw_query(c, "steps");
+    for (int i = 0; i < atoi(steps ? steps : "4000"); i++) (void)sw_step(c, "one", echo, sw_int(i));
+    sw_sleep(c, "night", 3600000);
+}
+
 static sw_value on_restock(sw_ctx *c, sw_value input) { return sw_array(c, 1, input); }
 
 static int serve(int argc, char **argv)
@@ -145,6 +159,7 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "POST /hold", on_hold, NULL);
     sw_endpoint(app, "POST /retry", on_retry, NULL);
     sw_endpoint(app, "POST /nap", on_nap, NULL);
+    sw_endpoint(app, "POST /many", on_many, NULL);
     sw_endpoint(app, "POST /doze", on_doze, NULL);
     sw_endpoint(app, "POST /given-up", on_given_up, NULL);
     sw_endpoint(app, "POST /crunch", on_crunch, NULL);
@@ -423,6 +438,83 @@ static void test_place(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+/* ---- Long pages ---- */
+
+typedef struct long_page {
+    char *text;
+    size_t len;
+} long_page;
+
+static size_t page_on_data(char *data, size_t size, size_t n, void *arg)
+{
+    long_page *p = arg;
+    CHECK((p->text = realloc(p->text, p->len + n + 1)) != NULL);
+    memcpy(p->text + p->len, data, size * n);
+    p->len += n;
+    p->text[p->len] = 0;
+    return n;
+}
+
+/* Reads a page that is larger than what an answer holds. NULL: there was none. */
+static json_t *read_long(const char *id)
+{
+    char path[128];
+    long_page p = {.text = NULL};
+    CURL *easy = curl_easy_init();
+    snprintf(path, sizeof path, "/_sw/runs/%s", id);
+    CHECK(curl_easy_setopt(easy, CURLOPT_URL, server_url(path)) == CURLE_OK);
+    CHECK(curl_easy_setopt(easy, CURLOPT_WRITEFUNCTION, page_on_data) == CURLE_OK);
+    CHECK(curl_easy_setopt(easy, CURLOPT_WRITEDATA, &p) == CURLE_OK);
+    bool ok = curl_easy_perform(easy) == CURLE_OK;
+    curl_easy_cleanup(easy);
+    json_t *read = ok ? json_loadb(p.text, p.len, 0, NULL) : NULL;
+    free(p.text);
+    return read;
+}
+
+static void check_long(const char *id)
+{
+    json_t *read = read_long(id), *steps = json_object_get(read, "steps");
+    CHECK_INT(json_array_size(steps), 4001);
+    CHECK_INT(json_array_size(json_object_get(read, "entries")), 4002);
+    json_t *last = json_array_get(steps, 3999), *why = json_object_get(read, "why");
+    CHECK_INT(json_integer_value(json_object_get(last, "value")), 3999);
+    CHECK(strstr(text_at(why, "text"), "sleeps") && strcmp(text_at(why, "step"), "night") == 0);
+    json_decref(read);
+}
+
+/* Another thread makes them, a few at a time: all who ask get theirs, also while the server stops. */
+static void test_long(void)
+{
+    enum { ASKING = 12 };
+    char id[64];
+    pid_t asking[ASKING];
+    start("1", "1h", "100");
+    begin("/many", "", id);
+    for (bool sleeps = false; !sleeps; usleep(2000)) {
+        json_t *read = read_long(id);
+        sleeps = strstr(text_at(json_object_get(read, "why"), "text"), "sleeps") != NULL;
+        json_decref(read);
+    }
+    for (int i = 0; i < ASKING; i++) {
+        if ((asking[i] = fork()) != 0) continue;
+        check_long(id);
+        _exit(0);
+    }
+    for (int i = 0; i < ASKING; i++) {
+        int status = 0;
+        CHECK(waitpid(asking[i], &status, 0) == asking[i]);
+        CHECK_INT(status, 0);
+    }
+    pid_t last = fork();
+    if (last == 0) {
+        for (;;) json_decref(read_long(id)); /* until the server is gone */
+    }
+    usleep(100000);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    CHECK(kill(last, SIGKILL) == 0 && waitpid(last, NULL, 0) == last);
+}
+
 /* What may be said of a run that computes or is about to; how far it has come depends on the machine. */
 static bool is_told_of_crunch(const char *kind)
 {
@@ -482,6 +574,7 @@ static const check_case cases[] = {{"a run that has ended is shown by its steps"
                                    {"another process says the same", test_again},
                                    {"a run waits for a place", test_place},
                                    {"what --redact names is not shown", test_redacted},
+                                   {"long pages are made aside", test_long},
                                    {"a run computes, and another loop says so", test_held}};
 
 SERVED_MAIN(serve, NULL, cases)
