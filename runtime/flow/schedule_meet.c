@@ -13,6 +13,7 @@
 enum {
     DAY_MS = 86400000,
     LATE_MS = 60000,       /* so long, and --drain, may an upgrade take, or a disk that hangs */
+    UNREAD_MS = 20000,     /* so long a run is tried to be read: less than a point may be late */
     WAITING_MS = 60000,    /* a run that a point waits for is looked at so often, should the news of its end be lost */
     SUMMARY_BYTES = 16384, /* of each end of its journal: enough to tell whether it is stopped */
     MISSED_MAX = 1000      /* points that are counted */
@@ -96,14 +97,22 @@ static void schedule_meet_crashed(home *h, schedule *s, int64_t point_ms)
 
 /* What the last run means for a point. */
 typedef enum last_run {
-    LAST_LETS,    /* it has ended, is stopped and may stand still for ever, or .overlap lets others run beside it */
+    LAST_LETS,    /* it has ended, is stopped and may stand still for ever, or .overlap lets others run beside it; or it
+                     has not been read for so long that it stands still: a run that cannot be read is stopped */
+    LAST_UNREAD,  /* whether it has ended cannot be read at the moment */
     LAST_RUNNING, /* it goes on by itself */
     LAST_CRASHED  /* it has ended the process several times: the next one would do so too */
 } last_run;
 
-static last_run last_run_of(const schedule *s, const store_summary *run)
+static last_run last_run_of(schedule *s, const store_summary *run)
 {
-    if (!run->live || run->error) return LAST_LETS;
+    if (!run->error) s->unread_ms = 0;
+    if (run->error) {
+        int64_t now_ms = clock_now(&s->all->home->clock).steady_ms;
+        if (s->unread_ms == 0) s->unread_ms = now_ms;
+        return now_ms - s->unread_ms < UNREAD_MS ? LAST_UNREAD : LAST_LETS;
+    }
+    if (!run->live) return LAST_LETS;
     stop_reason stop = stop_found(s->all->app, run);
     if (stop == STOP_CRASHES) return LAST_CRASHED;
     return stop == STOP_NONE && plan_of(s)->overlap != SW_OVERLAP_ALLOW ? LAST_RUNNING : LAST_LETS;
@@ -111,7 +120,9 @@ static last_run last_run_of(const schedule *s, const store_summary *run)
 
 static void schedule_meet_last(home *h, schedule *s, int64_t point_ms, last_run last)
 {
-    if (last == LAST_LETS)
+    if (last == LAST_UNREAD)
+        s->is_retried = true;
+    else if (last == LAST_LETS)
         schedule_settle(h, s, point_ms, POINT_BEGUN);
     else if (s->is_outdated)
         schedule_look(h, s, clock_now(&h->clock).wall_ms); /* it may have ended since it was read */

@@ -299,6 +299,19 @@ void schedules_each(schedules *all, void (*on_schedule)(void *arg, const schedul
     uv_mutex_unlock(&all->lock);
 }
 
+int64_t schedules_point_behind(schedules *all, entry_text function, const run_id *run)
+{
+    int64_t point_ms = 0;
+    if (!all) return 0;
+    uv_mutex_lock(&all->lock);
+    const schedule *s = all->first;
+    while (s && !entry_text_is(function, s->name)) s = s->next;
+    bool is_last = s && s->has_row && s->row.point_ms > 0 && run_id_equal(&s->row.run, run);
+    if (is_last) point_ms = s->row.waits_ms;
+    uv_mutex_unlock(&all->lock);
+    return point_ms;
+}
+
 bool schedules_change(home *h, const schedule_wish *wish, schedule_done_fn *on_done, void *arg)
 {
     schedules *all = h->app->schedules;

@@ -59,6 +59,10 @@ extern const char schedules_unknown[]; /* for clients, why they are refused unti
 /* Calls on_schedule for each schedule, in the order of the names, under the lock. */
 void schedules_each(schedules *s, void (*on_schedule)(void *arg, const schedule_view *one), void *arg);
 
+/* Returns the point that waits for the end of this run, which is of the function, Unix ms; 0: none does. NULL as `s` is
+ * fine. */
+int64_t schedules_point_behind(schedules *s, entry_text function, const run_id *run);
+
 /* ---- Changing, on the first loop ---- */
 
 typedef enum schedule_act {

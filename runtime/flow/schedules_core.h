@@ -41,6 +41,7 @@ typedef struct schedule {
     bool is_outdated;            /* schedules_look came while its last run was being looked at */
     bool is_retried;             /* a look came to nothing for want of memory, or of a disk: soon again */
     int64_t asked_ms;            /* the point for which the last run is being looked at */
+    int64_t unread_ms;           /* since when the last run cannot be read, steady; 0: it can */
     int64_t next_ms;             /* when it is to be looked at again, Unix; CRON_NEVER: when something happens */
     schedule_change *changes;    /* the first one first */
     struct board_batch *cancels; /* SW_OVERLAP_REPLACE: the letter to the last run; NULL: none */

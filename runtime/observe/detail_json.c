@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "runtime/base/json.h"
 #include "runtime/base/json_reader.h"
@@ -43,6 +44,17 @@ static void put_path(json_writer *w, const char *name, uint64_t path)
 
 /* ---- Why ---- */
 
+/* A point of the run's schedule waits for its end. */
+static void why_tell_point(why *is, int64_t point_ms)
+{
+    char when[32];
+    struct tm tm;
+    const time_t seconds = (time_t)(point_ms / 1000);
+    const size_t len = strlen(is->text);
+    if (!gmtime_r(&seconds, &tm) || strftime(when, sizeof when, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0) return;
+    (void)snprintf(is->text + len, sizeof is->text - len, "; its schedule's point %s waits for its end", when);
+}
+
 static void put_why(const page *p)
 {
     json_writer *w = p->w;
@@ -56,6 +68,7 @@ static void put_why(const page *p)
                          .stop_text = d->stop_text,
                          .has_deadline = d->started->kind && d->started->due_ms > 0},
              &is);
+    if (d->point_ms > 0) why_tell_point(&is, d->point_ms);
     json_open_map(w, "why");
     json_put_said(w, "text", is.text, strlen(is.text));
     json_put_text(w, "kind", is.kind);
@@ -63,6 +76,7 @@ static void put_why(const page *p)
     if (is.step.len > 0) put_path(w, "path", is.path);
     if (is.signal.len > 0) put_bytes(w, "signal", is.signal);
     if (is.until_ms > 0) json_put_int(w, "until", is.until_ms);
+    if (d->point_ms > 0) json_put_int(w, "waitingPoint", d->point_ms);
     json_close_map(w);
 }
 

@@ -20,6 +20,7 @@ typedef struct detail {
     stop_reason stop;  /* by its journal and the program; STOP_NONE: it is not stopped */
     entry_text stop_text;
     int64_t ended_ms; /* Unix; 0: it has not ended */
+    int64_t point_ms; /* of its schedule, that waits for its end, Unix; 0: none does */
 } detail;
 
 /* Writes the members "why" (unless it has ended), "request", "response", "steps" and "branches". */

@@ -2,6 +2,7 @@
 
 #include <assert.h>
 
+#include "runtime/flow/schedules.h"
 #include "runtime/observe/detail_json.h"
 #include "runtime/observe/entry_json.h"
 #include "runtime/observe/forks_json.h"
@@ -93,17 +94,19 @@ static void put_counts(json_writer *w, const store_summary *s)
 }
 
 /* What its page has beside its line. */
-static void put_detail(json_writer *w, const store_summary *s, stop_reason stop, const run_page *page)
+static void put_detail(json_writer *w, const sw_app *app, const store_summary *s, const run_page *page)
 {
     const run_summary *of = &s->of;
+    bool may_hold = app && s->live;
     const detail d = {.started = &of->started,
                       .data = page->journal->data,
                       .len = page->journal->len,
                       .is_live = s->live,
                       .now = page->now,
-                      .stop = stop,
+                      .stop = stop_found(app, s),
                       .stop_text = of->stopped.error,
-                      .ended_ms = of->ended.kind ? of->ended.at_ms : 0};
+                      .ended_ms = of->ended.kind ? of->ended.at_ms : 0,
+                      .point_ms = may_hold ? schedules_point_behind(app->schedules, of->started.function, &s->run) : 0};
     detail_json_put(w, &d);
     questions_json_put(w, &s->run, (entry_text){page->journal->data, page->journal->len});
     put_entries(w, page->journal);
@@ -148,7 +151,7 @@ static void put_run(json_writer *w, const sw_app *app, const store_summary *s, c
     if (page) forks_json_put(w, page->forks);
     put_counts(w, s);
     put_remarks(w, &of->remarks);
-    if (page) put_detail(w, s, stop, page);
+    if (page) put_detail(w, app, s, page);
     if (of->error) json_put_text(w, "damage", of->error);
     json_close_map(w);
 }

@@ -258,6 +258,7 @@ static void memory_glance(backend *b, store_summary *out, backend_on_segment *on
     const memory_row *live = memory_get(&m->disk->tables[MEMORY_LIVE], out->run.bytes, RUN_ID_BYTES);
     out->live = live != NULL;
     if (live) out->due_ms = (int64_t)row_get_be(memory_value(live), ROW_DUE_BYTES);
+    if (m->disk->glances_fail) out->error = "a part of the memory disk cannot be read";
     const memory_table *t = &m->disk->tables[MEMORY_SEGMENTS];
     row_segment_key(key, &out->run, 0);
     size_t first = memory_seek(t, key, sizeof key), end = first;

@@ -59,6 +59,8 @@ unsigned memory_stalled(const memory_disk *d);
 /* Makes each read and each write take so long. */
 void memory_delay(memory_disk *d, unsigned read_ms, unsigned write_ms);
 void memory_fail_reads(memory_disk *d, bool fail);
+/* Lets summaries of runs find a part of the disk that cannot be read, while the rest can. */
+void memory_fail_glances(memory_disk *d, bool fail);
 void memory_set_wall_ms(memory_disk *d, int64_t unix_ms);
 uint64_t memory_writes(const memory_disk *d); /* how many succeeded or are of unknown outcome */
 

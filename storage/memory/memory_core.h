@@ -55,7 +55,7 @@ struct memory_disk {
     memory_table tables[MEMORY_TABLES_MAX];
     unsigned table_count;
     memory_seat seats[MEMORY_NODES_MAX]; /* by the number of the node */
-    bool powered, writes_stall, reads_stall, reads_fail, fault_lasts;
+    bool powered, writes_stall, reads_stall, reads_fail, glances_fail, fault_lasts;
     memory_fault fault;
     unsigned skip, waiting, read_ms, write_ms;
     int64_t wall_ms, commit_wall_ms; /* the latter: the highest of all commits */

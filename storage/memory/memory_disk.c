@@ -390,6 +390,13 @@ void memory_fail_reads(memory_disk *d, bool fail)
     disk_unlock(d);
 }
 
+void memory_fail_glances(memory_disk *d, bool fail)
+{
+    disk_lock(d);
+    d->glances_fail = fail;
+    disk_unlock(d);
+}
+
 void memory_set_wall_ms(memory_disk *d, int64_t unix_ms)
 {
     disk_lock(d);
