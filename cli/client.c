@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "cli/safe.h"
+#include "cli/view.h"
 #include "runtime/base/clock.h"
 #include "runtime/base/json_reader.h"
 #include "storage/run_id.h"
@@ -309,6 +310,18 @@ static cli_end call_to_do(cli *c, const asking *q, cli_reply *out)
     cli_end end = call(c, q, out);
     if (end != CLI_DONE) return end;
     return out->status >= 200 && out->status < 300 ? CLI_DONE : client_refused(c, out);
+}
+
+cli_end client_tell_run(cli *c, const cli_reply *reply)
+{
+    sw_value id = sw_get(reply->json, "runId");
+    if (sw_type(id) != SW_STRING)
+        return cli_fail(CLI_REFUSED, "%s names no run: is it the admin API?", client_address(c));
+    if (cli_has(c, OPTION_JSON))
+        view_print_json(c, reply->json);
+    else
+        printf("%s\n", view_text(c, id, 0));
+    return CLI_DONE;
 }
 
 cli_end client_do(cli *c, const char *method, const char *path, const char *body, cli_reply *out)

@@ -44,6 +44,9 @@ cli_end client_follow(cli *c, const char *path, bool (*on_line)(void *arg, const
 /* Says what the server has refused, and returns CLI_REFUSED. */
 cli_end client_refused(cli *c, const cli_reply *reply);
 
+/* Prints the id of the run that the reply says has begun, or with --json all that it says. */
+cli_end client_tell_run(cli *c, const cli_reply *reply);
+
 /* The text as part of a URL; in the arena. */
 char *client_escape(cli *c, const char *text);
 

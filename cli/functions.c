@@ -24,6 +24,20 @@ static void add_function(table *t, sw_value f)
     table_add(t, cells);
 }
 
+/* Those of the endpoints that are functions. */
+static sw_value functions_of(cli *c, sw_value endpoints)
+{
+    sw_value all = {.type = MSGPACK_OBJECT_ARRAY};
+    msgpack_object *found = arena_alloc(&c->arena, (sw_len(endpoints) + 1) * sizeof *found);
+    cli_must(found);
+    for (size_t i = 0; i < sw_len(endpoints); i++) {
+        sw_value f = sw_at(endpoints, i);
+        if (sw_str_equal(sw_get(f, "kind"), "function")) found[all.via.array.size++] = f;
+    }
+    all.via.array.ptr = found;
+    return all;
+}
+
 cli_end functions_list(cli *c)
 {
     static const char *const heads[] = {"FUNCTION", "AT WORK", "STOPPED", "SUCCEEDED", "FAILED", "CANCELLED", NULL};
@@ -32,17 +46,8 @@ cli_end functions_list(cli *c)
     if (is_offline(c)) return CLI_USAGE;
     cli_end end = client_get(c, "/_sw/endpoints", &reply);
     if (end != CLI_DONE) return end;
-    sw_value all = sw_get(reply.json, "endpoints");
     table_begin(&t, c, 6, heads);
-    for (size_t i = 0; i < sw_len(all); i++) {
-        sw_value f = sw_at(all, i);
-        if (!sw_str_equal(sw_get(f, "kind"), "function")) continue;
-        if (cli_has(c, OPTION_JSON))
-            view_print_json(c, f);
-        else
-            add_function(&t, f);
-    }
-    if (!cli_has(c, OPTION_JSON)) table_print(&t);
+    table_list(&t, functions_of(c, sw_get(reply.json, "endpoints")), add_function);
     return CLI_DONE;
 }
 
@@ -75,11 +80,5 @@ cli_end functions_start(cli *c)
     cli_end end = client_ask(c, &q, &reply);
     if (end != CLI_DONE) return end;
     if (reply.status < 200 || reply.status >= 300) return client_refused(c, &reply);
-    if (sw_type(sw_get(reply.json, "runId")) != SW_STRING)
-        return cli_fail(CLI_REFUSED, "%s names no run: is it the admin API?", client_address(c));
-    if (cli_has(c, OPTION_JSON))
-        view_print_json(c, reply.json);
-    else
-        printf("%s\n", view_text(c, sw_get(reply.json, "runId"), 0));
-    return CLI_DONE;
+    return client_tell_run(c, &reply);
 }

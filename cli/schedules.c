@@ -44,13 +44,7 @@ cli_end schedules_list(cli *c)
     if (end != CLI_DONE) return end;
     sw_value all = sw_get(reply.json, "schedules");
     table_begin(&t, c, 8, heads);
-    for (size_t i = 0; i < sw_len(all); i++) {
-        if (cli_has(c, OPTION_JSON))
-            view_print_json(c, sw_at(all, i));
-        else
-            add_schedule(&t, sw_at(all, i));
-    }
-    if (!cli_has(c, OPTION_JSON)) table_print(&t);
+    table_list(&t, all, add_schedule);
     return CLI_DONE;
 }
 
@@ -85,12 +79,5 @@ cli_end schedules_trigger(cli *c)
 {
     cli_reply reply;
     cli_end end = schedule_ask(c, "POST", "", &reply);
-    if (end != CLI_DONE) return end;
-    if (sw_type(sw_get(reply.json, "runId")) != SW_STRING)
-        return cli_fail(CLI_REFUSED, "%s names no run: is it the admin API?", client_address(c));
-    if (cli_has(c, OPTION_JSON))
-        view_print_json(c, reply.json);
-    else
-        printf("%s\n", view_text(c, sw_get(reply.json, "runId"), 0));
-    return CLI_DONE;
+    return end == CLI_DONE ? client_tell_run(c, &reply) : end;
 }

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "cli/safe.h"
+#include "cli/view.h"
 
 void table_begin(table *t, cli *c, size_t columns, const char *const *heads)
 {
@@ -39,4 +40,16 @@ void table_print(const table *t)
         }
         putchar('\n');
     }
+}
+
+void table_list(table *t, sw_value list, void (*add)(table *t, sw_value one))
+{
+    bool is_json = cli_has(t->c, OPTION_JSON);
+    for (size_t i = 0; i < sw_len(list); i++) {
+        if (is_json)
+            view_print_json(t->c, sw_at(list, i));
+        else
+            add(t, sw_at(list, i));
+    }
+    if (!is_json) table_print(t);
 }

@@ -4,6 +4,7 @@
 #define CLI_TABLE_H
 
 #include "cli/cli.h"
+#include "runtime/stepwell.h"
 
 enum { TABLE_COLUMNS_MAX = 8 };
 
@@ -23,5 +24,8 @@ void table_begin(table *t, cli *c, size_t columns, const char *const *heads);
 /* Adds a row of t->columns cells, which are borrowed until it is printed. */
 void table_add(table *t, const char *const *cells);
 void table_print(const table *t);
+
+/* Adds a row for each of the list and prints the table, or, with --json, prints each on a line of its own. */
+void table_list(table *t, sw_value list, void (*add)(table *t, sw_value one));
 
 #endif

@@ -53,6 +53,17 @@ static fold_step *fold_step_of(fold *f, uint64_t path)
 
 /* ---- Entries ---- */
 
+/* Returns the step that the entry is of, by the names that the entry has. NULL: no memory. */
+static fold_step *fold_step_named(fold *f, const entry *e)
+{
+    fold_step *s = fold_step_of(f, e->path);
+    if (!s) return NULL;
+    s->id = e->id;
+    s->occurrence = e->occurrence;
+    s->branch = e->branch;
+    return s;
+}
+
 static void fold_add_attempt(fold *f, fold_step *s, size_t at)
 {
     fold_attempt *a = arena_zalloc(f->arena, sizeof *a);
@@ -70,11 +81,8 @@ static void fold_add_attempt(fold *f, fold_step *s, size_t at)
 
 static void fold_take_step(fold *f, const entry *e, size_t at)
 {
-    fold_step *s = fold_step_of(f, e->path);
+    fold_step *s = fold_step_named(f, e);
     if (!s) return;
-    s->id = e->id;
-    s->occurrence = e->occurrence;
-    s->branch = e->branch;
     if (s->begun_ms == 0) s->begun_ms = e->at_ms - e->duration_ms;
     fold_add_attempt(f, s, at);
     s->due_ms = e->kind == ENTRY_STEP_FAILED ? e->due_ms : 0;
@@ -113,12 +121,9 @@ static size_t fold_take_signal(fold *f, entry_text letter)
 
 static void fold_take_sleep(fold *f, const entry *e)
 {
-    fold_step *s = fold_step_of(f, e->path);
+    fold_step *s = fold_step_named(f, e);
     if (!s) return;
     s->is_sleep = true;
-    s->id = e->id;
-    s->occurrence = e->occurrence;
-    s->branch = e->branch;
     s->state = FOLD_SLEEPING;
     s->begun_ms = e->at_ms;
     s->due_ms = s->ended_ms = e->due_ms;
@@ -130,11 +135,8 @@ static void fold_take_wait(fold *f, const entry *e, size_t at)
         fold_add_signal(f, e, at);
         return;
     }
-    fold_step *s = fold_step_of(f, e->path);
+    fold_step *s = fold_step_named(f, e);
     if (!s) return;
-    s->id = e->id;
-    s->occurrence = e->occurrence;
-    s->branch = e->branch;
     if (e->kind == ENTRY_WAIT) {
         s->signal = e->signal;
         s->state = FOLD_WAITING;
@@ -149,11 +151,8 @@ static void fold_take_wait(fold *f, const entry *e, size_t at)
 
 static void fold_take_call(fold *f, const entry *e, size_t at)
 {
-    fold_step *s = fold_step_of(f, e->path);
+    fold_step *s = fold_step_named(f, e);
     if (!s) return;
-    s->id = e->id;
-    s->occurrence = e->occurrence;
-    s->branch = e->branch;
     s->child = e->child;
     if (e->kind == ENTRY_CALLED) {
         s->function = e->function;
@@ -171,11 +170,8 @@ static void fold_take_call(fold *f, const entry *e, size_t at)
 
 static void fold_take_sent(fold *f, const entry *e, size_t at)
 {
-    fold_step *s = fold_step_of(f, e->path);
+    fold_step *s = fold_step_named(f, e);
     if (!s) return;
-    s->id = e->id;
-    s->occurrence = e->occurrence;
-    s->branch = e->branch;
     s->state = FOLD_DONE;
     s->sent_at = at;
     s->begun_ms = s->ended_ms = e->at_ms;
@@ -308,11 +304,8 @@ static void fold_take_won(fold *f, const entry *won)
 /* An attempt that was under way then. */
 static void fold_take_abandoned(fold *f, const entry *e, size_t at)
 {
-    fold_step *s = fold_step_of(f, e->path);
+    fold_step *s = fold_step_named(f, e);
     if (!s) return;
-    s->id = e->id;
-    s->occurrence = e->occurrence;
-    s->branch = e->branch;
     if (s->begun_ms == 0) s->begun_ms = e->at_ms - e->duration_ms;
     fold_add_attempt(f, s, at);
     step_cut(s, e->at_ms);
