@@ -7,9 +7,10 @@ import { open, overflow, shot, startBrowser } from './page_browser.mjs';
 import { adminOnPublic, startProgram, until } from './program.mjs';
 
 let browser, program;
+const startAsking = (...flags) => startProgram('tests/asking', ['--dev', '--data', 'data', ...adminOnPublic, ...flags]);
 before(async () => {
   browser = await startBrowser({ windowless: true });
-  program = await startProgram('tests/asking', ['--dev', '--data', 'data', ...adminOnPublic]);
+  program = await startAsking();
 });
 after(async () => {
   await browser?.close();
@@ -25,16 +26,16 @@ const asJson = (body) => ({
 const choices = ['approve', 'refuse', 'ask me later'];
 
 // A run that asks, with the path of its link. Its `result` is what it answers in the end.
-async function ask(question) {
+async function ask(question, of = program) {
   const options = asJson(question);
   options.headers.Prefer = 'respond-async';
-  const { runId, outputUrl } = await json(`${program.url}/ask`, options);
-  const detail = () => json(`${program.url}/_sw/runs/${runId}`);
+  const { runId, outputUrl } = await json(`${of.url}/ask`, options);
+  const detail = () => json(`${of.url}/_sw/runs/${runId}`);
   const link = await until(`the link of ${runId}`, async () => (await detail()).status);
-  assert.ok(link.startsWith(program.url), link);
+  assert.ok(link.startsWith(of.url), link);
   const state = async () => (await detail()).questions[0].state;
   const answer = (body) => json(link, asJson(body));
-  return { runId, link, path: link.slice(program.url.length), state, answer, result: () => json(outputUrl) };
+  return { runId, link, path: link.slice(of.url.length), state, answer, result: () => json(outputUrl) };
 }
 
 const openPage = (t, asked, options) => open(t, browser, program, { path: asked.path, ...options });
@@ -104,6 +105,29 @@ test('a text is an answer where there are no choices', async (t) => {
   await page.click('button');
   assert.equal(await page.textContent('.note strong'), 'two\nlines, <b>ä</b> & "more"');
   assert.equal(await asked.result(), 'two\nlines, <b>ä</b> & "more"');
+});
+
+test('what was typed is not lost when it is refused, and is no markup', async (t) => {
+  const full = await startAsking('--signals-max', '1', '--signal-max', '100');
+  t.after(() => full.kill());
+  const asked = await ask({ text: 'What is to be changed?' }, full), found = [];
+  const page = await open(t, browser, full, { path: asked.path, bypassCSP: true });
+  const typed = '\n  two\nlines </textarea><script>window.hacked = 1</script> &amp;';
+  const field = page.getByLabel('Your answer');
+  const isRefused = async (text, why) => {
+    await field.fill(text);
+    await Promise.all([page.waitForNavigation(), page.click('button')]);
+    assert.match(await note(page), why);
+    assert.equal(await field.inputValue(), text);
+    assert.equal(await page.evaluate(() => window.hacked), undefined);
+  };
+  await isRefused('x'.repeat(101), /too long|longer|at most/);
+  await look(page, 'question-refused', found);
+  const other = await fetch(`${full.url}/_sw/runs/${asked.runId}/signals/other`, asJson(1));
+  assert.equal(other.status, 202);
+  await isRefused(typed, /send it again later/);
+  assert.equal(await asked.state(), 'open');
+  assert.deepEqual(found, []);
 });
 
 test('what comes too late is told so', async (t) => {
