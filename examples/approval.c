@@ -19,11 +19,13 @@ static void on_expense(sw_ctx *c)
     sw_value what = sw_get(sw_body_json(c), "what"), decision = sw_nil();
     const sw_question question = {.text = sw_printf(c, "May we buy %s?", sw_cstr(c, what)), .choices = choices};
     const char *url = sw_signal_url(c, "question", "decision", &question);
-    const sw_wait wait = {.signal = "decision", .timeout_ms = 2LL * 24 * 3600 * 1000};
     bool decided = false;
     for (int i = 0; i < 3 && !decided; i++) {
+        sw_group *first = sw_group_new(c);
+        sw_group_wait_for(first, "decision", &(sw_wait){.signal = "decision"}); /* no answer is too early */
         sw_step(c, i == 0 ? "letter" : "reminder", mail, sw_map(c, "what", what, "answer", sw_str(c, url)));
-        decided = sw_wait_for(c, "decision", &wait, &decision);
+        sw_group_sleep(first, "patience", 2LL * 24 * 3600 * 1000);
+        decided = sw_group_any(first, "first", &decision) == 0;
     }
     bool ok = sw_str_equal(decision, "approve");
     sw_reply_json(c, ok ? 200 : 403, sw_map(c, "paid", sw_bool(ok), "decided", sw_bool(decided)));

@@ -251,7 +251,7 @@ def month(p):
 @example()
 def approval(p):
     run = p.begin("POST /expenses", {"what": "a lamp"})
-    p.until(run, '"kind":"signal"')
+    p.until(run, '"kind":"sleep"')
     p.stop()
     p.start()
     link = re.sub(r"^http://[^/]*", "", json.loads(p.service.bodies[-1])["answer"])
