@@ -27,6 +27,15 @@ void patch_part_ends(run *r)
     r->groups_open--;
 }
 
+static bool patch_is_old(const run *r) { return r->groups_open > 0 ? r->part_is_behind : patch_is_behind(r); }
+
+/* Whether the call works for a member of a group that has lost, which journals no answer. It goes the old way, as long
+ * as there may be something of that in the journal to come to; the rest of the run is to have an answer of its own. */
+static bool patch_is_of_loser(const sw_ctx *c, uint64_t path)
+{
+    return c->strand->is_abandoned && patch_is_old(c->run) && !fit_find(c->run, path);
+}
+
 static bool patch_decide(sw_ctx *c, const char *id, uint64_t path)
 {
     run *r = c->run;
@@ -34,7 +43,7 @@ static bool patch_decide(sw_ctx *c, const char *id, uint64_t path)
     if (rec && !fit_is(rec, ENTRY_PATCH, id, 0)) ctx_raise(c, fit_misfit(r, rec, "a call of sw_patch with", id));
     if (rec && !BUG(CHOOSE_AGAIN)) return rec->answer;
     ctx_check_begin(c);
-    bool is_old = r->groups_open > 0 ? r->part_is_behind : patch_is_behind(r);
+    bool is_old = patch_is_old(r);
     const entry e = {.kind = ENTRY_PATCH,
                      .path = path,
                      .id = entry_text_of(id),
@@ -54,6 +63,7 @@ bool sw_patch(sw_ctx *c, const char *id)
                         id, c->id);
     uint32_t *asked = NULL;
     uint64_t path = path_of_patch(c, id, &asked);
+    if (*asked == 0 && patch_is_of_loser(c, path)) return false;
     if (*asked == 0) *asked = patch_decide(c, id, path) ? PATCH_NEW : PATCH_OLD;
     if (*asked != PATCH_NEW && *asked != PATCH_OLD)
         ctx_fail_misuse(c, "\"%s\" has the same hash as another id of this run: give it another id", id);

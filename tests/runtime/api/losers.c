@@ -106,6 +106,18 @@ static sw_value past_large_json(sw_ctx *c, sw_value v)
     return v;
 }
 
+static bool is_patched; /* the program was changed */
+
+static sw_value past_a_patch(sw_ctx *c, sw_value v)
+{
+    (void)sw_step(c, "two", hold, sw_int(1));
+    if (is_patched && sw_patch(c, "new")) sw_fail_fatal(c, "another way than that of the journal");
+    seen.behind++;
+    (void)sw_now(c);
+    (void)sw_step(c, "one", hold, sw_int(0));
+    return v;
+}
+
 static sw_value win(sw_ctx *c, sw_value v)
 {
     (void)sw_wait_for(c, "wait", &(sw_wait){.signal = "win"}, NULL);
@@ -347,17 +359,20 @@ static void check_past(sw_step_fn of)
             turned_open(routes, NULL);
         }
         seen.behind = 0;
+        is_patched = of == past_a_patch;
         send_signal(&id, "more", "1");
         check_output(&id, 200, "[1,5]");
         CHECK_INT(seen.behind, 1);
         CHECK(seen.is_new);
         CHECK_INT(turned_home()->counters.results_unasked, 0);
         turned_close();
+        is_patched = false;
     }
 }
 
 static void test_slept(void) { check_past(past_a_sleep); }
 static void test_threads(void) { check_past(past_large_json); }
+static void test_patched(void) { check_past(past_a_patch); }
 
 static void test_limited(void)
 {
@@ -490,6 +505,7 @@ static void test_changed(void)
 static const check_case cases[] = {{"a select in a branch of another", test_nested},
                                    {"a branch that has slept", test_slept},
                                    {"a branch that has waited for another thread", test_threads},
+                                   {"a branch that asks sw_patch only now", test_patched},
                                    {"a branch that waits for its place", test_limited},
                                    {"a branch that leaves before its members", test_beside},
                                    {"frames of a loser", test_frames},
