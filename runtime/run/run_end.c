@@ -113,13 +113,14 @@ void run_record_end(run *r)
                    .error = entry_text_of(r->outcome_error),
                    .causes = run_causes(r, r->failure)};
     if (!BUG(DROP_STATUS)) remarking_flush(r);
-    bool ok = run_response_entry(r, &response) && record_append(r, &response);
+    /* What is to leave with *ended* comes first: what was appended is written, also if the run is lost behind it. */
+    bool ok = returning_prepare(r) && recall_prepare(r);
+    ok = ok && run_response_entry(r, &response) && record_append(r, &response);
     scratch->size = 0; /* it held the response's headers, which have been copied */
     ok = ok && remarking_pack(r, scratch);
     ended.remarks = (entry_text){scratch->data, scratch->size};
     ok = ok && record_append(r, &ended);
     if (ok) mailbox_give_up(r);
-    ok = ok && returning_prepare(r) && recall_prepare(r);
     if (ok && r->task.trace) request_span_hold(r);
     if (!ok) run_lose_for_memory(r);
 }
