@@ -10,6 +10,7 @@
 #include "runtime/run/ctx.h"
 #include "runtime/run/fit.h"
 #include "runtime/run/home.h"
+#include "runtime/run/mailbox.h"
 #include "runtime/run/path.h"
 #include "runtime/run/run_span.h"
 #include "runtime/run/strand.h"
@@ -74,13 +75,30 @@ static member *standing_take(sw_group *g, open_wait **at)
     return m;
 }
 
+static bool standing_has_wait(const sw_group *g)
+{
+    const open_wait *w = g->standing;
+    while (w && member_of_wait((open_wait *)(uintptr_t)w)->kind != &member_wait) w = w->next;
+    return w != NULL;
+}
+
+/* Whether a sleep that is over may not win yet: another node may have written a signal before that, which counts. */
+static bool sleep_member_is_early(const sw_group *g, const member *m)
+{
+    const int64_t left_ms = clock_left_ms(&m->wait.open.until);
+    const bool may_come = g->run->task.home->cluster->has_others && left_ms <= 0 && standing_has_wait(g);
+    return may_come && mailbox_look_anew(g->run, left_ms) != MAILBOX_EMPTY;
+}
+
 /* Ends sleeps, or all others. True: `first`, and there is a success. */
 static bool standing_decide(sw_group *g, bool sleeps, bool first, bool *is_coming)
 {
     open_wait **at = &g->standing;
     while (*at) {
         member *m = member_of_wait(*at);
-        if ((m->kind == &member_sleep) != sleeps || !m->kind->decide(m, is_coming)) {
+        bool is_early = first && sleeps && m->kind == &member_sleep && sleep_member_is_early(g, m);
+        *is_coming = *is_coming || is_early;
+        if (is_early || (m->kind == &member_sleep) != sleeps || !m->kind->decide(m, is_coming)) {
             at = &(*at)->next;
             continue;
         }

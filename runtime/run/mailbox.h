@@ -93,6 +93,10 @@ typedef struct mailbox_wanted {
 mailbox_look mailbox_find(struct run *r, const mailbox_wanted *wanted, mail_letter **first);
 /* Looks for the return of the call with that number, made by the run `child`. */
 mailbox_look mailbox_find_return(struct run *r, uint32_t number, entry_text child, mail_letter **found);
+/* Before something is decided by its time: other nodes may have written letters, by the time that was over `left_ms`
+ * from now (0 or less), that this node's lookout has not found yet. MAILBOX_EMPTY: all that were there have been read
+ * since, or there are no other nodes. MAILBOX_COMING: they are being read. MAILBOX_LOST: no memory. */
+mailbox_look mailbox_look_anew(struct run *r, int64_t left_ms);
 /* The run takes the letter: its entries have been appended, with whose commit the row goes. */
 void mailbox_take(struct run *r, mail_letter *m);
 /* The run's last entry has been appended: letters that are held go with it, since nobody will take them. */

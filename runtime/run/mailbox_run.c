@@ -141,13 +141,15 @@ static bool mailbox_ask(mail_reading *q)
 }
 
 /* False: no memory. */
-static bool mailbox_begin_reading(home *h, mailbox *b)
+static bool mailbox_begin_reading(run *r, mailbox *b)
 {
+    home *h = r->task.home;
     mail_reading *q = malloc(sizeof *q);
     if (!q) return false;
     *q = (mail_reading){.home = h, .run = b->run, .from_len = LETTER_KEY_BYTES};
     letter_write_key(&b->run, 0, q->from);
     letter_write_key(&b->run, letter_of_call(0), q->to);
+    r->inbox_read_ms = clock_steady_ms();
     b->is_reading = mailbox_ask(q);
     if (!b->is_reading) free(q);
     return b->is_reading;
@@ -183,7 +185,7 @@ static mailbox_look mailbox_open(run *r, mailbox **out)
     if (!b || b->is_over) return MAILBOX_EMPTY;
     bool is_unread = mailbox_is_unread(b);
     if (is_unread && b->taken > 0) return MAILBOX_COMING; /* until their rows are gone: a read would bring them back */
-    if (!b->is_reading && is_unread && !mailbox_begin_reading(h, b)) {
+    if (!b->is_reading && is_unread && !mailbox_begin_reading(r, b)) {
         run_lose_for_memory(r);
         return MAILBOX_LOST;
     }
@@ -202,6 +204,21 @@ mailbox_look mailbox_find(run *r, const mailbox_wanted *wanted, mail_letter **fi
         if (mail_fits(r, m, wanted)) return MAILBOX_COMING;
     mailbox_tidy(r->task.home, b);
     return MAILBOX_EMPTY;
+}
+
+mailbox_look mailbox_look_anew(run *r, int64_t left_ms)
+{
+    home *h = r->task.home;
+    mailbox *b = mailbox_of(h, &r->id);
+    assert(left_ms <= 0);
+    if (!h->cluster->has_others || (b && b->is_over)) return MAILBOX_EMPTY;
+    if (b && (b->is_reading || b->taken > 0)) return MAILBOX_COMING; /* as of mailbox_open */
+    if (r->inbox_read_ms > 0 && r->inbox_read_ms >= clock_steady_ms() + left_ms) return MAILBOX_EMPTY;
+    b = mailbox_make(h, &r->id);
+    if (b && mailbox_begin_reading(r, b)) return MAILBOX_COMING;
+    if (b) mailbox_tidy(h, b);
+    run_lose_for_memory(r);
+    return MAILBOX_LOST;
 }
 
 void mailbox_take(run *r, mail_letter *m)
@@ -257,7 +274,7 @@ void mailbox_unseal(run *r, bool is_on_disk)
         r->mail_sealed = m->next;
         mailbox_settle_taken(b, m, is_on_disk);
     }
-    if (mailbox_is_unread(b)) run_wake_waits(r); /* they may be read now */
+    if (mailbox_is_unread(b) || h->cluster->has_others) run_wake_waits(r); /* they may be read now */
     mailbox_tidy(h, b);
 }
 

@@ -137,7 +137,8 @@ struct run {
     struct letter *sealed_letters;  /* are deleted by the commit under way */
     struct mail_letter *mail_taken; /* letters whose signals the run has taken: likewise */
     struct mail_letter *mail_sealed;
-    struct sending *sendings;        /* signals to other runs, whose entries have been appended: likewise */
+    int64_t inbox_read_ms;    /* steady: when the last read of its letters began; 0: none has, in this execution */
+    struct sending *sendings; /* signals to other runs, whose entries have been appended: likewise */
     struct sending *sendings_sealed; /* of the commit under way */
     struct run_questions *questions; /* that its code has asked in this execution; NULL: none */
     struct calling *callings; /* runs that it has called, which begin with its next commit (runtime/run/calling.h) */

@@ -71,6 +71,26 @@ static void on_three(sw_ctx *c)
     seen.ended[pair_at]++;
 }
 
+static void on_soon(sw_ctx *c)
+{
+    begin_execution(c);
+    await(c, "a", 60000);
+    seen.ended[pair_at]++;
+}
+
+/* A signal or a sleep, whichever comes first. */
+static void on_race(sw_ctx *c)
+{
+    sw_value v = sw_nil();
+    begin_execution(c);
+    sw_group *g = sw_group_new(c);
+    sw_group_sleep(g, "nap", 60000);
+    sw_group_wait_for(g, "wait", &(sw_wait){.signal = "a"});
+    bool has_come = sw_group_any(g, "first", &v) == 1;
+    snprintf(seen.got, sizeof seen.got, "%s", has_come ? sw_cstr(c, v) : "-");
+    seen.ended[pair_at]++;
+}
+
 static void on_ask(sw_ctx *c)
 {
     static const char *const choices[] = {"yes", "no", NULL};
@@ -99,6 +119,8 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /take", on_take, NULL);
     sw_endpoint(app, "POST /two", on_two, NULL);
     sw_endpoint(app, "POST /three", on_three, NULL);
+    sw_endpoint(app, "POST /soon", on_soon, NULL);
+    sw_endpoint(app, "POST /race", on_race, NULL);
     sw_endpoint(app, "POST /ask", on_ask, NULL);
     sw_endpoint(app, "POST /send", on_send, NULL);
 }
@@ -195,6 +217,28 @@ static void test_read_meanwhile(void)
         CHECK_INT(turned_rows(notice_table), 0);
         pair_close();
     }
+}
+
+/* Not yet found when the wait's time is over, or that of a sleep beside it: what was on disk by then counts. */
+static void in_time(const char *route, bool is_sent)
+{
+    open_nodes();
+    const run_id id = begin_parked(SECOND, route);
+    if (is_sent) check_signal(&id, NULL, 202, "accepted");
+    CHECK_INT(seen.ended[SECOND], 0);
+    pair_pass(60000);
+    PAIR_UNTIL(seen.ended[SECOND] == 1);
+    CHECK_STR(seen.got, is_sent ? "x" : "-");
+    expect_nothing_left();
+    pair_close();
+}
+
+static void test_in_time(void)
+{
+    in_time("POST /soon", true);
+    in_time("POST /soon", false);
+    in_time("POST /race", true);
+    in_time("POST /race", false);
 }
 
 /* A signal of another name lies there, and wakes nobody. */
@@ -532,6 +576,7 @@ static const check_case cases[] = {
     {"a signal sent at one node reaches a run of the other", test_signal},
     {"two nodes send one each at one moment", test_one_moment},
     {"one is read and taken while its node looks for it", test_read_meanwhile},
+    {"one that is on disk in time counts", test_in_time},
     {"one of another name wakes nobody, and stays", test_other_name},
     {"an early signal is kept, and one sent twice is one", test_early_and_twice},
     {"one that the run has taken is not taken again", test_sent_again_when_taken},
