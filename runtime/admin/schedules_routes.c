@@ -1,6 +1,7 @@
 #include "runtime/admin/schedules_routes.h"
 
 #include <assert.h>
+#include <stdio.h>
 
 #include "runtime/admin/body.h"
 #include "runtime/base/json_writer.h"
@@ -125,9 +126,23 @@ static bool change_is_here(home *h, http_exchange *x)
     return false;
 }
 
+/* Whether this node owns the schedule. False: another one does, and the exchange has been told to ask that one. */
+static bool schedule_is_here(const home *h, http_exchange *x, const char *name)
+{
+    char text[96];
+    const schedules *all = h->app->schedules;
+    if (!all || schedules_own(all, name)) return true;
+    (void)snprintf(text, sizeof text,
+                   "the schedule belongs to node %u of the cluster, and this is node %u: ask that one",
+                   schedules_owner_of(all, name), (unsigned)h->cluster->self);
+    problem_reply(x, 503, text, "1");
+    return false;
+}
+
 /* Takes x. */
 static void schedules_change_for(home *h, http_exchange *x, const schedule_wish *wish)
 {
+    if (!schedule_is_here(h, x, wish->name)) return;
     static const char *const does[] = {
         [SCHEDULE_PAUSE] = "pausing", [SCHEDULE_RESUME] = "resuming", [SCHEDULE_FORGET] = "forgetting"};
     log_line(LOG_INFO, NULL, "%s the schedule \"%s\": asked by operator %s", does[wish->act], wish->name, wish->by);

@@ -49,6 +49,7 @@ static schedule *schedules_take(schedules *all, const char *name)
     }
     s->all = all;
     s->next_ms = CRON_NEVER;
+    s->is_mine = schedules_own(all, name);
     uv_mutex_lock(&all->lock);
     s->next = *at;
     *at = s;
@@ -78,7 +79,7 @@ static bool schedules_add_functions(schedules *all)
     return true;
 }
 
-static bool schedules_take_row(void *arg, const store_table_row *row);
+static bool schedules_on_row(void *arg, const store_table_row *row);
 static void schedules_complete(schedules *all);
 static void schedules_on_end(void *arg);
 
@@ -87,13 +88,14 @@ schedules *schedules_new(sw_app *app)
     schedules *all = calloc(1, sizeof *all);
     if (!all) return NULL;
     all->app = app;
+    all->cluster = app->store ? store_cluster(app->store) : &cluster_alone;
     if (uv_mutex_init(&all->lock) != 0) {
         free(all);
         return NULL;
     }
     all->reading = (table_reading){.table = SCHEDULES_TABLE,
                                    .what = "no schedule fires, since the schedules",
-                                   .on_row = schedules_take_row,
+                                   .on_row = schedules_on_row,
                                    .on_end = schedules_on_end,
                                    .arg = all};
     if (schedules_add_functions(all)) {
@@ -113,12 +115,6 @@ void schedules_free(schedules *all)
     }
     uv_mutex_destroy(&all->lock);
     free(all);
-}
-
-bool schedule_is_mine(const home *h, const schedule *s)
-{
-    (void)s;
-    return h->index == 0;
 }
 
 /* ---- When to look ---- */
@@ -153,7 +149,7 @@ void schedules_arm(schedules *all, int64_t now_ms)
 static void schedules_count_waiting(schedules *all)
 {
     uint32_t count = 0;
-    for (const schedule *s = all->first; s; s = s->next) count += s->row.waits_ms > 0;
+    for (const schedule *s = all->first; s; s = s->next) count += s->is_mine && s->row.waits_ms > 0;
     __atomic_store_n(&all->waiting, count, __ATOMIC_RELEASE);
 }
 
@@ -168,7 +164,7 @@ void schedules_look(home *h)
     for (schedule *s = all->first, *next; s; s = next) {
         next = s->next;
         s->is_outdated = s->is_busy;
-        if (!s->is_busy && schedule_is_mine(h, s)) schedule_look(h, s, now_ms);
+        if (!s->is_busy && s->is_mine) schedule_look(h, s, now_ms);
     }
     schedules_arm(all, now_ms);
 }
@@ -197,6 +193,7 @@ void schedules_drain(home *h)
     all->is_draining = true;
     timers_stop(&h->timers, &all->due);
     table_reading_stop(&all->reading);
+    schedules_drain_others(all);
     for (schedule *s = all->first; s; s = s->next) {
         if (s->cancels) board_end(s->cancels);
         s->cancels = NULL;
@@ -206,29 +203,32 @@ void schedules_drain(home *h)
 
 /* ---- What is on disk ---- */
 
-/* False: no memory. */
-static bool schedules_take_row(void *arg, const store_table_row *row)
+bool schedules_take_row(schedules *all, const store_table_row *row, bool others)
 {
-    schedules *all = arg;
     schedule_row read;
     bool is_short = false;
     char name[STORE_ROW_KEY_MAX + 1];
     bool is_name = row->key.len > 0 && row->key.len <= STORE_ROW_KEY_MAX && !memchr(row->key.data, 0, row->key.len);
-    if (is_name && schedule_row_read(row->value, &read, &is_short)) {
+    if (is_name) {
         memcpy(name, row->key.data, row->key.len);
         name[row->key.len] = 0;
+        if (others && schedules_own(all, name)) return true;
+    }
+    if (is_name && schedule_row_read(row->value, &read, &is_short)) {
         schedule *s = schedules_take(all, name);
         if (!s) return false;
         uv_mutex_lock(&all->lock);
         s->row = read;
-        s->has_row = true;
+        s->has_row = s->is_seen = true;
         uv_mutex_unlock(&all->lock);
         return true;
     }
-    if (!is_short)
+    if (!is_short && !others)
         log_line(LOG_ERROR, NULL, "a row of the table %s cannot be read: its schedule begins anew", SCHEDULES_TABLE);
     return !is_short;
 }
+
+static bool schedules_on_row(void *arg, const store_table_row *row) { return schedules_take_row(arg, row, false); }
 
 static void schedules_tell_all(const schedules *all)
 {
@@ -261,13 +261,14 @@ bool schedules_join(home *h)
     if (!all) return true;
     all->home = h;
     all->due.has_reserve = timers_reserve(&h->timers, 1); /* the reading's own is not started beside it */
-    return all->due.has_reserve;
+    return all->due.has_reserve && schedules_join_others(all);
 }
 
 void schedules_begin(home *h)
 {
     schedules *all = h->index == 0 ? h->app->schedules : NULL;
     if (!all || !h->port) return;
+    schedules_begin_others(all);
     if (schedules_are_known(all))
         schedules_look(h);
     else
@@ -318,6 +319,7 @@ bool schedules_change(home *h, const schedule_wish *wish, schedule_done_fn *on_d
     assert(h->index == 0 && schedules_run(all));
     schedule *s = *schedules_find(all, wish->name);
     if (!schedule_is(s, wish->name)) return false;
+    assert(s->is_mine);
     schedule_change *c = calloc(1, sizeof *c);
     if (!c) {
         on_done(arg, SCHEDULE_REFUSED, NULL, store_no_memory);

@@ -7,7 +7,8 @@
  *          \--nothing of it runs, or .overlap is allow--> a run begins
  *          \--its last run has not ended--> skipped, or waits for that end (queue, replace)
  *
- * In each case the row says that the point is dealt with, in the commit of the run if one begins. */
+ * In each case the row says that the point is dealt with, in the commit of the run if one begins. In a cluster each
+ * schedule has an owner, by its name, which alone does all this; the other nodes show what it has written. */
 #ifndef RUNTIME_FLOW_SCHEDULES_H
 #define RUNTIME_FLOW_SCHEDULES_H
 
@@ -56,6 +57,9 @@ typedef struct schedule_view {
 /* False: what is on disk cannot be read yet. */
 bool schedules_are_known(const schedules *s);
 extern const char schedules_unknown[]; /* for clients, why they are refused until then */
+/* The number of the node that owns a schedule of this name, and whether it is this one. */
+unsigned schedules_owner_of(const schedules *s, const char *name);
+bool schedules_own(const schedules *s, const char *name);
 /* Calls on_schedule for each schedule, in the order of the names, under the lock. */
 void schedules_each(schedules *s, void (*on_schedule)(void *arg, const schedule_view *one), void *arg);
 
@@ -85,8 +89,8 @@ typedef enum schedule_result {
 /* `now`: the schedule; NULL: it is gone. `error`: why it was refused, else NULL. Both for the call. */
 typedef void schedule_done_fn(void *arg, schedule_result result, const schedule_view *now, const char *error);
 
-/* Has a schedule changed, and calls on_done once that is on disk or refused, perhaps before this returns. False: there
- * is no such schedule; on_done is not called. */
+/* Has a schedule of this node changed, and calls on_done once that is on disk or refused, perhaps before this returns.
+ * False: there is no such schedule; on_done is not called. */
 bool schedules_change(home *h, const schedule_wish *wish, schedule_done_fn *on_done, void *arg);
 
 #endif

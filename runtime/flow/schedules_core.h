@@ -1,5 +1,6 @@
 /* schedules_core: what the files of schedules share: the list, and reading it from the disk (schedules.c); which points
- * are due, and what is to be done about them (schedule_meet.c); writing that down (schedule_write.c). */
+ * are due, and what is to be done about them (schedule_meet.c); writing that down (schedule_write.c); those that other
+ * nodes own (schedule_others.c). */
 #ifndef RUNTIME_FLOW_SCHEDULES_CORE_H
 #define RUNTIME_FLOW_SCHEDULES_CORE_H
 
@@ -36,6 +37,8 @@ typedef struct schedule {
     struct endpoint *function;   /* NULL: the program does not have it, or not as a schedule */
     schedule_row row;            /* under the lock; written by the first loop. With has_row */
     bool has_row;                /* under the lock */
+    bool is_mine;                /* this node owns it: no other one fires it, or writes its row */
+    bool is_seen;                /* not is_mine: the row is on disk still, by the read under way */
     bool is_told;                /* it was logged that the clock is behind what is dealt with */
     bool is_busy;                /* it is being written, or its last run is being looked at */
     bool is_outdated;            /* schedules_look came while its last run was being looked at */
@@ -47,8 +50,17 @@ typedef struct schedule {
     struct board_batch *cancels; /* SW_OVERLAP_REPLACE: the letter to the last run; NULL: none */
 } schedule;
 
+/* Reads the rows of other nodes' schedules again. */
+typedef struct others_read {
+    struct timer due;
+    char last[STORE_ROW_KEY_MAX + 1]; /* key of the last row that was read, and a zero byte */
+    size_t last_len;
+} others_read;
+
 struct schedules {
     struct sw_app *app;
+    const cluster *cluster; /* the store's */
+    others_read others;
     uv_mutex_t lock;
     schedule *first;
     home *home;       /* the first loop's */
@@ -60,8 +72,6 @@ struct schedules {
     table_reading reading; /* until is_known */
 };
 
-/* Whether this process fires the schedule: with several nodes its owner alone will. */
-bool schedule_is_mine(const home *h, const schedule *s);
 /* Fills the view; its texts are the schedule's. Under the lock, or on the first loop. */
 void schedule_fill_view(const schedule *s, schedule_view *out);
 /* Whether this schedule's points are dealt with: the process is not about to end. */
@@ -69,6 +79,14 @@ bool schedules_run(const schedules *all);
 /* Has schedules_look called in a turn that follows: once, however many rows have come back since the last look. From
  * any thread. */
 void schedules_look_soon(schedules *all);
+/* Takes a row that was read; `others`: if another node owns its schedule. False: no memory. */
+bool schedules_take_row(schedules *all, const store_table_row *row, bool others);
+
+/* These three do nothing if there are no other nodes. False: no memory. */
+bool schedules_join_others(schedules *all);
+void schedules_begin_others(schedules *all);
+void schedules_drain_others(schedules *all);
+
 /* Has schedules_look called when the first of them is due. */
 void schedules_arm(schedules *all, int64_t now_ms);
 /* Takes the schedule out of the list, and frees it: neither the program nor the disk has it. On the first loop. */

@@ -17,6 +17,15 @@ typedef struct pair_node {
 } pair_node;
 
 static pair_node pair[PAIR_NODES];
+/* Which node owns a slot. */
+typedef enum pair_layout {
+    PAIR_HALVES,
+    PAIR_HALVES_SWAPPED,
+    PAIR_STRIPES,
+    PAIR_STRIPES_SWAPPED,
+    PAIR_LAYOUTS
+} pair_layout;
+static pair_layout pair_slots;
 static unsigned pair_at;                 /* which of them turned.h is about */
 static sw_app *pair_dead[PAIR_DEAD_MAX]; /* of nodes that were killed: nothing is freed */
 static unsigned pair_dead_count;
@@ -53,11 +62,17 @@ static inline void pair_pass(int64_t ms)
     clocks_tell();
 }
 
+static inline unsigned pair_owner(unsigned of)
+{
+    bool is_second = pair_slots < PAIR_STRIPES ? of >= CLUSTER_SLOTS / PAIR_NODES : of % 2 == 1;
+    return is_second != (pair_slots == PAIR_HALVES_SWAPPED || pair_slots == PAIR_STRIPES_SWAPPED);
+}
+
 static inline void pair_open_node(unsigned n, void (*routes)(sw_app *app), const char *const *flags)
 {
     pair_use(n);
     pair[n].of = (cluster){.has_others = true, .self = (uint8_t)n};
-    for (unsigned i = 0; i < CLUSTER_SLOTS; i++) pair[n].of.owners[i] = i >= CLUSTER_SLOTS / PAIR_NODES;
+    for (unsigned i = 0; i < CLUSTER_SLOTS; i++) pair[n].of.owners[i] = (uint8_t)pair_owner(i);
     turned_open(routes, flags);
     pair[n].app = turned_app;
 }
@@ -66,7 +81,7 @@ static inline void pair_open_node(unsigned n, void (*routes)(sw_app *app), const
 static inline void pair_open(void (*routes)(sw_app *app), const char *const *flags)
 {
     static clocks_state passing;
-    clocks = &passing;
+    if (!clocks) clocks = &passing;
     turned_also = pair_turn_other;
     for (unsigned n = PAIR_NODES; n-- > 0;) pair_open_node(n, routes, flags);
 }

@@ -1,14 +1,14 @@
 /* Schedules in processes that live one after the other on one disk, each of which ends by a crash in some turn, or by a
- * drain, while the clock is set, machines sleep and writes fail, all by a seed: no point ever has two runs, none begins
- * before its time or beside a run that has not ended or while it is paused, and in the end each point has its run
- * again. With SEED=N in the environment that seed alone, with the log. */
+ * drain, while the clock is set, machines sleep and writes fail, all by a seed. In some seeds two nodes of a cluster
+ * share the disk; both have the schedule, and either may be killed, and have other slots in its next life. In all: no
+ * point ever has two runs, none begins before its time or beside a run that has not ended or while it is paused, and in
+ * the end each point has its run again. With SEED=N in the environment that seed alone, with the log. */
 #include <fcntl.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 
 #include "runtime/flow/schedules.h"
-#include "tests/harness/clock_faults.h"
-#include "tests/harness/turned.h"
+#include "tests/harness/pair.h"
 
 enum {
     SEEDS = SANITIZED ? 20 : 80,
@@ -25,6 +25,7 @@ typedef struct shared {
     clocks_state clocks;
     int64_t wall_most_ms; /* that the clock has shown so far */
     sw_overlap overlap;
+    bool has_pair;     /* two nodes */
     bool hurries;      /* runs take no time any more */
     bool is_rare;      /* the program's expression is another one: only even minutes */
     int64_t paused_ms; /* wall_most_ms when the operator was told that the schedule is paused; 0: it may not be */
@@ -106,6 +107,9 @@ static unsigned begun_of(int64_t point_ms, const char *id)
 static sw_value on_point(sw_ctx *c, sw_value input)
 {
     int64_t point_ms = sw_as_int(sw_get(input, "scheduled_at"), -1);
+    run_id id;
+    HOLDS(run_id_parse(sw_run_id(c), RUN_ID_TEXT, &id) && home_owns(turned_home(), &id), "another node's run",
+          point_ms);
     unsigned at = begun_of(point_ms, sw_run_id(c));
     if (!all->hurries) sw_sleep(c, "work", point_ms / 1000 % 7 * 20000);
     all->begun[at].has_returned = true;
@@ -122,6 +126,51 @@ static void routes(sw_app *app)
 }
 
 static void other_routes(sw_app *app) { sw_function(app, "other", on_point, NULL); }
+
+/* ---- Nodes ---- */
+
+typedef void routes_fn(sw_app *app);
+static routes_fn *node_routes[PAIR_NODES]; /* of this life */
+
+/* What follows is done at the node that owns the schedule. */
+static void use_owner(void)
+{
+    if (all->has_pair) pair_use(schedules_owner_of(turned_app->schedules, "lives"));
+}
+
+static void open_all(void)
+{
+    if (!all->has_pair) {
+        turned_open(node_routes[0], NULL);
+        return;
+    }
+    pair_slots = (pair_layout)draw(PAIR_LAYOUTS);
+    turned_also = pair_turn_other;
+    for (unsigned n = 0; n < PAIR_NODES; n++) pair_open_node(n, node_routes[n], NULL);
+    use_owner();
+}
+
+static void end_all(void)
+{
+    if (!all->has_pair) {
+        turned_end();
+        return;
+    }
+    for (unsigned n = 0; n < PAIR_NODES; n++) pair_end_node(n);
+}
+
+static void turns(unsigned count);
+
+/* One of the nodes dies; the other is alone for a while. */
+static void kill_one(void)
+{
+    const unsigned n = draw(PAIR_NODES);
+    if (pair_dead_count == PAIR_DEAD_MAX) return;
+    pair_kill(n);
+    turns(draw(30));
+    pair_open_node(n, node_routes[n], NULL);
+    use_owner();
+}
 
 /* ---- What happens ---- */
 
@@ -193,8 +242,10 @@ static void happen(void)
         memory_fail(turned_disk, faults[draw(3)], draw(3), false);
     else if (what < 88)
         pause_it();
-    else if (what < 96)
+    else if (what < 94)
         resume_it(NULL);
+    else if (all->has_pair)
+        kill_one();
     turns(draw(30));
 }
 
@@ -204,8 +255,8 @@ static void on_view(void *arg, const schedule_view *v)
     *(bool *)arg = v->row && v->row->upto_ms >= minute_ms && v->row->waits_ms == 0;
 }
 
-/* All points up to now are dealt with, and no run is under way. */
-static bool is_settled(void)
+/* At this node all points up to now are dealt with, and no run is under way. */
+static bool node_is_settled(void)
 {
     bool is_settled = false;
     if (!schedules_are_known(turned_app->schedules)) return false;
@@ -213,9 +264,23 @@ static bool is_settled(void)
     return is_settled && turned_home()->runs.count == 0 && turned_home()->slots.count == 0;
 }
 
+/* And at the other one, which has read what became of the points. */
+static bool is_settled(void)
+{
+    bool is_settled = node_is_settled();
+    if (!all->has_pair || !is_settled) return is_settled;
+    pair_use(pair_other());
+    is_settled = node_is_settled();
+    pair_use(pair_other());
+    return is_settled;
+}
+
 static void settle(void)
 {
-    for (int n = 0; n < PATIENCE && !is_settled(); n++) turns(1);
+    for (int n = 1; n < PATIENCE && !is_settled(); n++) {
+        turns(1);
+        if (all->has_pair && n % 100 == 0) pass(1000);
+    }
     HOLDS(is_settled(), "it never comes to rest", clock_wall_ms());
 }
 
@@ -226,7 +291,8 @@ static void live_well(void)
     memory_fail(turned_disk, MEMORY_GOOD, 0, false);
     bool is_resumed = false;
     all->is_rare = false;
-    turned_open(routes, NULL);
+    for (unsigned n = 0; n < PAIR_NODES; n++) node_routes[n] = routes;
+    open_all();
     for (int n = 0; n < PATIENCE && !is_resumed; n++) {
         if (n % 100 == 0) resume_it(&is_resumed);
         turns(1);
@@ -242,7 +308,7 @@ static void live_well(void)
         HOLDS(all->count == before + 1 && all->begun[before].point_ms == point_ms, "a point has no run", point_ms);
         settle();
     }
-    turned_end();
+    end_all();
 }
 
 static void live(bool is_last)
@@ -255,11 +321,12 @@ static void live(bool is_last)
         _exit(0);
     }
     all->is_rare = draw(4) == 0;
-    turned_open(draw(8) == 0 ? other_routes : routes, NULL);
+    for (unsigned n = 0; n < PAIR_NODES; n++) node_routes[n] = draw(8) == 0 ? other_routes : routes;
+    open_all();
     for (unsigned left = 1 + draw(OPS); left > 0; left--) happen();
     if (draw(3) == 0) {
         memory_fail(turned_disk, MEMORY_GOOD, 0, false);
-        turned_end();
+        end_all();
     }
     _exit(0);
 }
@@ -269,6 +336,7 @@ static void run_seed(uint64_t seed)
     memset(all, 0, offsetof(shared, space));
     all->random = seed * 2654435761U + 88172645463325252ULL;
     all->overlap = (sw_overlap)draw(SW_OVERLAP_ALLOW + 1);
+    all->has_pair = draw(2) == 1;
     turned_disk = memory_disk_new_in(&(memory_space){.resize = space_resize});
     CHECK(turned_disk);
     for (int i = 0; i < LIVES; i++) {
