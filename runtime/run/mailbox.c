@@ -67,7 +67,28 @@ mailbox *mailbox_make(home *h, const run_id *id)
     return b;
 }
 
-void mailbox_free_held(mailbox *b)
+void mailbox_end_keeping(home *h, mailbox *b)
+{
+    assert(h->mailboxes.kept_bytes >= b->kept_bytes);
+    h->mailboxes.kept_bytes -= b->kept_bytes;
+    b->kept_bytes = 0;
+}
+
+/* Keeps the letter in memory for its run, which is on its way there. False: other letters have to be read in any case,
+ * or there is no room. */
+static bool mailbox_keep(home *h, mailbox *b, mail_letter *m)
+{
+    mailbox_table *t = &h->mailboxes;
+    size_t bytes = sizeof *m + m->row_bytes;
+    bool is_all = b->held_count + 1 == b->count && b->taken == 0;
+    if (!is_all || t->kept_bytes + bytes > KEPT_BYTES_MAX) return false;
+    t->kept_bytes += bytes;
+    b->kept_bytes += bytes;
+    mailbox_hold(b, m);
+    return true;
+}
+
+static void mailbox_empty(mailbox *b)
 {
     for (mail_letter *m; (m = b->held) != NULL;) {
         b->held = m->next;
@@ -77,9 +98,15 @@ void mailbox_free_held(mailbox *b)
     b->held_last = NULL;
 }
 
+void mailbox_free_held(home *h, mailbox *b)
+{
+    mailbox_end_keeping(h, b);
+    mailbox_empty(b);
+}
+
 static void mailbox_free(mailbox *b)
 {
-    mailbox_free_held(b);
+    mailbox_empty(b);
     mailbox_free_returns(b);
     number_set_free(&b->returns);
     for (mail_letter *m; (m = b->writing) != NULL;) { /* lent to a home that has ended first: mailbox_lend */
@@ -96,7 +123,7 @@ void mailbox_tidy(home *h, mailbox *b)
     mailbox_table *t = &h->mailboxes;
     if (mailbox_on_disk(b) > 0 || b->writing || b->is_reading || b->names || b->wants > 0) return;
     if (b->returns_taken > 0 || b->reads_returns) return;
-    assert(b->taken == 0 && !b->held && b->held_bytes == 0 && (b->bytes == 0 || b->is_over));
+    assert(b->taken == 0 && !b->held && b->kept_bytes == 0 && b->held_bytes == 0 && (b->bytes == 0 || b->is_over));
     mailbox **at = mailbox_bucket(t, &b->run);
     while (*at != b) at = &(*at)->next;
     *at = b->next;
@@ -293,9 +320,10 @@ void mailbox_deliver(home *h, mailbox *b, slot *s, mail_letter *m)
         run_wake_waits(s->run);
         return;
     }
-    bool wakes = slot_listens(b, s, m) && !BUG(LOSE_SIGNAL);
-    mail_free(m);
-    if (wakes && !h->draining) slot_wake(h, s);
+    bool wakes = slot_listens(b, s, m) && !BUG(LOSE_SIGNAL) && !h->draining;
+    bool is_kept = (wakes || b->kept_bytes > 0) && mailbox_keep(h, b, m);
+    if (!is_kept) mail_free(m);
+    if (wakes) slot_wake(h, s);
 }
 
 static mail_fate mail_fate_of(const store_segment *segment)
@@ -424,7 +452,7 @@ bool mailbox_end(home *h, const run_id *id)
 {
     mailbox *b = mailbox_of(h, id);
     if (!b) return true;
-    mailbox_free_held(b);
+    mailbox_free_held(h, b);
     mailbox_free_returns(b);
     b->taken = b->returns_taken = 0;
     b->wants = 0;

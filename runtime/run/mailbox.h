@@ -8,6 +8,9 @@
  *                     \--refused                                                      *signal* and *taken*: one commit
  *     a mailbox:  not there --first letter--> open --the run has ended--> over --its rows are gone--> not there
  *
+ * A letter that wakes its run stays in memory until the run looks for it, if that is all that is in the inbox: then
+ * nothing has to be read. What is kept so has a limit (KEPT_BYTES_MAX); beyond it the run reads its letters.
+ *
  * Of one name the letter that came first is taken first, and each once: a letter whose id the run has had before, since
  * its sender did not get the answer and sent it again, is deleted when a wait looks at it. */
 #ifndef RUNTIME_RUN_MAILBOX_H
@@ -28,6 +31,7 @@ typedef struct mailbox_table {
     mailbox **buckets; /* a power of two of them; NULL: there was no mailbox yet */
     size_t bucket_count, count;
     TAILQ_HEAD(, mailbox) over; /* of runs that have ended: their rows are deleted, the first one's now */
+    size_t kept_bytes;          /* of all mailboxes */
     mail_letter *undeleted;     /* could not be deleted: until the journal takes writes */
     /* Rows of the first mailbox in `over`, while they are deleted: no memory is needed for that. */
     bool clears;
@@ -97,6 +101,8 @@ mailbox_look mailbox_find_return(struct run *r, uint32_t number, entry_text chil
  * from now (0 or less), that this node's lookout has not found yet. MAILBOX_EMPTY: all that were there have been read
  * since, or there are no other nodes. MAILBOX_COMING: they are being read. MAILBOX_LOST: no memory. */
 mailbox_look mailbox_look_anew(struct run *r, int64_t left_ms);
+/* At the end of a turn in which it has looked for letters that were kept for it: it looks again, and has them. */
+void mailbox_give_kept(struct run *r);
 /* The run takes the letter: its entries have been appended, with whose commit the row goes. */
 void mailbox_take(struct run *r, mail_letter *m);
 /* The run's last entry has been appended: letters that are held go with it, since nobody will take them. */

@@ -7,7 +7,10 @@
 #include "runtime/run/mailbox.h"
 #include "runtime/run/number_set.h"
 
-enum { RETURNS_HELD_BYTES = 4 * 1024 * 1024 /* in memory, of returns that the run has not taken */ };
+enum {
+    RETURNS_HELD_BYTES = 4 * 1024 * 1024, /* in memory, of returns that the run has not taken */
+    KEPT_BYTES_MAX = 4 * 1024 * 1024      /* of signals that are kept for runs on their way to memory */
+};
 
 struct mailbox {
     mailbox *next; /* in its bucket */
@@ -19,6 +22,7 @@ struct mailbox {
     size_t taken;       /* of `count`: those whose deletion goes with entries of the run */
     size_t held_count;
     mail_letter *held, *held_last; /* by arrival: those in memory, but for those taken */
+    size_t kept_bytes;             /* of these, until the run that they wake looks for them */
     mail_letter *writing;          /* on their way to the disk; linked through mail.next */
     size_t writing_count;
     uint32_t *names; /* that a parked run waits for, if its slot has no room for them; owned */
@@ -60,7 +64,9 @@ void mailbox_deliver(struct home *h, mailbox *b, struct slot *s, mail_letter *m)
 /* Put a letter among those in memory, and take it out again. */
 void mailbox_hold(mailbox *b, mail_letter *m);
 mail_letter *mailbox_let_go(mailbox *b, mail_letter *m);
-void mailbox_free_held(mailbox *b);
+void mailbox_free_held(struct home *h, mailbox *b);
+/* The run is there, and what was kept for it is its own; or it is not wanted any more. */
+void mailbox_end_keeping(struct home *h, mailbox *b);
 
 /* ---- mailbox_returns.c ---- */
 

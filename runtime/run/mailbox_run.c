@@ -183,6 +183,11 @@ static mailbox_look mailbox_open(run *r, mailbox **out)
     mailbox *b = mailbox_of(h, &r->id);
     *out = b;
     if (!b || b->is_over) return MAILBOX_EMPTY;
+    if (b->kept_bytes > 0) { /* a replay is still under way, and comes to questions that a wait may belong to */
+        r->mail_is_kept = true;
+        run_touch(r);
+        return MAILBOX_COMING;
+    }
     bool is_unread = mailbox_is_unread(b);
     if (is_unread && b->taken > 0) return MAILBOX_COMING; /* until their rows are gone: a read would bring them back */
     if (!b->is_reading && is_unread && !mailbox_begin_reading(r, b)) {
@@ -190,6 +195,14 @@ static mailbox_look mailbox_open(run *r, mailbox **out)
         return MAILBOX_LOST;
     }
     return b->is_reading ? MAILBOX_COMING : MAILBOX_HAS;
+}
+
+void mailbox_give_kept(run *r)
+{
+    mailbox *b = mailbox_of(r->task.home, &r->id);
+    r->mail_is_kept = false;
+    if (b) mailbox_end_keeping(r->task.home, b);
+    run_wake_waits(r);
 }
 
 mailbox_look mailbox_find(run *r, const mailbox_wanted *wanted, mail_letter **first)
@@ -238,6 +251,7 @@ void mailbox_take(run *r, mail_letter *m)
 void mailbox_give_up(run *r)
 {
     mailbox *b = mailbox_of(r->task.home, &r->id);
+    if (b) mailbox_end_keeping(r->task.home, b);
     if (!b || b->is_over) return;
     while (b->held && !b->is_reading) mailbox_take(r, b->held);
     for (mail_letter *m; (m = mailbox_any_return(b)) != NULL;) mailbox_take(r, m);
@@ -305,7 +319,7 @@ void mailbox_leave(run *r)
         mailbox_settle_taken(b, m, false);
     }
     if (!b) return;
-    mailbox_free_held(b);
+    mailbox_free_held(r->task.home, b);
     mailbox_free_returns(b);
     b->is_stale = b->is_reading;
     b->execution++;

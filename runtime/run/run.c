@@ -296,6 +296,7 @@ void run_turn_end(run *r)
     assert(r->seq_durable <= r->seq_sealed);
     assert(r->seq_sealed <= r->seq_next);
     const run_listener *listener = r->task.home->listener;
+    if (r->mail_is_kept) mailbox_give_kept(r);
     if (run_may_answer_early(r)) listener->on_over(r, RUN_OVER_EARLY);
     if (!run_commit_is_under_way(r->commit)) remarking_flush(r); /* else a newer status may still take their place */
     record_flush(r);

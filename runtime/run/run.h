@@ -135,6 +135,7 @@ struct run {
     struct waiter *waiters; /* clients attached to the run: the listener's, which empties the list when told so */
     struct letter *letters; /* came for the run: the rows are deleted by its next commit */
     struct letter *sealed_letters;  /* are deleted by the commit under way */
+    bool mail_is_kept;              /* what was kept for it is its own at the end of the turn: mailbox_give_kept */
     struct mail_letter *mail_taken; /* letters whose signals the run has taken: likewise */
     struct mail_letter *mail_sealed;
     int64_t inbox_read_ms;    /* steady: when the last read of its letters began; 0: none has, in this execution */

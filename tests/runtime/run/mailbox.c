@@ -224,6 +224,43 @@ static void test_many_names(void)
     turned_close();
 }
 
+/* Turns until the run has parked again; returns how many reads of the disk that took. */
+static unsigned reads_until_parked(const run_id *id, unsigned executions)
+{
+    unsigned reads = 0;
+    while (seen.executions < executions || !is_parked(id)) {
+        for (; store_hand_reads(turned_app->store) > 0; reads++) store_hand_read(turned_app->store, 0);
+        CHECK(turned_turn_unread());
+    }
+    return reads;
+}
+
+/* A signal that wakes its run is in memory until the run has it: the journal alone is read. With others beside it the
+ * inbox is read too; and for a run that is cancelled before it looks nothing is kept. */
+static void test_kept_in_memory(void)
+{
+    for (unsigned others = 0; others < 2; others++) {
+        turned_open(routes, NULL);
+        const size_t *kept = &turned_home()->mailboxes.kept_bytes;
+        run_id id = turned_park("POST /wait");
+        if (others) CHECK_INT(signal_told(&id, "b", NULL, "1"), 202);
+        turned_often();
+        int fd = turned_send_signal(&id, "a", NULL, "1");
+        CHECK_INT(reads_until_parked(&id, 2), 1 + others);
+        CHECK_INT(turned_reply(fd, text), 202);
+        CHECK_STR(seen.got, "a1");
+        CHECK_INT(*kept, 0);
+        fd = turned_send_signal(&id, "a", NULL, "2");
+        while (turned_slot(&id)->state == SLOT_PARKED) CHECK(turned_turn_unread());
+        CHECK_INT(*kept > 0, !others);
+        CHECK_INT(turned_reply(turned_send_to("DELETE", &id, ""), text), 200);
+        CHECK_INT(turned_reply(fd, text), 202);
+        TURN_UNTIL(!turned_slot(&id) && turned_home()->mailboxes.count == 0);
+        CHECK_INT(*kept, 0);
+        turned_close();
+    }
+}
+
 static void on_due(void *arg, store_journal *loaded, size_t count)
 {
     CHECK(count == 1 && loaded->live);
@@ -650,6 +687,7 @@ static void test_refused_write(void)
 static const check_case cases[] = {{"parked, and woken by its name alone", test_parked},
                                    {"many names at once", test_many_names},
                                    {"parked with letters of another name", test_other_letters},
+                                   {"what wakes a run is not read", test_kept_in_memory},
                                    {"early signals are kept", test_early},
                                    {"one that only looks finds none", test_none},
                                    {"a signal while the run leaves memory", test_leaving},
