@@ -15,6 +15,7 @@ enum {
     WRITE_BUFFER_BYTES = 64 << 20,
     MEMTABLE_BLOCK_BYTES = 128 << 10, /* a segment over a quarter of it has memory of its own, see start_set_malloc */
     WAL_BYTES_MAX = 512 << 20,
+    DELETED_WINDOW = 1024,     /* entries in a row, of a file: half of them deletion marks are too many */
     BLOB_BYTES_MIN = 16 << 10, /* a segment over this goes to a blob file: compaction then moves only its address */
     TABLE_SYNC_BYTES = 1 << 20,
     INFO_LOG_BYTES = 1 << 20,
@@ -67,6 +68,8 @@ static rocksdb_options_t *database_options(void)
      * whatever the file's age. */
     rocksdb_options_set_blob_gc_age_cutoff(o, 1.0);
     rocksdb_options_set_blob_gc_force_threshold(o, 0.5);
+    /* Lists pass each deletion mark one by one, so a file that is full of them is compacted: see rocks_sweep_age. */
+    rocksdb_options_add_compact_on_deletion_collector_factory(o, DELETED_WINDOW, DELETED_WINDOW / 2);
     return o;
 }
 

@@ -65,6 +65,7 @@ typedef struct rocks {
     int folder_lock;        /* see lock_folder; -1: none */
     uint64_t needs_bytes;   /* journal thread: how much room the next opening for writing needs; 0: not known */
     bool met_damage;        /* atomic: writes failed because a compaction met a damaged value */
+    size_t swept;           /* runs deleted since their marks were last written to files; the sweeper's */
     uint64_t epoch;
     uint8_t stamp[ROCKS_STAMP_BYTES]; /* behind the epoch on disk: random bytes of this process */
     bool fenced;                      /* journal thread: see is_fenced in backend.h */

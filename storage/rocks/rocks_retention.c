@@ -1,5 +1,6 @@
 /* Deleting runs whose time has come, and the oldest when the store is too large. A round of retention goes forward in
- * each table and does not look back: deleted rows cost iterators time until they are compacted. */
+ * each table and does not look back: deleted rows cost iterators time until they are compacted. Marks of deleted rows
+ * are compacted where there are many, once they are in files: so a round that has left many has them written. */
 #include <assert.h>
 #include <stdio.h>
 #include <string.h>
@@ -239,6 +240,30 @@ static long sweep_walk(rocks *r, rocksdb_writebatch_t *b, backend_sweep *s, size
     return ok ? n : -1;
 }
 
+/* What lists may pass over without anybody waiting for it: some ten milliseconds. */
+enum { SWEPT_MAX = 10000 };
+
+/* Has the marks of deleted runs written to files, in which RocksDB finds that there are too many (DELETED_WINDOW), and
+ * takes them away together with what they delete. */
+static void flush_swept(rocks *r)
+{
+    const char *error = NULL;
+    rocksdb_flushoptions_t *how = rocksdb_flushoptions_create();
+    rocksdb_flushoptions_set_wait(how, 0);
+    r->swept = 0;
+    (void)pthread_mutex_lock(&r->slow);
+    bool is_open = rocks_read_begin(r, &error);
+    unsigned tables = __atomic_load_n(&r->table_count, __ATOMIC_ACQUIRE);
+    for (unsigned t = 0; is_open && t < tables; t++) {
+        char *why = NULL;
+        rocksdb_flush_cf(r->db, how, r->tables[t], &why);
+        if (why) rocksdb_free(why); /* the next write meets it, too */
+    }
+    if (is_open) rocks_read_end(r);
+    (void)pthread_mutex_unlock(&r->slow);
+    rocksdb_flushoptions_destroy(how);
+}
+
 long rocks_sweep_age(backend *base, backend_sweep *sweep, size_t limit)
 {
     rocks *r = rocks_of(base);
@@ -256,8 +281,11 @@ long rocks_sweep_age(backend *base, backend_sweep *sweep, size_t limit)
     rocksdb_writebatch_destroy(b);
     rocks_claims_spare(&r->claims);
     rocks_read_end(r);
-    if (ok) *sweep = next;
-    return ok ? own + stores + single : -1;
+    if (!ok) return -1;
+    *sweep = next;
+    r->swept += (size_t)(own + stores + single);
+    if (next.done && r->swept >= SWEPT_MAX) flush_swept(r);
+    return own + stores + single;
 }
 
 /* ---- By size ---- */

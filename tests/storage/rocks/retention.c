@@ -107,6 +107,80 @@ static void test_damaged(void)
     close_desk(&d);
 }
 
+/* ---- Marks of what was deleted ---- */
+
+enum { SWEPT = 10500, FAMILIES = 5 /* of runs; tables with a name come behind them */, FAMILIES_MAX = 16 };
+
+/* What the sweeper has had written to files. Stands before RocksDB's. */
+static struct {
+    rocksdb_t *db;
+    rocksdb_column_family_handle_t *families[FAMILIES_MAX];
+    atomic_uint count;
+} flushed;
+
+__attribute__((visibility("default"))) void rocksdb_flush_cf(rocksdb_t *db, const rocksdb_flushoptions_t *how,
+                                                             rocksdb_column_family_handle_t *family, char **why)
+{
+    void (*real)(rocksdb_t *, const rocksdb_flushoptions_t *, rocksdb_column_family_handle_t *, char **);
+    *(void **)&real = dlsym(RTLD_NEXT, "rocksdb_flush_cf");
+    real(db, how, family, why);
+    flushed.db = db;
+    CHECK(flushed.count < FAMILIES_MAX);
+    flushed.families[flushed.count] = family;
+    flushed.count++;
+}
+
+/* Whether the family has a mark of a deleted row, in memory or in its files. */
+static bool has_marks(rocksdb_column_family_handle_t *family)
+{
+    static const char *const in_memory[] = {"rocksdb.num-deletes-active-mem-table",
+                                            "rocksdb.num-deletes-imm-mem-tables"};
+    for (size_t i = 0; i < 2; i++) {
+        uint64_t n = 0;
+        CHECK(rocksdb_property_int_cf(flushed.db, family, in_memory[i], &n) == 0);
+        if (n > 0) return true;
+    }
+    char *all = rocksdb_property_value_cf(flushed.db, family, "rocksdb.aggregated-table-properties");
+    const char *marks = all ? strstr(all, "# deletions=") : NULL;
+    CHECK(marks);
+    bool has = atoi(marks + strlen("# deletions=")) > 0;
+    rocksdb_free(all);
+    return has;
+}
+
+static void put_many(desk *d, size_t count)
+{
+    static store_segment all[SWEPT];
+    for (size_t i = 0; i < count; i++) {
+        all[i] = (store_segment){.run = id_of(now_ms() - 5 * HOUR_MS + (int64_t)i, 1),
+                                 .live = STORE_LIVE_CLEAR,
+                                 .retain_ms = -1,
+                                 .data = "ended",
+                                 .len = 5};
+        all[i].next = i + 1 < count ? &all[i + 1] : NULL;
+    }
+    append(d, all, count);
+    CHECK_INT(d->failed, 0);
+}
+
+/* Lists would pass each mark: many are written to files and compacted there, until none is left. */
+static void test_marks(void)
+{
+    desk d;
+    store_options o = options_for("marks");
+    o.retain_ms = 10 * DAY_MS;
+    open_desk(&d, &o);
+    put_many(&d, SWEPT);
+    close_desk(&d);
+    o.retain_ms = HOUR_MS;
+    o.sweep_interval_ms = 10;
+    open_desk(&d, &o); /* the runs are in files, so that marks are needed */
+    while (flushed.count < FAMILIES) usleep(1000);
+    for (unsigned i = 0; i < FAMILIES; i++)
+        while (has_marks(flushed.families[i])) usleep(1000);
+    close_desk(&d);
+}
+
 static void test_belief(void)
 {
     const int64_t start = 1800000000000;
@@ -194,6 +268,7 @@ static void test_parent_synced(void)
 
 static const check_case cases[] = {{"a run that has just ended stays", test_just_ended},
                                    {"a damaged run keeps no others", test_damaged},
+                                   {"marks of many deleted runs are compacted", test_marks},
                                    {"a clock's jump is believed after a day", test_belief},
                                    {"a clock a year ahead deletes nothing", test_year_ahead},
                                    {"a new data folder is durable in its parent", test_parent_synced}};
