@@ -82,12 +82,14 @@ static bool standing_has_wait(const sw_group *g)
     return w != NULL;
 }
 
-/* Whether a sleep that is over may not win yet: another node may have written a signal before that, which counts. */
+/* Whether a sleep that is over may not win yet: another node may have written a signal before that, which counts; or
+ * --prove has not sent its signals. */
 static bool sleep_member_is_early(const sw_group *g, const member *m)
 {
     const int64_t left_ms = clock_left_ms(&m->wait.open.until);
     const bool may_come = g->run->task.home->cluster->has_others && left_ms <= 0 && standing_has_wait(g);
-    return may_come && mailbox_look_anew(g->run, left_ms) != MAILBOX_EMPTY;
+    const bool are_to_come = probe_on && left_ms <= 0 && standing_has_wait(g) && probe_signals_come(g->run->task.home);
+    return are_to_come || (may_come && mailbox_look_anew(g->run, left_ms) != MAILBOX_EMPTY);
 }
 
 /* Ends sleeps, or all others. True: `first`, and there is a success. */

@@ -88,6 +88,9 @@ void probe_misuse(const sw_ctx *c, const char *function, const void *caller);
 
 /* Checks the values of --prove-signal (NULL: there are none). False, with a message: one of them is wrong. */
 bool probe_check_signals(const char *const *signals, char *error, size_t error_size);
+/* Whether signals of --prove-signal are still to be sent: until then no time is over that a signal wins against, since
+ * the processes of the proof begin when the machine lets them. Strands that wait are woken by them. */
+bool probe_signals_come(const struct home *h);
 
 /* The loop is about to wait. When it waits for nothing but points in time, the clocks move on to the next one; under
  * --check the execution is over then, and the process ends. */

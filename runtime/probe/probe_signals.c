@@ -77,11 +77,18 @@ static slot *signal_addressee(home *h)
     return s && (s->run ? run_is_durable(s->run) : s->has_live_row) ? s : NULL;
 }
 
+bool probe_signals_come(const home *h)
+{
+    const char *const *signals = h->opt->prove_signals;
+    return probe_on && signals && signals[signals_sent];
+}
+
 bool probe_send_signals(home *h)
 {
     const char *const *signals = h->opt->prove_signals;
     slot *to = signals && signals[signals_sent] ? signal_addressee(h) : NULL;
     if (!to) return false;
     for (; signals[signals_sent]; signals_sent++) signal_send(h, to, signals[signals_sent]);
+    if (to->run) run_wake_waits(to->run); /* also if there was no room for any of them */
     return true;
 }

@@ -103,6 +103,20 @@ static void on_wait(sw_ctx *c)
     sw_reply_text(c, 200, "done\n");
 }
 
+/* Times that are over before any process has begun again. */
+static void on_brief(sw_ctx *c)
+{
+    sw_value a = sw_nil(), b = sw_nil(), d = sw_nil();
+    bool has_a = sw_wait_for(c, "a", &(sw_wait){.signal = "a", .timeout_ms = 1}, &a);
+    bool has_b = sw_wait_for(c, "b", &(sw_wait){.signal = "b", .timeout_ms = SW_NO_WAIT}, &b);
+    sw_group *g = sw_group_new(c);
+    sw_group_sleep(g, "brief", 1);
+    sw_group_wait_for(g, "d", &(sw_wait){.signal = "d", .timeout_ms = 1});
+    size_t winner = sw_group_any(g, "first", &d);
+    if (!has_a || !has_b || winner != 1) sw_fail_fatal(c, "a signal came too late");
+    sw_reply_json(c, 200, sw_array(c, 3, a, b, d));
+}
+
 int main(int argc, char **argv)
 {
     app = sw_app_new("calls");
@@ -111,6 +125,7 @@ int main(int argc, char **argv)
     sw_endpoint(app, "GET /failures", on_failures, NULL);
     sw_endpoint(app, "GET /declined", on_declined, NULL);
     sw_endpoint(app, "GET /wait", on_wait, &(sw_endpoint_options){.on_disconnect = SW_CANCEL});
+    sw_endpoint(app, "GET /brief", on_brief, NULL);
     sw_endpoint(app, "GET /late", on_wait, &(sw_endpoint_options){.timeout_ms = 7200000});
     sw_endpoint(app, "GET /relaxed", on_streams, &(sw_endpoint_options){.durability = SW_RELAXED});
     return sw_main(app, argc, argv);
