@@ -1,6 +1,6 @@
 /* kin: which runs came of which: rows of the table `kin`, two for each pair of runs, so that each of the two leads to
- * the other, and whoever deletes one of them finds both rows. Only people are told of them: a run needs no row to go
- * on. Borrows the bytes of its keys from the caller; knows no database. */
+ * the other, and whoever deletes one of them finds both rows. A run needs no row to go on: people are told of them, and
+ * by them the caller of a run that cannot be read is found. Borrows the bytes of its keys; knows no database. */
 #ifndef STORAGE_KIN_H
 #define STORAGE_KIN_H
 
@@ -13,8 +13,8 @@
 typedef enum kin_tie {
     KIN_FORK = 1,   /* a fork of the run */
     KIN_SOURCE = 2, /* the run that it is a fork of */
-    KIN_CHILD = 3,  /* reserved: a run that the run has called */
-    KIN_PARENT = 4  /* reserved: the run that has called it */
+    KIN_CHILD = 3,  /* a run that the run has called */
+    KIN_PARENT = 4  /* the run that has called it */
 } kin_tie;
 
 enum { KIN_KEY_BYTES = 2 * RUN_ID_BYTES + 1 };

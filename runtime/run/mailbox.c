@@ -7,6 +7,7 @@
 #include "coro/seeded_bug.h"
 #include "runtime/run/home.h"
 #include "runtime/run/mailbox_core.h"
+#include "runtime/run/returning.h"
 #include "runtime/run/run.h"
 #include "runtime/run/slot_core.h"
 #include "runtime/run/strand.h"
@@ -385,8 +386,13 @@ void mailbox_committed(store_segment *segment)
     if (m->row.op == STORE_ROW_PUT && !home_owns(h, &m->run)) {
         mail_tell(m, mail_fate_of(segment)); /* that node's lookout finds it */
         mail_free(m);
+    } else if (m->row.op == STORE_ROW_PUT && mail_is_return(m)) { /* of a run that could not write it itself */
+        mail_tell(m, mail_fate_of(segment));
+        if (segment->error)
+            mail_free(m);
+        else
+            returning_hand(h, m);
     } else if (m->row.op == STORE_ROW_PUT) {
-        assert(!mail_is_return(m)); /* those are written with the last entries of other runs */
         mailbox_on_written(h, m);
     } else if (segment->error) { /* mailbox_delete_again */
         m->next = h->mailboxes.undeleted;

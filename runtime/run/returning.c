@@ -86,6 +86,19 @@ bool returning_prepare(run *r)
     return r->returning != NULL;
 }
 
+mail_letter *returning_new_failure(home *h, const run_id *caller, uint32_t number, const run_id *child,
+                                   const char *error)
+{
+    const returned what = {.outcome = ENTRY_FAILED, .error = entry_text_of(error)};
+    mail_letter *m = NULL;
+    msgpack_sbuffer content;
+    msgpack_sbuffer_init(&content);
+    if (returned_pack(&content, &what))
+        m = mail_new_return(h, caller, number, child, (entry_text){content.data, content.size});
+    msgpack_sbuffer_destroy(&content);
+    return m;
+}
+
 /* ---- On its way ---- */
 
 /* The letter goes to the store, or is forgotten. */
@@ -110,18 +123,23 @@ const store_row *returning_seal(run *r, const store_row *then)
     return mail_rows(r->returning, then);
 }
 
+void returning_hand(home *h, mail_letter *m)
+{
+    m->row.next = NULL;
+    if (!home_owns(h, &m->run)) {
+        mail_free(m); /* that node's lookout finds it */
+        return;
+    }
+    m->parcel = (parcel){.deliver = returning_on_delivery, .drop = returning_on_drop};
+    board_hand(h, &m->parcel, &m->run);
+}
+
 void returning_written(run *r)
 {
     mail_letter *m = r->is_last_sent ? r->returning : NULL;
     if (!m) return;
     r->returning = NULL;
-    m->row.next = NULL;
-    if (!home_owns(r->task.home, &m->run)) {
-        mail_free(m); /* that node's lookout finds it */
-        return;
-    }
-    m->parcel = (parcel){.deliver = returning_on_delivery, .drop = returning_on_drop};
-    board_hand(r->task.home, &m->parcel, &m->run);
+    returning_hand(r->task.home, m);
 }
 
 void returning_drop(run *r)

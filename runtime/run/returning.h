@@ -22,6 +22,12 @@ typedef struct returned {
 /* Reads the value of such a letter. False: it is damaged, or there is no memory, which *is_short says. */
 bool returned_read(arena *a, entry_text packed, returned *out, bool *is_short);
 
+/* Makes the letter of a run that has not come to its end, and never will. NULL: no memory. */
+struct mail_letter *returning_new_failure(struct home *h, const run_id *caller, uint32_t number, const run_id *child,
+                                          const char *error);
+/* A letter that was written alone is on disk: it goes to the caller's home. */
+void returning_hand(struct home *h, struct mail_letter *m);
+
 /* The run's last entries have been appended: makes the letter, if somebody waits for the run. False: no memory. */
 bool returning_prepare(run *r);
 /* Those entries are about to be sent: returns the row of the letter, and `then` behind it. */

@@ -89,6 +89,7 @@ typedef struct slot {
     bool is_recovered : 1;          /* recovery has come to the run's live row while the slot was there */
     bool has_crashed : 1;           /* at the last load: the process had died of the run, without any progress since */
     bool read_while_closed : 1;     /* the gate was closed when the load began: what the start writes may be missing */
+    bool caller_told : 1;           /* the run cannot be read: nobody waits for it any more (lost_child.h) */
     unsigned letters_in_flight : 4; /* kinds of letters that are being written: slot_letter_bit */
 } slot;
 _Static_assert(STOP_REASONS <= 16, "they fit slot.stop");

@@ -7,6 +7,7 @@
 #include "runtime/run/frames.h"
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
+#include "runtime/run/lost_child.h"
 #include "runtime/run/mailbox.h"
 #include "runtime/run/program.h"
 #include "runtime/run/reopen.h"
@@ -210,8 +211,10 @@ static void slot_stop_unreadable(home *h, slot *s, const char *id, const char *e
     assert(error);
     bool stale = s->stop == STOP_UNREADABLE && slot_stopped_ms(s) >= h->opt->retain_stopped_ms;
     /* While the journal takes no writes it would not be deleted. */
-    if (!stale || !gate_writable(h) || !store_delete(h->port, &s->id, slot_on_deleted, h)) {
+    bool may_delete = stale && gate_writable(h);
+    if (!may_delete || !s->caller_told || !store_delete(h->port, &s->id, slot_on_deleted, h)) {
         slot_stand_still(h, s, &why);
+        if (may_delete && !s->caller_told) lost_child_tell(h, s);
         return;
     }
     log_line(LOG_ERROR, id, "could not be read for as long as --retain-stopped says, and is deleted: %s", error);

@@ -1,8 +1,11 @@
 /* Results on their way to the run that has called: few are in memory, others are read when they are wanted; and one
  * that is lost fails its call. */
+#include "runtime/recovery/settle.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/mailbox_core.h"
 #include "runtime/run/slot_core.h"
+#include "storage/backend.h"
+#include "storage/kin.h"
 #include "tests/harness/turned.h"
 
 enum { CHILDREN = 90, RESULT_BYTES = 128 * 1024, BRANCHES = 40 };
@@ -10,7 +13,7 @@ enum { CHILDREN = 90, RESULT_BYTES = 128 * 1024, BRANCHES = 40 };
 static struct {
     int worked, ended;
     bool in_order;
-    char error[256];
+    char errors[2][256];
 } seen;
 
 /* ---- The program ---- */
@@ -73,8 +76,10 @@ static void on_two(sw_ctx *c)
     sw_group_call(g, "waits", "waits", sw_int(2));
     sw_value results = sw_group_settle(g);
     seen.in_order = sw_as_int(sw_get(sw_at(results, 1), "value"), 0) == 2;
-    const char *error = sw_cstr(c, sw_get(sw_at(results, 0), "error"));
-    (void)snprintf(seen.error, sizeof seen.error, "%s", error ? error : "none");
+    for (int i = 0; i < 2; i++) {
+        const char *error = sw_cstr(c, sw_get(sw_at(results, (size_t)i), "error"));
+        (void)snprintf(seen.errors[i], sizeof seen.errors[i], "%s", error ? error : "none");
+    }
     seen.ended++;
     sw_reply_text(c, 200, "two");
 }
@@ -219,17 +224,85 @@ static void go_without(bool is_damaged)
     write_in_place(key, is_damaged);
     turned_check(turned_send_signal(&waits, "go", NULL, "1"), 202, "");
     TURN_UNTIL(is_over());
-    CHECK(seen.in_order);
-    CHECK(strstr(seen.error, "what it returned cannot be read"));
+    CHECK(strstr(seen.errors[0], "what it returned cannot be read"));
+    CHECK_STR(seen.errors[1], "none");
     turned_close();
 }
 
 static void test_gone(void) { go_without(false); }
 static void test_damaged(void) { go_without(true); }
 
-static const check_case cases[] = {
-    {"of a caller in memory", test_in_memory}, {"of a caller outside memory", test_parked},
-    {"of calls in branches", test_branches},   {"found by the next process", test_next_process},
-    {"one that is gone", test_gone},           {"one that is damaged", test_damaged}};
+/* Leaves nothing but the run's row in the live table, and whose child it is. */
+static void make_unreadable(const run_id *id, const run_id *caller)
+{
+    char why[256];
+    const char *wrong = NULL;
+    kin_pair kin;
+    backend *b = memory_open(turned_disk);
+    CHECK(b->ops->delete_run(b, id, &wrong));
+    store *s = store_open(&(store_options){.backend = b, .by_hand = true}, why, sizeof why);
+    settling *desk = settle_open(s);
+    CHECK(desk);
+    kin_pair_fill(&kin, caller, KIN_CHILD, id);
+    store_segment segment = {.run = *id, .live = STORE_LIVE_SET, .retain_ms = -1, .rows = kin.rows};
+    CHECK(!settle_append(desk, &segment));
+    settle_close(desk);
+    store_close(s);
+}
+
+/* A process leaves a caller whose child cannot be read. */
+static run_id leave_unreadable(void)
+{
+    memset(&seen, 0, sizeof seen);
+    open_with("0");
+    run_id id = turned_begin("POST /two")->id, waits = waiting_run(&id);
+    TURN_UNTIL(returned(&id) == 1);
+    turned_end();
+    make_unreadable(&waits, &id);
+    return waits;
+}
+
+static void open_impatient(const run_id *waits)
+{
+    turned_open(routes, (const char *const[]){"--park-after", "0", "--retain-stopped", "1s", NULL});
+    TURN_UNTIL(turned_slot(waits) && turned_slot(waits)->state == SLOT_STOPPED);
+}
+
+static void check_told(void)
+{
+    TURN_UNTIL(is_over());
+    CHECK_STR(seen.errors[0], "none");
+    CHECK(strstr(seen.errors[1], "could not be read, and was deleted"));
+    CHECK_INT(seen.ended, 1);
+    CHECK_INT(turned_rows(letter_table), 0);
+}
+
+static void test_unreadable(void)
+{
+    run_id waits = leave_unreadable();
+    open_impatient(&waits);
+    check_told();
+    turned_close();
+}
+
+/* The write of the letter fails: it is made when the run is looked at again. */
+static void test_unwritten(void)
+{
+    run_id waits = leave_unreadable();
+    open_impatient(&waits);
+    turned_often(); /* the caller has written what it had to */
+    memory_fail(turned_disk, MEMORY_REFUSES, 0, false);
+    check_told();
+    turned_close();
+}
+
+static const check_case cases[] = {{"of a caller in memory", test_in_memory},
+                                   {"of a caller outside memory", test_parked},
+                                   {"of calls in branches", test_branches},
+                                   {"found by the next process", test_next_process},
+                                   {"one that is gone", test_gone},
+                                   {"one that is damaged", test_damaged},
+                                   {"of a run that cannot be read", test_unreadable},
+                                   {"a write that fails on the way", test_unwritten}};
 
 CHECK_MAIN(cases)
