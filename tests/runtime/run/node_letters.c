@@ -519,6 +519,26 @@ static void test_same_key(void)
     pair_close();
 }
 
+/* Two such requests at once, one at each node: one run begins. */
+static void test_key_at_once(void)
+{
+    static const char header[] = "Idempotency-Key: once\r\nPrefer: respond-async\r\n";
+    for (int ahead = 0; ahead < 12; ahead++) {
+        int fds[PAIR_NODES], statuses[PAIR_NODES];
+        open_nodes();
+        for (unsigned n = 0; n < PAIR_NODES; n++) {
+            pair_use(n);
+            fds[n] = turned_send("POST", "/take", header);
+            for (int i = 0; i < ahead && n == FIRST; i++) CHECK(turned_turn());
+        }
+        for (unsigned n = 0; n < PAIR_NODES; n++) statuses[n] = status_of(fds[n]);
+        CHECK((statuses[0] == 202 && statuses[1] == 503) || (statuses[0] == 503 && statuses[1] == 202));
+        pair_often();
+        CHECK_INT(turned_home()->slots.count + pair[pair_other()].app->loops[0].home.slots.count, 1);
+        pair_close();
+    }
+}
+
 /* One action for the runs of both nodes. */
 static void act_on_all(const char *action, const char *expected)
 {
@@ -589,6 +609,7 @@ static const check_case cases[] = {
     {"once, whatever becomes of its commits", test_run_sends_with_faults},
     {"what only the run's node can do is refused", test_elsewhere},
     {"a key whose run is the other node's", test_same_key},
+    {"a key at both nodes at once", test_key_at_once},
     {"one action for the runs of both", test_bulk},
     {"lists and pages show the runs of both", test_lists},
 };
