@@ -236,7 +236,8 @@ mail_letter *mail_strip(mail_letter *m)
     msgpack_sbuffer_init(&m->packed);
     m->name = m->value = (entry_text){NULL, 0};
     mail_letter *smaller = realloc(m, sizeof *m);
-    return smaller ? smaller : m;
+    if (smaller) m = smaller;
+    return m;
 }
 
 /* By its first bytes: of a long letter the rest is not looked at. A later version may append up to ten items. */

@@ -312,6 +312,7 @@ static int by_key(const void *a, const void *b)
 /* Those of one commit are there at one time, and their keys say which is the first. */
 static void take_letters(const store_row **rows, size_t count)
 {
+    if (count == 0) return;
     qsort(rows, count, sizeof *rows, by_key);
     for (size_t i = 0; i < count; i++)
         take_letter(rows[i]->key.data, rows[i]->key.len, rows[i]->value.data, rows[i]->value.len);
