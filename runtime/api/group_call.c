@@ -6,6 +6,7 @@
 #include "runtime/api/call_function.h"
 #include "runtime/api/group_core.h"
 #include "runtime/run/ctx.h"
+#include "runtime/run/fit.h"
 #include "runtime/run/strand.h"
 
 static bool call_member_decide(member *m, bool *is_coming)
@@ -38,10 +39,14 @@ void sw_group_call_with(sw_group *g, const char *id, const char *function, sw_va
     *q = function_call_prepare(c, &asked, input);
     member *m = member_new(c, g, &member_call);
     m->call = q;
+    m->wait = (waiting){.c = c, .open = {.id = q->named.id.data, .path = q->named.path, .is_call = true}};
+    if (c->strand->is_abandoned && !fit_find(c->run, q->named.path)) { /* what has lost calls nothing */
+        member_stand(m);
+        return;
+    }
     call_member_check(c);
     step_outcome outcome = function_call_begin(c->run, q, &m->value, &m->failure);
     if (outcome == STEP_UNWOUND) ctx_raise(c, failure_unwind);
-    m->wait = (waiting){.c = c, .open = {.id = q->named.id.data, .path = q->named.path, .is_call = true}};
     if (outcome == STEP_OPEN) {
         member_stand(m);
         return;

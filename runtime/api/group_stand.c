@@ -202,14 +202,15 @@ bool group_suspend(sw_group *g, strand *s, bool is_coming)
 
 /* ---- Adding ---- */
 
-/* One that has lost in an earlier execution stands no more. */
+/* One that has lost in an earlier execution stands no more, nor does one that is new in something that has lost. */
 void member_stand(member *m)
 {
     sw_group *g = m->group;
+    const uint64_t path = m->wait.open.path;
     assert(m->wait.open.next == NULL);
     member_link(m);
-    m->is_lost = fit_has_lost(g->run, m->wait.open.path);
-    if (m->is_lost) {
+    m->is_lost = fit_has_lost(g->run, path);
+    if (m->is_lost || (g->strand->is_abandoned && !fit_find(g->run, path))) {
         if (m->kind->withdraw) m->kind->withdraw(m);
         member_abandon(m);
         return;

@@ -103,7 +103,7 @@ sleep_begun sleep_begin(sw_ctx *c, const char *id, const sleep_asked *asked)
     if (rec) {
         begun.until = clock_wait_of(&r->task.home->clock, &rec->wait);
         begun.from_ms = rec->wait.at_ms;
-    } else if (!asked->is_member || !fit_has_lost(r, e.path)) {
+    } else if (!asked->is_member || !fit_member_has_lost(c, e.path)) {
         ctx_check_begin(c);
         sleep_append(c, &e, asked->now, &asked->until);
     }

@@ -28,7 +28,8 @@ static run *remark_check(sw_ctx *c, const char *function)
     return c->run;
 }
 
-/* Names the place of the remark `e`. False: an earlier execution has made it. */
+/* Names the place of the remark `e`. False: an earlier execution has made it, or it is new in something that has lost:
+ * then it is not said, and the code goes on, since a fork may have what comes behind it, but no remarks. */
 static bool remark_is_new(sw_ctx *c, path_kind kind, const char *id, entry *e)
 {
     e->at_ms = clock_wall_ms();
@@ -40,8 +41,7 @@ static bool remark_is_new(sw_ctx *c, path_kind kind, const char *id, entry *e)
     e->path = path_count(c, kind, id, &e->occurrence);
     replay *p = c->run->replay;
     bool is_new = !p || !replay_take_remarked(p, e->path, e->occurrence) || BUG(SAY_AGAIN);
-    if (is_new) ctx_check_begin(c);
-    return is_new;
+    return is_new && !c->strand->is_abandoned;
 }
 
 static SW_NORETURN void remark_fail_over_limit(sw_ctx *c)

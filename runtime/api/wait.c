@@ -142,7 +142,7 @@ wait_state wait_begin(waiting *w, const wait_call *call, sw_value *out)
     if (probe_on && !call->is_member && !is_decided) probe_hold_wait(c, id, w->open.path);
     if (rec)
         wait_take_record(w, rec);
-    else if (!call->is_member || !fit_has_lost(r, w->open.path))
+    else if (!call->is_member || !fit_member_has_lost(c, w->open.path))
         wait_append_begun(w, call->asked, &now);
     if (!is_decided) return WAIT_OPEN;
     question_wait_ends(r, w->open.question, rec->done);

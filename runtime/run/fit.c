@@ -20,6 +20,11 @@ bool fit_has_lost(const run *r, uint64_t path)
     return r->replay && replay_is_abandoned(r->replay, path) && !BUG(LOSERS_BEGIN) && !BUG(WIN_AGAIN);
 }
 
+bool fit_member_has_lost(const sw_ctx *c, uint64_t path)
+{
+    return c->strand->is_abandoned || fit_has_lost(c->run, path);
+}
+
 static const char *entry_kind_words(entry_kind kind)
 {
     switch (kind) {

@@ -13,6 +13,8 @@ replay_record *fit_find(run *r, uint64_t path);
 
 /* Whether a member of a group with this path has lost, as the journal says: nothing of it begins any more. */
 bool fit_has_lost(const run *r, uint64_t path);
+/* Likewise of one that the context adds to a group, or that context has lost: if it is new, nothing of it may begin. */
+bool fit_member_has_lost(const sw_ctx *c, uint64_t path);
 
 /* Whether the record, which was found by its path, is of that kind and id: a path is a hash, and the program may have
  * changed. */

@@ -104,7 +104,7 @@ static sw_value work(sw_ctx *c, sw_value v)
         CHECK(cut.all[i].kind != ENTRY_WON || !facts_lose(&cut, &cut.all[i], c->path, branch));
     if (kind % 3 == 1) sw_push_chunk(c, sw_int(kind));
     if (kind % 4 == 2) sw_sleep(c, "poll", 1 + kind % 3);
-    if (kind % 11 == 7 && sw_as_bool(sw_at(v, 2), false)) sw_sleep(c, "poll", 300000);
+    if (kind % 11 == 7 && sw_as_bool(sw_at(v, 2), false)) sw_sleep(c, "poll", 200);
     if (kind % 7 == 5 && c->attempt == 1) sw_fail_after(c, 1, "once more");
     if (kind % 5 == 4) sw_fail_fatal(c, "it cannot be done");
     return v;
@@ -292,5 +292,66 @@ static void test_cuts(void)
     }
 }
 
-static const check_case cases[] = {{"a run of selects, cut after any entry", test_cuts}};
+/* What comes of outside at any moment. */
+static void meet(const run_id *id, unsigned what)
+{
+    if (what == 0) CHECK(turned_reply(turned_send_to("DELETE", id, ""), text) >= 200);
+    if (what == 1) {
+        CHECK(turned_reply(turned_send_stop(id, "look"), text) >= 200);
+        turned_often();
+        CHECK(turned_reply(turned_send_release(id), text) >= 200);
+    }
+    if (what == 2) {
+        turned_end();
+        turned_open(routes, NULL);
+        TURN_UNTIL(turned_home()->slots.all_found);
+    }
+}
+
+static void test_met(void)
+{
+    for (seed = 1; seed <= SEEDS; seed++)
+        for (unsigned i = 0; i < 12; i++) {
+            cut.count = 0;
+            turned_open(routes, NULL);
+            run_id id = turned_begin("POST /run")->id;
+            unsigned turns = 1 + (unsigned)(mix(seed * 31 + i) % 150);
+            for (unsigned n = 0; n < turns || !turned_slot(&id); n++) CHECK(turned_turn());
+            for (unsigned n = 0; n < 1 + i / 6 && turned_slot(&id); n++) meet(&id, (i + n) % 3);
+            run_through(&id, &again);
+            check_decisions(&again);
+            CHECK_INT(turned_home()->counters.results_unasked, 0);
+            turned_close();
+        }
+}
+
+/* A fork from each thing that the run has done. */
+static void test_forks(void)
+{
+    unsigned forks = 0;
+    for (seed = 1; seed <= SEEDS; seed++) {
+        cut.count = 0;
+        turned_open(routes, NULL);
+        run_id id = turned_begin("POST /run")->id, fork;
+        run_through(&id, &first);
+        for (size_t i = 1; i < first.count; i++) {
+            char body[64], *name;
+            const fact *f = &first.all[i];
+            if (f->kind != ENTRY_STEP_DONE && f->kind != ENTRY_SLEEP && f->kind != ENTRY_WAIT) continue;
+            snprintf(body, sizeof body, "{\"from\":\"%016llx\"}", (unsigned long long)f->path);
+            CHECK_INT(turned_reply(turned_ask_run("POST", &id, "/fork", body), text), 202);
+            CHECK((name = strstr(text, "\"runId\":\"")) && run_id_parse(name + 9, RUN_ID_TEXT, &fork));
+            run_through(&fork, &again);
+            check_decisions(&again);
+            forks++;
+        }
+        CHECK_INT(turned_home()->counters.results_unasked, 0);
+        turned_close();
+    }
+    printf("# %u forks\n", forks);
+}
+
+static const check_case cases[] = {{"a run of selects, cut after any entry", test_cuts},
+                                   {"cancelled, stopped, drained at any moment", test_met},
+                                   {"forked from whatever it has done", test_forks}};
 CHECK_MAIN(cases)
