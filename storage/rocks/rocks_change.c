@@ -63,6 +63,15 @@ static bool batch_delete_segments(rocks *r, rocksdb_writebatch_t *b, const run_i
     return (rocks_iterated(it, &ignored) && ok) || batch_delete_unread(r, b, id);
 }
 
+/* Adds the deletion of the other row of a pair of KIN_TABLE. */
+static void batch_delete_turned(rocksdb_writebatch_t *b, const rocks_named *p, store_bytes key)
+{
+    uint8_t turned[KIN_KEY_BYTES], other[ROCKS_NAMED_KEY_MAX];
+    if (!kin_key_turn(key, turned)) return;
+    size_t len = rocks_named_key(p, (store_bytes){turned, sizeof turned}, other);
+    rocksdb_writebatch_delete_cf(b, p->family, (const char *)other, len);
+}
+
 /* Adds the deletion of the rows of a named table that begin with the run's id; of pairs of KIN_TABLE that of both rows.
  * Rows that cannot be read stay, and lead to nothing: no run has to stay for them. */
 static void batch_delete_named(rocks *r, rocksdb_writebatch_t *b, const run_id *id, const char *table)
@@ -70,18 +79,19 @@ static void batch_delete_named(rocks *r, rocksdb_writebatch_t *b, const run_id *
     const rocks_named p = rocks_named_find(r, table);
     const run_id behind = run_id_behind(id);
     const char *ignored = NULL;
-    uint8_t other[KIN_KEY_BYTES];
+    uint8_t from[ROCKS_NAMED_KEY_MAX], to[ROCKS_NAMED_KEY_MAX];
     store_bytes key;
     if (!p.family) return;
-    assert(p.prefix_len == 0);
+    size_t from_len = rocks_named_key(&p, (store_bytes){id->bytes, RUN_ID_BYTES}, from);
+    size_t to_len = rocks_named_key(&p, (store_bytes){behind.bytes, RUN_ID_BYTES}, to);
     rocksdb_readoptions_t *how = rocksdb_readoptions_create();
-    rocksdb_readoptions_set_iterate_upper_bound(how, (const char *)behind.bytes, RUN_ID_BYTES);
+    rocksdb_readoptions_set_iterate_upper_bound(how, (const char *)to, to_len);
     rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, how, p.family);
-    for (rocksdb_iter_seek(it, (const char *)id->bytes, RUN_ID_BYTES); rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
-        key.data = rocksdb_iter_key(it, &key.len);
-        rocksdb_writebatch_delete_cf(b, p.family, key.data, key.len);
-        if (strcmp(table, KIN_TABLE) == 0 && kin_key_turn(key, other))
-            rocksdb_writebatch_delete_cf(b, p.family, (const char *)other, sizeof other);
+    for (rocksdb_iter_seek(it, (const char *)from, from_len); rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
+        const char *at = rocksdb_iter_key(it, &key.len);
+        rocksdb_writebatch_delete_cf(b, p.family, at, key.len);
+        key = (store_bytes){at + p.prefix_len, key.len - p.prefix_len};
+        if (strcmp(table, KIN_TABLE) == 0) batch_delete_turned(b, &p, key);
     }
     (void)rocks_iterated(it, &ignored);
     rocksdb_readoptions_destroy(how);

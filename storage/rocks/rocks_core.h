@@ -28,6 +28,7 @@ enum {
     ROCKS_NODE_MAX = 33,
     ROCKS_FAMILIES_MAX = 32, /* as many as rocks_edit knows the logs of: ROCKS_EDIT_TABLES */
     ROCKS_PREFIX_MAX = STORE_TABLE_NAME_MAX + 1,
+    ROCKS_NAMED_KEY_MAX = ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX,
     ROCKS_MARK_BYTES = 16,
     ROCKS_STAMP_BYTES = 8,
     ROCKS_SWEPT_BYTES = 16,
@@ -102,7 +103,7 @@ rocks_named rocks_named_find(rocks *r, const char *table);
 /* Finds the table, and makes its family if it has none. From the journal thread. False with a message. */
 bool rocks_named_make(rocks *r, const char *table, rocks_named *out, char *error, size_t error_size);
 /* Writes the key, behind the table's prefix, to `out`. Returns its length. */
-size_t rocks_named_key(const rocks_named *p, store_bytes key, uint8_t out[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX]);
+size_t rocks_named_key(const rocks_named *p, store_bytes key, uint8_t out[ROCKS_NAMED_KEY_MAX]);
 
 /* ---- Opening (rocks_open.c) ---- */
 

@@ -14,9 +14,9 @@ _Static_assert((int)ROCKS_TABLES < (int)ROCKS_FAMILIES_MAX, "there is room for n
 _Static_assert((int)ROCKS_FAMILIES_MAX == (int)ROCKS_EDIT_TABLES, "rocks_check can tell the logs of each family");
 _Static_assert(ROCKS_TABLE_META == 0, "RocksDB's family default comes first");
 
-/* Named tables that any program may have to write at any time. An earlier program opens a database only if it knows all
- * of its families: so the rows of these tables are rows of `default`. */
-static const char *const in_default[] = {"inbox", "tries", "index"};
+/* The named tables of this version. 0.1.0 opens a database only if it knows all of its families: so the rows of these
+ * tables are rows of `default`, and a run that has used what is new keeps it from no other run. */
+static const char *const in_default[] = {"inbox", "tries", "index", "kin", "bulk", "schedules", "settings", "notices"};
 
 /* ---- Opening ---- */
 
@@ -105,17 +105,16 @@ rocks_named rocks_named_find(rocks *r, const char *table)
     assert(table_name_is_valid(table));
     assert(!family_is_own(table));
     assert(r->db);
-    for (size_t i = 0; i < sizeof in_default / sizeof *in_default; i++) {
+    unsigned count = __atomic_load_n(&r->table_count, __ATOMIC_ACQUIRE);
+    for (unsigned i = ROCKS_TABLES; i < count; i++)
+        if (strcmp(table, r->names[i]) == 0) p.family = r->tables[i];
+    for (size_t i = 0; !p.family && i < sizeof in_default / sizeof *in_default; i++) {
         if (strcmp(table, in_default[i]) != 0) continue;
         p.family = r->tables[ROCKS_TABLE_META];
         p.prefix_len = strlen(table) + 1; /* with its zero */
         assert(p.prefix_len <= ROCKS_PREFIX_MAX);
         memcpy(p.prefix, table, p.prefix_len);
-        return p;
     }
-    unsigned count = __atomic_load_n(&r->table_count, __ATOMIC_ACQUIRE);
-    for (unsigned i = ROCKS_TABLES; i < count; i++)
-        if (strcmp(table, r->names[i]) == 0) p.family = r->tables[i];
     return p;
 }
 
@@ -147,7 +146,7 @@ bool rocks_named_make(rocks *r, const char *table, rocks_named *out, char *error
     return true;
 }
 
-size_t rocks_named_key(const rocks_named *p, store_bytes key, uint8_t out[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX])
+size_t rocks_named_key(const rocks_named *p, store_bytes key, uint8_t out[ROCKS_NAMED_KEY_MAX])
 {
     assert(key.len <= STORE_ROW_KEY_MAX);
     memcpy(out, p->prefix, p->prefix_len);

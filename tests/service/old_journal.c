@@ -148,6 +148,27 @@ static void on_late(sw_ctx *c)
     sw_sleep(c, "for ever", 315360000000);
 }
 
+/* For previous_release.sh: newer.c has a handler for this that uses what 0.1.0 does not know. */
+static void on_newer(sw_ctx *c)
+{
+    note("newer");
+    sw_reply_text(c, 200, "it was executed");
+}
+
+static sw_value plain(sw_ctx *c, sw_value input)
+{
+    (void)c;
+    note("plain");
+    return input;
+}
+
+static void on_plain(sw_ctx *c)
+{
+    sw_value seven = sw_step(c, "first", plain, sw_int(7));
+    sw_sleep(c, "nap", 2000);
+    sw_reply_json(c, 200, seven);
+}
+
 static int serve(int argc, char **argv)
 {
     gate_path = getenv("GATE");
@@ -162,6 +183,8 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);
     sw_endpoint(app, "GET /late", on_late, &(sw_endpoint_options){.timeout_ms = 4000});
     sw_endpoint(app, "GET /cancel", on_sleep, NULL);
+    sw_endpoint(app, "GET /newer/:kind", on_newer, NULL);
+    sw_endpoint(app, "GET /plain", on_plain, NULL);
     return sw_main(app, argc, argv);
 }
 
