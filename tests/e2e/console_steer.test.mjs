@@ -353,7 +353,7 @@ test('what is done to a group of errors is done to its runs alone', async (t) =>
   assert.doesNotMatch(page.url(), /step=/);
 });
 
-test('a fork by keys alone: a dry run says what is done again, and just that is done', async (t) => {
+test('forks by keys alone, one with another body: a dry run says what is done, and just that is done', async (t) => {
   const service = await startOperated(t);
   service.gate.open('charge');
   const id = await service.begin('/orders/1', { method: 'POST', body: { item: 'lamp' } });
@@ -390,15 +390,22 @@ test('a fork by keys alone: a dry run says what is done again, and just that is 
   assert.notEqual(fork, id);
   await page.waitForSelector(`#forks a >> text=${fork}`);
 
-  await page.click('#do-fork');
-  await page.check('#fork-change');
+  await tabTo('do-fork');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('dialog[open]');
+  await tabTo('fork-change');
+  await page.keyboard.press('Space');
+  await tabTo('fork-body');
   assert.equal(await page.inputValue('#fork-body'), '{"item":"lamp"}');
+  await page.keyboard.press('Control+A');
   await Promise.all([ // the plan of the body before is there
-    page.waitForResponse((r) => r.url().endsWith('/fork') && r.request().postData().includes('chair')),
-    page.fill('#fork-body', '{"item":"<b>chair</b>"}'),
+    page.waitForResponse((r) => r.url().endsWith('/fork') && r.request().postData().includes('chair</b>')),
+    page.keyboard.type('{"item":"<b>chair</b>"}'),
   ]);
   await page.waitForSelector('#fork-again >> text=reserve');
-  await page.click('dialog button[type=submit]');
+  await page.waitForSelector('dialog button[type=submit]:not([disabled])');
+  await tabTo('submit');
+  await page.keyboard.press('Enter');
   await gone(page);
   await page.waitForFunction((old) => !location.search.includes(old), id);
   await runIs(page, 'succeeded');
