@@ -523,6 +523,14 @@ def cut_short():
             shutil.rmtree(f"{root}/{name}")
 
 
+def one(journal, prefix):
+    return next(f"{journal}/{name}" for name in os.listdir(journal) if name.startswith(prefix))
+
+
+def logs_of(journal):
+    return [f"{journal}/{name}" for name in os.listdir(journal) if name.endswith(".log")]
+
+
 @case("what is no data folder, newer or damaged is refused, and said")
 def refused():
     os.makedirs(f"{root}/empty")
@@ -540,9 +548,19 @@ def refused():
     with Program("damaged") as p:
         for i in range(20):
             p.ask("/fail", b"x" * 30000)
+    for name, spoil, says in (
+        ("cut", lambda j: os.truncate(one(j, "MANIFEST-"), os.path.getsize(one(j, "MANIFEST-")) - 10), "MANIFEST-"),
+        ("gone", lambda j: os.remove(max(logs_of(j), key=os.path.getsize)), ".log is missing"),
+        ("empty", shutil.rmtree, "no journal"),
+    ):
+        shutil.copytree(f"{root}/damaged", f"{root}/damaged-{name}")
+        spoil(f"{root}/damaged-{name}/journal")
+        for command in (["journal", "verify"], ["runs", "list"]):
+            out, err = expect(1, *command, "--data", f"damaged-{name}")
+            assert says in err and not out, (name, out, err)
+        assert says in expect(1, "restore", f"damaged-{name}", "never")[1]
     journal = f"{root}/damaged/journal"
-    logs = [f"{journal}/{name}" for name in os.listdir(journal) if name.endswith(".log")]
-    log = max(logs, key=os.path.getsize)
+    log = max(logs_of(journal), key=os.path.getsize)
     with open(log, "r+b") as file:
         file.seek(os.path.getsize(log) // 2)
         byte = file.read(1)
