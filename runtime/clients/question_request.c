@@ -19,6 +19,7 @@
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
 #include "runtime/run/question_look.h"
+#include "runtime/run/question_seen.h"
 #include "runtime/run/run.h"
 #include "runtime/run/slot_core.h"
 
@@ -63,13 +64,6 @@ static const char not_shown[] = "This page cannot be shown just now: please load
 static void request_on_gone(http_exchange *x) { (void)x; /* the answer comes soon; then the exchange is ended */ }
 
 static void request_look(question_request *q);
-
-/* Writes the value by which a form of this question's page counts. */
-static void request_write_form(const question_request *q, char value[RUN_TOKEN_TEXT_MAX])
-{
-    const run_token_form form = {&q->run, q->question, clock_wall_ms() + FORM_LIFE_MS};
-    run_token_make_form(&q->home->app->key, &form, value);
-}
 
 /* ---- Ends ---- */
 
@@ -134,16 +128,16 @@ typedef struct refusal {
     const char *retry_after; /* NULL: asking again does not help */
 } refusal;
 
-/* The page has what was typed, to be sent again if that may help. */
-static void request_refuse_page(question_request *q, const refusal *r)
+/* A page without an answer; with a form it has what was typed, to be sent again. */
+static void request_reply_again(question_request *q, const refusal *r, bool has_form)
 {
     char value[RUN_TOKEN_TEXT_MAX];
-    bool may_send_again = r->retry_after && q->form.answers;
-    if (may_send_again) request_write_form(q, value);
+    const run_token_form form = {&q->run, q->question, clock_wall_ms() + FORM_LIFE_MS};
+    run_token_make_form(&q->home->app->key, &form, value);
     question_page_reply(q->x, r->status,
                         &(question_page){.app = q->home->app->name,
                                          .asked = q->found.is_there ? &q->found.asked : NULL,
-                                         .form = may_send_again ? value : NULL,
+                                         .form = has_form ? value : NULL,
                                          .note = r->said ? r->said : r->why,
                                          .typed = {q->form.typed.data, q->form.typed.size},
                                          .retry_after = r->retry_after});
@@ -152,7 +146,7 @@ static void request_refuse_page(question_request *q, const refusal *r)
 static void request_refuse(question_request *q, const refusal *r)
 {
     if (q->form.is_page)
-        request_refuse_page(q, r);
+        request_reply_again(q, r, r->retry_after && q->form.answers);
     else
         problem_reply(q->x, r->status, r->why, r->retry_after);
     request_end(q);
@@ -257,14 +251,7 @@ static void request_on_fate(void *arg, mail_fate fate)
 /* `why`: the form that was sent was not taken, and has decided nothing; NULL: none was. */
 static void request_show_form(question_request *q, int status, const char *why)
 {
-    char value[RUN_TOKEN_TEXT_MAX];
-    request_write_form(q, value);
-    question_page_reply(q->x, status,
-                        &(question_page){.app = q->home->app->name,
-                                         .asked = &q->found.asked,
-                                         .form = value,
-                                         .note = why,
-                                         .typed = {q->form.typed.data, q->form.typed.size}});
+    request_reply_again(q, &(refusal){status, why, NULL, NULL}, true);
     request_end(q);
 }
 
@@ -386,6 +373,7 @@ static void request_on_loaded(void *arg, store_journal *j, size_t count)
     q->stage = QUESTION_SENDS;
     if (!error && j->found)
         error = question_look(&q->memory, (entry_text){j->data, j->len}, &q->run, q->question, &q->found);
+    if (!error && j->found && !q->form.answers) question_seen_note(h, &q->run, q->question, &q->found);
     if (error)
         request_put_off(q, "the run cannot be read at present: ask again", LATER);
     else if (!j->found)
@@ -398,6 +386,12 @@ static void request_on_loaded(void *arg, store_journal *j, size_t count)
 /* Letters become entries, never the other way: so what is not in the inbox is in the journal that is read behind it. */
 static void request_load(question_request *q)
 {
+    if (!q->form.answers && question_seen_find(q->home, &q->run, q->question, &q->memory, &q->found)) {
+        q->stage = QUESTION_SENDS;
+        request_tell(q);
+        return;
+    }
+    if (!q->form.answers) question_seen_begin(q->home, &q->run, q->question);
     if (!store_load(q->home->port, &q->run, 1, request_on_loaded, q)) request_put_off(q, no_memory, LATER);
 }
 

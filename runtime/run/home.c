@@ -8,6 +8,7 @@
 #include "runtime/run/letter.h"
 #include "runtime/run/plain.h"
 #include "runtime/run/program.h"
+#include "runtime/run/question_seen.h"
 #include "runtime/run/run.h"
 
 bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
@@ -64,6 +65,7 @@ void home_free(home *h)
     msgpack_sbuffer_destroy(&h->scratch);
     letter_free_all(&h->undeleted);
     mailbox_table_free(&h->mailboxes);
+    question_seen_free(h);
     slot_table_free(&h->slots);
     stack_pool_free(h->stacks);
     arena_cache_free(h->arenas);
@@ -77,6 +79,7 @@ bool home_refuses(const home *h) { return h->draining && (!h->followed || h->hur
 void home_send(home *h, store_segment *s)
 {
     assert(!s->next);
+    if (h->questions_seen && s->len > 0) question_seen_drop(h, &s->run);
     *h->outbox.last = s;
     h->outbox.last = &s->next;
     h->outbox.in_flight++;

@@ -102,6 +102,7 @@ struct home {
     size_t buffer_count;
     msgpack_sbuffer scratch;                  /* for packing a value before its entry */
     LIST_HEAD(, reopening) reopenings;        /* ended runs that are to go on (runtime/run/reopen.h) */
+    struct questions_seen *questions_seen;    /* see runtime/run/question_seen.h; NULL: nobody has looked */
     TAILQ_HEAD(, question_request) questions; /* who looks, or answers (runtime/clients/question_request.h) */
     TAILQ_HEAD(, run_inquiry) pages;          /* of runs, long ones, that wait for a thread (runtime/admin/runs.c) */
     size_t pages_made;                        /* by threads, at this moment, or being read for that */
