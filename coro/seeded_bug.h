@@ -75,6 +75,12 @@
     X(BULK_AGAIN, "a bulk action writes letters again that were written before a kill")                                \
     X(BULK_MISCOUNTS, "a bulk action forgets to count letters that were written before a kill")                        \
     X(BULK_LEAVES_OUT, "a bulk action leaves out one run of a page")                                                   \
+    X(CHILD_NONE, "a function is called, and its run does not begin")                                                  \
+    X(CHILD_AGAIN, "a replay calls a function again that has not returned")                                            \
+    X(RETURN_NONE, "a run that was called ends without a word to its caller")                                          \
+    X(RETURN_EACH, "each result of a group's calls wakes the run that waits for all of them")                          \
+    X(RECALL_NONE, "runs go on that were called by one that has ended")                                                \
+    X(CHILD_LATE, "a run that was called does not know the deadline of its caller")                                    \
     X(SEND_AGAIN, "a replay sends a signal to another run again")                                                      \
     X(SEND_ALONE, "a signal of a run is journaled without the letter that brings it")                                  \
     X(ANSWER_AGAIN, "a second answer to a question counts, while nobody has heard the first")                          \

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/base/value.h"
 #include "runtime/probe/probe.h"
 #include "runtime/run/calling.h"
@@ -254,7 +255,8 @@ step_outcome function_call_begin(run *r, function_call *q, sw_value *out, failur
         *why = fit_misfit(r, rec, "call", q->named.id.data);
         return why->kind == FAILURE_UNWIND ? STEP_UNWOUND : STEP_FAILED;
     }
-    if (rec && !rec->is_void) return call_answer(r, q, rec, out, why);
+    bool is_made_again = BUG(CHILD_AGAIN) && rec && !rec->done && !rec->failed && !rec->detached;
+    if (rec && !rec->is_void && !is_made_again) return call_answer(r, q, rec, out, why);
     if (strand_has_lost(r)) { /* another member of a group around it has won */
         *why = failure_unwind;
         return STEP_UNWOUND;

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/base/digest.h"
 #include "runtime/base/moment.h"
 #include "runtime/base/value.h"
@@ -84,7 +85,7 @@ static int64_t calling_due_ms(const run *r, const call_plan *plan, int64_t now_m
     int64_t due_ms = 0, left_ms;
     if (plan->timeout_ms > 0) due_ms = moment_after(from_ms, plan->timeout_ms);
     if (own_ms > 0 && (due_ms == 0 || moment_after(from_ms, own_ms) < due_ms)) due_ms = moment_after(from_ms, own_ms);
-    if (plan->detached || r->deadline_due.due_ms == 0) return due_ms;
+    if (plan->detached || r->deadline_due.due_ms == 0 || BUG(CHILD_LATE)) return due_ms;
     left_ms = clock_left_ms(&r->deadline_due);
     int64_t parent_ms = moment_after(now_ms, (left_ms > 0 ? left_ms : 0) + BEHIND_PARENT_MS);
     return due_ms == 0 || parent_ms < due_ms ? parent_ms : due_ms;
@@ -159,6 +160,10 @@ static calling_outcome calling_check_input(run *r, const call_plan *plan)
 static calling_outcome calling_append(run *r, const call_plan *plan, const entry *called)
 {
     calling *q = calling_new(r, plan, called);
+    if (BUG(CHILD_NONE) && q) {
+        calling_free(q);
+        return record_append(r, called) ? CALLING_DONE : CALLING_OVER_STATE;
+    }
     if (!q) run_lose_for_memory(r);
     if (!q) return CALLING_LOST;
     const bool fits = record_append(r, called);

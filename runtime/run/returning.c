@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "coro/seeded_bug.h"
 #include "runtime/base/value.h"
 #include "runtime/run/board.h"
 #include "runtime/run/endpoint.h"
@@ -74,7 +75,7 @@ bool returning_prepare(run *r)
     msgpack_sbuffer packed, content;
     returned what;
     assert(!r->returning);
-    if (r->caller.number == 0 || (r->replay && replay_reopened(r->replay))) return true;
+    if (r->caller.number == 0 || BUG(RETURN_NONE) || (r->replay && replay_reopened(r->replay))) return true;
     msgpack_sbuffer_init(&packed);
     msgpack_sbuffer_init(&content);
     if (run_describe_end(r, &packed, &what) && returned_pack(&content, &what))

@@ -7,6 +7,7 @@
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
 #include "tests/simulation/promises.h"
+#include "tests/simulation/selected.h"
 
 static int number(const run_record *r) { return (int)(r - w->runs); }
 static const op *op_of(const run_record *r, int at) { return &w->jobs[r->job].ops[at]; }
@@ -132,7 +133,8 @@ static bool has_timed_out(const run_record *r, const question_note *q)
     return false;
 }
 
-/* 202: it is the answer, and on disk. 200: another was before, as everybody was told. 409: nobody waits any more. */
+/* 202: it is the answer, and on disk. 200: another was before, as everybody was told. 409: nobody waits any more, or
+ * what waits has lost its group. */
 void asked_told(const client *c, const run_record *r)
 {
     const signal_note *n = &w->signals[c->signal];
@@ -141,9 +143,10 @@ void asked_told(const client *c, const run_record *r)
     bool has_ended = r->ended || r->reopened > c->reopened_before;
     bool is_known = is > 0 && is <= w->signal_count && w->signals[is].question == n->question;
     bool is_kept = is_known && w->signals[is].order > 0;
-    bool good = c->status == 202   ? is_kept && is == (unsigned)c->signal
-                : c->status == 200 ? is_kept && (is == (unsigned)c->signal || w->signals[is].sent > 0)
-                                   : c->status == 409 && (has_ended || has_timed_out(r, q));
+    bool good = c->status == 202 ? is_kept && is == (unsigned)c->signal
+                : c->status == 200
+                    ? is_kept && (is == (unsigned)c->signal || w->signals[is].sent > 0)
+                    : c->status == 409 && (has_ended || has_timed_out(r, q) || selected_may_have_lost(r, q->op));
     if (c->status == 0 || c->status == 503 || c->status == 429) return;
     PROMISE("answer told", good, "who answered question %u with %d was told %d, run %d has ended %d: %.200s",
             n->question, c->signal, c->status, number(r), r->ended, c->answer);

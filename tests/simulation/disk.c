@@ -11,6 +11,7 @@
 #include "storage/store_by_hand.h"
 #include "storage/store_core.h"
 #include "tests/simulation/bulked.h"
+#include "tests/simulation/called.h"
 #include "tests/simulation/forked.h"
 #include "tests/simulation/heap.h"
 #include "tests/simulation/promise.h"
@@ -49,6 +50,7 @@ static void take_committed(const store_segment *list)
     promise_committed(list);
     shut_committed(list);
     signalled_committed(list);
+    called_committed(list);
     for (const store_segment *s = list; s; s = s->next) compare_row(s);
 }
 
@@ -181,6 +183,7 @@ backend *disk_open(void)
     shut_found(memory_table_of(w->disk, "settings"));
     forked_found(memory_table_of(w->disk, KIN_TABLE));
     signalled_found(memory_table_of(w->disk, "inbox"));
+    called_found(memory_table_of(w->disk, "inbox"));
     world_note("the disk has %ld runs and %zu letters", n, disk_rows("inbox"));
     return b;
 }

@@ -12,6 +12,7 @@
 #include "runtime/process/by_hand.h"
 #include "runtime/recovery/crash.h"
 #include "tests/simulation/bulked.h"
+#include "tests/simulation/called.h"
 #include "tests/simulation/client.h"
 #include "tests/simulation/disk.h"
 #include "tests/simulation/heap.h"
@@ -203,7 +204,7 @@ static bool all_at_rest(void)
 {
     for (unsigned i = 0; i < w->run_count; i++) {
         const run_record *r = &w->runs[i];
-        if (r->on_disk && !r->ended && !standing(r)) return false;
+        if (r->on_disk && !r->ended && !standing(r) && !called_rests(r, standing)) return false;
     }
     return bulked_at_rest() && clients_at_rest();
 }

@@ -8,6 +8,7 @@
 #include "storage/entry_more.h"
 #include "storage/kin.h"
 #include "storage/memory/memory_core.h"
+#include "tests/simulation/called.h"
 #include "tests/simulation/client_core.h"
 #include "tests/simulation/disk.h"
 #include "tests/simulation/forked_order.h"
@@ -428,6 +429,9 @@ const char *forked_take(run_record *r, const entry *e)
         return take_decision(r, source, e);
     case ENTRY_SENT:
         return take_sent(r, source, e);
+    case ENTRY_CALLED:
+    case ENTRY_RETURNED:
+        return called_copy(r, source, e);
     case ENTRY_WON:
         return take_won(r, source, e);
     case ENTRY_LABEL:
@@ -471,7 +475,7 @@ typedef struct comparing {
 static bool is_told(const entry *e, bool is_copied)
 {
     bool is_one = e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_SLEEP ||
-                  e->kind == ENTRY_WAIT || e->kind == ENTRY_VALUE;
+                  e->kind == ENTRY_WAIT || e->kind == ENTRY_CALLED || e->kind == ENTRY_VALUE;
     return is_one || (!is_copied && (e->kind == ENTRY_ROLLBACK || (e->kind == ENTRY_CHUNK && e->id.len > 0)));
 }
 
@@ -606,8 +610,9 @@ void forked_found(const memory_table *kin)
         look_for_rows(kin, &w->runs[i]);
         forks++;
     }
-    PROMISE("kin", (kin ? kin->count : 0) == 2 * forks, "there are %zu forks, and %zu rows of kin", forks,
-            kin ? kin->count : 0);
+    size_t pairs = forks + called_count();
+    PROMISE("kin", (kin ? kin->count : 0) == 2 * pairs, "there are %zu forks and runs that were called, and %zu rows",
+            pairs, kin ? kin->count : 0);
 }
 
 void forked_page_told(const client *c, const run_record *r)
@@ -632,8 +637,8 @@ void forked_page_told(const client *c, const run_record *r)
 void forked_note(run_record *r, const entry *e)
 {
     bool has_own = e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_ROLLBACK ||
-                   e->kind == ENTRY_SLEEP || e->kind == ENTRY_WAIT || e->kind == ENTRY_BRANCH ||
-                   (e->kind == ENTRY_CHUNK && e->id.len > 0);
+                   e->kind == ENTRY_SLEEP || e->kind == ENTRY_WAIT || e->kind == ENTRY_CALLED ||
+                   e->kind == ENTRY_BRANCH || (e->kind == ENTRY_CHUNK && e->id.len > 0);
     if (!has_own || e->path == 0 || r->path_count == PATHS_MAX) return;
     for (unsigned i = 0; i < r->path_count; i++)
         if (r->paths[i] == e->path) return;

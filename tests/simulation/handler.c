@@ -1,8 +1,10 @@
 /* handler: interprets a job's tree, and tells the ledger what it does and sees. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "tests/simulation/asked.h"
+#include "tests/simulation/called.h"
 #include "tests/simulation/heap.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
@@ -175,9 +177,23 @@ static void take_wait(place *p, int16_t at, uint64_t n)
     p->result = program_mix(p->result, n);
 }
 
+static void take_call(place *p, int16_t at, bool ok, sw_value value)
+{
+    bool detached = p->job->ops[at].detached && ok;
+    uint64_t n = !ok ? PROGRAM_FAILED : detached ? 1 : strtoull(sw_cstr(p->c, sw_get(value, "result")), NULL, 16);
+    if (detached)
+        called_named(p->run, at, sw_cstr(p->c, sw_get(value, "run")));
+    else
+        called_told(p->run, at, ok, ok ? n : 0);
+    p->result = program_mix(p->result, n);
+}
+
 static void take_member(place *p, int16_t at, sw_value value)
 {
     switch (p->job->ops[at].kind) {
+    case OP_CALL:
+        take_call(p, at, true, value);
+        return;
     case OP_STEP:
         take_result(p, at, value);
         return;
@@ -201,6 +217,8 @@ static void take_settled(place *p, const op *of, int16_t at, sw_value result)
         take_member(p, at, sw_get(result, "value"));
     else if (p->job->ops[at].kind == OP_WAIT)
         take_wait(p, at, PROGRAM_FAILED);
+    else if (p->job->ops[at].kind == OP_CALL)
+        take_call(p, at, false, sw_nil());
     else
         p->result = program_mix(p->result, PROGRAM_FAILED);
 }
@@ -236,12 +254,42 @@ static sw_value branch(sw_ctx *c, sw_value input)
     return sw_int((int64_t)p.result);
 }
 
+static sw_call_options call_options(const op *o)
+{
+    int64_t now_ms = w->steady_ns / 1000000 + w->ahead_ms;
+    return (sw_call_options){
+        .at_ms = o->ms > 0 ? now_ms + o->ms : 0, .timeout_ms = o->timeout_ms, .detached = o->detached};
+}
+
+static sw_value call_input(const place *p, const op *o)
+{
+    return sw_map(p->c, "job", sw_int(o->calls_job), "salt", sw_int(0), NULL);
+}
+
+static void run_call(place *p, int16_t at)
+{
+    const op *o = &p->job->ops[at];
+    const char *function = program_routes[ENDPOINT_FUNCTION];
+    sw_call_options options = call_options(o);
+    sw_value value = sw_nil();
+    bool ok = true;
+    if (o->tries)
+        ok = sw_try_call_with(p->c, o->id, function, call_input(p, o), &options, &value, NULL);
+    else
+        value = sw_call_with(p->c, o->id, function, call_input(p, o), &options);
+    take_call(p, at, ok, value);
+}
+
 static void add_member(const place *p, sw_group *g, const op *of, int16_t at)
 {
     const op *o = &p->job->ops[at];
     sw_step_options options = options_of(o);
     const sw_wait wait = {.signal = (const char[]){o->name, 0}, .timeout_ms = o->ms};
+    sw_call_options call = call_options(o);
     switch (o->kind) {
+    case OP_CALL:
+        sw_group_call_with(g, o->id, program_routes[ENDPOINT_FUNCTION], call_input(p, o), &call);
+        return;
     case OP_STEP:
         sw_group_step_with(g, o->id, attempt, input_of(p, at), of->by_options ? NULL : &options);
         return;
@@ -395,6 +443,9 @@ static void run_op(place *p, int16_t at)
     case OP_SEND:
         run_send(p, at);
         return;
+    case OP_CALL:
+        run_call(p, at);
+        return;
     case OP_DEFER:
         p->run->open_defers++;
         sw_defer(p->c, deferred, p->run);
@@ -409,7 +460,11 @@ static void run_list(place *p, int16_t first)
     for (int16_t at = first; at != NO_OP; at = p->job->ops[at].next) run_op(p, at);
 }
 
-static void execution_over(void *arg) { promise_execution_ends(arg); }
+static void execution_over(void *arg)
+{
+    promise_execution_ends(arg);
+    called_leaves(arg);
+}
 
 /* What a run was asked for. */
 typedef struct asked {
@@ -424,6 +479,7 @@ static uint64_t execute(sw_ctx *c, sw_value body, asked *is)
     run_record *r = world_run_make(sw_run_id(c), (int)at);
     place p = {.c = c, .run = r, .job = &w->jobs[at], .result = program_first((unsigned)at)};
     promise_execution_begins(r);
+    called_begins(r);
     sw_defer(c, execution_over, r);
     run_list(&p, p.job->first);
     return p.result;

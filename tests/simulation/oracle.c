@@ -62,6 +62,14 @@ static verdict read_standing(const reading *r, int16_t at, uint64_t result)
     return has_failed ? (verdict){.kind = VERDICT_FAILS, .op = at} : read_choice(r, at, result);
 }
 
+static verdict read_call(const reading *r, int16_t at, uint64_t result)
+{
+    const op_state *s = &r->run->ops[at];
+    if (s->done) return answer(program_mix(result, s->nonce));
+    if (!s->failed) return (verdict){.kind = VERDICT_OPEN, .op = at};
+    return (verdict){.kind = VERDICT_FAILS, .op = at, .causes = UINT64_C(1) << at};
+}
+
 /* A branch gives its own result, from what was before the group. */
 static verdict read_member(const reading *r, int16_t at, uint64_t before, uint64_t result)
 {
@@ -69,6 +77,7 @@ static verdict read_member(const reading *r, int16_t at, uint64_t before, uint64
     if (o->kind == OP_STEP) return read_step(r, at, result);
     if (o->kind == OP_WAIT) return read_standing(r, at, result);
     if (o->kind == OP_SLEEP) return answer(result);
+    if (o->kind == OP_CALL) return read_call(r, at, result);
     verdict v = read_list(r, o->child, before);
     return v.kind == VERDICT_ANSWER ? answer(program_mix(result, v.result)) : v;
 }
@@ -122,6 +131,9 @@ static verdict read_op(const reading *r, int16_t at, uint64_t result)
     case OP_TRY:
         v = read_step(r, at, result);
         return v.kind == VERDICT_FAILS ? answer(program_mix(result, PROGRAM_FAILED)) : v;
+    case OP_CALL:
+        v = read_call(r, at, result);
+        return v.kind == VERDICT_FAILS && o->tries ? answer(program_mix(result, PROGRAM_FAILED)) : v;
     case OP_EACH:
         return read_each(r, at, result);
     case OP_GROUP:

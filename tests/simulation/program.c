@@ -5,7 +5,7 @@
 
 #include "storage/entry_more.h"
 
-enum { DEPTH_MAX = 4, QUESTION_NAMES = 20, SHORT_MS = 40, LONG_MS = 20000 };
+enum { DEPTH_MAX = 4, QUESTION_NAMES = 20, CALLS_OF_JOB = 4, SHORT_MS = 40, LONG_MS = 20000 };
 
 /* A tree in the making. */
 typedef struct maker {
@@ -58,9 +58,27 @@ static void share_options(op *o, const op *of, bool is_each)
 
 static void make_rest(maker *m, op *o, unsigned depth);
 
+static unsigned number_of(const maker *m) { return (unsigned)(m->job - w->jobs); }
+
+/* The first job that it may call: none calls another in a circle. */
+static unsigned first_called(const maker *m)
+{
+    unsigned is = number_of(m);
+    return is < w->plan.jobs ? w->plan.jobs : is + 1;
+}
+
+/* There is a job that it may call, and it does not call so many yet. */
+static bool may_call(const maker *m)
+{
+    unsigned n = 0, most = number_of(m) < w->plan.jobs ? CALLS_OF_JOB : 1;
+    for (unsigned i = 0; i < m->job->op_count; i++) n += m->job->ops[i].kind == OP_CALL;
+    return m->job->endpoint != ENDPOINT_HASTY && n < most && first_called(m) < w->plan.jobs + w->plan.children;
+}
+
 /* A run that answers before its journal is on disk waits for no signal. */
 static op_kind draw_member(const maker *m, unsigned depth)
 {
+    if (may_call(m) && world_chance(RANDOM_PLAN, 25)) return OP_CALL;
     if (w->plan.selects > 0 && world_chance(RANDOM_PLAN, 25))
         return world_chance(RANDOM_PLAN, 60) && m->job->endpoint != ENDPOINT_HASTY ? OP_WAIT : OP_SLEEP;
     return depth < DEPTH_MAX && world_chance(RANDOM_PLAN, 35) ? OP_BRANCH : OP_STEP;
@@ -69,9 +87,10 @@ static op_kind draw_member(const maker *m, unsigned depth)
 static int16_t make_members(maker *m, const op *of, unsigned depth, bool steps_alone)
 {
     unsigned count = 1 + world_below(RANDOM_PLAN, 5);
+    bool fans_out = !steps_alone && may_call(m) && world_chance(RANDOM_PLAN, 30);
     int16_t first = NO_OP, *link = &first;
     for (unsigned i = 0; i < count && m->left > 2; i++) {
-        op *o = add(m, steps_alone ? OP_STEP : draw_member(m, depth));
+        op *o = add(m, steps_alone ? OP_STEP : fans_out && may_call(m) ? OP_CALL : draw_member(m, depth));
         bool branch = o->kind == OP_BRANCH;
         if (branch || o->kind == OP_STEP)
             set_step(o);
@@ -95,6 +114,17 @@ static void set_group(op *o)
     o->by_options = world_chance(RANDOM_PLAN, 40);
     o->settles = world_chance(RANDOM_PLAN, 40);
     o->parallel = (int16_t)world_below(RANDOM_PLAN, 4);
+}
+
+static void set_call(const maker *m, op *o)
+{
+    unsigned first = first_called(m), count = w->plan.jobs + w->plan.children - first;
+    (void)snprintf(o->id, sizeof o->id, "c%d", index_of(m, o));
+    o->calls_job = (int16_t)(first + world_below(RANDOM_PLAN, count));
+    o->detached = world_chance(RANDOM_PLAN, 15);
+    o->tries = world_chance(RANDOM_PLAN, 40);
+    if (world_chance(RANDOM_PLAN, 20)) o->ms = (int32_t)world_between(RANDOM_PLAN, 1, LONG_MS);
+    if (world_chance(RANDOM_PLAN, 15)) o->timeout_ms = (int32_t)world_between(RANDOM_PLAN, 20, LONG_MS);
 }
 
 /* How many names of questions are taken. */
@@ -145,6 +175,9 @@ static void make_rest(maker *m, op *o, unsigned depth)
     case OP_SEND:
         (void)snprintf(o->id, sizeof o->id, "e%d", index_of(m, o));
         break;
+    case OP_CALL:
+        set_call(m, o);
+        break;
     case OP_IF:
     case OP_PATCH:
         o->child = make_list(m, depth + 1, 2);
@@ -165,6 +198,7 @@ static op_kind draw_kind(const maker *m, unsigned depth)
                  {OP_SLEEP, 9}, {OP_UNTIL, 3}, {OP_CHUNK, 8}, {OP_NOW, 4},  {OP_RANDOM, 6},
                  {OP_IF, 6},    {OP_FAIL, 1},  {OP_DEFER, 3}, {OP_PATCH, 4}};
     if (w->plan.selects > 0 && depth < DEPTH_MAX && world_chance(RANDOM_PLAN, 10)) return OP_GROUP;
+    if (may_call(m) && world_chance(RANDOM_PLAN, 12)) return OP_CALL;
     if (m->job->endpoint != ENDPOINT_HASTY && world_chance(RANDOM_PLAN, w->plan.talks))
         return world_chance(RANDOM_PLAN, 50) || questions_of(m) >= QUESTION_NAMES ? OP_SEND : OP_ASK;
     unsigned drawn = world_below(RANDOM_PLAN, 100), i = 0;
@@ -211,6 +245,15 @@ void program_make(unsigned at)
     j->first = make_list(&m, 0, 7);
 }
 
+void program_make_child(unsigned at)
+{
+    job *j = &w->jobs[at];
+    maker m = {.job = j, .left = 8 + world_below(RANDOM_PLAN, 10)};
+    j->endpoint = ENDPOINT_FUNCTION;
+    j->poison = NO_OP;
+    j->first = make_list(&m, 1, 4);
+}
+
 bool program_changes(const run_record *r, int at)
 {
     return w->jobs[r->job].ops[at].changes && w->plan.epoch[w->epoch].changed;
@@ -234,7 +277,7 @@ static void tell_op(const job *j, int16_t at, int depth)
 {
     static const char *const kinds[] = {"step",        "try",   "each",   "group",     "branch", "sleep",
                                         "sleep until", "chunk", "sw_now", "sw_random", "if",     "patch",
-                                        "fail",        "defer", "wait",   "ask",       "send"};
+                                        "fail",        "defer", "wait",   "ask",       "send",   "call"};
     const op *o = &j->ops[at];
     printf("%*sop %d: %s %s", depth * 2, "", at, kinds[o->kind], o->id);
     if (o->fails) printf(", fails %d", o->fails);
@@ -242,6 +285,7 @@ static void tell_op(const job *j, int16_t at, int depth)
     if (o->work_ms) printf(", works %d ms", o->work_ms);
     if (o->timeout_ms) printf(", timeout %d ms", o->timeout_ms);
     if (o->name) printf(" for %c", o->name);
+    if (o->kind == OP_CALL) printf(" job %d%s", o->calls_job, o->detached ? " alone" : o->tries ? " (tries)" : "");
     if (o->ms) printf(", %d ms", o->ms);
     if (o->parallel) printf(", %d at a time", o->parallel);
     if (o->chunks) printf(", %d chunks", o->chunks);

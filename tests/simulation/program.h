@@ -9,6 +9,8 @@
 
 /* Fills w->jobs[at]. */
 void program_make(unsigned at);
+/* One that is called; those behind it are made. */
+void program_make_child(unsigned at);
 
 /* An attempt of its first step kills the process, where that is planned. False: it has none. */
 bool program_poison(unsigned at);

@@ -84,7 +84,8 @@ static bool is_so(const client *c, const run_record *r, const reason *is)
     const op_state *s = op_of_path(r, is->path);
     if (strcmp(is->kind, "attempt") == 0) return s && (s->open > 0 || s->ended_ns >= c->asked_ns);
     if (strcmp(is->kind, "retry") == 0) return s && s->begun > 0;
-    if (strcmp(is->kind, "sleep") == 0) return is->step[0] ? has_sleep(r, is->step) : w->plan.sets_clock;
+    if (strcmp(is->kind, "sleep") == 0)
+        return is->step[0] ? has_sleep(r, is->step) : w->plan.sets_clock || r->begins_ms > 0;
     if (strcmp(is->kind, "signal") == 0) return has_wait(r, is->step);
     if (strcmp(is->kind, "journal") == 0) return w->failed_ns + GATED_MS * MS >= c->asked_ns;
     if (strcmp(is->kind, "stopped") == 0) return standing_is_named(r, r->job, is->stop, strlen(is->stop));

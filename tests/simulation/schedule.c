@@ -5,6 +5,7 @@
 #include "tests/simulation/stand.h"
 
 static const int64_t MS = 1000000;
+enum { CALLERS_MAX = 4 };
 
 /* ---- Making ---- */
 
@@ -72,6 +73,7 @@ static end_kind draw_end(const dangers *d)
 static void make_program(epoch_plan *e, const dangers *d, bool last)
 {
     e->lacks = d->lacks && !last && chance(40) ? (int)world_below(RANDOM_PLAN, ENDPOINTS) : -1;
+    if (w->plan.children > 0 && e->lacks == ENDPOINT_FUNCTION) e->lacks = -1; /* a call of it would fail its caller */
     e->changed = d->changes && chance(40);
     e->no_resume = d->holds && chance(50);
     if (chance(40)) e->operations = world_below(RANDOM_PLAN, 8);
@@ -133,12 +135,15 @@ void schedule_make(void)
     plan *p = &w->plan;
     dangers d = draw_dangers();
     p->jobs = (unsigned)between(d.faulty ? JOBS_MAX / 2 : 1, JOBS_MAX); /* several suspects, and others beside them */
-    p->clients = p->jobs + (unsigned)between(0, CLIENTS_MAX - JOBS_MAX);
+    p->children = chance(25) ? 1 + world_below(RANDOM_PLAN, CHILD_JOBS) : 0;
+    if (p->children > 0 && p->jobs > CALLERS_MAX) p->jobs = CALLERS_MAX; /* each of their runs calls others */
+    p->clients = p->jobs + (unsigned)between(0, p->children > 0 ? CALLERS_MAX : CLIENTS_MAX - JOBS_MAX);
     p->epochs = d.poisoned || d.faulty ? EPOCHS_MAX - world_below(RANDOM_PLAN, 3) : 1 + world_below(RANDOM_PLAN, 6);
     make_options(p, &d);
     p->calls = chance(30) ? 70 : 10;
     p->talks = chance(25) ? 8 + world_below(RANDOM_PLAN, 15) : 0;
     p->selects = chance(40) ? 30 + world_below(RANDOM_PLAN, 50) : 0;
+    for (unsigned i = p->children; i > 0; i--) program_make_child(p->jobs + i - 1);
     for (unsigned i = 0; i < p->jobs; i++) program_make(i);
     bool hurries = (d.changes || d.poisoned) && chance(40); /* many runs that are stopped have a deadline */
     for (unsigned i = 0; i < p->jobs && hurries; i++)

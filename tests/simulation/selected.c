@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "tests/simulation/asked.h"
+#include "tests/simulation/called.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promises.h"
 #include "tests/simulation/sent.h"
@@ -40,7 +41,7 @@ static void give_up_list(run_record *r, int first)
 static bool has_begun(const run_record *r, int group)
 {
     for (int m = op_of(r, group)->child; m != NO_OP; m = op_of(r, m)->next)
-        if (r->ops[m].begun > 0 || r->ops[m].waits) return true;
+        if (r->ops[m].begun > 0 || r->ops[m].waits || r->ops[m].called) return true;
     return false;
 }
 
@@ -75,6 +76,14 @@ static bool is_nested(const job *j, int group)
     for (unsigned i = 0; i < j->op_count; i++)
         if (j->ops[i].any && is_within(j, j->ops[i].child, group)) return true;
     return false;
+}
+
+bool selected_may_have_lost(const run_record *r, int at)
+{
+    const job *j = &w->jobs[r->job];
+    for (unsigned i = 0; i < j->op_count; i++)
+        if (j->ops[i].any && r->ops[i].drawn > 0 && is_within(j, j->ops[i].child, at)) return true;
+    return r->ops[at].given_up;
 }
 
 static void note_won(const run_record *r, int group, int won)
@@ -141,6 +150,9 @@ static int op_of_entry(const run_record *r, const entry *e)
         return asked_op(r, e);
     case ENTRY_SENT:
         return sent_op(r, e);
+    case ENTRY_CALLED:
+    case ENTRY_RETURNED:
+        return called_op(r, e);
     default:
         return NO_OP;
     }

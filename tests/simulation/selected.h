@@ -23,6 +23,8 @@ const char *selected_cut(const run_record *r, const entry *e);
 void selected_give_up(run_record *r, int group);
 /* The entry is of something that has lost, and tells of more than that. */
 bool selected_has_lost(const run_record *r, const entry *e);
+/* A group around the operation was decided, on disk or for a handler, and this may be what has lost. */
+bool selected_may_have_lost(const run_record *r, int op);
 /* The run has ended. */
 void selected_ended(const run_record *r);
 

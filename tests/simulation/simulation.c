@@ -73,7 +73,7 @@ static bool run_seed(uint64_t seed, bool talks)
 {
     world_begin(seed, talks);
     schedule_make();
-    for (unsigned i = 0; talks && i < w->plan.jobs; i++) program_tell(i);
+    for (unsigned i = 0; talks && i < w->plan.jobs + w->plan.children; i++) program_tell(i);
     for (w->epoch = 0; w->epoch < w->plan.epochs && !w->broken[0]; w->epoch++) run_epoch(talks);
     if (w->broken[0])
         printf("# seed %llu broke a promise: %s\n# see it happen: simulation --seed %llu --talk\n",

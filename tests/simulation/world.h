@@ -14,6 +14,7 @@
 
 enum {
     JOBS_MAX = 10,
+    CHILD_JOBS = 3, /* which no client asks for: behind those of the plan (called.h) */
     OPS_MAX = 64,
     REOPENS_MAX = 7, /* those that are asked for one by one, and those of bulk actions */
     RESUMES_MAX = 3, /* of a run, one by one */
@@ -27,7 +28,7 @@ enum {
     SIGNAL_ID = 16,
     FORK_ASKS_MAX = 8,
     PATHS_MAX = 128,
-    RUNS_MAX = 96,
+    RUNS_MAX = 192,
     CLIENTS_MAX = 24,
     NONCES_MAX = 65536,
     CALLS_MAX = 65536,
@@ -62,7 +63,8 @@ typedef enum op_kind {
     OP_DEFER,
     OP_WAIT, /* for a signal, of `name`, for `ms`: 0: without a timeout, below: not at all */
     OP_ASK,  /* a person, whose answer the wait behind it takes: both have a `name` of their own (asked.h) */
-    OP_SEND  /* a signal to a run (sent.h) */
+    OP_SEND, /* a signal to a run (sent.h) */
+    OP_CALL  /* a function, whose run does the job `calls_job`, and begins after `ms` (called.h) */
 } op_kind;
 
 enum { NO_OP = -1, FAILS_ALWAYS = 99 };
@@ -84,6 +86,8 @@ typedef struct op {
     int32_t work_ms, timeout_ms, backoff_ms; /* of an attempt */
     int32_t ms;                              /* of a sleep or wait */
     char name;                               /* of the signal of a wait */
+    int16_t calls_job;                       /* CALL */
+    bool detached, tries;                    /* CALL */
     int32_t bytes;                           /* of the result, beside its nonce */
 } op;
 
@@ -143,6 +147,10 @@ typedef struct op_state {
     int64_t ended_ns;    /* when an attempt of it ended last; 0: never */
     int64_t slept_ns;    /* OP_SLEEP: when it began in this process; 0: not in this one */
     bool waits;          /* OP_WAIT: *wait* is on disk, and what has become of it is not */
+    bool called;         /* OP_CALL: *called* is on disk, and counts */
+    unsigned called_in;  /* that process */
+    uint32_t generation; /* how often it was called before */
+    int16_t child;       /* the run that it has called */
     bool given_up;       /* by a decision that is on disk: it, or what it is part of, has not won */
     /* What it says of its run (remarked.h). */
     bool said;                           /* outside steps, all of it, in this execution */
@@ -155,6 +163,20 @@ typedef struct run_record {
     int16_t job;  /* -1: not known */
     bool is_fork; /* of the run `origin`, asked for by `fork_ask` (forked.h) */
     int16_t origin, fork_ask;
+    /* One that was called (called.h). */
+    unsigned caller; /* by that run, and 1, at `caller_op`; 0: by none, as far as the disk has it */
+    int16_t caller_op;
+    bool is_child, is_awaited; /* its *started* says that it was called; its caller waits for it */
+    int64_t begins_ms;         /* not before */
+    unsigned returns;          /* letters to its caller that ever came to the disk */
+    bool recalled;             /* one that cancels it, since its caller has ended, or nobody wants its result */
+    bool has_first_end;
+    int first_outcome; /* of that, and its result */
+    uint64_t first_result;
+    unsigned left_in; /* that process, from 1, to wait for all that it has called; 0: for something else */
+    int64_t left_ns;
+    uint32_t left_entries;     /* on disk then */
+    int64_t due_ms;            /* its deadline, by *started* or *reopened*; 0: none */
     unsigned salt;             /* of its request's body; 0: none */
     uint64_t paths[PATHS_MAX]; /* of its steps, sleeps and branches on disk */
     unsigned path_count;
@@ -465,10 +487,11 @@ enum { EPOCHS_MAX = 7 };
 typedef struct plan {
     unsigned jobs, clients, epochs; /* the last of these is quiet */
     epoch_plan epoch[EPOCHS_MAX];
-    unsigned calls;   /* percent of the steps that make one */
-    unsigned selects; /* percent of the groups that want their first success; 0: nor do groups have other members than
-                         steps and branches */
-    unsigned talks;   /* percent of the operations that are questions, or signals to runs */
+    unsigned calls;    /* percent of the steps that make one */
+    unsigned selects;  /* percent of the groups that want their first success; 0: nor do groups have other members than
+                          steps and branches */
+    unsigned children; /* jobs that are called; 0: nobody calls */
+    unsigned talks;    /* percent of the operations that are questions, or signals to runs */
     bool sets_clock;
     unsigned deaths; /* so many processes may die of a poison */
     int64_t redirect_after_ms, park_after_ms, hold_ms, heartbeat_ms, drain_ms, retain_stopped_ms, stopped_answer_ms;
@@ -528,6 +551,16 @@ typedef enum meeting {
     MET_ANSWERED,       /* somebody was told that the answer was taken */
     MET_ANSWERED_TWICE, /* or that another one was before */
     MET_ANSWERED_LATE,  /* or that it is too late */
+    MET_CALLED,         /* a run has called a function */
+    MET_CALLED_DEEP,    /* one that was called itself */
+    MET_CALLED_ALONE,   /* and waits for nothing of it */
+    MET_CALLED_AGAIN,   /* it went on after its end, and had no result, or a failure */
+    MET_RETURNED,       /* a call has its result */
+    MET_RETURNED_BAD,   /* which is a failure */
+    MET_RETURNED_LATER, /* in another process than the call was made in */
+    MET_WOKEN,          /* a run that waited for its calls alone was loaded, and could go on */
+    MET_RECALLED,       /* a run was cancelled for the end of its caller */
+    MET_CHILD_LATE,     /* a run that was called was over its deadline */
     MET_WON,            /* a member of a group has won */
     MET_WON_BRANCH,     /* a branch */
     MET_WON_WAIT,       /* a wait, by its signal */
@@ -565,7 +598,7 @@ typedef struct world {
     unsigned deaths, faults;          /* processes that died of a poison, and of a fault that was nobody's */
     char folder[FOLDER_TEXT];         /* --data: for everything but the journal */
     plan plan;
-    job jobs[JOBS_MAX];
+    job jobs[JOBS_MAX + CHILD_JOBS];
     run_record runs[RUNS_MAX];
     unsigned run_count;
     client clients[CLIENTS_MAX + 1]; /* the last one is the operator */

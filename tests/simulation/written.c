@@ -7,6 +7,7 @@
 #include "runtime/run/step_key.h"
 #include "tests/simulation/asked.h"
 #include "tests/simulation/bulked.h"
+#include "tests/simulation/called.h"
 #include "tests/simulation/forked.h"
 #include "tests/simulation/program.h"
 #include "tests/simulation/promise.h"
@@ -42,6 +43,7 @@ static const char *take_started(run_record *r, const entry *e)
 {
     r->job = (int16_t)program_asked(e, "job");
     r->on_disk = true;
+    called_started(r, e);
     const job *j = &w->jobs[r->job];
     if (forked_is(e)) return forked_begins(r, e);
     for (unsigned i = 0; i < w->run_count && j->key[0]; i++)
@@ -206,6 +208,7 @@ static const char *take_ended(run_record *r, const entry *e)
     w->met[MET_MENDED] += r->outcome == ENTRY_SUCCEEDED && (r->reasons & 1U << ENTRY_STOP_EXHAUSTED) != 0;
     forked_ended(r);
     selected_ended(r);
+    called_ended(r);
     return ends_at_once(r) ? remarked_ended(r, e) : "it was cancelled, and went on";
 }
 
@@ -234,6 +237,9 @@ static const char *take_deed(run_record *r, const entry *e)
         return signalled_take(r, e);
     case ENTRY_SENT:
         return sent_take(r, e);
+    case ENTRY_CALLED:
+    case ENTRY_RETURNED:
+        return called_take(r, e);
     case ENTRY_WON:
         return selected_won(r, e);
     case ENTRY_ABANDONED:
@@ -266,6 +272,7 @@ static const char *take_entry(run_record *r, const entry *e)
     case ENTRY_RELEASED:
         return standing_released(r, e);
     case ENTRY_REOPENED:
+        called_reopened(r, e, causes_of(r, e));
         return standing_reopened(r, e, causes_of(r, e));
     case ENTRY_CRASHED:
         return standing_crashed(r);
@@ -285,13 +292,14 @@ static bool is_rightly_cancelled(const run_record *r)
     if (!r->cancelled) return false;
     switch (r->cancel_reason) {
     case ENTRY_CANCEL_LATE:
-        return endpoint == ENDPOINT_LATE && r->status == 504 && r->outcome == ENTRY_FAILED && standing_is_late(r);
+        return r->status == 504 && r->outcome == ENTRY_FAILED &&
+               (endpoint == ENDPOINT_LATE ? standing_is_late(r) : called_is_late(r));
     case ENTRY_CANCEL_STALE:
         return r->status == 500 && r->outcome == ENTRY_FAILED && standing_is_stale(r);
     case ENTRY_CANCEL_GONE:
         return endpoint == ENDPOINT_TIED && !r->is_fork && r->status == 410 && r->outcome == ENTRY_CANCELLED;
     default:
-        return r->asked_to_cancel && r->status == 410 && r->outcome == ENTRY_CANCELLED;
+        return (r->asked_to_cancel || r->recalled) && r->status == 410 && r->outcome == ENTRY_CANCELLED;
     }
 }
 
@@ -321,7 +329,8 @@ static void take_entries(run_record *r, const char *data, size_t len)
         n = entry_decode(data + at, len - at, &e, &wrong);
         bool is_copied = is_first && r->is_fork;
         if (n > 0) wrong = is_copied ? forked_take(r, &e) : take_entry(r, &e);
-        PROMISE("journal", n > 0 && !wrong, "run %d entry %u (kind %d): %s", number(r), r->entries, e.kind, wrong);
+        PROMISE("journal", n > 0 && !wrong, "run %d entry %u (kind %d, %.*s): %s", number(r), r->entries, e.kind,
+                (int)e.id.len, e.id.data ? e.id.data : "", wrong);
         world_note("run %d entry %u: kind %d", number(r), r->entries, e.kind);
         standing_note(r, &e);
         forked_note(r, &e);
