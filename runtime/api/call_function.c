@@ -257,7 +257,8 @@ step_outcome function_call_begin(run *r, function_call *q, sw_value *out, failur
     }
     bool is_made_again = BUG(CHILD_AGAIN) && rec && !rec->done && !rec->failed && !rec->detached;
     if (rec && !rec->is_void && !is_made_again) return call_answer(r, q, rec, out, why);
-    if (strand_has_lost(r)) { /* another member of a group around it has won */
+    if (fit_has_lost(r, q->named.path)) return STEP_OPEN; /* it was made, and its run has ended with the caller */
+    if (strand_has_lost(r)) {                             /* another member of a group around it has won */
         *why = failure_unwind;
         return STEP_UNWOUND;
     }

@@ -258,6 +258,17 @@ static void on_kept(sw_ctx *c)
     sw_reply_json(c, 200, sw_array(c, 3, got[0], got[1], got[2]));
 }
 
+static void on_calling(sw_ctx *c)
+{
+    sw_group *g = sw_group_new(c);
+    sw_group_call(g, "loser", "child", sw_int(0));
+    sw_group_step(g, "fast", hold, sw_int(1));
+    (void)sw_group_any(g, "first", NULL);
+    if (!seen.go[2]) sw_fail_fatal(c, "not yet");
+    (void)sw_wait_for(c, "more", &(sw_wait){.signal = "more"}, NULL);
+    sw_reply_text(c, 200, "done");
+}
+
 /* The program was changed: what it asks of the group. */
 static enum { FIRST, RENAMED, RESULTS, SETTLED } asks;
 
@@ -285,6 +296,8 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /kept", on_kept, NULL);
     sw_endpoint(app, "POST /telling", on_telling, NULL);
     sw_endpoint(app, "POST /listen", on_listen, NULL);
+    sw_endpoint(app, "POST /calling", on_calling, NULL);
+    sw_function(app, "child", hold_in_branch, NULL);
 }
 
 /* ---- Asking ---- */
@@ -477,6 +490,26 @@ static void test_kept(void)
     turned_close();
 }
 
+/* A run that goes on after its end makes calls again that have no result; but for those that have lost. */
+static void test_called(void)
+{
+    turned_open(routes, NULL);
+    run_id id = turned_begin("POST /calling")->id;
+    TURN_UNTIL(seen.attempts[0] > 0 && seen.attempts[1] > 0);
+    seen.go[1] = true;
+    check_output(&id, 500, "not yet");
+    turned_often();
+    seen.go[2] = true;
+    turned_check(turned_ask_run("POST", &id, "/resume", ""), 202, "");
+    TURN_UNTIL(is_parked(&id));
+    turned_often();
+    CHECK_INT(seen.attempts[0], 1);
+    CHECK_INT(seen.attempts[1], 1);
+    send_signal(&id, "more", "1");
+    check_output(&id, 200, "done");
+    turned_close();
+}
+
 /* The journal has a loser, and the code wants its end: the run fails or stops, and the process goes on. */
 static void test_changed(void)
 {
@@ -510,6 +543,7 @@ static const check_case cases[] = {{"a select in a branch of another", test_nest
                                    {"a branch that leaves before its members", test_beside},
                                    {"frames of a loser", test_frames},
                                    {"a signal that is not sent", test_telling},
+                                   {"a call that is not made again", test_called},
                                    {"signals for what has lost", test_kept},
                                    {"code that knows no decision", test_changed}};
 CHECK_MAIN(cases)
