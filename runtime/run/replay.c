@@ -7,13 +7,16 @@
 #include "coro/seeded_bug.h"
 
 /* The next attempt has a number too, an int: a damaged journal may hold any. */
-enum { ATTEMPTS_MAX = INT32_MAX - 1 };
+enum {
+    ATTEMPTS_MAX = INT32_MAX - 1,
+    CELLS_FIRST = 8 /* a power of two; most runs that wait have few records, and each cell is zeroed */
+};
 
 const char replay_no_memory[] = "out of memory";
 
 static bool replay_grow(replay *p)
 {
-    size_t cells = p->cells ? p->cells * 2 : 64;
+    size_t cells = p->cells ? p->cells * 2 : CELLS_FIRST;
     replay_record *bigger = arena_zalloc(p->arena, cells * sizeof *bigger);
     if (!bigger) return false;
     for (size_t i = 0; i < p->cells; i++)
