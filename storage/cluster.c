@@ -23,11 +23,8 @@ unsigned cluster_own_slot(const cluster *c, unsigned nth)
         if (cluster_owns_slot(c, slot) && left-- == 0) return slot;
 }
 
-bool cluster_next_slots(const cluster *c, unsigned *first, unsigned *last)
+bool cluster_next_slot(const cluster *c, unsigned *slot)
 {
-    while (*first < CLUSTER_SLOTS && !cluster_owns_slot(c, *first)) ++*first;
-    if (*first >= CLUSTER_SLOTS) return false;
-    *last = *first;
-    while (*last + 1 < CLUSTER_SLOTS && cluster_owns_slot(c, *last + 1)) ++*last;
-    return true;
+    while (*slot < CLUSTER_SLOTS && !cluster_owns_slot(c, *slot)) ++*slot;
+    return *slot < CLUSTER_SLOTS;
 }

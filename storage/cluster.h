@@ -24,7 +24,7 @@ bool cluster_owns(const cluster *c, const run_id *id);
 bool cluster_owns_slot(const cluster *c, unsigned slot);
 /* A slot of this node, for the runs that begin at its nth loop. */
 unsigned cluster_own_slot(const cluster *c, unsigned nth);
-/* Finds the next slots of this node that lie side by side, from *first on. False: there are no more. */
-bool cluster_next_slots(const cluster *c, unsigned *first, unsigned *last);
+/* Finds the first slot of this node from *slot on, which may be CLUSTER_SLOTS. False: there are no more. */
+bool cluster_next_slot(const cluster *c, unsigned *slot);
 
 #endif

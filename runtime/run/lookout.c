@@ -27,10 +27,9 @@ typedef struct found_notice {
 struct lookout {
     home *home;
     struct timer due;
-    unsigned first_slot, last_slot; /* of the slots that are being read */
-    uint8_t from[NOTICE_KEY_BYTES + 1];
-    size_t from_len; /* 0: another range of slots is to be read */
-    bool is_last;    /* behind the notices that were found these slots have no more */
+    uint8_t from[NOTICE_KEY_BYTES + 1]; /* where to read on */
+    size_t from_len;
+    bool is_last; /* behind the notices that were found there are no more */
     found_notice found[AT_ONCE];
     size_t count;
     size_t at, end;  /* with is_reading: those of the run whose letters are being read */
@@ -42,7 +41,7 @@ struct lookout {
     uint8_t keys[AT_ONCE][NOTICE_KEY_BYTES];
 };
 
-static void look_range(lookout *l);
+static void look_on(lookout *l);
 
 static void look_rest(lookout *l)
 {
@@ -54,11 +53,10 @@ static void look_rest(lookout *l)
 /* Goes on behind the notices that were found. */
 static void look_go_on(lookout *l)
 {
-    if (l->is_last) {
-        l->first_slot = l->last_slot + 1;
-        l->from_len = 0;
-    }
-    look_range(l);
+    if (l->is_last)
+        look_rest(l);
+    else
+        look_on(l);
 }
 
 static void look_delete_taken(lookout *l)
@@ -233,6 +231,14 @@ static void look_next(lookout *l)
     look_delete_taken(l);
 }
 
+/* Goes on with the first slot of this node from that one on. */
+static void look_skip_to(lookout *l, unsigned next)
+{
+    l->is_last = !cluster_next_slot(l->home->cluster, &next);
+    l->from[0] = (uint8_t)next;
+    l->from_len = 1;
+}
+
 /* Where to go on behind the row. */
 static void look_note_last(lookout *l, const store_table_row *row)
 {
@@ -243,6 +249,23 @@ static void look_note_last(lookout *l, const store_table_row *row)
     memset(l->from, 0, sizeof l->from);
     memcpy(l->from, row->key.data, row->key.len);
     l->from_len = row->key.len + 1;
+}
+
+/* Takes a notice for this home. False: it is for another node, and so may be many behind it. */
+static bool look_take_notice(lookout *l, const store_table_row *row)
+{
+    const home *h = l->home;
+    const unsigned of = row->key.len > 0 ? *(const uint8_t *)row->key.data : 0;
+    found_notice *f = &l->found[l->count];
+    if (!cluster_owns_slot(h->cluster, of)) {
+        look_skip_to(l, of + 1);
+        return false;
+    }
+    look_note_last(l, row);
+    bool is_ours = notice_read(row, &f->news) && run_id_loop(&f->news.run, h->count) == h->index;
+    f->state = FOUND_UNSEEN;
+    l->count += is_ours;
+    return true;
 }
 
 static void look_on_notices(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
@@ -257,34 +280,16 @@ static void look_on_notices(void *arg, const store_table_row *rows, size_t count
     assert(count <= AT_ONCE);
     l->is_last = end;
     l->at = l->count = 0;
-    for (size_t i = 0; i < count; i++) {
-        found_notice *f = &l->found[l->count];
-        bool is_ours = notice_read(&rows[i], &f->news) && run_id_loop(&f->news.run, h->count) == h->index;
-        f->state = FOUND_UNSEEN;
-        assert(!is_ours || home_owns(h, &f->news.run));
-        l->count += is_ours;
-    }
-    if (count > 0) look_note_last(l, &rows[count - 1]);
+    for (size_t i = 0; i < count; i++)
+        if (!look_take_notice(l, &rows[i])) break;
     look_next(l);
 }
 
-static void look_range(lookout *l)
+static void look_on(lookout *l)
 {
     home *h = l->home;
     if (h->draining) return;
-    if (l->from_len == 0) {
-        if (!cluster_next_slots(h->cluster, &l->first_slot, &l->last_slot)) {
-            look_rest(l);
-            return;
-        }
-        l->from[0] = (uint8_t)l->first_slot;
-        l->from_len = 1;
-    }
-    const uint8_t behind = (uint8_t)(l->last_slot + 1);
-    const store_range range = {.table = notice_table,
-                               .from = {l->from, l->from_len},
-                               .to = {&behind, l->last_slot + 1 < CLUSTER_SLOTS},
-                               .rows_max = AT_ONCE};
+    const store_range range = {.table = notice_table, .from = {l->from, l->from_len}, .rows_max = AT_ONCE};
     if (!store_scan(h->port, &range, look_on_notices, l)) look_rest(l);
 }
 
@@ -295,9 +300,8 @@ static void look_on_due(struct timer *t)
         look_rest(l);
         return;
     }
-    l->first_slot = 0;
-    l->from_len = 0;
-    look_range(l);
+    look_skip_to(l, 0);
+    look_on(l);
 }
 
 /* ---- Opening and closing ---- */

@@ -49,7 +49,8 @@ void memory_power_off(memory_disk *d);
 bool memory_powered(const memory_disk *d);
 /* The process that had the disk open has died: no backend has it open now. */
 void memory_abandon(memory_disk *d);
-/* The node has died: the backend by which it had the disk open reads and writes nothing any more. */
+/* The node has died: the backend by which it had the disk open reads and writes nothing any more. Its write of unknown
+ * outcome is there from now on, or never was: another node may own its runs before it comes back. */
 void memory_kill(memory_disk *d, unsigned node);
 /* Makes each write, or each read, wait until this is called with false. */
 void memory_stall_writes(memory_disk *d, bool stalls);

@@ -350,6 +350,7 @@ void memory_kill(memory_disk *d, unsigned node)
     assert(node < MEMORY_NODES_MAX);
     disk_lock(d);
     seat_leave(&d->seats[node]);
+    seat_settle(d, &d->seats[node]);
     disk_unlock(d);
 }
 
