@@ -231,6 +231,8 @@ static void test_identity(void)
     uint64_t epoch = subject.ops->epoch(subject.b);
     memcpy(secret, subject.ops->secret(subject.b), sizeof secret);
     snprintf(node, sizeof node, "%s", subject.ops->node(subject.b));
+    const cluster *alone = subject.ops->cluster(subject.b); /* nobody has told the database of others */
+    for (unsigned slot = 0; slot < CLUSTER_SLOTS; slot++) CHECK(!alone->has_others && cluster_owns_slot(alone, slot));
     CHECK_INT(strlen(node), 32);
     clock_belief belief = {.believed_ms = 1234567890123, .grace_ms = 17}, read;
     subject.ops->swept(subject.b, &read);
