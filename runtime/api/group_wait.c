@@ -151,13 +151,21 @@ void group_quit(sw_group *g)
     ctx_raise_interrupt(c);
 }
 
+/* Whether the member was unwound with its run, or with what its strand works for; not because it has lost. */
+static bool member_is_unwound(const member *m)
+{
+    const sw_group *g = m->group;
+    return m->outcome == STEP_UNWOUND && (!m->is_lost || g->strand->is_abandoned || run_unwinds(g->run));
+}
+
 /* One that has lost has no end for the code to see, unless that has another sw_group_any than the journal. */
 void group_refuse_unended(const sw_group *g, group_goal goal)
 {
     const member *given_up = NULL;
     for (const member *m = g->first; m; m = m->next) {
-        if (m->outcome == STEP_UNWOUND) ctx_raise(g->ctx, failure_unwind);
-        if (m->outcome == STEP_ABANDONED && !given_up) given_up = m;
+        if (member_is_unwound(m)) ctx_raise(g->ctx, failure_unwind);
+        bool is_given_up = m->outcome == STEP_ABANDONED || m->outcome == STEP_UNWOUND;
+        if (is_given_up && !given_up) given_up = m;
     }
     if (!given_up || goal == GROUP_END || (goal == GROUP_RESULTS && g->has_failed)) return;
     if (g->strand->is_abandoned) ctx_raise(g->ctx, failure_unwind);
@@ -177,7 +185,7 @@ void groups_settle(sw_ctx *c)
     for (sw_group *g; (g = c->groups) != NULL;) {
         if (!group_await(g, c->strand, GROUP_END)) group_quit(g);
         group_close(g);
-        for (const member *m = g->first; m && !has_unwound; m = m->next) has_unwound = m->outcome == STEP_UNWOUND;
+        for (const member *m = g->first; m && !has_unwound; m = m->next) has_unwound = member_is_unwound(m);
     }
     if (has_unwound) ctx_raise(c, failure_unwind);
 }

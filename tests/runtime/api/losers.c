@@ -270,14 +270,19 @@ static void on_calling(sw_ctx *c)
 }
 
 /* The program was changed: what it asks of the group. */
-static enum { FIRST, RENAMED, RESULTS, SETTLED } asks;
+static enum { FIRST, RENAMED, RESULTS, SETTLED, NOTHING } asks;
+static bool in_branch; /* what loses is a branch */
 
 static void on_changed(sw_ctx *c)
 {
     sw_value v = sw_nil();
     sw_group *g = sw_group_new(c);
     if (asks != RENAMED) sw_group_step(g, "fast", hold, sw_int(1));
-    sw_group_step(g, "slow", hold, sw_int(0));
+    if (in_branch)
+        sw_group_branch(g, "slow", hold_in_branch, sw_int(0));
+    else
+        sw_group_step(g, "slow", hold, sw_int(0));
+    if (asks == NOTHING) sw_fail_fatal(c, "\"slow\" has lost there");
     if (asks <= RENAMED) (void)sw_group_any(g, asks == RENAMED ? "renamed" : "first", &v);
     if (asks == RESULTS) v = sw_group_wait(g);
     if (asks == SETTLED) v = sw_group_settle(g);
@@ -513,9 +518,11 @@ static void test_called(void)
 /* The journal has a loser, and the code wants its end: the run fails or stops, and the process goes on. */
 static void test_changed(void)
 {
-    for (int now = RENAMED; now <= SETTLED; now++) {
-        for (int stops = 0; stops < 2; stops++) {
+    for (int now = RENAMED; now <= NOTHING; now++) {
+        for (int i = 0; i < 4; i++) {
+            bool stops = i % 2 && now != NOTHING;
             asks = FIRST;
+            in_branch = i / 2;
             turned_open(routes, NULL);
             run_id id = turned_begin(stops ? "POST /stopping" : "POST /changed")->id;
             TURN_UNTIL(seen.attempts[1] > 0 && turned_slot(&id));
