@@ -11,6 +11,7 @@
 enum { SEEDS = 12, DEPTH_MAX = 3, FACTS_MAX = 2048 };
 
 static uint64_t seed;
+static uint64_t changed; /* not 0: the program is another one, in about every eighth place */
 static char text[TURNED_TEXT];
 
 /* ---- What the journal has ---- */
@@ -91,7 +92,9 @@ static uint64_t mix(uint64_t x)
 /* Of this place of the program, whichever execution comes to it. */
 static unsigned draw(const sw_ctx *c, unsigned place, unsigned below)
 {
-    return (unsigned)(mix(seed * 1000003 + c->path + place * 7919ULL) % below);
+    uint64_t here = c->path + place * 7919ULL;
+    bool is_other = changed && mix(here + changed) % 8 == 0;
+    return (unsigned)(mix((seed + is_other * changed) * 1000003 + here) % below);
 }
 
 /* Its input: what it does, and the branch around it. */
@@ -329,6 +332,27 @@ static void test_met(void)
         }
 }
 
+/* Another program goes on with the run: whatever becomes of that, it comes to an end, and the process goes on. */
+static void test_changed(void)
+{
+    for (seed = 1; seed <= SEEDS; seed++) {
+        cut.count = 0;
+        turned_open(routes, NULL);
+        run_id id = turned_begin("POST /run")->id;
+        run_through(&id, &first);
+        turned_close();
+        for (uint64_t i = 1; i <= 10; i++) {
+            leave(&id, first.all[first.count - 3 - (mix(seed + i) % (first.count - 3))].end);
+            changed = i;
+            turned_open(routes, NULL);
+            TURN_UNTIL(turned_slot(&id));
+            run_through(&id, &again);
+            turned_close();
+            changed = 0;
+        }
+    }
+}
+
 /* A fork from each thing that the run has done. */
 static void test_forks(void)
 {
@@ -357,5 +381,6 @@ static void test_forks(void)
 
 static const check_case cases[] = {{"a run of selects, cut after any entry", test_cuts},
                                    {"cancelled, stopped, drained, and too late, at any moment", test_met},
+                                   {"gone on with by another program", test_changed},
                                    {"forked from whatever it has done", test_forks}};
 CHECK_MAIN(cases)
