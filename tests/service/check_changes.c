@@ -130,6 +130,22 @@ static void on_fail(sw_ctx *c)
     if (!is("fails no more")) sw_fail(c, "always");
 }
 
+static sw_value slow(sw_ctx *c, sw_value input) { return make(c, "slow", input); }
+
+/* A branch loses, and then a signal is waited for. */
+static void on_race(sw_ctx *c)
+{
+    sw_group *g = sw_group_new(c);
+    sw_group_branch(g, "loser", slow, sw_nil());
+    sw_group_step_with(g, "fast", work, sw_nil(), &(sw_step_options){.arg = (void *)"fast"});
+    if (is("waits for all"))
+        (void)sw_group_wait(g);
+    else if (!is("waits for none"))
+        (void)sw_group_any(g, is("decision renamed") ? "other" : "first", NULL);
+    (void)sw_wait_for(c, "more", &(sw_wait){.signal = "more"}, NULL);
+    sw_reply_text(c, 200, "over");
+}
+
 static const char *on_start(sw_app *app, void *arg)
 {
     (void)arg;
@@ -144,6 +160,7 @@ static int serve(int argc, char **argv)
     const sw_endpoint_options options = {.version = is("options") ? "2" : "1", .retain_ms = is("options") ? 1000 : 0};
     sw_endpoint(app, is("route gone") ? "GET /orders" : "GET /order", on_order, &options);
     sw_endpoint(app, "GET /fail", on_fail, &options);
+    sw_endpoint(app, "GET /race", on_race, &options);
     if (is("another endpoint")) sw_endpoint(app, "GET /more", on_order, NULL);
     sw_on_start(app, on_start, NULL);
     return sw_main(app, argc, argv);
@@ -326,6 +343,27 @@ static void test_bad(void)
     CHECK_INT(seen->opened, then.opened);
 }
 
+/* A run whose group is decided: the decision has to be asked for, and no program dies of a loser. */
+static void test_decided(void)
+{
+    static const char *const others[] = {"decision renamed", "waits for all", "waits for none"};
+    char kept[sizeof data], run[128];
+    memcpy(kept, data, sizeof kept);
+    snprintf(data, sizeof data, "%s/raced", root);
+    start();
+    run_of("/race?hold=slow", run);
+    wait_page(run, "\"kind\":\"wait\"");
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    CHECK_INT(check_folder("", data, "--check-json"), 0);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        CHECK_INT(check_folder(others[i], data, "--check-json"), 1);
+        const char *line = line_of(run);
+        if (!strstr(line, "\"expected\":\"decision \\\"first\\\"\"")) printf("# %s: %s\n", others[i], line);
+        CHECK(strstr(line, "\"expected\":\"decision \\\"first\\\"\"") && !strstr(line, "signal 6"));
+    }
+    memcpy(data, kept, sizeof data);
+}
+
 static void test_good(void)
 {
     static const char *const good[] = {
@@ -435,7 +473,8 @@ static void test_refusals(void)
     CHECK_INT(check_folder("", data, ""), 0);
 }
 
-static const check_case cases[] = {{"changes that runs do not bear are found", test_bad},
+static const check_case cases[] = {{"a group that is decided", test_decided},
+                                   {"changes that runs do not bear are found", test_bad},
                                    {"others give no false alarm", test_good},
                                    {"the page is for people", test_page},
                                    {"a backup is checked, and stays as it is", test_backup},
