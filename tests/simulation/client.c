@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include "tests/simulation/bulked.h"
+#include "tests/simulation/called.h"
 #include "tests/simulation/forked.h"
 #include "tests/simulation/operator.h"
 #include "tests/simulation/program.h"
@@ -390,7 +391,8 @@ bool clients_done(void)
 
 static bool waits_for_stopped(const client *c)
 {
-    return c->run >= 0 ? standing(&w->runs[c->run]) : standing_lacks(c->job);
+    const run_record *r = c->run >= 0 ? &w->runs[c->run] : NULL;
+    return r ? standing(r) || called_rests(r, standing) : standing_lacks(c->job);
 }
 
 bool clients_at_rest(void)
