@@ -435,11 +435,12 @@ SW_API void sw_group_branch(sw_group *g, const char *id, sw_step_fn fn, sw_value
 SW_API sw_value sw_group_wait(sw_group *g);
 /* Waits for the first success, which decides the group: *out (may be NULL) is its result, and its number among the
  * members, from 0, is returned. The others lose: calls of attempts under way are cut, what has not begun never does,
- * waits are given up (a signal stays for the next wait), and branches unwind as those of a run that is cancelled; the
- * call returns when no code of theirs runs. What a loser's attempt has called may have been done. A sleep does not win
- * while a signal for a wait of the group is on its way to the disk. The decision is recorded as `id`, on disk before
- * the next step begins: a replay comes to the same, and begins nothing of the losers. If all members fail, so does the
- * run (or branch), as of sw_group_wait. For groups without .settle, not with SW_RELAXED. */
+ * waits are given up (a signal stays for the next wait), runs that were called are cancelled, and branches unwind as
+ * those of a run that is cancelled; the call returns when no code of theirs runs. What a loser's attempt has called may
+ * have been done. A sleep does not win while a signal for a wait of the group is on its way to the disk. The decision
+ * is recorded as `id`, on disk before the next step begins: a replay comes to the same, and begins nothing of the
+ * losers. If all members fail, so does the run (or branch), as of sw_group_wait. For groups without .settle, not with
+ * SW_RELAXED. */
 SW_API size_t sw_group_any(sw_group *g, const char *id, sw_value *out);
 /* Waits for all members and never fails: an array of {"ok": true, "value": v} or {"ok": false, "error": message}. */
 SW_API sw_value sw_group_settle(sw_group *g);

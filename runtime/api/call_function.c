@@ -311,6 +311,33 @@ step_outcome function_call_look(strand *s, const function_call *q, bool *is_comi
     return look == MAILBOX_HAS ? call_take(s->run, q, m, out, why) : STEP_OPEN;
 }
 
+static bool call_is_recalled(run *r, const function_call *q)
+{
+    const replay_record *rec = q->under_way ? NULL : fit_find(r, q->named.path);
+    return q->under_way ? q->under_way->has_returned : !rec || rec->is_recalled;
+}
+
+static void call_note_recall(run *r, const function_call *q)
+{
+    replay_record *rec = q->under_way ? NULL : fit_find(r, q->named.path);
+    if (q->under_way) q->under_way->has_returned = true;
+    if (rec) rec->is_recalled = true;
+}
+
+void function_call_withdraw(run *r, const function_call *q)
+{
+    run_id child;
+    if (q->number == 0 || !run_may_go_on(r) || call_is_recalled(r, q)) return;
+    entry e = q->named;
+    e.kind = ENTRY_ABANDONED;
+    e.at_ms = clock_wall_ms();
+    memcpy(child.bytes, q->child, sizeof child.bytes);
+    if (recall_loser(r, &child) && record_append(r, &e))
+        call_note_recall(r, q);
+    else
+        run_lose_for_memory(r);
+}
+
 /* ---- One call ---- */
 
 /* Suspends until the child may have returned. False: the run leaves memory. */
@@ -336,6 +363,7 @@ static step_outcome call_execute(sw_ctx *c, function_call *q, sw_value *out, fai
     while (outcome == STEP_OPEN) {
         if (!strand_may_begin(s)) s->interrupt = INTERRUPT_UNWIND;
         goes_on = goes_on && s->interrupt == INTERRUPT_NONE;
+        if (!goes_on && s->is_abandoned) function_call_withdraw(r, q);
         if (!goes_on) ctx_raise_interrupt(c);
         outcome = function_call_look(s, q, &is_coming, out, why);
         if (outcome == STEP_OPEN) goes_on = call_wait(s, q, is_coming);

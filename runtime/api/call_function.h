@@ -39,6 +39,10 @@ function_call function_call_prepare(sw_ctx *c, const call_asked *asked, sw_value
 /* Answers the call from the journal, or makes it. STEP_OPEN: its run is under way. STEP_UNWOUND: the run is lost. */
 step_outcome function_call_begin(run *r, function_call *q, sw_value *out, failure *why);
 
+/* The open call has lost: has its run cancelled, once. A run that leaves memory at the same moment does without: the
+ * next execution comes here again. */
+void function_call_withdraw(run *r, const function_call *q);
+
 /* Takes the result of an open call, if that has come, for the running strand; the journal has room for it then.
  * STEP_OPEN: it has not come, or the strand was interrupted; *is_coming: that is not known yet. */
 step_outcome function_call_look(strand *s, const function_call *q, bool *is_coming, sw_value *out, failure *why);

@@ -19,7 +19,9 @@ static bool call_member_decide(member *m, bool *is_coming)
     return true;
 }
 
-const member_kind member_call = {.is_work = true, .decide = call_member_decide};
+static void call_member_withdraw(member *m) { function_call_withdraw(m->group->run, m->call); }
+
+const member_kind member_call = {.is_work = true, .decide = call_member_decide, .withdraw = call_member_withdraw};
 
 /* The run may have been told to leave memory: then nothing is called any more. */
 static void call_member_check(sw_ctx *c)

@@ -301,11 +301,15 @@ static void fold_take_won(fold *f, const entry *won)
         if (step_is_open(s) && branch_has_lost(f, won, s->branch)) step_cut(s, won->at_ms);
 }
 
-/* An attempt that was under way then. */
+/* An attempt that was under way then, or a call. */
 static void fold_take_abandoned(fold *f, const entry *e, size_t at)
 {
     fold_step *s = fold_step_named(f, e);
     if (!s) return;
+    if (s->called_at > 0) {
+        step_cut(s, e->at_ms);
+        return;
+    }
     if (s->begun_ms == 0) s->begun_ms = e->at_ms - e->duration_ms;
     fold_add_attempt(f, s, at);
     step_cut(s, e->at_ms);

@@ -12,12 +12,12 @@
 #include "runtime/run/slot_core.h"
 
 /* False: no memory. */
-static bool recall_add(run *r, const run_id *child)
+static bool recall_add(run *r, letter **list, const run_id *child)
 {
     letter *m = letter_new_recall(r->task.home, child);
     if (!m) return false;
-    m->next = r->recalls;
-    r->recalls = m;
+    m->next = *list;
+    *list = m;
     return true;
 }
 
@@ -32,20 +32,32 @@ bool recall_prepare(run *r)
         run_id child;
         if (rec->child.len != sizeof child.bytes) continue; /* of a damaged journal: nobody knows which run that is */
         memcpy(child.bytes, rec->child.data, sizeof child.bytes);
-        ok = recall_add(r, &child);
+        ok = recall_add(r, &r->recalls, &child);
     }
     for (const run_child *c = r->children; c && ok; c = c->next)
-        if (!c->has_returned) ok = recall_add(r, &c->id);
+        if (!c->has_returned) ok = recall_add(r, &r->recalls, &c->id);
     return ok;
 }
 
-const store_row *recall_seal(run *r, const store_row *then)
+static const store_row *recall_rows(letter *list, const store_row *then)
 {
-    for (letter *m = r->recalls; m; m = m->next) {
+    for (letter *m = list; m; m = m->next) {
         m->row.next = notice_row(m->notice, then);
         then = &m->row;
     }
     return then;
+}
+
+const store_row *recall_seal(run *r, const store_row *then) { return recall_rows(r->recalls, then); }
+
+bool recall_loser(run *r, const run_id *child) { return recall_add(r, &r->recalls_of_losers, child); }
+
+const store_row *recall_seal_losers(run *r, const store_row *then)
+{
+    assert(!r->recalls_sealed);
+    r->recalls_sealed = r->recalls_of_losers;
+    r->recalls_of_losers = NULL;
+    return recall_rows(r->recalls_sealed, then);
 }
 
 static letter *recall_of(parcel *p) { return (letter *)((char *)p - offsetof(letter, parcel)); }
@@ -67,19 +79,36 @@ static void recall_on_drop(parcel *p)
     letter_free_all(&m);
 }
 
-void recall_written(run *r)
+static void recall_hand_out(home *h, letter **list)
 {
-    if (!r->is_last_sent) return;
-    for (letter *m; (m = r->recalls);) {
-        r->recalls = m->next;
+    for (letter *m; (m = *list);) {
+        *list = m->next;
         m->next = NULL;
-        if (!home_owns(r->task.home, &m->run)) {
+        if (!home_owns(h, &m->run)) {
             letter_free_all(&m); /* that node's lookout finds it */
             continue;
         }
         m->parcel = (parcel){.deliver = recall_on_delivery, .drop = recall_on_drop};
-        board_hand(r->task.home, &m->parcel, &m->run);
+        board_hand(h, &m->parcel, &m->run);
     }
 }
 
-void recall_drop(run *r) { letter_free_all(&r->recalls); }
+void recall_unseal_losers(run *r, bool is_on_disk)
+{
+    if (is_on_disk)
+        recall_hand_out(r->task.home, &r->recalls_sealed);
+    else
+        letter_free_all(&r->recalls_sealed);
+}
+
+void recall_written(run *r)
+{
+    if (r->is_last_sent) recall_hand_out(r->task.home, &r->recalls);
+}
+
+void recall_drop(run *r)
+{
+    assert(!r->recalls_sealed);
+    letter_free_all(&r->recalls_of_losers);
+    letter_free_all(&r->recalls);
+}

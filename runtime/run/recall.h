@@ -1,7 +1,8 @@
-/* recall: cancels the runs that a run has called and that have not returned, when that run ends: a letter in the inbox
- * of each child, written with the caller's last entries. Owns the letters until the children's homes have them.
+/* recall: cancels the runs that a run has called and that have not returned, when that run ends, or when their call has
+ * lost (sw_group_any): a letter in the inbox of each child, written with the caller's last entries, or with *abandoned*
+ * of the call. Owns the letters until the children's homes have them.
  *
- *     made, with *ended* --on disk, one commit--> handed to the child's home --> cancelled like any run
+ *     made, with its entry --on disk, one commit--> handed to the child's home --> cancelled like any run
  *          \--not on disk: the caller is loaded again                        \--it has ended: deleted
  *
  * Children that nobody waits for go on. */
@@ -16,6 +17,14 @@ typedef struct run_child {
     run_id id;
     bool has_returned;
 } run_child;
+
+/* A call has lost, and *abandoned* of it is appended next: makes the letter for its child, which goes with that. False:
+ * no memory. */
+bool recall_loser(run *r, const run_id *child);
+/* A segment is about to be sent: returns the rows of such letters, and `then` behind them. */
+const store_row *recall_seal_losers(run *r, const store_row *then);
+/* That segment has come back: on disk, and the letters go to the children's homes; or not, and the run is lost. */
+void recall_unseal_losers(run *r, bool is_on_disk);
 
 /* The run's last entries have been appended: makes the letters. False: no memory. */
 bool recall_prepare(run *r);

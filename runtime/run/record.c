@@ -254,7 +254,7 @@ void record_flush(run *r)
     record_take_letters(r);
     bool keeps = BUG(LEAVE_LETTER) || (BUG(LEAVE_TRIES) && letter_is_in(r->sealed_letters, LETTER_TRIES));
     if (!keeps) r->segment.rows = letter_deletions(r->sealed_letters);
-    r->segment.rows = sending_seal(r, mailbox_seal(r, r->segment.rows));
+    r->segment.rows = recall_seal_losers(r, sending_seal(r, mailbox_seal(r, r->segment.rows)));
     if (ends) r->segment.rows = returning_seal(r, recall_seal(r, r->segment.rows));
     r->seq_sealed = r->seq_next;
     r->commit = run_commit_next(r->commit, COMMIT_ON_SENT);

@@ -284,8 +284,9 @@ static void replay_take_reopened(replay *p, const entry *reopened)
         if (rec->done || BUG(REOPEN_NONE)) continue;
         bool is_cause = entry_has_cause(reopened, rec->path);
         if (rec->kind == ENTRY_STEP_DONE && is_cause) record_begin_anew(rec);
-        /* A run that was called and had not returned has been cancelled with the end. */
-        if (rec->kind == ENTRY_CALLED && (is_cause || !rec->failed)) rec->is_void = true;
+        /* A run that was called and had not returned has been cancelled with the end; of a call that has lost nobody
+         * wants the result. */
+        if (rec->kind == ENTRY_CALLED && (is_cause || !rec->failed) && !rec->is_recalled) rec->is_void = true;
     }
     p->response = p->ended = p->cancel = p->stopped = none;
     p->stands = NULL;
@@ -296,6 +297,14 @@ void replay_release(replay *p)
 {
     if (p->stopped.kind && p->stopped.status == ENTRY_STOP_EXHAUSTED && !BUG(RELEASE_NONE))
         replay_give_retries(p, &p->stopped);
+}
+
+/* Of a step's attempt *won* tells. */
+static bool replay_take_abandoned(replay *p, const entry *e)
+{
+    replay_record *rec = replay_find(p, e->path);
+    if (rec && rec->kind == ENTRY_CALLED) rec->is_recalled = true;
+    return true;
 }
 
 static bool replay_take_release(replay *p, const entry *e)
@@ -361,7 +370,8 @@ static bool replay_take(replay *p, const entry *e)
         replay_take_reopened(p, e);
         return true;
     case ENTRY_WON:
-        return replay_take_won(p, e);
+    case ENTRY_ABANDONED:
+        return e->kind == ENTRY_WON ? replay_take_won(p, e) : replay_take_abandoned(p, e);
     case ENTRY_WAIT:
     case ENTRY_SIGNAL:
     case ENTRY_TAKEN:
@@ -378,8 +388,7 @@ static bool replay_take(replay *p, const entry *e)
     case ENTRY_DIFFERS:
         return replay_take_difference(p, e);
     default:
-        return true; /* ENTRY_UNASKED; ENTRY_ABANDONED, which *won* tells of; ENTRY_CRASHED, which replay_new counts; an
-                        unknown kind from ENTRY_PASSABLE on */
+        return true; /* ENTRY_UNASKED; ENTRY_CRASHED, which replay_new counts; an unknown kind from ENTRY_PASSABLE on */
     }
 }
 

@@ -21,6 +21,7 @@ typedef struct replay_record {
     bool failed;         /* a step, a call: it failed for good; a wait: it has timed out */
     bool detached;       /* a call: nobody waits for its run; then it is done */
     bool is_void;        /* a call: the run went on after its end, and makes it again */
+    bool is_recalled;    /* a call: it has lost, and the run that was called is cancelled */
     bool fatal;          /* a step: its last failure was not to be repeated */
     bool answer;         /* a patch, or a signal sent */
     bool used;           /* the code has come to it */

@@ -118,7 +118,7 @@ const replay_record *replay_next_open_call(const replay *p, size_t *at)
 {
     while (*at < p->cells) {
         const replay_record *rec = &p->records[(*at)++];
-        if (rec->kind == ENTRY_CALLED && !rec->done && !rec->failed && !rec->is_void) return rec;
+        if (rec->kind == ENTRY_CALLED && !rec->done && !rec->failed && !rec->is_void && !rec->is_recalled) return rec;
     }
     return NULL;
 }

@@ -338,6 +338,7 @@ void run_committed(run *r)
     if (feed_is_heard(&r->task.home->app->feed) && !r->segment.error) feed_tell_committed(&r->task.home->app->feed, r);
     record_release(r);
     mailbox_unseal(r, !r->segment.error);
+    recall_unseal_losers(r, !r->segment.error);
     sending_unseal(r, r->segment.error ? r->segment.outcome : STORE_DONE);
     if (r->segment.error) {
         run_commit_failed(r);

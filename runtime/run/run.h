@@ -149,6 +149,8 @@ struct run {
     sw_value result;                    /* of a function whose run was called, in its arena */
     struct run_child *children;         /* runs that this execution has called, and waits for (recall.h) */
     struct letter *recalls;             /* go with its last commit to those that have not returned */
+    struct letter *recalls_of_losers;   /* go with its next commit to those whose calls have lost */
+    struct letter *recalls_sealed;      /* of these: of the commit under way */
     bool is_last_sent;                  /* its last entries are with the store, and these letters with them */
     struct mail_letter *returning;      /* goes with its last commit to the run that has called it (returning.h) */
     uint8_t (*had)[ENTRY_LETTER_BYTES]; /* ids of the signals that the run has had, in `journal` */

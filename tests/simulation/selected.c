@@ -125,6 +125,7 @@ const char *selected_cut(const run_record *r, const entry *e)
     const op_state *s = &r->ops[at];
     if (!s->given_up) return "an attempt is given up, and nobody has won";
     if (s->done || s->failed) return "an attempt is given up of a step that was over";
+    if (op_of(r, at)->kind == OP_CALL) return s->called ? NULL : "a call is given up that was never made";
     if (e->attempt <= s->failures || e->attempt > s->begun) return "an attempt is given up that was not under way";
     w->met[MET_CUT]++;
     return NULL;
