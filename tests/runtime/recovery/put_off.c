@@ -87,7 +87,7 @@ static void test_stopped(void)
     turned_close();
 }
 
-/* Who asks for it is not told that it was deleted. */
+/* Who asks for it is not told that it was deleted. It is, once it is known that no other run waits for its result. */
 static void test_not_deleted(void)
 {
     slot *s = reopen((const char *const[]){"--retain-stopped", "1s", NULL});
@@ -102,7 +102,10 @@ static void test_not_deleted(void)
     CHECK(slot_find(&turned_home()->slots, &id) == s);
     CHECK_INT(s->state, SLOT_STOPPED);
     store_ungate(turned_app->store);
-    slot_wake(turned_home(), s); /* as its timer would */
+    read_ahead(s); /* as its timer would */
+    memory_fail_reads(turned_disk, false);
+    TURN_UNTIL(s->caller_told);
+    memory_fail_reads(turned_disk, true);
     TURN_UNTIL(!turned_only_slot());
     memory_fail_reads(turned_disk, false);
     turned_close();
