@@ -300,15 +300,15 @@ static mailbox_look call_find_return(run *r, const function_call *q, mail_letter
     return mailbox_find_return(r, q->number, (entry_text){(const char *)q->child, sizeof q->child}, found);
 }
 
-step_outcome function_call_look(strand *s, const function_call *q, bool *is_coming, sw_value *out, failure *why)
+step_outcome function_call_look(run *r, function_call *q, bool *is_coming, sw_value *out, failure *why)
 {
     mail_letter *m = NULL;
+    const home *h = r->task.home;
     assert(q->number > 0);
-    mailbox_look look = call_find_return(s->run, q, &m);
-    if (look == MAILBOX_HAS && gate_full(s->task->home)) /* it is to be an entry */
-        look = gate_wait_room(s) ? call_find_return(s->run, q, &m) : MAILBOX_COMING;
+    mailbox_look look = call_find_return(r, q, &m);
     *is_coming = look == MAILBOX_COMING;
-    return look == MAILBOX_HAS ? call_take(s->run, q, m, out, why) : STEP_OPEN;
+    q->needs_room = look == MAILBOX_HAS && gate_writable(h) && gate_full(h); /* it is to be an entry */
+    return look == MAILBOX_HAS && !q->needs_room ? call_take(r, q, m, out, why) : STEP_OPEN;
 }
 
 static bool call_is_recalled(run *r, const function_call *q)
@@ -365,8 +365,8 @@ static step_outcome call_execute(sw_ctx *c, function_call *q, sw_value *out, fai
         goes_on = goes_on && s->interrupt == INTERRUPT_NONE;
         if (!goes_on && s->is_abandoned) function_call_withdraw(r, q);
         if (!goes_on) ctx_raise_interrupt(c);
-        outcome = function_call_look(s, q, &is_coming, out, why);
-        if (outcome == STEP_OPEN) goes_on = call_wait(s, q, is_coming);
+        outcome = function_call_look(r, q, &is_coming, out, why);
+        if (outcome == STEP_OPEN) goes_on = q->needs_room ? gate_wait_room(s) : call_wait(s, q, is_coming);
     }
     if (outcome == STEP_UNWOUND) ctx_raise(c, failure_unwind);
     return outcome;

@@ -21,6 +21,7 @@ typedef struct function_call {
     uint32_t number;             /* of its entry *called*; 0: it has none so far */
     uint8_t child[RUN_ID_BYTES]; /* with `number` */
     struct run_child *under_way; /* it was called in this execution, and is waited for */
+    bool needs_room;             /* its result has come, and is taken when the journal has room for it */
 } function_call;
 
 /* What the code asks for. Borrowed. */
@@ -43,8 +44,8 @@ step_outcome function_call_begin(run *r, function_call *q, sw_value *out, failur
  * next execution comes here again. */
 void function_call_withdraw(run *r, const function_call *q);
 
-/* Takes the result of an open call, if that has come, for the running strand; the journal has room for it then.
- * STEP_OPEN: it has not come, or the strand was interrupted; *is_coming: that is not known yet. */
-step_outcome function_call_look(strand *s, const function_call *q, bool *is_coming, sw_value *out, failure *why);
+/* Takes the result of an open call, if that has come, and the journal has room for it. STEP_OPEN: it has not come, or
+ * q->needs_room; *is_coming: it is not known yet whether it has come. Never suspends. */
+step_outcome function_call_look(run *r, function_call *q, bool *is_coming, sw_value *out, failure *why);
 
 #endif

@@ -12,8 +12,10 @@
 static bool call_member_decide(member *m, bool *is_coming)
 {
     bool comes = false;
-    step_outcome outcome = function_call_look(m->group->strand, m->call, &comes, &m->value, &m->failure);
-    *is_coming = *is_coming || comes;
+    sw_group *g = m->group;
+    step_outcome outcome = function_call_look(g->run, m->call, &comes, &m->value, &m->failure);
+    g->lacks_room = g->lacks_room || m->call->needs_room;
+    *is_coming = *is_coming || comes || m->call->needs_room;
     if (outcome == STEP_OPEN) return false;
     m->outcome = outcome;
     return true;

@@ -85,6 +85,7 @@ struct sw_group {
     sw_step_options step_options; /* of steps that bring none */
     bool settles;                 /* sw_group_wait returns failures as values */
     bool lacks_stack;   /* the first unstarted member found no room for its stack: the waiting strand tries again */
+    bool lacks_room;    /* a result has come for which the journal has no room: the waiting strand waits for that */
     bool fails_at_once; /* the first failure decides: nothing begins after it */
     bool decided;       /* with fails_at_once: a member has failed */
     bool has_failed;    /* a member has failed */

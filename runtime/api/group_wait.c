@@ -7,6 +7,7 @@
 #include "runtime/api/patch.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/fit.h"
+#include "runtime/run/gate.h"
 #include "runtime/run/home.h"
 #include "runtime/run/strand.h"
 
@@ -61,8 +62,11 @@ bool group_suspend_for(sw_group *g, strand *s, bool is_coming)
 {
     assert(!g->waiting);
     g->waiting = s;
-    bool awake = g->lacks_stack ? group_retry_start(g, s) : group_suspend(g, s, is_coming);
+    bool awake = g->lacks_stack  ? group_retry_start(g, s)
+                 : g->lacks_room ? gate_wait_room(s)
+                                 : group_suspend(g, s, is_coming);
     g->waiting = NULL;
+    g->lacks_room = false;
     return awake;
 }
 

@@ -66,12 +66,12 @@ static void writing_send(writing *w, bool is_forgotten)
     home_send(w->home, &w->segment);
 }
 
-/* Whether the journal takes more. False: schedules_look is called when it does. */
+/* Whether the journal takes more. False: schedules_look is called when it does, or soon. */
 static bool journal_takes(const home *h)
 {
     if (!gate_writable(h)) return false;
     if (!gate_full(h)) return true;
-    store_want_room(h->port);
+    (void)gate_awaits_store(h);
     return false;
 }
 

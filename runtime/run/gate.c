@@ -98,7 +98,11 @@ static void gate_wake(const gate *g)
 void gate_look(const home *h)
 {
     bool is_awaited = h->gate.ends.first || h->gate.others.first;
-    if (is_awaited && gate_writable(h) && !gate_full(h)) gate_wake(&h->gate);
+    if (!is_awaited || !gate_writable(h)) return;
+    if (gate_full(h))
+        (void)gate_awaits_store(h); /* what was open here may be the store's now */
+    else
+        gate_wake(&h->gate);
 }
 
 void gate_changed(home *h)

@@ -119,9 +119,11 @@ static void returns_on_rows(void *arg, const store_table_row *rows, size_t count
     run *r = s ? s->run : NULL;
     (void)end;
     assert(b && b->reads_returns);
-    bool is_wanted = r && b->execution == q->execution && !b->is_over, is_read = !error;
+    bool has_handler = r && run_state_has_handler(r->state); /* whoever is about to end needs nothing any more */
+    bool is_wanted = has_handler && b->execution == q->execution && !b->is_over, is_read = !error;
     for (size_t i = 0; i < count && is_read && is_wanted; i++) is_read = reading_take_row(q, b, &rows[i]);
-    if (is_read && is_wanted && !mailbox_held_return(b, q->from)) is_read = reading_take_missing(q, b);
+    bool is_open = number_set_has(&b->returns, q->from); /* it may have come, and been taken, meanwhile */
+    if (is_read && is_wanted && is_open && !mailbox_held_return(b, q->from)) is_read = reading_take_missing(q, b);
     if (is_wanted && !is_read) run_lose_for_memory(r); /* or the read has failed: both pass, and it is loaded again */
     b->reads_returns = false;
     if (r) run_wake_waits(r);

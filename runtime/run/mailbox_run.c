@@ -115,7 +115,8 @@ static void reading_on_rows(void *arg, const store_table_row *rows, size_t count
     const slot *s = slot_find(&h->slots, &q->run);
     run *r = s ? s->run : NULL;
     assert(b && b->is_reading);
-    bool is_wanted = r && !b->is_stale, is_read = !error;
+    bool has_handler = r && run_state_has_handler(r->state); /* whoever is about to end needs nothing any more */
+    bool is_wanted = has_handler && !b->is_stale, is_read = !error;
     for (size_t i = 0; i < count && is_read && is_wanted; i++) is_read = mailbox_take_row(h, b, &rows[i]);
     if (is_read && is_wanted && !end) {
         assert(count > 0 && rows[count - 1].key.len <= LETTER_KEY_BYTES);

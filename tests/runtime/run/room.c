@@ -1,8 +1,16 @@
 /* Room in the journal's queue: runs that call others, that return to them, and that come back wait for it, so that a
  * slow disk makes them slow, and does not fill the memory. */
+#include "tests/harness/clock_faults.h"
 #include "tests/harness/turned.h"
 
-enum { RESULT_BYTES = 128 * 1024, CHILDREN = 60, MANY = 2000, AT_ONCE = 256, QUEUE_BYTES = 1024 * 1024 };
+enum {
+    RESULT_BYTES = 128 * 1024,
+    CHILDREN = 60,
+    MANY = 2000,
+    AT_ONCE = 256,
+    QUEUE_BYTES = 1024 * 1024,
+    NAP_MS = 60000 /* by the test's own clock */
+};
 
 static struct {
     int begun, largest, ended;
@@ -56,13 +64,33 @@ static void on_fills(sw_ctx *c)
 
 static void on_naps(sw_ctx *c)
 {
-    sw_sleep(c, "nap", 10);
+    sw_sleep(c, "nap", NAP_MS);
     seen.ended++;
     sw_reply_text(c, 200, "rested");
 }
 
+static sw_value on_slow(sw_ctx *c, sw_value input)
+{
+    sw_sleep(c, "nap", NAP_MS);
+    return input;
+}
+
+/* Looks when one of its calls has returned, and the other is about to. */
+static void on_late(sw_ctx *c)
+{
+    sw_group *g = sw_group_new(c);
+    sw_group_call(g, "slow", "slow", sw_int(1));
+    sw_group_call(g, "large", "large", sw_int(2));
+    sw_sleep(c, "nap", 2 * NAP_MS);
+    seen.bytes = (int64_t)sw_len(sw_group_wait(g));
+    seen.ended++;
+    sw_reply_json(c, 200, sw_int(seen.bytes));
+}
+
 static void routes(sw_app *app)
 {
+    sw_endpoint(app, "POST /late", on_late, NULL);
+    sw_function(app, "slow", on_slow, NULL);
     sw_endpoint(app, "POST /fan", on_fan, NULL);
     sw_endpoint(app, "POST /many", on_many, NULL);
     sw_endpoint(app, "POST /fills", on_fills, NULL);
@@ -71,10 +99,18 @@ static void routes(sw_app *app)
     sw_function(app, "small", on_small, NULL);
 }
 
-static void open_room(void)
+static void open_room_with(const char *park_after)
 {
     memset(&seen, 0, sizeof seen);
-    turned_open(routes, (const char *const[]){"--park-after", "0", "--journal-queue-max", "1MiB", NULL});
+    turned_open(routes, (const char *const[]){"--park-after", park_after, "--journal-queue-max", "1MiB", NULL});
+}
+
+static void open_room(void) { open_room_with("0"); }
+
+static void pass_nap(void)
+{
+    clocks->slept_ms += NAP_MS;
+    clocks_tell();
 }
 
 static int64_t queued(void)
@@ -153,13 +189,39 @@ static void test_cancelled(void)
     turned_close();
 }
 
+/* A result comes while the caller waits for room for another one, which came before. */
+static void test_late(void)
+{
+    static clocks_state passing;
+    clocks = &passing;
+    open_room_with("1h");
+    (void)turned_begin("POST /late");
+    TURN_UNTIL(turned_rows(letter_table) == 1);
+    turned_often();
+    turned_writes = false;
+    pass_nap();
+    turned_often();
+    (void)turned_begin("POST /fills");
+    TURN_UNTIL(turned_home()->gate.waiting == 1);
+    pass_nap();
+    TURN_UNTIL(turned_home()->gate.waiting == 2);
+    CHECK_INT(turned_rows(letter_table), 1);
+    turned_writes = true;
+    TURN_UNTIL(seen.ended == 1 && turned_home()->runs.count == 0);
+    CHECK_INT(seen.bytes, 2);
+    turned_close();
+}
+
 static void test_loads(void)
 {
+    static clocks_state passing;
+    clocks = &passing;
     open_room();
     run_id id = turned_park("POST /naps");
     turned_writes = false;
     (void)turned_begin("POST /fills");
     while (turned_home()->gate.waiting == 0) CHECK(turned_turn());
+    pass_nap();
     while (turned_slot(&id)->state == SLOT_PARKED) CHECK(turned_turn());
     turned_often();
     CHECK_INT(turned_slot(&id)->state, SLOT_DUE);
@@ -173,6 +235,7 @@ static const check_case cases[] = {{"results are returned, and taken, as there i
                                    {"a process ends while results wait", test_resumed},
                                    {"calls reach the disk in pieces", test_calls},
                                    {"a run that waits while it calls is cancelled", test_cancelled},
+                                   {"a result that comes while its caller waits for room", test_late},
                                    {"runs that are due stay outside memory", test_loads}};
 
 CHECK_MAIN(cases)
