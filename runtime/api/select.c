@@ -64,6 +64,7 @@ static member *any_await(sw_group *g)
     strand *s = g->strand;
     for (;;) {
         bool is_coming = false, may_begin = strand_may_begin(s);
+        if (s->is_abandoned) group_lose_standing(g);
         member *winner = may_begin ? any_decide(g, &is_coming) : NULL;
         if (winner) return winner;
         if (g->pending == 0 && !any_success(g)) return NULL;

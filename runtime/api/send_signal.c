@@ -120,6 +120,7 @@ static bool sent_through(const sent *s, const run_id *target, sending **way)
     for (;;) {
         sending_answer answer = SENDING_NO_MEMORY;
         bool is_interrupted = false;
+        ctx_check_begin(c); /* it may have lost during the pause */
         if (!run_is_durable(c->run) && !record_wait(c->strand, c->run->seq_next)) sent_unwind(c);
         if (!gate_pass(c->strand)) sent_unwind(c);
         const sending_wish wish = {*target, s->named.path, s->named.signal, sent_pack(s)};
