@@ -4,7 +4,7 @@
 
 #include "runtime/base/redact_core.h"
 
-enum { PARAMETER_MAX = 1024 /* bytes of a name: what is longer is no parameter */ };
+enum { PARAMETER_MAX = QUERY_NAME_MAX - 1 /* bytes of a name: what is longer is no parameter */ };
 
 /* A text on its way to its copy. */
 typedef struct copying {
@@ -95,13 +95,16 @@ static const char *skip_blanks(const char *at, const char *end)
     return at;
 }
 
+/* Whether the step of a pointer may lead into an array: digits alone. */
+static bool is_index(const char *step) { return *step && step[strspn(step, "0123456789")] == 0; }
+
 /* The name that a member has which the key hides; NULL: the key names none. */
 static const char *key_member(const key *k)
 {
     size_t at = k->depth;
     if (k->kind == KEY_NAME || k->kind == KEY_HEADER) return k->name;
     if (k->kind != KEY_POINTER) return NULL;
-    while (at > 0 && (strcmp(k->steps[at - 1], "*") == 0 || strspn(k->steps[at - 1], "0123456789") > 0)) at--;
+    while (at > 0 && (strcmp(k->steps[at - 1], "*") == 0 || is_index(k->steps[at - 1]))) at--;
     return at > 0 ? k->steps[at - 1] : NULL;
 }
 
