@@ -110,7 +110,9 @@ static last_run last_run_of(schedule *s, const store_summary *run)
     if (run->error) {
         int64_t now_ms = clock_now(&s->all->home->clock).steady_ms;
         if (s->unread_ms == 0) s->unread_ms = now_ms;
-        return now_ms - s->unread_ms < UNREAD_MS ? LAST_UNREAD : LAST_LETS;
+        if (now_ms - s->unread_ms < UNREAD_MS) return LAST_UNREAD;
+        s->unread_ms = 0; /* for the next run */
+        return LAST_LETS;
     }
     if (!run->live) return LAST_LETS;
     stop_reason stop = stop_found(s->all->app, run);
