@@ -7,6 +7,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { after, afterEach, before, test } from 'node:test';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { kindOf, refusal, researchPath, startAgent } from './agent.mjs';
 import { assertTree, startCollector } from './collector.mjs';
 import { adminOnPublic, startProgram } from './program.mjs';
 
@@ -271,6 +272,53 @@ test('kill -9 in an attempt leaves no gap, and no span twice', async () => {
     await second.stop();
     collector.close();
   }
+});
+
+// Each query's first search fails, and the process dies while learnings are drawn from the sources: the next one tells
+// of the rest, and of what was cut off.
+test('a research, with retries and a kill -9 in the middle, is one tree', async () => {
+  const collector = await collect(), searched = new Set();
+  let holds = true, holding = 0;
+  const hold = async (asked) => {
+    const kind = kindOf(asked);
+    if (kind === 'search' && searched.size < searched.add(asked.text).size)
+      return refusal(429, { error: 'not so fast' }, { 'retry-after': '0' });
+    if (kind !== 'learn' || !holds) return;
+    holding++;
+    while (holds) await sleep(5);
+  };
+  const agent = await startAgent(['--latency-ms', '5'], ['--trace-trust', '--park-after', '20ms'], {
+    hold,
+    env: () => ({ OTEL_EXPORTER_OTLP_ENDPOINT: collector.url, OTEL_BSP_SCHEDULE_DELAY: '20' }),
+  });
+  open.push(() => agent.stop());
+  const path = researchPath({ topic: 'Tidal power', depth: 2, breadth: 3 });
+  const accepted = await fetch(agent.url + path, { headers: { prefer: 'respond-async', ...traceparent('01') } });
+  assert.equal(accepted.status, 202);
+  while (holding === 0) await sleep(5);
+  while ((await metric(agent, 'trace_spans_waiting')) > 0) await sleep(20);
+  const early = collector.spans.length;
+  assert.ok(early > 0);
+  await agent.kill();
+  holds = false;
+  await agent.start();
+  const report = await (await fetch(accepted.headers.get('location'))).json();
+  assert.equal(report.success, true);
+  await collector.until((spans) => spans.some((s) => s.kind === 2));
+  while ((await metric(agent, 'trace_spans_waiting')) > 0) await sleep(20);
+  await sleep(300); // for what comes twice
+  const { spans } = collector;
+  const top = assertTree(spans, PARENT);
+  assert.equal(top.trace, TRACE);
+  assert.equal(top.attributes['stepwell.run.outcome'], 'succeeded');
+  checkHeard(spans, agent.seen.map(({ path: to, headers }) => ({ path: to, ...headers })));
+  const calls = spans.filter((s) => s.kind === 3);
+  assert.equal(calls.length, agent.seen.length);
+  assert.equal(calls.filter((s) => s.attributes['error.type'] === '429').length, searched.size);
+  assert.ok(spans.some((s) => s.attributes['stepwell.attempt'] === 2));
+  assert.ok(calls.some((s) => s.attributes['error.type'] === 'process_ended'));
+  assert.ok(spans.slice(early).some((s) => s.attributes['gen_ai.request.model']));
+  assert.deepEqual(collector.errors, []);
 });
 
 // Leaves out spans that came again since nobody knew that they had been taken: they are alike.
