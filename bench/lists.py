@@ -1,5 +1,6 @@
 """The part of script/bench that asks for lists: the first page of each filter, after a start, of very many runs."""
 import json
+import statistics
 import subprocess
 import time
 import urllib.error
@@ -11,6 +12,7 @@ from measure import args, await_metric, folder, metric, report, service, wrk
 RUNS = 20_000 if args.quick else 1_000_000
 FEW = 20  # of each kind that is looked for, the oldest of all
 GOAL_MS = 200
+PAGE = 100
 QUESTIONS = {
     "all": {},
     "one endpoint": {"endpoint": "GET /rare"},
@@ -66,9 +68,30 @@ def await_counted(url, seconds=600):
     raise SystemExit("the index never has every run")
 
 
+def walk(data):
+    """Reads the whole list, page by page: the last pages beside the first."""
+    with service(data, "--admin-listen", "none") as (url, _):
+        took, before = [], {}
+        while before is not None:
+            page, ms = ask(url, {"limit": PAGE, **before})
+            took.append(ms)
+            before = {"before": page["next"]} if "next" in page else None
+    few = min(FEW, len(took))
+    report(
+        "L2",
+        f"page {len(took):,}",
+        {"ms": statistics.median(took[-few:]), "first_ms": statistics.median(took[:few]), "longest_ms": max(took)},
+        None,
+        None,
+        f"as fast as the first; {PAGE} runs a page, medians of {few} pages",
+        series="lists",
+    )
+
+
 def bench_lists():
     with folder() as data:
         last_ms = fill(data)
+        walk(data)
         for name, parameters in QUESTIONS.items():
             subprocess.run(["sync"], check=True)
             with service(data, "--admin-listen", "none") as (url, _):
