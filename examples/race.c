@@ -1,5 +1,5 @@
 /* The first of several: two models are asked at once, and the first answer counts; the other model's call is cut. If
- * neither has answered within 20 seconds, the client is told so. Which it was is decided once, whatever dies when. */
+ * neither has answered within a minute, the client is told so. Which it was is decided once, whatever dies when. */
 #include <stepwell.h>
 
 static sw_app *app;
@@ -15,7 +15,7 @@ static void on_question(sw_ctx *c)
     sw_group *g = sw_group_new(c);
     for (size_t i = 0; i < MODELS; i++)
         sw_group_step(g, models[i], ask, sw_strf(c, "%s/models/%s/%s", service, models[i], question));
-    sw_group_sleep(g, "deadline", 20000);
+    sw_group_sleep(g, "deadline", 60000);
     size_t first = sw_group_any(g, "first", &answer); /* a model that fails decides nothing */
     if (first < MODELS)
         sw_reply_json(c, 200, sw_map(c, "by", sw_str(c, models[first]), "answer", answer));

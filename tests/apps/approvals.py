@@ -184,6 +184,7 @@ def heard(patience):
     with open_office(patience) as (agent, world):
         run = begin(agent, refund("ann"))
         [link] = await_links(world, 1)
+        await_kind(agent, run, "sleep")  # the mail's answer is there: the office may stand still
         world.process.send_signal(signal.SIGSTOP)
         try:
             await_kind(agent, run, "won")

@@ -1,6 +1,7 @@
 """What the tests of apps/ share: programs that are killed and started again, clients that ask again, a report as
 TAP."""
 import contextlib
+import http.client
 import json
 import random
 import re
@@ -68,7 +69,7 @@ def ask_again(url, body=None, **headers):
             status, said = ask(url, body, **headers)
             if status != 503 or time.monotonic() > until:
                 return status, said
-        except (OSError, ValueError):  # cut, in the middle too
+        except (OSError, ValueError, http.client.HTTPException):  # cut, in the middle too
             if time.monotonic() > until:
                 raise
         time.sleep(0.05)

@@ -350,7 +350,7 @@ def questions():
         other = p.run("functions", "start", "ask", '"again?"').strip()
         tells = p.run("functions", "start", "tell", json.dumps(other)).strip()
         late = p.run("functions", "start", "tell", json.dumps(run)).strip()
-        shows(tells, r"^\S+ ms +tell +done .* why / so to " + other + "$")
+        shows(tells, r"^\S+ m?s +tell +done .* why / so to " + other + "$")
         shows(late, r" why / so to " + run + ", which is not there$")
     expect(2, "runs", "answer", run, "yes", "--data", p.data)
     assert re.search(r"^" + may + r" +may +answered +yes ", expect(0, "runs", "show", run, "--data", p.data)[0], re.M)

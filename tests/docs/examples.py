@@ -287,7 +287,7 @@ def race(p):
     assert (status, json.loads(text)["by"]) == (200, "quick"), text
     p.service.opened.set()
     p.prove("GET /answers/hard")  # of two that answer, either may be the first after a crash
-    p.prove("GET /answers/none")  # twenty seconds take a moment there
+    p.prove("GET /answers/none")  # a minute takes a moment there
 
 
 @example(gate="/parcels")

@@ -229,7 +229,7 @@ test('what a run asks is answered in the console, once, and signals that a run h
   const path = `/_sw/runs/${id}/signals/shipping?question=${may.path}`;
   const early = await service.ask(path, { method: 'POST', body: '"yes"' });
   assert.equal(early.status, 202);
-  await page.click(submit).catch(() => {}); // the form may be gone already
+  await page.click(submit, { timeout: 2000 }).catch(() => {}); // the form may be gone already
   await page.waitForSelector(`${first} form`, { state: 'detached' });
   await shows(page, first, /yes/);
   await page.waitForSelector(`${first} .state.answered`);

@@ -4,7 +4,7 @@ import assert from 'node:assert/strict';
 import { after, before, test } from 'node:test';
 import { look } from './looks.mjs';
 import { open, overflow, shot, startBrowser } from './page_browser.mjs';
-import { adminOnPublic, startProgram, until } from './program.mjs';
+import { adminOnPublic, PATIENCE_MS, startProgram, until } from './program.mjs';
 
 let browser, program;
 const startAsking = (...flags) => startProgram('tests/asking', ['--dev', '--data', 'data', ...adminOnPublic, ...flags]);
@@ -172,6 +172,7 @@ test('the policy of the page lets nothing in', async (t) => {
   assert.equal(response.headers.get('Referrer-Policy'), 'no-referrer');
   assert.equal(response.headers.get('Cache-Control'), 'no-store');
   const context = await browser.newContext();
+  context.setDefaultTimeout(PATIENCE_MS);
   t.after(() => context.close());
   const page = await context.newPage(), refused = [];
   page.on('console', (m) => refused.push(m.text()));

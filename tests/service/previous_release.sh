@@ -48,6 +48,7 @@ fail() { # WHAT: with the server's log
 serve() { # PROGRAM FOLDER FLAGS...: begins to serve at $url
   program=$1 data=$2
   shift 2
+  : >"$work/server.log" # the parent looks into it before the child has begun it anew
   GATE=$work/gate NOTES=$work/notes "$program" --listen 127.0.0.1:0 --data "$data" --loops 2 --retain 3650d \
     --log-level info "$@" >"$work/server.log" 2>&1 </dev/null &
   server=$!

@@ -39,7 +39,10 @@ static const char *name_of(unsigned n)
 
 static void open_nodes(void)
 {
+    static clocks_state passing;
     memset(runs, 0, sizeof runs);
+    if (!clocks) clocks = &passing;
+    pair_pass(65000 - clock_wall_ms() % 60000); /* no minute begins while they open */
     pair_open(routes, NULL);
     for (unsigned n = 0; n < PAIR_NODES; n++) {
         pair_use(n);

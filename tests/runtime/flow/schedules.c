@@ -378,7 +378,7 @@ static void test_unread_run(void)
     check_points("2025-01-01T00:01");
     CHECK_INT(skipped(), 0);
     memory_fail_glances(turned_disk, false);
-    pass_until("2025-01-01T00:02:02");
+    pass_until("2025-01-01T00:02:10");
     TURN_UNTIL(skipped() == 1); /* it goes on */
     check_points("2025-01-01T00:01");
     memory_fail_glances(turned_disk, true);
