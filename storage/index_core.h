@@ -9,7 +9,7 @@
 #include "storage/run_index.h"
 
 enum {
-    INDEX_EVENTS_MAX = 65536, /* told and not yet taken; of each of the two buffers */
+    INDEX_EVENTS_MAX = 262144, /* told and not yet taken; of each of the two buffers */
     TALLY_RUNS = 1000,
     TALLY_SLOT_MS =
         600000, /* all runs of a tally began in one such slot of time, so that those of an hour can be told */
