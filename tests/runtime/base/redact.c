@@ -185,6 +185,8 @@ static void test_texts(void)
                "{\"pins\":1,\"apin\":2,\"PIN\":3} \"pin\" pin: 4, pin=5");
     check_text("json:/a/pin,json:/list/*,json:/0", "{\"pin\":1,\"list\":[2],\"0\":3}",
                "{\"pin\":\"[redacted]\",\"list\":\"[redacted]\",\"0\":3}");
+    check_text("json:/user/2fa,json:/3ds", "{\"2fa\":\"1\",\"user\":{\"3ds\":2}}",
+               "{\"2fa\":\"[redacted]\",\"user\":{\"3ds\":\"[redacted]\"}}"); /* names, not places in lists */
     check_text("query:key", "GET /x?a=1&key=s%20t&b=2 and key=u, monkey=3 (KEY='v') https://h/?key=w#f",
                "GET /x?a=1&key=[redacted]&b=2 and key=[redacted] monkey=3 (KEY='v') https://h/?key=[redacted]#f");
     check_text("query:a key", "/x?a+key=1&a%20key=2&a%2bkey=3", "/x?a+key=[redacted]&a%20key=[redacted]&a%2bkey=3");

@@ -36,6 +36,17 @@ static sw_value on_branch(sw_ctx *c, sw_value input)
     return sw_group_wait(g);
 }
 
+/* A decision of its own, which it does not come to. */
+static sw_value on_race(sw_ctx *c, sw_value input)
+{
+    sw_value first = sw_nil();
+    sw_group *g = sw_group_new(c);
+    sw_group_call(g, "slow", "slow", input);
+    sw_group_wait_for(g, "never", &(sw_wait){.signal = "never"});
+    (void)sw_group_any(g, "inner", &first);
+    return first;
+}
+
 static sw_value on_calls(sw_ctx *c, sw_value input) { return sw_call(c, "slow", "slow", input); }
 
 /* Behind the decision it waits for a signal. */
@@ -61,7 +72,8 @@ static void on_branches(sw_ctx *c)
     sw_group *g = sw_group_new(c);
     sw_group_branch(g, "group", on_branch, sw_int(1));
     sw_group_branch(g, "call", on_calls, sw_int(2));
-    sw_group_call(g, "quick", "quick", sw_int(3));
+    sw_group_branch(g, "race", on_race, sw_int(3));
+    sw_group_call(g, "quick", "quick", sw_int(4));
     end_later(c, g);
 }
 
@@ -123,8 +135,8 @@ static void test_branches(void)
     memset(&seen, 0, sizeof seen);
     open_it();
     run_id id = turned_begin("POST /branches")->id;
-    go_on(&id, 3);
-    CHECK_INT(seen.winner, 2);
+    go_on(&id, 4);
+    CHECK_INT(seen.winner, 3);
     turned_close();
 }
 
