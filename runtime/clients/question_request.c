@@ -38,6 +38,7 @@ typedef struct question_request {
     http_exchange *x;
     run_id run;
     uint64_t question;
+    uint64_t read_ticket; /* of question_seen_begin */
     char signal[MAIL_NAME_MAX + 1];
     const char *by;
     question_form form;   /* what was sent */
@@ -373,7 +374,7 @@ static void request_on_loaded(void *arg, store_journal *j, size_t count)
     q->stage = QUESTION_SENDS;
     if (!error && j->found)
         error = question_look(&q->memory, (entry_text){j->data, j->len}, &q->run, q->question, &q->found);
-    if (!error && j->found && !q->form.answers) question_seen_note(h, &q->run, q->question, &q->found);
+    if (!error && j->found && !q->form.answers) question_seen_note(h, &q->run, q->question, q->read_ticket, &q->found);
     if (error)
         request_put_off(q, "the run cannot be read at present: ask again", LATER);
     else if (!j->found)
@@ -391,7 +392,7 @@ static void request_load(question_request *q)
         request_tell(q);
         return;
     }
-    if (!q->form.answers) question_seen_begin(q->home, &q->run, q->question);
+    if (!q->form.answers) q->read_ticket = question_seen_begin(q->home, &q->run, q->question);
     if (!store_load(q->home->port, &q->run, 1, request_on_loaded, q)) request_put_off(q, no_memory, LATER);
 }
 

@@ -13,13 +13,15 @@ typedef struct seen {
     run_id run;
     uint64_t path; /* 0: the place is free */
     uint64_t since_us;
-    bool is_known; /* else its journal is being read */
+    uint64_t ticket; /* of the first read that may tell of it: those before may not know all that was written */
+    bool is_known;   /* else its journal is being read */
     question_found found;
     arena memory; /* of `found` */
 } seen;
 
 struct questions_seen {
     seen all[SEEN_MAX];
+    uint64_t last_ticket;
 };
 
 /* Whether the run may change unseen: it is in memory, or another node may have it. */
@@ -43,6 +45,8 @@ static seen *seen_find(const home *h, const run_id *of_run, uint64_t path)
         if (all[i].path == path && run_id_equal(&all[i].run, of_run)) return &all[i];
     return NULL;
 }
+
+static bool seen_is_over(const seen *s) { return clock_steady_us() - s->since_us >= SEEN_MS * 1000; }
 
 /* A free place, or that of the oldest. */
 static seen *seen_place(questions_seen *q)
@@ -71,29 +75,34 @@ bool question_seen_find(const home *h, const run_id *of_run, uint64_t path, aren
 {
     const seen *s = seen_find(h, of_run, path);
     if (!s || !s->is_known || run_may_change(h, of_run)) return false;
-    return clock_steady_us() - s->since_us < SEEN_MS * 1000 && found_copy(a, &s->found, out);
+    return !seen_is_over(s) && found_copy(a, &s->found, out);
 }
 
-void question_seen_begin(home *h, const run_id *of_run, uint64_t path)
+/* Another read may be under way: the first one that comes back tells. */
+uint64_t question_seen_begin(home *h, const run_id *of_run, uint64_t path)
 {
     assert(path != 0);
-    if (run_may_change(h, of_run)) return;
+    if (run_may_change(h, of_run)) return 0;
     if (!h->questions_seen) h->questions_seen = calloc(1, sizeof *h->questions_seen);
-    if (!h->questions_seen) return;
+    if (!h->questions_seen) return 0;
+    const uint64_t ticket = ++h->questions_seen->last_ticket;
     seen *s = seen_find(h, of_run, path);
+    if (s && !s->is_known && !seen_is_over(s)) return ticket;
     if (!s) s = seen_place(h->questions_seen);
     seen_clear(s);
     s->run = *of_run;
     s->path = path;
     s->since_us = clock_steady_us();
+    s->ticket = ticket;
     s->is_known = false;
     arena_init(&s->memory, h->arenas);
+    return ticket;
 }
 
-void question_seen_note(home *h, const run_id *of_run, uint64_t path, const question_found *found)
+void question_seen_note(home *h, const run_id *of_run, uint64_t path, uint64_t ticket, const question_found *found)
 {
     seen *s = seen_find(h, of_run, path);
-    if (!s || s->is_known) return;
+    if (!s || s->is_known || ticket < s->ticket) return;
     bool is_kept = found->is_there && found->answer.len <= SEEN_ANSWER_MAX && !run_may_change(h, of_run);
     s->is_known = is_kept && found_copy(&s->memory, found, &s->found);
     if (!s->is_known) seen_clear(s);

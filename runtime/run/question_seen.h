@@ -17,10 +17,13 @@ enum { SEEN_MAX = 16, SEEN_MS = 10000, SEEN_ANSWER_MAX = 65536 };
 
 /* Copies what is known of the question into `a`. False: nothing is, or there is no memory. */
 bool question_seen_find(const struct home *h, const run_id *of_run, uint64_t path, arena *a, question_found *out);
-/* The journal is about to be read. Without memory nothing will be known. */
-void question_seen_begin(struct home *h, const run_id *of_run, uint64_t path);
-/* That has been read, and nothing of the run was written since: it is known now. Copies all of *found. */
-void question_seen_note(struct home *h, const run_id *of_run, uint64_t path, const question_found *found);
+/* The journal is about to be read. Returns the ticket of that read, from 1; 0: what it finds will not be known, for
+ * want of memory, or since the run may change. */
+uint64_t question_seen_begin(struct home *h, const run_id *of_run, uint64_t path);
+/* The read with that ticket has found it. That is known now, unless entries of the run were written since the read
+ * began: another read may have begun behind them, and tells. Copies all of *found. */
+void question_seen_note(struct home *h, const run_id *of_run, uint64_t path, uint64_t ticket,
+                        const question_found *found);
 /* Entries of the run are about to be written. */
 void question_seen_drop(struct home *h, const run_id *of_run);
 void question_seen_free(struct home *h);

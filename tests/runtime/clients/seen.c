@@ -87,6 +87,56 @@ static void test_meanwhile(void)
     turned_close();
 }
 
+/* Whether what is known of the question of the path 7 is this state. */
+static bool knows(const run_id *id, question_state state)
+{
+    arena a;
+    question_found found;
+    arena_init(&a, NULL);
+    bool knows_it = question_seen_find(turned_home(), id, 7, &a, &found) && found.state == state;
+    arena_free(&a);
+    return knows_it;
+}
+
+/* A read that takes long may come back behind entries that it has not seen, while another one is under way. */
+static void test_slow_read(void)
+{
+    const question_found old = {.is_there = true, .state = QUESTION_OPEN},
+                         now = {.is_there = true, .state = QUESTION_OVER};
+    turned_open(routes, NULL);
+    const run_id id = turned_park("POST /ask");
+    home *h = turned_home();
+    const uint64_t slow = question_seen_begin(h, &id, 7);
+    question_seen_drop(h, &id); /* entries are written */
+    question_seen_note(h, &id, 7, slow, &old);
+    CHECK(!knows(&id, QUESTION_OPEN));
+    const uint64_t second = question_seen_begin(h, &id, 7), third = question_seen_begin(h, &id, 7);
+    question_seen_note(h, &id, 7, slow, &old);
+    question_seen_note(h, &id, 7, 0, &old); /* began while the run was in memory */
+    CHECK(!knows(&id, QUESTION_OPEN));
+    question_seen_note(h, &id, 7, third, &now);
+    CHECK(knows(&id, QUESTION_OVER));
+    question_seen_note(h, &id, 7, second, &old);
+    CHECK(knows(&id, QUESTION_OVER)); /* one of them is enough */
+    question_seen_drop(h, &id);
+    (void)question_seen_begin(h, &id, 7);
+    question_seen_note(h, &id, 7, third, &now);
+    CHECK(!knows(&id, QUESTION_OVER));
+    turned_close();
+}
+
+/* A read that fails leaves its place: whoever reads next tells. */
+static void test_failed_read(void)
+{
+    const question_found now = {.is_there = true, .state = QUESTION_OVER};
+    turned_open(routes, NULL);
+    const run_id id = turned_park("POST /ask");
+    (void)question_seen_begin(turned_home(), &id, 7);
+    question_seen_note(turned_home(), &id, 7, question_seen_begin(turned_home(), &id, 7), &now);
+    CHECK(knows(&id, QUESTION_OVER));
+    turned_close();
+}
+
 /* Of many questions the oldest one goes. */
 static void test_places(void)
 {
@@ -107,5 +157,7 @@ static void test_places(void)
 
 static const check_case cases[] = {{"a page that is loaded again", test_seen},
                                    {"a run that goes on meanwhile", test_meanwhile},
+                                   {"a read that is slower than what is written", test_slow_read},
+                                   {"a read that fails", test_failed_read},
                                    {"many questions", test_places}};
 CHECK_MAIN(cases)
