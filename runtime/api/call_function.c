@@ -314,19 +314,20 @@ step_outcome function_call_look(run *r, function_call *q, bool *is_coming, sw_va
 static bool call_is_recalled(run *r, const function_call *q)
 {
     const replay_record *rec = q->under_way ? NULL : fit_find(r, q->named.path);
-    return q->under_way ? q->under_way->has_returned : !rec || rec->is_recalled;
+    return q->under_way ? q->under_way->is_recalled : !rec || rec->is_recalled;
 }
 
 static void call_note_recall(run *r, const function_call *q)
 {
     replay_record *rec = q->under_way ? NULL : fit_find(r, q->named.path);
-    if (q->under_way) q->under_way->has_returned = true;
+    if (q->under_way) q->under_way->is_recalled = true;
     if (rec) rec->is_recalled = true;
 }
 
 void function_call_withdraw(run *r, const function_call *q)
 {
     run_id child;
+    assert(!q->under_way || !q->under_way->has_returned); /* a call with a result is decided, and loses nothing */
     if (q->number == 0 || !run_may_go_on(r) || call_is_recalled(r, q)) return;
     entry e = q->named;
     e.kind = ENTRY_ABANDONED;

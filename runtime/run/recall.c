@@ -35,7 +35,7 @@ bool recall_prepare(run *r)
         ok = recall_add(r, &r->recalls, &child);
     }
     for (const run_child *c = r->children; c && ok; c = c->next)
-        if (!c->has_returned) ok = recall_add(r, &r->recalls, &c->id);
+        if (!c->has_returned && !c->is_recalled) ok = recall_add(r, &r->recalls, &c->id);
     return ok;
 }
 

@@ -15,7 +15,8 @@
 typedef struct run_child {
     struct run_child *next;
     run_id id;
-    bool has_returned;
+    bool has_returned; /* its call has the result */
+    bool is_recalled;  /* its call has lost: the letter that cancels it is made */
 } run_child;
 
 /* A call has lost, and *abandoned* of it is appended next: makes the letter for its child, which goes with that. False:
