@@ -17,6 +17,7 @@
 #include "storage/entry_order.h"
 #include "storage/folder.h"
 #include "storage/rocks/rocks.h"
+#include "storage/row_cursor.h"
 
 enum { ROWS = 256, PAGE_SCHEDULES = 16, REASON_COLUMNS = 400 };
 
@@ -97,17 +98,14 @@ static cli_end stop_all(restoring *r)
 typedef struct letters {
     uint8_t keys[ROWS][LETTER_KEY_BYTES]; /* of releases */
     size_t count;
-    uint8_t next[STORE_ROW_KEY_MAX + 1]; /* key of the last row, and a zero: the next page begins there */
-    size_t next_len;
+    row_cursor at; /* the next page */
 } letters;
 
 static void letters_take(void *arg, store_bytes key, store_bytes value)
 {
     letters *l = arg;
-    assert(key.len <= STORE_ROW_KEY_MAX && l->count < ROWS);
-    memcpy(l->next, key.data, key.len);
-    l->next[key.len] = 0;
-    l->next_len = key.len < STORE_ROW_KEY_MAX ? key.len + 1 : key.len;
+    assert(l->count < ROWS);
+    row_cursor_pass(&l->at, key);
     if (key.len == LETTER_KEY_BYTES && letter_kind_of(value) == LETTER_RELEASE)
         memcpy(l->keys[l->count++], key.data, LETTER_KEY_BYTES);
 }
@@ -136,7 +134,7 @@ static cli_end drop_releases(const restoring *r)
     const char *error = "";
     backend_scan result = BACKEND_SCAN_MORE;
     while (result == BACKEND_SCAN_MORE) {
-        const store_range range = {.table = letter_table, .from = {l.next, l.next_len}, .rows_max = ROWS};
+        const store_range range = {.table = letter_table, .from = row_cursor_from(&l.at), .rows_max = ROWS};
         l.count = 0;
         result = r->b->ops->scan(r->b, &range, letters_take, &l, &error);
         if (result == BACKEND_SCAN_FAILED) return cli_fail(CLI_REFUSED, "the letters cannot be read: %s", error);
@@ -150,12 +148,11 @@ static cli_end drop_releases(const restoring *r)
 
 /* A page of them. */
 typedef struct schedule_page {
-    char names[PAGE_SCHEDULES][STORE_ROW_KEY_MAX + 1]; /* each with a zero: the next page begins behind it */
+    char names[PAGE_SCHEDULES][STORE_ROW_KEY_MAX];
     size_t lens[PAGE_SCHEDULES];
     schedule_row rows[PAGE_SCHEDULES];
     size_t count;
-    char next[STORE_ROW_KEY_MAX + 1];
-    size_t next_len;
+    row_cursor at; /* the next page */
     bool is_short;
 } schedule_page;
 
@@ -163,11 +160,9 @@ static void schedules_take(void *arg, store_bytes key, store_bytes value)
 {
     schedule_page *p = arg;
     bool is_short = false;
-    assert(key.len <= STORE_ROW_KEY_MAX && p->count < PAGE_SCHEDULES);
-    memcpy(p->next, key.data, key.len);
-    p->next[key.len] = 0;
-    p->next_len = key.len < STORE_ROW_KEY_MAX ? key.len + 1 : key.len;
-    if (schedule_row_read(value, &p->rows[p->count], &is_short)) {
+    assert(p->count < PAGE_SCHEDULES);
+    row_cursor_pass(&p->at, key);
+    if (key.len <= STORE_ROW_KEY_MAX && schedule_row_read(value, &p->rows[p->count], &is_short)) {
         memcpy(p->names[p->count], key.data, key.len);
         p->lens[p->count++] = key.len;
     }
@@ -209,7 +204,8 @@ static cli_end pause_schedules(restoring *r)
     const char *error = "";
     backend_scan result = BACKEND_SCAN_MORE;
     while (result == BACKEND_SCAN_MORE) {
-        const store_range range = {.table = SCHEDULES_TABLE, .from = {p.next, p.next_len}, .rows_max = PAGE_SCHEDULES};
+        const store_range range = {
+            .table = SCHEDULES_TABLE, .from = row_cursor_from(&p.at), .rows_max = PAGE_SCHEDULES};
         p.count = 0;
         result = r->b->ops->scan(r->b, &range, schedules_take, &p, &error);
         if (result == BACKEND_SCAN_FAILED) return cli_fail(CLI_REFUSED, "the schedules cannot be read: %s", error);

@@ -22,6 +22,7 @@
 #include "runtime/run/question_seen.h"
 #include "runtime/run/run.h"
 #include "runtime/run/slot_core.h"
+#include "storage/row_cursor.h"
 
 typedef enum question_stage {
     QUESTION_WAITS, /* others look, or answer the same question: it comes behind them */
@@ -46,8 +47,8 @@ typedef struct question_request {
     question_found found; /* what the journal has; in `memory`, but for `answer`, which is gone with the journal */
     arena memory;
     uint8_t letter[ENTRY_LETTER_BYTES];
-    uint8_t from[LETTER_KEY_BYTES + 1], to[LETTER_KEY_BYTES]; /* of the inbox, what is to be read */
-    size_t from_len;
+    row_cursor inbox; /* where it is to be read */
+    uint8_t inbox_to[LETTER_KEY_BYTES];
 } question_request;
 
 enum {
@@ -420,10 +421,8 @@ static void request_on_rows(void *arg, const store_table_row *rows, size_t count
     } else if (end || q->kept.size > 0) {
         request_load(q);
     } else {
-        assert(count > 0 && rows[count - 1].key.len <= LETTER_KEY_BYTES);
-        q->from_len = rows[count - 1].key.len + 1;
-        memset(q->from, 0, sizeof q->from);
-        memcpy(q->from, rows[count - 1].key.data, q->from_len - 1);
+        assert(count > 0);
+        row_cursor_pass(&q->inbox, rows[count - 1].key);
         request_read_inbox(q);
     }
 }
@@ -431,8 +430,8 @@ static void request_on_rows(void *arg, const store_table_row *rows, size_t count
 static void request_read_inbox(question_request *q)
 {
     const store_range range = {.table = letter_table,
-                               .from = {q->from, q->from_len},
-                               .to = {q->to, sizeof q->to},
+                               .from = row_cursor_from(&q->inbox),
+                               .to = {q->inbox_to, sizeof q->inbox_to},
                                .rows_max = INBOX_ROWS,
                                .bytes_max = INBOX_BYTES};
     if (!store_scan(q->home->port, &range, request_on_rows, q)) request_put_off(q, no_memory, LATER);
@@ -440,9 +439,10 @@ static void request_read_inbox(question_request *q)
 
 static void request_look(question_request *q)
 {
-    letter_write_key(&q->run, 0, q->from);
-    letter_write_key(&q->run, UINT64_MAX, q->to);
-    q->from_len = LETTER_KEY_BYTES;
+    uint8_t from[LETTER_KEY_BYTES];
+    letter_write_key(&q->run, 0, from);
+    letter_write_key(&q->run, UINT64_MAX, q->inbox_to);
+    row_cursor_set(&q->inbox, (store_bytes){from, sizeof from});
     request_read_inbox(q);
 }
 

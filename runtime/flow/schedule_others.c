@@ -1,13 +1,12 @@
 /* schedule_others: schedules that other nodes of the cluster own. What is on disk of them is read again each second, so
  * that each node shows what has become of them; nothing is done about their points. */
-#include <assert.h>
 #include <string.h>
 
 #include "runtime/base/digest.h"
 #include "runtime/flow/schedules_core.h"
 #include "runtime/run/program.h"
 
-enum { LOOK_MS = 1000, SCAN_ROWS = 256 };
+enum { LOOK_MS = 1000 };
 
 /* By the hash of its name: so all nodes say the same. */
 static unsigned schedule_slot(const char *name)
@@ -29,14 +28,10 @@ bool schedules_own(const schedules *all, const char *name)
     return schedules_owner_of(all, name) == all->cluster->self;
 }
 
-static void others_rest(schedules *all)
+/* Forgets what is on disk no longer, and begins again. */
+static void others_on_end(void *arg)
 {
-    if (!all->is_draining) (void)timers_start(&all->home->timers, &all->others.due, LOOK_MS);
-}
-
-/* Forgets what is on disk no longer. */
-static void others_finish(schedules *all)
-{
+    schedules *all = arg;
     const schedule_row none = {.upto_ms = 0};
     for (schedule *s = all->first, *next; s; s = next) {
         next = s->next;
@@ -49,64 +44,19 @@ static void others_finish(schedules *all)
         uv_mutex_unlock(&all->lock);
         if (!s->function) schedules_drop(all, s);
     }
-    all->others.last_len = 0;
-    others_rest(all);
+    table_reading_begin_later(&all->others, all->home, LOOK_MS);
 }
 
-static void others_scan(schedules *all);
-
-static void others_on_rows(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
-{
-    schedules *all = arg;
-    others_read *o = &all->others;
-    bool is_read = !error;
-    if (all->is_draining) return;
-    for (size_t i = 0; i < count && is_read; i++) {
-        is_read = rows[i].key.len <= STORE_ROW_KEY_MAX && schedules_take_row(all, &rows[i], true);
-        if (!is_read) break;
-        memcpy(o->last, rows[i].key.data, rows[i].key.len);
-        o->last[rows[i].key.len] = 0;
-        o->last_len = rows[i].key.len + 1;
-    }
-    if (!is_read) {
-        for (schedule *s = all->first; s; s = s->next) s->is_seen = false;
-        o->last_len = 0;
-        others_rest(all);
-    } else if (end) {
-        others_finish(all);
-    } else {
-        others_scan(all);
-    }
-}
-
-static void others_scan(schedules *all)
-{
-    const others_read *o = &all->others;
-    const size_t len = o->last_len < STORE_ROW_KEY_MAX ? o->last_len : STORE_ROW_KEY_MAX;
-    const store_range range = {.table = SCHEDULES_TABLE, .from = {o->last, len}, .rows_max = SCAN_ROWS};
-    if (!store_scan(all->home->port, &range, others_on_rows, all)) others_rest(all);
-}
-
-static void others_on_due(struct timer *t)
-{
-    schedules *all = t->arg;
-    if (schedules_are_known(all))
-        others_scan(all);
-    else
-        others_rest(all);
-}
+static bool others_on_row(void *arg, const store_table_row *row) { return schedules_take_row(arg, row, true); }
 
 bool schedules_join_others(schedules *all)
 {
-    if (!all->cluster->has_others) return true;
-    bool is_reserved = timers_reserve(&all->home->timers, 1);
-    all->others.due = (struct timer){.fn = others_on_due, .arg = all, .has_reserve = is_reserved};
-    return is_reserved;
+    all->others = (table_reading){
+        .table = SCHEDULES_TABLE, .on_row = others_on_row, .on_end = others_on_end, .arg = all}; /* without a line */
+    return !all->cluster->has_others || timers_reserve(&all->home->timers, 1);
 }
 
 void schedules_begin_others(schedules *all)
 {
-    if (all->cluster->has_others) others_rest(all);
+    if (all->cluster->has_others) table_reading_begin_later(&all->others, all->home, LOOK_MS);
 }
-
-void schedules_drain_others(schedules *all) { timers_stop(&all->home->timers, &all->others.due); }

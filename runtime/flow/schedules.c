@@ -193,7 +193,7 @@ void schedules_drain(home *h)
     all->is_draining = true;
     timers_stop(&h->timers, &all->due);
     table_reading_stop(&all->reading);
-    schedules_drain_others(all);
+    table_reading_stop(&all->others);
     for (schedule *s = all->first; s; s = s->next) {
         if (s->cancels) board_end(s->cancels);
         s->cancels = NULL;
@@ -248,11 +248,18 @@ static void schedules_complete(schedules *all)
     __atomic_store_n(&all->is_known, true, __ATOMIC_RELEASE);
 }
 
+/* All rows have been read. */
+static void schedules_go_on(schedules *all)
+{
+    schedules_begin_others(all);
+    schedules_look(all->home);
+}
+
 static void schedules_on_end(void *arg)
 {
     schedules *all = arg;
     schedules_complete(all);
-    schedules_look(all->home);
+    schedules_go_on(all);
 }
 
 bool schedules_join(home *h)
@@ -268,9 +275,8 @@ void schedules_begin(home *h)
 {
     schedules *all = h->index == 0 ? h->app->schedules : NULL;
     if (!all || !h->port) return;
-    schedules_begin_others(all);
     if (schedules_are_known(all))
-        schedules_look(h);
+        schedules_go_on(all);
     else
         table_reading_go_on(&all->reading, h);
 }

@@ -50,17 +50,10 @@ typedef struct schedule {
     struct board_batch *cancels; /* SW_OVERLAP_REPLACE: the letter to the last run; NULL: none */
 } schedule;
 
-/* Reads the rows of other nodes' schedules again. */
-typedef struct others_read {
-    struct timer due;
-    char last[STORE_ROW_KEY_MAX + 1]; /* key of the last row that was read, and a zero byte */
-    size_t last_len;
-} others_read;
-
 struct schedules {
     struct sw_app *app;
     const cluster *cluster; /* the store's */
-    others_read others;
+    table_reading others;   /* the rows of other nodes' schedules, again and again */
     uv_mutex_t lock;
     schedule *first;
     home *home;       /* the first loop's */
@@ -82,10 +75,10 @@ void schedules_look_soon(schedules *all);
 /* Takes a row that was read; `others`: if another node owns its schedule. False: no memory. */
 bool schedules_take_row(schedules *all, const store_table_row *row, bool others);
 
-/* These three do nothing if there are no other nodes. False: no memory. */
+/* Both do nothing if there are no other nodes. False: no memory. */
 bool schedules_join_others(schedules *all);
+/* All rows have been read once. */
 void schedules_begin_others(schedules *all);
-void schedules_drain_others(schedules *all);
 
 /* Has schedules_look called when the first of them is due. */
 void schedules_arm(schedules *all, int64_t now_ms);

@@ -11,6 +11,7 @@
 #include "runtime/recovery/settle.h"
 #include "runtime/run/suspects_core.h"
 #include "storage/entry.h"
+#include "storage/row_cursor.h"
 #include "storage/store.h"
 
 enum { SCAN_ROWS = 4096, TEXT_BYTES = 512 };
@@ -38,8 +39,7 @@ static bool suspect_decode(suspect *to, const store_table_row *row)
 typedef struct reading {
     suspects *to;
     size_t room;
-    uint8_t last[RUN_ID_BYTES + 1]; /* key of the last one, and a zero byte: the next scan begins behind it */
-    size_t last_len;
+    row_cursor at;
     bool failed;
 } reading;
 
@@ -66,10 +66,8 @@ static void suspects_on_rows(void *arg, const store_table_row *rows, size_t coun
     }
     for (size_t i = 0; i < count; i++) {
         if (suspect_decode(&all->all[all->count], &rows[i])) all->count++;
-        r->last_len = rows[i].key.len < RUN_ID_BYTES ? rows[i].key.len : RUN_ID_BYTES;
-        memcpy(r->last, rows[i].key.data, r->last_len);
-        r->last[r->last_len++] = 0;
     }
+    if (count > 0) row_cursor_pass(&r->at, rows[count - 1].key);
 }
 
 /* Reads all rows, in the order of their keys. */
@@ -78,7 +76,7 @@ static bool suspects_read_rows(suspects *all, settling *s)
     reading r = {.to = all};
     bool end = false;
     while (!end && !r.failed) {
-        const store_range range = {.table = TABLE, .from = {r.last, r.last_len}, .rows_max = SCAN_ROWS};
+        const store_range range = {.table = TABLE, .from = row_cursor_from(&r.at), .rows_max = SCAN_ROWS};
         if (!settle_scan(s, &range, suspects_on_rows, &r, &end)) return false;
     }
     return !r.failed;

@@ -1,7 +1,6 @@
 #include "runtime/recovery/table_reading.h"
 
 #include <assert.h>
-#include <string.h>
 
 #include "runtime/base/log.h"
 #include "runtime/recovery/settle.h"
@@ -20,18 +19,14 @@ static void reading_take(void *arg, const store_table_row *rows, size_t count)
     for (size_t i = 0; i < count; i++) {
         r->is_short = !r->on_row(r->arg, &rows[i]);
         if (r->is_short) return;
-        assert(rows[i].key.len < sizeof r->last);
-        memcpy(r->last, rows[i].key.data, rows[i].key.len);
-        r->last[rows[i].key.len] = 0;
-        r->last_len = rows[i].key.len + 1;
+        row_cursor_pass(&r->at, rows[i].key);
         r->tries = 0;
     }
 }
 
 static store_range reading_left(const table_reading *r)
 {
-    size_t len = r->last_len < STORE_ROW_KEY_MAX ? r->last_len : STORE_ROW_KEY_MAX;
-    return (store_range){.table = r->table, .from = {r->last, len}, .rows_max = PAGE_ROWS};
+    return (store_range){.table = r->table, .from = row_cursor_from(&r->at), .rows_max = PAGE_ROWS};
 }
 
 bool table_reading_try(table_reading *r, store *journals)
@@ -51,20 +46,27 @@ bool table_reading_try(table_reading *r, store *journals)
 
 static void reading_ask(table_reading *r);
 
-static void reading_on_retry_due(struct timer *t) { reading_ask(t->arg); }
+static void reading_on_due(struct timer *t) { reading_ask(t->arg); }
+
+static void reading_ask_later(table_reading *r, uint64_t pause_ms)
+{
+    assert(!r->is_stopped && !timer_is_started(&r->due));
+    r->due = (struct timer){.fn = reading_on_due, .arg = r, .has_reserve = true};
+    (void)timers_start(&r->home->timers, &r->due, pause_ms);
+}
 
 static void reading_retry_later(table_reading *r, const char *why)
 {
-    assert(why && !r->is_stopped && !timer_is_started(&r->retry));
+    assert(why);
     int64_t pause_ms = (int64_t)PAUSE_FIRST_MS << r->tries;
     if (pause_ms < PAUSE_MOST_MS)
         r->tries++;
     else
         pause_ms = PAUSE_MOST_MS;
-    log_line(LOG_ERROR, NULL, "%s cannot be read yet, which is tried again in %lld ms: %s", r->what,
-             (long long)pause_ms, why);
-    r->retry = (struct timer){.fn = reading_on_retry_due, .arg = r, .has_reserve = true};
-    (void)timers_start(&r->home->timers, &r->retry, (uint64_t)pause_ms);
+    if (r->what)
+        log_line(LOG_ERROR, NULL, "%s cannot be read yet, which is tried again in %lld ms: %s", r->what,
+                 (long long)pause_ms, why);
+    reading_ask_later(r, (uint64_t)pause_ms);
 }
 
 static void reading_on_page(void *arg, const store_table_row *rows, size_t count, bool end, const char *error)
@@ -94,8 +96,17 @@ void table_reading_go_on(table_reading *r, struct home *h)
     reading_ask(r);
 }
 
+void table_reading_begin_later(table_reading *r, struct home *h, uint64_t pause_ms)
+{
+    assert(h->index == 0);
+    r->home = h;
+    r->tries = 0;
+    row_cursor_set(&r->at, (store_bytes){NULL, 0});
+    reading_ask_later(r, pause_ms);
+}
+
 void table_reading_stop(table_reading *r)
 {
     r->is_stopped = true;
-    if (r->home) timers_stop(&r->home->timers, &r->retry);
+    if (r->home) timers_stop(&r->home->timers, &r->due);
 }

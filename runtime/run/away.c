@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "runtime/run/home.h"
+#include "storage/row_cursor.h"
 
 enum { LOOK_BYTES = 4096, INBOX_ROWS = 1024, INBOX_BYTES = 1024 * 1024 };
 
@@ -15,8 +16,8 @@ typedef struct asking {
     away_fn *on_answer;
     void *arg;
     size_t count, bytes; /* of the signals in the inbox */
-    uint8_t from[LETTER_KEY_BYTES + 1], to[LETTER_KEY_BYTES];
-    size_t from_len;
+    row_cursor at;       /* in the inbox, up to `to` */
+    uint8_t to[LETTER_KEY_BYTES];
 } asking;
 
 static void asking_end(asking *q, away_answer answer)
@@ -55,17 +56,15 @@ static void asking_on_rows(void *arg, const store_table_row *rows, size_t count,
         asking_end(q, error ? AWAY_UNREAD : was_sent ? AWAY_HAD : asking_admit(q));
         return;
     }
-    assert(count > 0 && rows[count - 1].key.len <= LETTER_KEY_BYTES);
-    q->from_len = rows[count - 1].key.len + 1;
-    memset(q->from, 0, sizeof q->from);
-    memcpy(q->from, rows[count - 1].key.data, q->from_len - 1);
+    assert(count > 0);
+    row_cursor_pass(&q->at, rows[count - 1].key);
     if (!asking_read(q)) asking_end(q, AWAY_NO_MEMORY);
 }
 
 static bool asking_read(asking *q)
 {
     const store_range range = {.table = letter_table,
-                               .from = {q->from, q->from_len},
+                               .from = row_cursor_from(&q->at),
                                .to = {q->to, sizeof q->to},
                                .rows_max = INBOX_ROWS,
                                .bytes_max = INBOX_BYTES};
@@ -91,6 +90,7 @@ static void asking_on_run(void *arg, const store_summary *runs, size_t count)
 
 bool away_ask(home *h, const run_id *to, const mail_wish *wish, away_fn *on_answer, void *arg)
 {
+    uint8_t from[LETTER_KEY_BYTES];
     assert(!home_owns(h, to));
     asking *q = calloc(1, sizeof *q);
     mail_letter *m = q ? mail_new(h, to, wish) : NULL;
@@ -99,9 +99,9 @@ bool away_ask(home *h, const run_id *to, const mail_wish *wish, away_fn *on_answ
         return false;
     }
     *q = (asking){.home = h, .letter = m, .has_id = wish->id != NULL, .on_answer = on_answer, .arg = arg};
-    letter_write_key(to, 0, q->from);
+    letter_write_key(to, 0, from);
     letter_write_key(to, letter_of_call(0), q->to); /* what runs have sent that it has called is behind that */
-    q->from_len = LETTER_KEY_BYTES;
+    row_cursor_set(&q->at, (store_bytes){from, sizeof from});
     if (store_summarize(h->port, to, 1, LOOK_BYTES, asking_on_run, q)) return true;
     mail_discard(m);
     free(q);

@@ -10,6 +10,7 @@
 #include "runtime/run/notice.h"
 #include "runtime/run/run.h"
 #include "runtime/run/slot_core.h"
+#include "storage/row_cursor.h"
 
 enum { LOOK_MS = 1000, AT_ONCE = 256, LETTERS_BYTES = 4 * 1024 * 1024 };
 
@@ -27,9 +28,8 @@ typedef struct found_notice {
 struct lookout {
     home *home;
     struct timer due;
-    uint8_t from[NOTICE_KEY_BYTES + 1]; /* where to read on */
-    size_t from_len;
-    bool is_last; /* behind the notices that were found there are no more */
+    row_cursor at_notice; /* where to read on */
+    bool is_last;         /* behind the notices that were found there are no more */
     found_notice found[AT_ONCE];
     size_t count;
     size_t at, end;  /* with is_reading: those of the run whose letters are being read */
@@ -235,20 +235,8 @@ static void look_next(lookout *l)
 static void look_skip_to(lookout *l, unsigned next)
 {
     l->is_last = !cluster_next_slot(l->home->cluster, &next);
-    l->from[0] = (uint8_t)next;
-    l->from_len = 1;
-}
-
-/* Where to go on behind the row. */
-static void look_note_last(lookout *l, const store_table_row *row)
-{
-    if (row->key.len > NOTICE_KEY_BYTES) { /* none is so long */
-        l->is_last = true;
-        return;
-    }
-    memset(l->from, 0, sizeof l->from);
-    memcpy(l->from, row->key.data, row->key.len);
-    l->from_len = row->key.len + 1;
+    const uint8_t first = (uint8_t)next;
+    row_cursor_set(&l->at_notice, (store_bytes){&first, 1});
 }
 
 /* Takes a notice for this home. False: it is for another node, and so may be many behind it. */
@@ -261,7 +249,7 @@ static bool look_take_notice(lookout *l, const store_table_row *row)
         look_skip_to(l, of + 1);
         return false;
     }
-    look_note_last(l, row);
+    row_cursor_pass(&l->at_notice, row->key);
     bool is_ours = notice_read(row, &f->news) && run_id_loop(&f->news.run, h->count) == h->index;
     f->state = FOUND_UNSEEN;
     l->count += is_ours;
@@ -289,7 +277,7 @@ static void look_on(lookout *l)
 {
     home *h = l->home;
     if (h->draining) return;
-    const store_range range = {.table = notice_table, .from = {l->from, l->from_len}, .rows_max = AT_ONCE};
+    const store_range range = {.table = notice_table, .from = row_cursor_from(&l->at_notice), .rows_max = AT_ONCE};
     if (!store_scan(h->port, &range, look_on_notices, l)) look_rest(l);
 }
 

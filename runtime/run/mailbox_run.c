@@ -11,6 +11,7 @@
 #include "runtime/run/run.h"
 #include "runtime/run/slot_core.h"
 #include "runtime/run/strand.h"
+#include "storage/row_cursor.h"
 
 enum { READ_ROWS = 1024, READ_BYTES = 4 * 1024 * 1024 };
 
@@ -59,8 +60,8 @@ void run_note_return(run *r)
 typedef struct mail_reading {
     home *home;
     run_id run;
-    uint8_t from[LETTER_KEY_BYTES + 1], to[LETTER_KEY_BYTES];
-    size_t from_len;
+    row_cursor at; /* in the inbox, up to `to` */
+    uint8_t to[LETTER_KEY_BYTES];
 } mail_reading;
 
 /* Whether the letter of this row is known. One whose commit has not come back may be read all the same, since the read
@@ -119,10 +120,8 @@ static void reading_on_rows(void *arg, const store_table_row *rows, size_t count
     bool is_wanted = has_handler && !b->is_stale, is_read = !error;
     for (size_t i = 0; i < count && is_read && is_wanted; i++) is_read = mailbox_take_row(h, b, &rows[i]);
     if (is_read && is_wanted && !end) {
-        assert(count > 0 && rows[count - 1].key.len <= LETTER_KEY_BYTES);
-        q->from_len = rows[count - 1].key.len + 1;
-        memset(q->from, 0, sizeof q->from);
-        memcpy(q->from, rows[count - 1].key.data, q->from_len - 1);
+        assert(count > 0);
+        row_cursor_pass(&q->at, rows[count - 1].key);
         if (mailbox_ask(q)) return;
         is_read = false;
     }
@@ -134,7 +133,7 @@ static void reading_on_rows(void *arg, const store_table_row *rows, size_t count
 static bool mailbox_ask(mail_reading *q)
 {
     const store_range range = {.table = letter_table,
-                               .from = {q->from, q->from_len},
+                               .from = row_cursor_from(&q->at),
                                .to = {q->to, sizeof q->to},
                                .rows_max = READ_ROWS,
                                .bytes_max = READ_BYTES};
@@ -145,10 +144,13 @@ static bool mailbox_ask(mail_reading *q)
 static bool mailbox_begin_reading(run *r, mailbox *b)
 {
     home *h = r->task.home;
+    uint8_t from[LETTER_KEY_BYTES];
     mail_reading *q = malloc(sizeof *q);
     if (!q) return false;
-    *q = (mail_reading){.home = h, .run = b->run, .from_len = LETTER_KEY_BYTES};
-    letter_write_key(&b->run, 0, q->from);
+    q->home = h;
+    q->run = b->run;
+    letter_write_key(&b->run, 0, from);
+    row_cursor_set(&q->at, (store_bytes){from, sizeof from});
     letter_write_key(&b->run, letter_of_call(0), q->to);
     r->inbox_read_ms = clock_steady_ms();
     b->is_reading = mailbox_ask(q);

@@ -14,6 +14,7 @@
 #include "runtime/run/slot_machine.h"
 #include "runtime/run/stop.h"
 #include "storage/entry.h"
+#include "storage/row_cursor.h"
 #include "storage/run_id.h"
 
 /* What becomes of a slot that was loaded, and of its clients, is in slot_load.c; the events of a stopped run are a
@@ -112,8 +113,8 @@ typedef struct slot_table {
     bool recovered;   /* the live table has been read, or a drain leaves the rest of it to the next process */
     bool all_found;   /* with `recovered`: the live table has been read to its end */
     bool letters_read;
-    uint8_t letter_last[LETTER_KEY_BYTES + 1]; /* key of the last letter that recovery has read, and a zero byte */
-    run_id scanned;                            /* with `scanning`: the last live row that recovery has read */
+    row_cursor letters_at; /* behind the last letter that recovery has read */
+    run_id scanned;        /* with `scanning`: the last live row that recovery has read */
     bool scanning;
     uint8_t scan_tries;    /* scans in a row that failed, for the pause before the next */
     struct timer scan;     /* recovery is tried again */

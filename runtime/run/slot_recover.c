@@ -163,8 +163,7 @@ static void recover_on_letters(void *arg, const store_table_row *rows, size_t co
             error = "out of memory";
             break;
         }
-        memcpy(t->letter_last, rows[i].key.data,
-               rows[i].key.len < LETTER_KEY_BYTES ? rows[i].key.len : LETTER_KEY_BYTES);
+        row_cursor_pass(&t->letters_at, rows[i].key);
     }
     t->letters_read = end && !error;
     if (error)
@@ -177,9 +176,8 @@ static void recover_on_letters(void *arg, const store_table_row *rows, size_t co
 
 static void recover_scan_letters(home *h)
 {
-    /* Behind the last one: its key and a zero byte. */
     const store_range range = {.table = letter_table,
-                               .from = {h->slots.letter_last, sizeof h->slots.letter_last},
+                               .from = row_cursor_from(&h->slots.letters_at),
                                .rows_max = SCAN_ROWS,
                                .bytes_max = SCAN_BYTES};
     if (!store_scan(h->port, &range, recover_on_letters, h)) recover_retry_later(h, store_no_memory);
