@@ -8,21 +8,44 @@
 
 static const run_id id_zero;
 
+static const redact *filter_hides(const run_filter *f) { return f->app ? f->app->redact : NULL; }
+
+static bool error_is_shown_with(const run_filter *f, entry_text error)
+{
+    return error.len > 0 && shown_text_has(filter_hides(f), (http_text){error.data, error.len}, f->shown_error);
+}
+
+static bool label_is_shown(const run_filter *f, const run_remarks *of)
+{
+    const redact *hides = filter_hides(f);
+    for (uint32_t i = 0; i < of->label_count; i++) {
+        const run_label *l = &of->labels[i];
+        if (!entry_text_is(l->key, f->shown_label_key)) continue;
+        return redact_has_member(hides, l->key.data, l->key.len)
+                   ? strcmp(f->shown_label, REDACTED) == 0
+                   : shown_text_is(hides, (http_text){l->value.data, l->value.len}, f->shown_label);
+    }
+    return false;
+}
+
 static bool filter_wants(void *arg, const store_summary *s)
 {
     const run_filter *f = arg;
-    const entry_text error = s->of.ended.error;
+    const run_summary *of = &s->of;
+    const entry_text error = of->ended.error;
     if (!(f->states >> runs_json_state(f->app, s) & 1)) return false;
-    if (f->failed_step && !entry_text_is(s->of.failed_step, f->failed_step)) return false;
-    const struct redact *hides = f->app ? f->app->redact : NULL;
-    return !f->kind || error_is_of_kind(hides, (http_text){error.data, error.len}, f->kind);
+    if (f->failed_step && !entry_text_is(of->failed_step, f->failed_step)) return false;
+    if (f->shown_error && !error_is_shown_with(f, error) && !error_is_shown_with(f, of->stopped.error)) return false;
+    if (f->shown_label && !label_is_shown(f, &of->remarks)) return false;
+    return !f->kind || error_is_of_kind(filter_hides(f), (http_text){error.data, error.len}, f->kind);
 }
 
 /* Has `wants` asked, and leaves out fates of which it takes none. */
 static void filter_wants_more(run_filter *f)
 {
     bool is_failure = f->failed_step || f->kind;
-    f->query.fates = is_failure ? f->fates & FATE_FAILED : f->fates;
+    unsigned fates = is_failure ? FATE_FAILED : f->shown_error ? FATES & ~(unsigned)FATE_SUCCEEDED : FATES;
+    f->query.fates = f->fates & fates;
     f->is_empty = f->is_empty || !f->query.fates;
     f->query.wants = filter_wants;
     f->query.arg = f;
@@ -78,9 +101,17 @@ static const char *set_version(run_filter *f, const char *value)
     return set_text(&f->query.version, f->version, value, "\"version\" is 1 to 511 bytes");
 }
 
+/* The store knows no --redact: what it finds in the whole error is looked for in what is shown of it. Only a part that
+ * lies in the mark for what is hidden is not in the error itself. */
 static const char *set_error(run_filter *f, const char *value)
 {
-    return set_text(&f->query.error, f->error, value, "\"error\" is a part of a message, of 1 to 511 bytes");
+    const char *wrong =
+        set_text(&f->query.error, f->error, value, "\"error\" is a part of a message, of 1 to 511 bytes");
+    if (wrong || !filter_hides(f)) return wrong;
+    f->shown_error = f->error;
+    if (shown_text_may_be_mark(f->error)) f->query.error = NULL;
+    filter_wants_more(f);
+    return NULL;
 }
 
 static const char *set_step(run_filter *f, const char *value)
@@ -99,6 +130,15 @@ static const char *set_kind(run_filter *f, const char *value)
     return NULL;
 }
 
+/* Whether a label is shown as this whenever it is this, and never else. */
+static bool label_is_plain(const run_filter *f)
+{
+    const http_text text = {f->query.label_value, strlen(f->query.label_value)};
+    const redact *hides = filter_hides(f);
+    if (redact_has_member(hides, f->query.label_key, strlen(f->query.label_key))) return false;
+    return !shown_text_may_be_mark(text.data) && shown_text_is(hides, text, text.data);
+}
+
 static const char *set_label(run_filter *f, const char *value)
 {
     const char *colon = strchr(value, ':'), *wrong = "\"label\" is a key, a colon and a value, as in \"topic:bees\"";
@@ -107,6 +147,11 @@ static const char *set_label(run_filter *f, const char *value)
     if (wrong) return wrong;
     f->label[colon - value] = 0;
     f->query.label_value = f->label + (colon - value) + 1;
+    if (!filter_hides(f) || label_is_plain(f)) return NULL;
+    f->shown_label_key = f->query.label_key;
+    f->shown_label = f->query.label_value;
+    f->query.label_key = f->query.label_value = NULL;
+    filter_wants_more(f);
     return NULL;
 }
 

@@ -1,14 +1,16 @@
 /* run_filter: which runs an operator means, made of named texts: the parameters of the list, the members of a bulk
- * action's filter. Owns copies of the texts. Finds nothing itself: it is a query for the store. */
+ * action's filter. Owns copies of the texts. Finds nothing itself: it is a query for the store. Of what --redact hides
+ * it asks nothing: it looks at runs as they are shown. */
 #ifndef RUNTIME_ADMIN_RUN_FILTER_H
 #define RUNTIME_ADMIN_RUN_FILTER_H
 
 #include "runtime/admin/error_kind.h"
+#include "runtime/admin/shown_text.h"
 #include "runtime/run/program.h"
 #include "storage/query.h"
 
 enum {
-    RUN_FILTER_TEXT = 512,
+    RUN_FILTER_TEXT = SHOWN_PART_MAX + 1,
     RUN_FILTER_BYTES = 65536 /* read from each end of a journal. What is found depends on it: one number for the list,
                                 the groups of errors and bulk actions */
 };
@@ -21,7 +23,9 @@ typedef struct run_filter {
     unsigned states;                /* bits 1 << shown_state */
     unsigned fates;                 /* of these states */
     const char *failed_step, *kind; /* of the failure that has ended the run; "": no step's, no message. NULL: any */
-    unsigned given;                 /* a bit for each name that was set */
+    const char *shown_error;        /* contained in the error as it is shown. NULL: any, or nothing is hidden */
+    const char *shown_label_key, *shown_label; /* a label as it is shown. NULL: any, or the query has it */
+    unsigned given;                            /* a bit for each name that was set */
     char function[RUN_FILTER_TEXT], version[RUN_FILTER_TEXT], error[RUN_FILTER_TEXT], label[RUN_FILTER_TEXT];
     char step_text[RUN_FILTER_TEXT], kind_text[ERROR_KIND_BYTES + 1];
 } run_filter;

@@ -217,6 +217,13 @@ static bool place_enter(const place *from, const char *name, size_t len, place *
     return false;
 }
 
+bool redact_has_member(const redact *r, const char *name, size_t len)
+{
+    place root = {.keys = r}, below;
+    memset(root.lives, 0xff, sizeof root.lives);
+    return r && place_enter(&root, name, len, &below);
+}
+
 static bool place_redact(const place *p, msgpack_object *v);
 
 static void place_hide(const place *p, msgpack_object *v)

@@ -28,6 +28,8 @@ void redact_free(redact *r); /* NULL is allowed */
 /* In all of these NULL as `r` hides nothing. */
 
 bool redact_has_header(const redact *r, const char *name, size_t len);
+/* Whether a member of that name is hidden in a map that is in no other value. */
+bool redact_has_member(const redact *r, const char *name, size_t len);
 /* Whether any key is one of JSON; and whether all are. */
 bool redact_has_json(const redact *r);
 bool redact_is_of_json(const redact *r);
@@ -45,6 +47,9 @@ const char *redact_target(const redact *r, arena *a, const char *target, size_t 
  * the rest is left out. Returns how many bytes there are without the zero, like snprintf; `to` may be NULL with size 0.
  */
 size_t redact_text(const redact *r, http_text text, char *to, size_t size);
+/* Gives `put` the same, piece by piece. */
+typedef void redact_put(void *arg, const char *data, size_t len);
+void redact_text_put(const redact *r, http_text text, redact_put *put, void *arg);
 /* Like redact_value and redact_target, but takes away what they hide: a member or parameter with its name. Of an array,
  * whose elements are told by their number, the element becomes nil. */
 bool redact_take_out(const redact *r, arena *a, msgpack_object *v);

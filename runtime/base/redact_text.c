@@ -10,8 +10,8 @@ enum { PARAMETER_MAX = QUERY_NAME_MAX - 1 /* bytes of a name: what is longer is 
 typedef struct copying {
     const redact *keys;
     const char *text, *end;
-    char *to;
-    size_t size, len; /* len: of the whole copy, which may be longer than what fits */
+    redact_put *put;
+    void *arg;
 } copying;
 
 /* A value that is to be hidden. */
@@ -20,13 +20,6 @@ typedef struct secret {
     size_t backslashes; /* before each quote: JSON that is quoted in JSON has them */
     bool is_json;
 } secret;
-
-static void copy_put(copying *c, const char *data, size_t len)
-{
-    size_t room = c->len + 1 < c->size ? c->size - 1 - c->len : 0;
-    if (room > 0) memcpy(c->to + c->len, data, len < room ? len : room);
-    c->len += len;
-}
 
 /* ---- Values of JSON ---- */
 
@@ -185,19 +178,23 @@ static bool find_secret(const copying *c, const char *at, bool has_query, secret
 
 /* ---- The copy ---- */
 
-static void copy_put_hidden(copying *c, const secret *s)
+static void copy_put_quote(const copying *c, const secret *s)
 {
     static const char quote[] = "\"", backslash[] = "\\";
-    for (size_t i = 0; s->is_json && i < s->backslashes; i++) copy_put(c, backslash, 1);
-    if (s->is_json) copy_put(c, quote, 1);
-    copy_put(c, REDACTED, sizeof REDACTED - 1);
-    for (size_t i = 0; s->is_json && i < s->backslashes; i++) copy_put(c, backslash, 1);
-    if (s->is_json) copy_put(c, quote, 1);
+    for (size_t i = 0; i < s->backslashes; i++) c->put(c->arg, backslash, 1);
+    c->put(c->arg, quote, 1);
 }
 
-size_t redact_text(const redact *r, http_text text, char *to, size_t size)
+static void copy_put_hidden(const copying *c, const secret *s)
 {
-    copying c = {.keys = r, .text = text.data, .end = text.data + text.len, .to = to, .size = size};
+    if (s->is_json) copy_put_quote(c, s);
+    c->put(c->arg, REDACTED, sizeof REDACTED - 1);
+    if (s->is_json) copy_put_quote(c, s);
+}
+
+void redact_text_put(const redact *r, http_text text, redact_put *put, void *arg)
+{
+    const copying c = {.keys = r, .text = text.data, .end = text.data + text.len, .put = put, .arg = arg};
     const char *shown = text.data;
     bool has_query = redact_has_query(r);
     for (const char *at = text.data; r && at < c.end;) {
@@ -206,11 +203,31 @@ size_t redact_text(const redact *r, http_text text, char *to, size_t size)
             at++;
             continue;
         }
-        copy_put(&c, shown, (size_t)(found.from - shown));
+        if (found.from > shown) put(arg, shown, (size_t)(found.from - shown));
         copy_put_hidden(&c, &found);
         shown = at = found.upto;
     }
-    copy_put(&c, shown, (size_t)(c.end - shown));
+    if (c.end > shown) put(arg, shown, (size_t)(c.end - shown));
+}
+
+/* A copy with a bound. */
+typedef struct copy {
+    char *to;
+    size_t size, len; /* len: of the whole copy, which may be longer than what fits */
+} copy;
+
+static void copy_put(void *arg, const char *data, size_t len)
+{
+    copy *c = arg;
+    size_t room = c->len + 1 < c->size ? c->size - 1 - c->len : 0;
+    if (room > 0) memcpy(c->to + c->len, data, len < room ? len : room);
+    c->len += len;
+}
+
+size_t redact_text(const redact *r, http_text text, char *to, size_t size)
+{
+    copy c = {.to = to, .size = size};
+    redact_text_put(r, text, copy_put, &c);
     if (size > 0) to[c.len < size ? c.len : size - 1] = 0;
     return c.len;
 }

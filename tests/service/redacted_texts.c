@@ -16,6 +16,8 @@ static sw_value ask(sw_ctx *c, sw_value input)
 static void on_ask(sw_ctx *c)
 {
     const sw_step_options twice = {.retries = 1, .backoff_ms = 1, .backoff_max_ms = 1};
+    sw_label(c, "pin", PIN);
+    sw_label(c, "topic", "tea");
     (void)sw_step_with(c, "ask", ask, sw_nil(), &twice);
 }
 
@@ -32,6 +34,7 @@ static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("texts");
     sw_endpoint(app, "POST /ask", on_ask, NULL);
+    sw_endpoint(app, "POST /stand", on_ask, &(sw_endpoint_options){.on_exhausted = SW_STOP});
     sw_function(app, "confirm", on_confirm, NULL);
     return sw_main(app, argc, argv);
 }
@@ -39,11 +42,12 @@ static int serve(int argc, char **argv)
 /* ---- The test ---- */
 
 static answer a;
+static const char *folder = "data";
 
 static void start(const char *keys, const char *format)
 {
     char data[128];
-    snprintf(data, sizeof data, "%s/data", root);
+    snprintf(data, sizeof data, "%s/%s", root, folder);
     served_start(&server, (const char *const[]){"--data", data, "--dev", "--loops", "1", "--redact", keys,
                                                 "--log-format", format, NULL});
 }
@@ -149,9 +153,58 @@ static void test_answer(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+/* How many runs a list, and a bulk action's dry run, find by the filter. */
+static size_t found(const char *name, const char *value)
+{
+    char path[512] = "/_sw/runs?", body[512], id[64];
+    size_t listed = 0;
+    sprintf(path + strlen(path), "%s=", name);
+    escape(value, path + strlen(path));
+    for (const char *at = get(path); (at = strstr(at, "{\"runId\":")) != NULL; at++) listed++;
+    snprintf(body, sizeof body, "{\"action\":\"cancel\",\"dryRun\":true,\"filter\":{\"%s\":\"%s\"}}", name, value);
+    begin("/_sw/bulk", body, id);
+    CHECK_INT(a.status, 200);
+    snprintf(body, sizeof body, "\"matches\":%d", listed > 0);
+    CHECK(strstr(a.body, body)); /* the run that has failed is no longer to be cancelled */
+    return listed;
+}
+
+/* What is hidden cannot be asked for: else it would be found out by trying. */
+static void test_filters(void)
+{
+    char id[64];
+    folder = "filtered";
+    start("json:pin,query:key", "text");
+    begin("/ask", "", id);
+    call("POST", server_url("/stand"), (const char *const[]){"Prefer: respond-async", NULL}, "", 0, &a);
+    answer_header(&a, "X-Run-Id", id, sizeof id);
+    while (!strstr(page_of(id), "\"state\":\"stopped\"")) usleep(2000);
+    for (size_t n = 1; n <= strlen(PIN); n++) {
+        char part[16];
+        snprintf(part, sizeof part, "%.*s", (int)n, PIN);
+        CHECK_INT(found("error", part), n == 1 ? 2 : 0); /* its 4 is that of "answered 400" */
+        snprintf(part, sizeof part, "%.*s", (int)n, KEY);
+        CHECK_INT(found("error", part), n == 1 ? 2 : 0); /* its k is that of the key */
+    }
+    static const char *const shown[] = {"ANSWERED", "tea", "key=[redacted]", "redact", "]", "e"};
+    for (size_t i = 0; i < sizeof shown / sizeof *shown; i++) CHECK_INT(found("error", shown[i]), 2);
+    CHECK_INT(found("label", "topic:tea"), 2);
+    CHECK_INT(found("label", "topic:[redacted]"), 0);
+    CHECK_INT(found("label", "pin:" PIN), 0);
+    CHECK_INT(found("label", "pin:[redacted]"), 2);
+    CHECK_INT(found("label", "none:[redacted]"), 0);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    start("json:none", "text");
+    CHECK_INT(found("error", PIN), 2);
+    CHECK_INT(found("label", "pin:" PIN), 2);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    folder = "data";
+}
+
 static const check_case cases[] = {{"errors and log lines do not show what they quote", test_errors},
                                    {"nor do lines of JSON", test_json_lines},
                                    {"the journal has it all the same", test_kept},
+                                   {"nor do filters find it", test_filters},
                                    {"nor does the answer that was first", test_answer}};
 
 SERVED_MAIN(serve, NULL, cases)

@@ -1,5 +1,5 @@
 /* The filters of the list of runs: whatever is asked for, in pages of whatever size, is what a plain look at every run
- * finds; before and after kill -9. What a filter does not take is refused. */
+ * finds; before and after kill -9, and where --redact hides a part. What a filter does not take is refused. */
 #include <ctype.h>
 #include <time.h>
 
@@ -32,7 +32,7 @@ static void on_ok(sw_ctx *c)
 }
 
 static void on_bad(sw_ctx *c) { (void)sw_step(c, "refuse", refuse, sw_str(c, "Card 4711 was declined")); }
-static void on_worse(sw_ctx *c) { (void)sw_step(c, "refuse", refuse, sw_str(c, "card 12 was LOST")); }
+static void on_worse(sw_ctx *c) { (void)sw_step(c, "refuse", refuse, sw_str(c, "card 12 was LOST at /x?key=4711")); }
 
 static void on_held(sw_ctx *c)
 {
@@ -95,7 +95,7 @@ static int serve(int argc, char **argv)
 /* ---- What the list shows, and what a plain look at it finds ---- */
 
 typedef struct seen {
-    char id[ID_LEN + 1], state[16], endpoint[32], version[16], error[160], label[16];
+    char id[ID_LEN + 1], state[16], endpoint[32], version[16], error[160], label[32];
 } seen;
 
 static answer a;
@@ -279,14 +279,15 @@ static void ask_anything(void)
     static const char *const states[] = {
         "succeeded", "failed",         "running",    "sleeping",          "stopped",
         "cancelled", "failed,stopped", "unreadable", "running,succeeded", "cancelled,failed,sleeping"};
-    static const char *const errors[] = {"card", "LOST", "4711", "away", "nothing like it", "declined"};
+    static const char *const errors[] = {"card",     "LOST", "4711",     "away", "nothing like it",
+                                         "declined", "key=", "reDacted]"};
     question q = {.as_text = roll(2)};
     const seen *some = &all[roll((unsigned)all_count)], *other = &all[roll((unsigned)all_count)];
     if (roll(3) == 0) q.endpoint = one_of(endpoints, 5);
     if (roll(2) == 0) q.state = one_of(states, 10);
     if (roll(4) == 0) q.version = roll(2) ? "1.0" : "2.0";
-    if (roll(4) == 0) q.error = one_of(errors, 6);
-    if (roll(4) == 0) q.label = one_of((const char *const[]){"1", "2", "3"}, 3);
+    if (roll(4) == 0) q.error = one_of(errors, 8);
+    if (roll(4) == 0) q.label = one_of((const char *const[]){"1", "2", "3", "[redacted]"}, 4);
     if (roll(5) == 0) snprintf(q.id, sizeof q.id, "%.*s", 1 + (int)roll(ID_LEN), some->id);
     if (roll(5) == 0) q.from_ms = ms_of(some->id);
     if (roll(5) == 0) q.to_ms = ms_of(other->id);
@@ -551,6 +552,10 @@ static void test_filters(void)
     settle();
     check_endpoints(false);
     check_errors();
+    for (unsigned i = 0; i < QUESTIONS; i++) ask_anything();
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    served_start(&server, (const char *const[]){"--data", data, "--dev", "--redact", "json:which,query:key", NULL});
+    settle();
     for (unsigned i = 0; i < QUESTIONS; i++) ask_anything();
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
     CHECK_INT(setenv("FILTERS_WITHOUT_NAP", "1", 1), 0);
