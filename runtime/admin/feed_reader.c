@@ -21,22 +21,14 @@ enum {
     PATH_TEXT = 17
 };
 
-/* What the client wants to hear. */
-typedef struct feed_wish {
-    bool has_run;
-    run_id run;      /* with has_run: of this run alone */
-    bool has_steps;  /* it says whether it wants steps; else those of one run alone are told */
-    bool with_steps; /* also what happens to steps */
-    size_t rate;     /* events a second that it wants at most; 0: all */
-} feed_wish;
-
 typedef struct feed_reader {
     home *home;
     http_exchange *x;
     feed_wish wish;
-    uint64_t cursor, lost; /* lost: and not told yet */
-    size_t allowance;      /* with a rate: thousandths of events that may be told now */
-    uint64_t wrote_ms;     /* the uv loop's time */
+    feed_cursor cursor;
+    uint64_t lost;     /* and not told yet */
+    size_t allowance;  /* with a rate: thousandths of events that may be told now */
+    uint64_t wrote_ms; /* the uv loop's time */
     struct timer look;
 } feed_reader;
 
@@ -97,7 +89,7 @@ static void reader_free(feed_reader *r)
     home *h = r->home;
     timers_stop(&h->timers, &r->look);
     timers_unreserve(&h->timers, 1);
-    feed_leave(&h->app->feed);
+    feed_leave(&h->app->feed, &r->wish);
     free(r);
 }
 
@@ -113,13 +105,19 @@ static bool reader_wants(const feed_reader *r, const feed_event *e)
     return r->wish.with_steps || e->step[0] == 0;
 }
 
-/* Adds what the client's rate allows for one look. What is not used counts no longer, but for one event: after a
- * silence no burst is told. */
-static void reader_allow(feed_reader *r)
+/* What will be allowed in the next look: the client's rate adds to what is left. What is not used counts no longer, but
+ * for one event: after a silence no burst is told. */
+static size_t reader_next_allowance(const feed_reader *r)
 {
     const size_t one_look = r->wish.rate * LOOK_MS * WHOLE_EVENT / 1000, most = one_look + WHOLE_EVENT - 1;
-    r->allowance += one_look;
-    if (r->allowance > most) r->allowance = most;
+    return r->allowance + one_look < most ? r->allowance + one_look : most;
+}
+
+/* With a rate, and for all runs: says how many events are of use until the next look. */
+static void reader_make_room(const feed_reader *r)
+{
+    if (r->wish.rate == 0 || r->wish.has_run) return;
+    feed_make_room(&r->home->app->feed, reader_next_allowance(r) / WHOLE_EVENT);
 }
 
 /* Whether one event more may be told; then it counts as told. */
@@ -158,7 +156,7 @@ static bool reader_take_batch(feed_reader *r, json_writer *w)
 static void reader_write_news(feed_reader *r)
 {
     bool more = true;
-    reader_allow(r);
+    r->allowance = reader_next_allowance(r);
     for (size_t seen = 0; more && seen < LOOK_EVENTS_MAX && http_exchange_writable(r->x); seen += BATCH_EVENTS) {
         json_writer w;
         json_writer_init(&w, r->home->arenas);
@@ -189,6 +187,7 @@ static void reader_on_look(struct timer *t)
         r->wrote_ms = uv_now(h->uv);
         http_reply_write(r->x, heartbeat, sizeof heartbeat - 1);
     }
+    reader_make_room(r);
     (void)timers_start(&h->timers, t, LOOK_MS);
 }
 
@@ -199,18 +198,25 @@ static bool name_is(http_text name, const char *is)
     return name.len == strlen(is) && memcmp(name.data, is, name.len) == 0;
 }
 
+/* A wish of which the parameters are read. Those that want one run alone want its steps, unless they say. */
+typedef struct wish_reading {
+    feed_wish wish;
+    bool says_steps;
+} wish_reading;
+
 /* Sets what one parameter says. Returns NULL, or what is wrong with it. */
 static const char *wish_take_parameter(void *arg, const char *name, const char *value)
 {
-    feed_wish *wish = arg;
+    wish_reading *reading = arg;
+    feed_wish *wish = &reading->wish;
     if (strcmp(name, "run") == 0) {
         wish->has_run = run_id_parse(value, strlen(value), &wish->run);
         return wish->has_run ? NULL : "\"run\" is not a run id";
     }
     if (strcmp(name, "steps") == 0) {
-        wish->has_steps = strcmp(value, "0") == 0 || strcmp(value, "1") == 0;
+        reading->says_steps = strcmp(value, "0") == 0 || strcmp(value, "1") == 0;
         wish->with_steps = value[0] == '1';
-        return wish->has_steps ? NULL : "\"steps\" is 0 or 1";
+        return reading->says_steps ? NULL : "\"steps\" is 0 or 1";
     }
     if (strcmp(name, "rate") == 0) {
         wish->rate = list_query_number(value, RATE_MAX);
@@ -222,9 +228,10 @@ static const char *wish_take_parameter(void *arg, const char *name, const char *
 /* Returns NULL, or what is wrong with the request: static, or in `wrong`. */
 static const char *wish_read(const http_request *q, feed_wish *wish, char wrong[LIST_QUERY_WRONG])
 {
-    *wish = (feed_wish){.has_run = false};
-    const char *why = list_query_read(q->query, "run, steps and rate", wish_take_parameter, wish, wrong);
-    if (!wish->has_steps) wish->with_steps = wish->has_run;
+    wish_reading reading = {.says_steps = false};
+    const char *why = list_query_read(q->query, "run, steps and rate", wish_take_parameter, &reading, wrong);
+    *wish = reading.wish;
+    if (!reading.says_steps) wish->with_steps = wish->has_run;
     return why;
 }
 
@@ -236,7 +243,7 @@ static feed_reader *reader_new(home *h, http_exchange *x, const feed_wish *wish)
     *r = (feed_reader){.home = h, .x = x, .wish = *wish, .allowance = WHOLE_EVENT, .wrote_ms = uv_now(h->uv)};
     r->look = (struct timer){.fn = reader_on_look, .arg = r, .has_reserve = true};
     if (timers_reserve(&h->timers, 1)) {
-        if (feed_listen(&h->app->feed, &r->cursor)) return r;
+        if (feed_listen(&h->app->feed, &r->wish, &r->cursor)) return r;
         timers_unreserve(&h->timers, 1);
     }
     free(r);
@@ -268,5 +275,6 @@ void feed_reader_begin(home *h, http_exchange *x)
     http_exchange_on_gone(x, reader_on_gone);
     http_reply_begin(x, 200, head, sizeof head / sizeof *head);
     http_reply_write(x, begin, sizeof begin - 1);
+    reader_make_room(r);
     (void)timers_start(&h->timers, &r->look, LOOK_MS);
 }

@@ -23,6 +23,48 @@ void feed_destroy(feed *f)
     uv_mutex_destroy(&f->lock);
 }
 
+/* ---- Who wants what ---- */
+
+enum { FEED_RANDOM_BYTE = 13 }; /* of a run's id, before slot and loop (storage/run_id.h) */
+
+/* The bit of a run in `watched`. */
+static unsigned feed_bit(const run_id *id) { return id->bytes[FEED_RANDOM_BYTE] % FEED_WATCHED_BITS; }
+
+static bool feed_is_watched(const feed *f, const run_id *id)
+{
+    return (__atomic_load_n(&f->watched, __ATOMIC_RELAXED) >> feed_bit(id) & 1) != 0;
+}
+
+static bool feed_has_whole(const feed *f) { return __atomic_load_n(&f->whole, __ATOMIC_RELAXED) > 0; }
+
+static bool feed_has_room(const feed *f) { return __atomic_load_n(&f->room, __ATOMIC_RELAXED) > 0; }
+
+static void feed_skip(feed *f, uint64_t entries) { (void)__atomic_add_fetch(&f->skipped, entries, __ATOMIC_RELAXED); }
+
+/* Whether somebody may want events of so many entries of the run. If not, these count as skipped. */
+static bool feed_wants(feed *f, const run_id *id, uint64_t entries)
+{
+    if (feed_has_whole(f) || feed_is_watched(f, id)) return true;
+    if (__atomic_load_n(&f->rated, __ATOMIC_RELAXED) == 0) return false;
+    if (feed_has_room(f)) return true;
+    feed_skip(f, entries);
+    return false;
+}
+
+/* Under lock: whether anybody wants the event, which takes its room. */
+static bool feed_admits(feed *f, const feed_event *e)
+{
+    if (feed_is_watched(f, &e->run)) return true;
+    if (e->step[0] != 0 && f->stepped == 0) return false;
+    if (f->whole > 0) return true;
+    if (f->rated > 0 && f->room > 0) {
+        (void)__atomic_sub_fetch(&f->room, 1, __ATOMIC_RELAXED);
+        return true;
+    }
+    if (f->rated > 0) feed_skip(f, 1);
+    return false;
+}
+
 /* ---- Telling ---- */
 
 static void feed_set_step(feed_event *e, const char *id, size_t len)
@@ -91,7 +133,7 @@ static feed_event feed_event_of_entry(const run *r, const entry *e)
 /* Under lock. The last listener may have gone since the caller looked. */
 static void feed_put(feed *f, const feed_event *e)
 {
-    if (f->ring) f->ring[f->told++ % FEED_RING_EVENTS] = *e;
+    if (f->ring && feed_admits(f, e)) f->ring[f->told++ % FEED_RING_EVENTS] = *e;
 }
 
 static void feed_tell(feed *f, const feed_event *e)
@@ -125,6 +167,7 @@ void feed_tell_committed(feed *f, const run *r)
     const char *data = r->segment.data, *error = NULL;
     entry e;
     assert(!r->segment.error);
+    if (!feed_wants(f, &r->id, r->seq_sealed - r->seq_durable)) return;
     uv_mutex_lock(&f->lock);
     for (size_t at = 0, n; at < r->segment.len; at += n) {
         n = entry_decode(data + at, r->segment.len - at, &e, &error);
@@ -139,12 +182,14 @@ void feed_tell_committed(feed *f, const run *r)
 
 void feed_tell_run(feed *f, const run *r, const char *state)
 {
+    if (!feed_wants(f, &r->id, 1)) return;
     feed_event told = feed_event_of(r, clock_wall_ms(), state);
     feed_tell(f, &told);
 }
 
 void feed_tell_stopped(feed *f, const run_id *id, const char *reason)
 {
+    if (!feed_wants(f, id, 1)) return;
     const feed_event told = {.at_ms = clock_wall_ms(), .run = *id, .state = "stopped", .reason = reason};
     feed_tell(f, &told);
 }
@@ -152,43 +197,78 @@ void feed_tell_stopped(feed *f, const run_id *id, const char *reason)
 void feed_tell_attempt(feed *f, const run *r, const step_spec *spec, uint32_t attempt)
 {
     if (!run_is_durable(r)) return; /* feed_tell_committed will, when the run is on disk */
+    if (!feed_wants(f, &r->id, 1)) return;
     feed_event told = feed_event_of_attempt(r, spec, attempt);
     feed_tell(f, &told);
 }
 
 /* ---- Listening ---- */
 
-bool feed_listen(feed *f, uint64_t *cursor)
+/* Under lock: counts the wish in or out. */
+static void feed_count(feed *f, const feed_wish *wish, uint32_t by)
+{
+    (void)__atomic_add_fetch(&f->listeners, by, __ATOMIC_RELAXED);
+    if (wish->has_run) {
+        unsigned bit = feed_bit(&wish->run);
+        f->watchers[bit] += by;
+        uint64_t others = f->watched & ~(UINT64_C(1) << bit);
+        __atomic_store_n(&f->watched, others | (uint64_t)(f->watchers[bit] > 0) << bit, __ATOMIC_RELAXED);
+        return;
+    }
+    (void)__atomic_add_fetch(wish->rate > 0 ? &f->rated : &f->whole, by, __ATOMIC_RELAXED);
+    if (wish->with_steps) (void)__atomic_add_fetch(&f->stepped, by, __ATOMIC_RELAXED);
+}
+
+bool feed_listen(feed *f, const feed_wish *wish, feed_cursor *cursor)
 {
     uv_mutex_lock(&f->lock);
     if (!f->ring) f->ring = calloc(FEED_RING_EVENTS, sizeof *f->ring);
     bool listens = f->ring != NULL;
-    if (listens) (void)__atomic_add_fetch(&f->listeners, 1, __ATOMIC_RELAXED);
-    *cursor = f->told;
+    if (listens) feed_count(f, wish, 1);
+    uint64_t skipped = __atomic_load_n(&f->skipped, __ATOMIC_RELAXED);
+    *cursor = (feed_cursor){.told = f->told, .skipped = skipped, .counts_skipped = !wish->has_run};
     uv_mutex_unlock(&f->lock);
     return listens;
 }
 
-void feed_leave(feed *f)
+void feed_leave(feed *f, const feed_wish *wish)
 {
     uv_mutex_lock(&f->lock);
     assert(f->listeners > 0);
-    if (__atomic_sub_fetch(&f->listeners, 1, __ATOMIC_RELAXED) == 0) {
+    feed_count(f, wish, (uint32_t)-1);
+    if (f->listeners == 0) {
         free(f->ring);
         f->ring = NULL;
     }
     uv_mutex_unlock(&f->lock);
 }
 
-size_t feed_read(feed *f, uint64_t *cursor, feed_event *out, size_t most, uint64_t *lost)
+void feed_make_room(feed *f, size_t events)
 {
     uv_mutex_lock(&f->lock);
-    assert(f->ring && *cursor <= f->told);
-    uint64_t behind = f->told - *cursor;
-    *lost = behind > FEED_RING_EVENTS ? behind - FEED_RING_EVENTS : 0;
-    *cursor += *lost;
+    if (f->room < (int64_t)events) __atomic_store_n(&f->room, (int64_t)events, __ATOMIC_RELAXED);
+    uv_mutex_unlock(&f->lock);
+}
+
+/* How many events have been skipped since the cursor's listener asked last. */
+static uint64_t feed_take_skipped(const feed *f, feed_cursor *cursor)
+{
+    if (!cursor->counts_skipped) return 0;
+    uint64_t before = cursor->skipped;
+    cursor->skipped = __atomic_load_n(&f->skipped, __ATOMIC_RELAXED);
+    return cursor->skipped - before;
+}
+
+size_t feed_read(feed *f, feed_cursor *cursor, feed_event *out, size_t most, uint64_t *lost)
+{
+    uv_mutex_lock(&f->lock);
+    assert(f->ring && cursor->told <= f->told);
+    uint64_t behind = f->told - cursor->told;
+    uint64_t overwritten = behind > FEED_RING_EVENTS ? behind - FEED_RING_EVENTS : 0;
+    cursor->told += overwritten;
+    *lost = overwritten + feed_take_skipped(f, cursor);
     size_t n = 0;
-    while (n < most && *cursor < f->told) out[n++] = f->ring[(*cursor)++ % FEED_RING_EVENTS];
+    while (n < most && cursor->told < f->told) out[n++] = f->ring[cursor->told++ % FEED_RING_EVENTS];
     uv_mutex_unlock(&f->lock);
     return n;
 }

@@ -248,11 +248,12 @@ static size_t count_events(listener *l)
     return l->told + l->lost;
 }
 
-static void hear_all(listener *l)
+/* What is lost by a rate is counted in entries: a run has one, its response, which is no event. */
+static void hear_all(listener *l, bool has_rate)
 {
     await("all events, told or lost");
     while (count_events(l) < (size_t)RUNS * EVENTS_OF_RUN) CHECK(hear(l));
-    CHECK_INT(l->told + l->lost, RUNS * EVENTS_OF_RUN);
+    CHECK(l->told + l->lost <= (size_t)RUNS * (EVENTS_OF_RUN + has_rate));
     CHECK_INT(l->told, count_of(l, "event: run\n") + count_of(l, "event: step\n"));
 }
 
@@ -268,8 +269,8 @@ static void test_slow(void)
         await("what can be read at once");
         while (recv(second.fd, second.text + second.len, 1, MSG_PEEK | MSG_DONTWAIT) > 0) CHECK(hear(&second));
     }
-    hear_all(&second);
-    hear_all(&first);
+    hear_all(&second, false);
+    hear_all(&first, false);
     printf("# lost of %d: %zu by who did not read, %zu by who did\n", RUNS * EVENTS_OF_RUN, first.lost, second.lost);
     CHECK(first.lost > 0);
     CHECK(second.lost < first.lost); /* none, where the machine has time for both */
@@ -290,7 +291,7 @@ static void check_rate(size_t rate)
         call(NULL, server_url("/many"), NULL, NULL, 0, &a);
         CHECK_INT(a.status, 200);
     }
-    hear_all(&first);
+    hear_all(&first, true);
     CHECK(first.lost > 0 && first.told > 0);
     CHECK(first.told <= (size_t)(now_ms() - began_ms) * rate / 1000 + 2);
     close(first.fd);

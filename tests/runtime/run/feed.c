@@ -5,6 +5,8 @@
 
 static feed f;
 
+static const feed_wish all = {.with_steps = true};
+
 static void tell(unsigned count)
 {
     run_id id = {{0}};
@@ -15,7 +17,7 @@ static void tell(unsigned count)
 }
 
 /* Reads all that is there, in batches, and checks that it is what was told last. */
-static size_t read_all(uint64_t *cursor, uint64_t *lost)
+static size_t read_all(feed_cursor *cursor, uint64_t *lost)
 {
     feed_event batch[64];
     size_t total = 0, n;
@@ -24,7 +26,7 @@ static size_t read_all(uint64_t *cursor, uint64_t *lost)
         uint64_t more = 0;
         n = feed_read(&f, cursor, batch, 64, &more);
         *lost += more;
-        for (size_t i = 0; i < n; i++) CHECK_INT(batch[i].run.bytes[0], (uint8_t)(*cursor - n + i));
+        for (size_t i = 0; i < n; i++) CHECK_INT(batch[i].run.bytes[0], (uint8_t)(cursor->told - n + i));
         total += n;
     } while (n > 0);
     return total;
@@ -41,32 +43,34 @@ static void test_nobody(void)
 
 static void test_cursors(void)
 {
-    uint64_t a, b, lost;
-    CHECK(feed_init(&f) && feed_listen(&f, &a));
+    feed_cursor a, b;
+    uint64_t lost;
+    CHECK(feed_init(&f) && feed_listen(&f, &all, &a));
     tell(100);
-    CHECK(feed_listen(&f, &b)); /* from now on */
+    CHECK(feed_listen(&f, &all, &b)); /* from now on */
     tell(50);
     CHECK_INT(read_all(&a, &lost), 150);
     CHECK_INT(lost, 0);
     CHECK_INT(read_all(&b, &lost), 50);
     CHECK_INT(lost, 0);
     CHECK_INT(read_all(&b, &lost), 0);
-    feed_leave(&f);
+    feed_leave(&f, &all);
     tell(1);
     CHECK_INT(read_all(&a, &lost), 1); /* the other one still listens */
-    feed_leave(&f);
+    feed_leave(&f, &all);
     CHECK(!feed_is_heard(&f) && !f.ring);
     tell(5);
-    CHECK(feed_listen(&f, &a));
+    CHECK(feed_listen(&f, &all, &a));
     CHECK_INT(read_all(&a, &lost), 0); /* nothing outlives the last listener */
-    feed_leave(&f);
+    feed_leave(&f, &all);
     feed_destroy(&f);
 }
 
 static void test_lost(void)
 {
-    uint64_t a, lost;
-    CHECK(feed_init(&f) && feed_listen(&f, &a));
+    feed_cursor a;
+    uint64_t lost;
+    CHECK(feed_init(&f) && feed_listen(&f, &all, &a));
     for (unsigned more = 0; more < 3; more++) {
         tell(FEED_RING_EVENTS + more);
         CHECK_INT(read_all(&a, &lost), FEED_RING_EVENTS);
@@ -75,7 +79,86 @@ static void test_lost(void)
     tell(10 * FEED_RING_EVENTS);
     CHECK_INT(read_all(&a, &lost), FEED_RING_EVENTS);
     CHECK_INT(lost, 9 * FEED_RING_EVENTS);
-    feed_leave(&f);
+    feed_leave(&f, &all);
+    feed_destroy(&f);
+}
+
+/* ---- Wishes ---- */
+
+static const run_id mine = {{[13] = 1}}, other = {{[13] = 2}};
+
+static size_t count_read(feed_cursor *cursor, uint64_t *lost)
+{
+    feed_event batch[64];
+    return feed_read(&f, cursor, batch, 64, lost);
+}
+
+/* Who has a rate gets as many events as it has room for; the others are counted, and none of them is made. */
+static void test_room(void)
+{
+    static const feed_wish few = {.rate = 20};
+    feed_cursor a;
+    uint64_t lost;
+    CHECK(feed_init(&f) && feed_listen(&f, &few, &a));
+    for (int look = 0; look < 3; look++) {
+        feed_make_room(&f, 5);
+        feed_make_room(&f, 3); /* another one's, who needs less */
+        for (int i = 0; i < 100; i++) feed_tell_stopped(&f, &mine, "test");
+        CHECK_INT(count_read(&a, &lost), 5);
+        CHECK_INT(lost, 95);
+    }
+    CHECK_INT(f.told, 15);
+    feed_leave(&f, &few);
+    CHECK(!feed_is_heard(&f) && f.rated == 0);
+    feed_destroy(&f);
+}
+
+/* Who wants one run alone gets all of it, whatever others leave out, and hears nothing of what others have lost. */
+static void test_watched(void)
+{
+    static const feed_wish few = {.rate = 20}, one = {.has_run = true, .run = {{[13] = 1}}, .with_steps = true};
+    feed_cursor a, b, c;
+    uint64_t lost;
+    CHECK(feed_init(&f) && feed_listen(&f, &one, &a));
+    feed_tell_stopped(&f, &other, "test");
+    CHECK_INT(f.told, 0);
+    CHECK(feed_listen(&f, &one, &b) && feed_listen(&f, &few, &c));
+    for (int i = 0; i < 50; i++) {
+        feed_tell_stopped(&f, &mine, "test");
+        feed_tell_stopped(&f, &other, "test");
+    }
+    CHECK_INT(count_read(&a, &lost), 50);
+    CHECK_INT(lost, 0);
+    CHECK_INT(count_read(&c, &lost), 50);
+    CHECK_INT(lost, 50);
+    feed_leave(&f, &one);
+    feed_tell_stopped(&f, &mine, "test"); /* another one still watches */
+    CHECK_INT(count_read(&b, &lost), 51);
+    CHECK_INT(lost, 0);
+    feed_leave(&f, &one);
+    feed_tell_stopped(&f, &mine, "test");
+    CHECK_INT(count_read(&c, &lost), 1);
+    CHECK_INT(lost, 1);
+    feed_leave(&f, &few);
+    CHECK(f.watched == 0 && f.rated == 0 && f.whole == 0 && f.stepped == 0);
+    feed_destroy(&f);
+}
+
+/* Who wants all makes room for all; when it goes, a rate counts again. */
+static void test_whole(void)
+{
+    static const feed_wish few = {.rate = 20};
+    feed_cursor a, b;
+    uint64_t lost;
+    CHECK(feed_init(&f) && feed_listen(&f, &few, &a) && feed_listen(&f, &all, &b));
+    for (int i = 0; i < 50; i++) feed_tell_stopped(&f, &other, "test");
+    CHECK_INT(count_read(&b, &lost), 50);
+    CHECK_INT(lost, 0);
+    feed_leave(&f, &all);
+    feed_tell_stopped(&f, &other, "test");
+    CHECK_INT(count_read(&a, &lost), 50);
+    CHECK_INT(lost, 1);
+    feed_leave(&f, &few);
     feed_destroy(&f);
 }
 
@@ -97,9 +180,10 @@ static void test_threads(void)
 {
     uv_thread_t threads[TELLERS];
     uint8_t numbers[TELLERS];
-    uint64_t cursor, lost, got = 0, all_lost = 0;
+    feed_cursor cursor;
+    uint64_t lost, got = 0, all_lost = 0;
     feed_event batch[64];
-    CHECK(feed_init(&f) && feed_listen(&f, &cursor));
+    CHECK(feed_init(&f) && feed_listen(&f, &all, &cursor));
     for (uint8_t i = 0; i < TELLERS; i++) {
         numbers[i] = i;
         CHECK_INT(uv_thread_create(&threads[i], tell_much, &numbers[i]), 0);
@@ -111,13 +195,16 @@ static void test_threads(void)
     for (int i = 0; i < TELLERS; i++) CHECK_INT(uv_thread_join(&threads[i]), 0);
     CHECK_INT(got + all_lost, (uint64_t)TELLERS * TOLD_EACH);
     CHECK_INT(feed_read(&f, &cursor, batch, 64, &lost) + lost, 0);
-    feed_leave(&f);
+    feed_leave(&f, &all);
     feed_destroy(&f);
 }
 
 static const check_case cases[] = {{"nothing is kept for nobody", test_nobody},
                                    {"each listener has its own place", test_cursors},
                                    {"what was lost is counted", test_lost},
+                                   {"a rate has so many events made for it", test_room},
+                                   {"who watches one run gets all of it", test_watched},
+                                   {"who wants all gets all", test_whole},
                                    {"threads tell, and each event is read or counted", test_threads}};
 
 int main(int argc, char **argv) { return check_run(cases, sizeof cases / sizeof cases[0], argc, argv); }
