@@ -242,7 +242,7 @@ static inline bool run_is_durable(const run *r) { return run_commit_is_durable(r
 
 /* The run in memory with this id that has no slot: nobody asked for it before, or there was no memory for a slot. NULL:
  * there is none. */
-run *run_find_slotless(struct home *h, const run_id *id);
+run *run_find_slotless(const struct home *h, const run_id *id);
 
 /* Gives the run a slot, so that it can park and slot_find finds it. Without memory it stays slotless. */
 void run_give_slot(run *r);

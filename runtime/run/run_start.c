@@ -94,7 +94,7 @@ void run_take_slot(run *r, slot *s)
 }
 
 /* Searches from the end: the list is in the order of ids, and those asked for are mostly new. */
-run *run_find_slotless(home *h, const run_id *id)
+run *run_find_slotless(const home *h, const run_id *id)
 {
     run *r = TAILQ_FIRST(&h->runs.slotless);
     if (!r || run_id_compare(id, &r->id) < 0) return NULL;
