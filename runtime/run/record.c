@@ -54,7 +54,7 @@ void record_drop(run *r)
     assert(r->task.home->gate.open_bytes >= r->open.size);
     r->task.home->gate.open_bytes -= r->open.size;
     r->open.size = 0;
-    r->open_has_progress = false;
+    r->open_has_progress = r->open_has_end = false;
     calling_drop(r);
 }
 
@@ -133,6 +133,7 @@ bool record_append(run *r, const entry *e)
     if (r->state == RUN_ENDING && !entry_is_last(e)) return true;
     if (!entry_is_of_loser(e) && !BUG(LOSERS_COUNT) && strand_has_lost(r))
         return true; /* nothing of it counts, and it unwinds */
+    assert(!r->open_has_end);
     if (record_is_over_limit(r, e)) return false;
     if (!r->open.data) r->open = record_buffer_take(r->task.home);
     size_t before = r->open.size;
@@ -145,6 +146,7 @@ bool record_append(run *r, const entry *e)
     r->task.home->gate.open_bytes += r->open.size - before;
     r->seq_next++;
     r->open_has_progress = r->open_has_progress || entry_is_progress(e->kind);
+    r->open_has_end = e->kind == ENTRY_ENDED;
     if (record_is_awaited(r, e)) r->seq_choice = r->seq_next;
     if (!r->frames && frames_begin_with(e->kind) && !(r->frames = frames_new(r->task.home->arenas)))
         return record_lacks_memory(r);
@@ -186,9 +188,9 @@ static int64_t record_retain_ms(const run *r)
 /* What becomes of the run's row in the live table, which is to say due_ms. A run that streams has a segment for each
  * chunk: if its row were written anew with each, a commit would have twice as many rows. A run whose segment is refused
  * is lost, and its next execution does not know the row. */
-static store_live record_live(run *r, int64_t due_ms)
+static store_live record_live(run *r, bool ends, int64_t due_ms)
 {
-    if (r->state == RUN_ENDING) return STORE_LIVE_CLEAR;
+    if (ends) return STORE_LIVE_CLEAR;
     bool is_there = r->live_ms == due_ms;
     r->live_ms = due_ms;
     return is_there || BUG(DROP_LIVE_ROW) ? STORE_LIVE_UNCHANGED : STORE_LIVE_SET;
@@ -238,14 +240,16 @@ void record_flush(run *r)
     r->task.home->gate.open_bytes -= r->open.size;
     r->sealed = r->open;
     msgpack_sbuffer_init(&r->open);
-    bool ends = r->state == RUN_ENDING;
+    /* Not the run's state: one that is lost behind its end has that on disk all the same. */
+    bool ends = r->open_has_end;
+    r->open_has_end = false;
     int64_t due_ms = ends ? 0 : record_due_ms(r);
     r->segment = (store_segment){.run = r->id,
                                  .seq = r->seq_sealed + (BUG(SWAP_SEGMENTS) && r->seq_sealed > 8),
                                  .data = r->sealed.data,
                                  .len = r->sealed.size,
                                  .key = r->key && r->seq_sealed == 0 && !BUG(FORGET_KEY) ? &r->key->key : NULL,
-                                 .live = record_live(r, due_ms),
+                                 .live = record_live(r, ends, due_ms),
                                  .has_live_row = r->seq_sealed > 0 && !BUG(LEAVE_LIVE_ROW),
                                  .was_reopened = ends && r->replay && replay_reopened(r->replay),
                                  .due_ms = due_ms,

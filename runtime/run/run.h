@@ -106,6 +106,7 @@ struct run {
      * numbers count the run's entries from 1: seq_durable <= seq_sealed <= seq_next. */
     msgpack_sbuffer open;       /* entries appended since the last segment was sent */
     bool open_has_progress;     /* one of them is progress (entry_is_progress) */
+    bool open_has_end;          /* the last of them is *ended* */
     msgpack_sbuffer sealed;     /* entries of the segment under way, which borrows them */
     store_segment segment;      /* at most one of a run is with the store */
     int64_t live_ms;            /* of the run's row in the live table, as of the last segment sent; -1: not known */

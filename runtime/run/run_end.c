@@ -120,7 +120,7 @@ void run_record_end(run *r)
     ok = ok && remarking_pack(r, scratch);
     ended.remarks = (entry_text){scratch->data, scratch->size};
     ok = ok && record_append(r, &ended);
-    if (ok) mailbox_give_up(r);
+    if (r->open_has_end) mailbox_give_up(r); /* a run that was lost before has none: its letters stay */
     if (ok && r->task.trace) request_span_hold(r);
     if (!ok) run_lose_for_memory(r);
 }

@@ -133,6 +133,31 @@ static void on_stream(sw_ctx *c)
     sw_reply_text(c, 200, "done");
 }
 
+static bool may_end;
+
+static sw_value hold(sw_ctx *c, sw_value v)
+{
+    attempts++;
+    while (!may_end) sw_sleep(c, "poll", 1);
+    return v;
+}
+
+/* There is no memory for its last status, behind which its end comes. */
+static void on_end(sw_ctx *c)
+{
+    static char status[MUCH / 2];
+    sw_value v = sw_nil();
+    (void)sw_step(c, "hold", hold, sw_nil());
+    memset(status, 's', sizeof status - 1);
+    if (executions++ == 0) {
+        sw_status(c, sw_str(c, status));
+        run_short_of(sizeof status);
+    } else {
+        (void)sw_wait_for(c, "wait", &(sw_wait){.signal = "a", .timeout_ms = SW_NO_WAIT}, &v);
+    }
+    sw_reply_json(c, 200, v);
+}
+
 static void on_plain(sw_ctx *c)
 {
     run_short_of(MUCH);
@@ -143,7 +168,7 @@ static void on_plain(sw_ctx *c)
 static void routes(sw_app *app)
 {
     executions = attempts = finished = fails = 0;
-    no_tables = false;
+    no_tables = may_end = false;
     no_item = 0;
     sw_endpoint(app, "POST /alloc", on_alloc, NULL);
     sw_endpoint(app, "POST /json", on_json, NULL);
@@ -151,6 +176,7 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /result", on_result, NULL);
     sw_endpoint(app, "POST /second", on_second, NULL);
     sw_endpoint(app, "POST /stream", on_stream, NULL);
+    sw_endpoint(app, "POST /end", on_end, NULL);
     sw_route(app, "POST /plain", on_plain);
 }
 
@@ -223,6 +249,21 @@ static void test_frames(void)
     CHECK(strstr(text, "id: 1\nevent: inngest.stream\ndata: {\"data\":1}"));
     CHECK(strstr(text, "id: 2\nevent: inngest.stream\ndata: {\"data\":2}"));
     CHECK(strstr(text, "id: 3\nevent: inngest.response"));
+    turned_close();
+}
+
+/* A run that is lost before its end keeps the letters that it has in memory. */
+static void test_letters(void)
+{
+    turned_open(routes, (const char *const[]){"--status-max", "64KiB", NULL});
+    run_id id = turned_begin("POST /end")->id;
+    TURN_UNTIL(attempts == 1 && turned_slot(&id));
+    turned_check(turned_send_signal(&id, "a", NULL, "7"), 202, "");
+    may_end = true;
+    TURN_UNTIL(!turned_slot(&id));
+    CHECK_INT(fails, 0);
+    CHECK_INT(executions, 2);
+    turned_check(turned_send_to("GET", &id, "/output"), 200, "7");
     turned_close();
 }
 
@@ -388,6 +429,7 @@ static const check_case cases[] = {{"a handler is called again", test_handler},
                                    {"a result that cannot be kept is made again", test_result},
                                    {"no code goes on with a result that is lost", test_lost_result},
                                    {"a stream has all its frames, by their numbers", test_frames},
+                                   {"no letter goes with an end that is lost", test_letters},
                                    {"a plain request gets 503", test_plain},
                                    {"a question to the store is refused", test_store},
                                    {"a letter that cannot be read is read again", test_letter},
