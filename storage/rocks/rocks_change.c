@@ -46,21 +46,26 @@ static bool batch_delete_unread(rocks *r, rocksdb_writebatch_t *b, const run_id 
 /* False: they could not be read, nor their key. */
 static bool batch_delete_segments(rocks *r, rocksdb_writebatch_t *b, const run_id *id)
 {
-    uint8_t from[ROW_SEGMENT_KEY_BYTES];
+    uint8_t from[ROW_SEGMENT_KEY_BYTES], behind[ROW_SEGMENT_KEY_BYTES + 1] = {0};
     const char *ignored = NULL;
     bool ok = true;
     row_segment_key(from, id, 0);
-    rocksdb_iterator_t *it = rocks_iterate(r, ROCKS_TABLE_SEGMENTS);
+    row_segment_key(behind, id, UINT32_MAX);
+    rocksdb_readoptions_t *how = rocksdb_readoptions_create();
+    rocksdb_readoptions_set_iterate_upper_bound(how, (const char *)behind, sizeof behind);
+    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, how, r->tables[ROCKS_TABLE_SEGMENTS]);
     for (rocksdb_iter_seek(it, (const char *)from, sizeof from); ok && rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
         const uint8_t *at = rocks_key_of(it, ROW_SEGMENT_KEY_BYTES);
-        if (!at || memcmp(at, id->bytes, RUN_ID_BYTES) != 0) break;
+        if (!at) break;
         rocksdb_writebatch_delete_cf(b, r->tables[ROCKS_TABLE_SEGMENTS], (const char *)at, ROW_SEGMENT_KEY_BYTES);
         if (row_segment_seq(at) != ROCKS_SEQ_KEY) continue;
         size_t len = 0;
         const char *hash = rocksdb_iter_value(it, &len);
         ok = len == STORE_KEY_BYTES && batch_delete_key(r, b, id, hash);
     }
-    return (rocks_iterated(it, &ignored) && ok) || batch_delete_unread(r, b, id);
+    ok = rocks_iterated(it, &ignored) && ok;
+    rocksdb_readoptions_destroy(how);
+    return ok || batch_delete_unread(r, b, id);
 }
 
 /* Adds the deletion of the other row of a pair of KIN_TABLE. */
@@ -171,13 +176,12 @@ bool rocks_drop_index(backend *base, const char **error)
 {
     rocks *r = rocks_of(base);
     if (!rocks_change_begin(r, error)) return false;
+    uint8_t behind[ROCKS_NAMED_KEY_MAX];
     const rocks_named p = rocks_named_find(r, "index");
-    char behind[ROCKS_PREFIX_MAX];
-    assert(p.prefix_len > 0 && p.prefix[p.prefix_len - 1] == 0);
-    memcpy(behind, p.prefix, p.prefix_len);
-    behind[p.prefix_len - 1]++;
+    size_t behind_len = rocks_named_end(&p, (store_bytes){NULL, 0}, behind);
+    assert(p.prefix_len > 0);
     rocksdb_writebatch_t *b = rocksdb_writebatch_create();
-    rocksdb_writebatch_delete_range_cf(b, p.family, (const char *)p.prefix, p.prefix_len, behind, p.prefix_len);
+    rocksdb_writebatch_delete_range_cf(b, p.family, p.prefix, p.prefix_len, (const char *)behind, behind_len);
     bool ok = rocks_batch_write(r, b, error);
     rocksdb_writebatch_destroy(b);
     rocks_read_end(r);

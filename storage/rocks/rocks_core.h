@@ -104,6 +104,9 @@ rocks_named rocks_named_find(rocks *r, const char *table);
 bool rocks_named_make(rocks *r, const char *table, rocks_named *out, char *error, size_t error_size);
 /* Writes the key, behind the table's prefix, to `out`. Returns its length. */
 size_t rocks_named_key(const rocks_named *p, store_bytes key, uint8_t out[ROCKS_NAMED_KEY_MAX]);
+/* Writes to `out` where a range of the table ends: at the key `to`, or, if that is empty, behind the table's last key.
+ * Returns its length; 0: at the end of the family, which is the table's own. */
+size_t rocks_named_end(const rocks_named *p, store_bytes to, uint8_t out[ROCKS_NAMED_KEY_MAX]);
 
 /* ---- Opening (rocks_open.c) ---- */
 

@@ -199,29 +199,24 @@ void rocks_glance(backend *b, store_summary *out, backend_on_segment *on_segment
 
 /* ---- Named tables ---- */
 
-/* True: the key, which is not before the range, is behind it. */
-static bool key_is_past(const store_range *range, const char *key, size_t len)
-{
-    if (range->to.len == 0) return false;
-    size_t both = len < range->to.len ? len : range->to.len;
-    int order = memcmp(key, range->to.data, both);
-    return order > 0 || (order == 0 && len >= range->to.len);
-}
-
+/* The iterator ends where the range does: what lies behind, rows of other tables among it, it neither reads nor passes
+ * where it was deleted. */
 static backend_scan scan_named(rocks *r, const store_range *range, backend_on_row *on_row, void *arg,
                                const char **error)
 {
-    uint8_t from[ROCKS_PREFIX_MAX + STORE_ROW_KEY_MAX];
+    uint8_t from[ROCKS_NAMED_KEY_MAX], end[ROCKS_NAMED_KEY_MAX];
     const rocks_named p = rocks_named_find(r, range->table);
-    size_t from_len = rocks_named_key(&p, range->from, from), n = 0, bytes = 0, len, value_len;
+    size_t from_len = rocks_named_key(&p, range->from, from), end_len = rocks_named_end(&p, range->to, end);
+    size_t n = 0, bytes = 0, len, value_len;
     backend_scan result = BACKEND_SCAN_END;
     assert(range->rows_max > 0);
     if (!p.family) return BACKEND_SCAN_END;
-    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, r->reads, p.family);
+    rocksdb_readoptions_t *how = rocksdb_readoptions_create();
+    if (end_len > 0) rocksdb_readoptions_set_iterate_upper_bound(how, (const char *)end, end_len);
+    rocksdb_iterator_t *it = rocksdb_create_iterator_cf(r->db, how, p.family);
     for (rocksdb_iter_seek(it, (const char *)from, from_len); rocksdb_iter_valid(it); rocksdb_iter_next(it)) {
         const char *key = rocksdb_iter_key(it, &len);
-        if (len < p.prefix_len || memcmp(key, p.prefix, p.prefix_len) != 0) break;
-        if (key_is_past(range, key + p.prefix_len, len - p.prefix_len)) break;
+        assert(len >= p.prefix_len && memcmp(key, p.prefix, p.prefix_len) == 0);
         if (n == range->rows_max || (range->bytes_max > 0 && bytes > range->bytes_max)) result = BACKEND_SCAN_MORE;
         if (result == BACKEND_SCAN_MORE) break;
         const char *value = rocksdb_iter_value(it, &value_len);
@@ -229,7 +224,9 @@ static backend_scan scan_named(rocks *r, const store_range *range, backend_on_ro
         bytes += len - p.prefix_len + value_len;
         n++;
     }
-    return rocks_iterated(it, error) ? result : BACKEND_SCAN_FAILED;
+    if (!rocks_iterated(it, error)) result = BACKEND_SCAN_FAILED;
+    rocksdb_readoptions_destroy(how);
+    return result;
 }
 
 backend_scan rocks_scan(backend *b, const store_range *range, backend_on_row *on_row, void *arg, const char **error)

@@ -153,3 +153,13 @@ size_t rocks_named_key(const rocks_named *p, store_bytes key, uint8_t out[ROCKS_
     if (key.len > 0) memcpy(out + p->prefix_len, key.data, key.len);
     return p->prefix_len + key.len;
 }
+
+size_t rocks_named_end(const rocks_named *p, store_bytes to, uint8_t out[ROCKS_NAMED_KEY_MAX])
+{
+    size_t len = rocks_named_key(p, to, out);
+    if (to.len > 0 || len == 0) return len;
+    assert(out[len - 1] ==
+           0); /* the zero behind a table's name: no other table has a name that begins with it and a 1 */
+    out[len - 1]++;
+    return len;
+}
