@@ -17,6 +17,7 @@
 #include "runtime/admin/error_groups.h"
 #include "runtime/admin/feed_reader.h"
 #include "runtime/admin/fork_request.h"
+#include "runtime/admin/health.h"
 #include "runtime/admin/process_state.h"
 #include "runtime/admin/resume.h"
 #include "runtime/admin/runs.h"
@@ -34,49 +35,10 @@
 #include "runtime/clients/run_access.h"
 #include "runtime/clients/signal_request.h"
 #include "runtime/clients/waiter.h"
-#include "runtime/flow/schedules.h"
 #include "runtime/loop/loop.h"
 #include "runtime/observe/held.h"
 #include "runtime/observe/metrics.h"
 #include "runtime/process/app.h"
-#include "runtime/run/settings.h"
-
-enum { HEALTH_BYTES = 64 };
-
-/* ---- Health ---- */
-
-/* Replies {"status": state}; `state` is plain text without quotes. Takes no memory: a probe is answered when all else
- * is not. */
-static void health_reply(http_exchange *x, int status, const char *state)
-{
-    char body[HEALTH_BYTES];
-    http_reply_header type = {"Content-Type", "application/json"};
-    int len = snprintf(body, sizeof body, "{\"status\":\"%s\"}\n", state);
-    assert(len > 0 && (size_t)len < sizeof body);
-    http_reply(x, status, &type, 1, (http_text){body, (size_t)len});
-}
-
-static void on_healthz(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
-{
-    (void)h, (void)e, (void)params, (void)n;
-    health_reply(x, 200, "ok");
-}
-
-static void on_readyz(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
-{
-    (void)e, (void)params, (void)n;
-    store_stats stats = {0};
-    if (h->store) store_stats_get(h->store, &stats);
-    if (h->draining)
-        health_reply(x, 503, "draining");
-    else if ((h->port && !h->slots.recovered) || !settings_are_known(h->app->settings) ||
-             !schedules_are_known(h->app->schedules))
-        health_reply(x, 503, "recovering");
-    else if (stats.read_only)
-        health_reply(x, 503, "journal cannot be written");
-    else
-        health_reply(x, 200, "ready");
-}
 
 /* ---- Output and stream ---- */
 
@@ -453,8 +415,8 @@ void admin_register_routes(sw_app *app)
         builtin_fn fn;
         endpoint_door door;
         bool any_page;
-    } routes[] = {{"GET /_sw/healthz", on_healthz, DOOR_BOTH, false},
-                  {"GET /_sw/readyz", on_readyz, DOOR_BOTH, false},
+    } routes[] = {{"GET /_sw/healthz", health_on_alive, DOOR_BOTH, false},
+                  {"GET /_sw/readyz", health_on_ready, DOOR_BOTH, false},
                   {"GET /_sw/metrics", on_metrics, DOOR_ADMIN, false},
                   {"POST /_sw/backup", on_backup, DOOR_ADMIN, false},
                   {"POST /_sw/session", on_session, DOOR_ADMIN, false},
