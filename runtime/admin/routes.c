@@ -12,6 +12,7 @@
 #include "runtime/admin/bulk.h"
 #include "runtime/admin/bulk_plan.h"
 #include "runtime/admin/bulk_run.h"
+#include "runtime/admin/children.h"
 #include "runtime/admin/console.h"
 #include "runtime/admin/endpoints_list.h"
 #include "runtime/admin/error_groups.h"
@@ -167,6 +168,14 @@ static void on_run(home *h, http_exchange *x, const endpoint *e, const http_para
         runs_answer_one(h, x, &id);
     else
         h->move(h, owner, x, NULL);
+}
+
+static void on_children(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
+{
+    (void)e, (void)n;
+    run_id id;
+    if (auth_admits(h, x, OPERATOR_VIEW, "listing a run's children") && route_read_id(h, x, params, &id))
+        children_answer(h, x, &id);
 }
 
 /* Who steers which run. */
@@ -436,6 +445,7 @@ void admin_register_routes(sw_app *app)
                   {"DELETE /_sw/schedules/*name", on_schedule_delete, DOOR_ADMIN, false},
                   {"POST /_sw/schedules/*name", on_trigger, DOOR_ADMIN, false},
                   {"GET /_sw/runs/:id", on_run, DOOR_ADMIN, false},
+                  {"GET /_sw/runs/:id/children", on_children, DOOR_ADMIN, false},
                   {"POST /_sw/runs/:id/release", on_release, DOOR_BOTH, true},
                   {"POST /_sw/runs/:id/signals/:name", on_signal, DOOR_BOTH, true},
                   {"GET /_sw/runs/:id/signals/:name", on_question, DOOR_PUBLIC, false},

@@ -121,6 +121,7 @@ static void put_begun(json_writer *w, const entry *started)
     if (*how.forked_from) json_put_text(w, "forkedFrom", how.forked_from);
     if (how.scheduled_ms > 0) json_put_int(w, "scheduledAt", how.scheduled_ms);
     if (*how.called_by) json_put_text(w, "calledBy", how.called_by);
+    if (how.is_detached) json_put_bool(w, "detached", true);
 }
 
 /* `page` NULL: as a line. */

@@ -29,7 +29,9 @@ void begun_read(const entry *started, begun *out)
     begun_copy(scheduled, sizeof scheduled, entry_more_find(started->more, SCHEDULED_AT));
     out->scheduled_ms = moment_of(strtoll(scheduled, NULL, 10));
     *out->called_by = 0;
-    if (called_by_read(started, &caller) && caller.depth > 0) run_id_format(&caller.parent, out->called_by);
+    bool is_called = called_by_read(started, &caller) && caller.depth > 0;
+    if (is_called) run_id_format(&caller.parent, out->called_by);
+    out->is_detached = is_called && caller.number == 0;
     begun_copy(out->by, sizeof out->by, entry_more_find(started->more, BEGUN_BY));
     begun_copy(out->forked_from, sizeof out->forked_from, entry_more_find(started->more, FORKED_FROM));
     begun_copy(out->forked_span, sizeof out->forked_span, entry_more_find(started->more, FORKED_SPAN));

@@ -17,6 +17,7 @@ typedef struct begun {
     char forked_from[RUN_ID_TEXT + 1]; /* "": it is no fork */
     int64_t scheduled_ms;              /* Unix; 0: no schedule has begun it */
     char called_by[RUN_ID_TEXT + 1];   /* "": no run has called it (runtime/run/called_by.h) */
+    bool is_detached;                  /* called, and nobody waits for its result */
     /* The span of the request of the run that it is a fork of, as a traceparent; "": spans were not exported then. */
     char forked_span[TRACE_PARENT_TEXT + 1];
 } begun;

@@ -373,6 +373,7 @@ static void test_unauthorized(void)
     static const struct {
         const char *method, *path;
     } admin[] = {{"GET", "/_sw/runs"},
+                 {"GET", "/_sw/runs/00000000000000000000000000/children"},
                  {"POST", "/_sw/runs"},
                  {"POST", "/_sw/functions/none"},
                  {"GET", "/_sw/schedules"},

@@ -388,6 +388,21 @@ def ask_start(server):
     refusals(server, "POST", "/_sw/runs", body=begins)
 
 
+def ask_children(server):
+    path = "/_sw/runs/{id}/children"
+    caller = server.ask("POST", "/_sw/functions/{name}", 202, name="shop/fill", body="[1,2,3]")["runId"]
+    server.await_run(caller, lambda found: found["state"] == "succeeded")
+    first = server.ask("GET", path, 200, who="ann", id=caller, query="limit=2")
+    rest = server.ask("GET", path, 200, id=caller, query=f"before={first['next']}")
+    if [len(first["children"]), len(rest["children"]), "next" in rest] != [2, 2, False]:
+        server.faults.append(f"four children are listed as {first} and {rest}")
+    if [it.get("detached", False) for it in first["children"] + rest["children"]].count(True) != 1:
+        server.faults.append("which child nobody waits for is not said")
+    server.ask("GET", path, 400, id=caller, query="limit=501")
+    server.ask("GET", path, 404, id=NEVER)
+    refusals(server, "GET", path, id=caller)
+
+
 def ask_functions(server):
     path = "/_sw/functions/{name}"
     started = server.ask("POST", path, 202, name="shop/restock", body='{"tea":[1,null]}')
@@ -436,7 +451,7 @@ def ask_schedules(server):
     refusals(server, "GET", "/_sw/schedules")
 
 
-ASK = [ask_start, ask_functions, ask_settings, ask_schedules,
+ASK = [ask_start, ask_functions, ask_children, ask_settings, ask_schedules,
        ask_health, ask_metrics, ask_backup, ask_session, ask_feed, ask_runs, ask_bulk, ask_steering, ask_views]
 
 

@@ -146,6 +146,15 @@ static void on_many(sw_ctx *c)
 
 static sw_value on_restock(sw_ctx *c, sw_value input) { return sw_array(c, 1, input); }
 
+/* Restocks each, and has one more restocked for which nobody waits. */
+static sw_value on_fill(sw_ctx *c, sw_value input)
+{
+    sw_group *g = sw_group_new(c);
+    for (size_t i = 0; i < sw_len(input); i++) sw_group_call(g, "restock", "shop/restock", sw_at(input, i));
+    (void)sw_group_wait(g);
+    return sw_call_with(c, "spare", "shop/restock", sw_nil(), &(sw_call_options){.detached = true});
+}
+
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("pages");
@@ -153,6 +162,7 @@ static int serve(int argc, char **argv)
     sw_route(app, "GET /well", on_well);
     sw_route(app, "GET /silent", on_silent);
     sw_function(app, "shop/restock", on_restock, NULL);
+    sw_function(app, "shop/fill", on_fill, NULL);
     sw_function(app, "nightly", on_restock, &(sw_function_options){.cron = "0 0 29 2 *"});
     sw_endpoint(app, "POST /orders/:shop", on_order, NULL);
     sw_endpoint(app, "POST /call", on_call, NULL);
