@@ -105,6 +105,7 @@ bool cli_number(const cli *c, cli_option option, long long fallback, long long b
 
 cli_end runs_list(cli *c);
 cli_end runs_show(cli *c);
+cli_end runs_children(cli *c);
 cli_end runs_tail(cli *c);
 cli_end runs_export(cli *c);
 cli_end runs_cancel(cli *c);

@@ -22,9 +22,10 @@ _stepwell() {
         words="runs bulk functions schedules stats settings journal backup restore doctor $general"
     else
         case $noun:$verb in
-        runs:) words="list show tail cancel stop release resume signal answer fork export $general" ;;
+        runs:) words="list show children tail cancel stop release resume signal answer fork export $general" ;;
         runs:list) words="$filters --limit --before $general" ;;
         runs:show) words="--before $general" ;;
+        runs:children) words="--limit --before $general" ;;
         runs:stop) words="--text $general" ;;
         runs:resume) words="--timeout-ms $general" ;;
         runs:answer) words="--question $general" ;;

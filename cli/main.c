@@ -14,6 +14,8 @@ const command commands[] = {
     {"runs", "list", "", 0, 0, FILTERS | OPTION_BIT(OPTION_LIMIT) | OPTION_BIT(OPTION_BEFORE), runs_list,
      "runs, the newest first"},
     {"runs", "show", "RUN", 1, 1, OPTION_BIT(OPTION_BEFORE), runs_show, "a run with its steps"},
+    {"runs", "children", "RUN", 1, 1, OPTION_BIT(OPTION_LIMIT) | OPTION_BIT(OPTION_BEFORE), runs_children,
+     "the runs that it has called, the newest first"},
     {"runs", "tail", "[RUN]", 0, 1, 0, runs_tail, "what happens, until it ends"},
     {"runs", "cancel", "RUN...", 1, MANY, 0, runs_cancel, "ends them: what is under way is cut"},
     {"runs", "stop", "RUN...", 1, MANY, OPTION_BIT(OPTION_TEXT), runs_stop, "nothing of them begins until a release"},

@@ -5,11 +5,13 @@
 
 #include "cli/choice.h"
 #include "cli/offline.h"
+#include "runtime/admin/children.h"
 #include "runtime/base/json_reader.h"
 #include "runtime/observe/forks_json.h"
 #include "storage/glance.h"
 #include "storage/kin.h"
 #include "storage/rocks/rocks.h"
+#include "storage/row_cursor.h"
 
 /* Takes over the text that the writer has made. */
 static sw_value read_back(cli *c, json_writer *w, cli_reply *out)
@@ -20,6 +22,17 @@ static sw_value read_back(cli *c, json_writer *w, cli_reply *out)
     json_writer_free(w);
     if (!json_read_document(&c->arena, out->body, out->len, &out->json, &message)) cli_must(NULL);
     return out->json;
+}
+
+static void tell_line(cli *c, const offline_listing *asked, const store_summary *s)
+{
+    cli one = cli_beside(c);
+    json_writer w;
+    cli_reply reply;
+    json_writer_init(&w, NULL);
+    runs_json_line(&w, NULL, s);
+    asked->on_line(asked->arg, &one, read_back(&one, &w, &reply));
+    arena_free(&one.arena);
 }
 
 typedef struct listing {
@@ -35,16 +48,10 @@ static bool list_each(void *arg, const run_id *id)
     listing *l = arg;
     const run_query *q = &l->filter.query;
     store_summary s = {.run = *id};
-    json_writer w;
-    cli_reply reply;
     if (run_id_compare(id, &q->from) < 0) return false;
     glance_take(l->b, &s, q->bytes_max);
     if (query_takes(q, &s)) {
-        cli one = cli_beside(l->c);
-        json_writer_init(&w, NULL);
-        runs_json_line(&w, NULL, &s);
-        l->asked->on_line(l->asked->arg, &one, read_back(&one, &w, &reply));
-        arena_free(&one.arena);
+        tell_line(l->c, l->asked, &s);
         l->left--;
     }
     glance_free(&s);
@@ -71,6 +78,67 @@ cli_end offline_list(cli *c, offline_listing *asked)
     if (end == CLI_DONE && asked->has_gaps && !rocks_find_gaps(l.b, count_gap, asked, &error))
         end = cli_fail(CLI_REFUSED, "%s", error);
     offline_close(l.b);
+    return end;
+}
+
+/* A page of a run's children. */
+typedef struct children {
+    run_id ids[CHILDREN_MAX];
+    size_t count;
+    row_cursor at; /* once a row was read */
+} children;
+
+static void on_child(void *arg, store_bytes key, store_bytes value)
+{
+    children *p = arg;
+    (void)value;
+    p->count += kin_key_read(key, &p->ids[p->count]);
+    row_cursor_pass(&p->at, key);
+}
+
+static bool tell_child(cli *c, backend *b, const offline_listing *asked, const run_id *id)
+{
+    store_summary s = {.run = *id};
+    glance_take(b, &s, CHILDREN_GLANCE_BYTES);
+    bool is_there = s.found || s.live || s.error;
+    if (is_there) tell_line(c, asked, &s);
+    glance_free(&s);
+    return is_there;
+}
+
+static cli_end tell_children(cli *c, backend *b, const offline_listing *asked, const run_id bounds[2])
+{
+    static children p;
+    const char *error = NULL;
+    backend_scan result = BACKEND_SCAN_MORE;
+    kin_bounds keys;
+    for (long long left = asked->wanted; left > 0 && result == BACKEND_SCAN_MORE;) {
+        const size_t page = left < CHILDREN_MAX ? (size_t)left : CHILDREN_MAX;
+        store_range range = kin_range(&keys, &bounds[0], KIN_CHILD, &bounds[1], page);
+        if (p.at.len > 0) range.from = row_cursor_from(&p.at);
+        p.count = 0;
+        result = b->ops->scan(b, &range, on_child, &p, &error);
+        if (result == BACKEND_SCAN_FAILED) return cli_fail(CLI_REFUSED, "the children cannot be read: %s", error);
+        for (size_t i = 0; i < p.count; i++) left -= tell_child(c, b, asked, &p.ids[i]);
+    }
+    return CLI_DONE;
+}
+
+cli_end offline_children(cli *c, offline_listing *asked)
+{
+    store_journal j;
+    cli_end end;
+    run_id bounds[2]; /* the run, and behind its newest child */
+    const char *before = c->values[OPTION_BEFORE];
+    memset(bounds[1].bytes, UINT8_MAX, RUN_ID_BYTES);
+    if (before && !run_id_parse(before, strlen(before), &bounds[1])) return cli_fail(CLI_USAGE, "--before is a run id");
+    backend *b = offline_open(c->values[OPTION_DATA], &end);
+    if (!b) return end;
+    end = offline_load(b, c->words[0], &j);
+    bounds[0] = j.run;
+    free(j.data);
+    if (end == CLI_DONE) end = tell_children(c, b, asked, bounds);
+    offline_close(b);
     return end;
 }
 

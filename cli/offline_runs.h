@@ -16,6 +16,8 @@ typedef struct offline_listing {
 
 /* Lists the newest runs that the command's filter takes. CLI_DONE, or why not was said. */
 cli_end offline_list(cli *c, offline_listing *l);
+/* Lists the newest children of the run that the command names, those before --before. Likewise. */
+cli_end offline_children(cli *c, offline_listing *l);
 /* The document of one run. */
 cli_end offline_run(cli *c, const char *id, cli_reply *out);
 

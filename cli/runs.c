@@ -49,7 +49,8 @@ static const char *what_of(cli *c, sw_value line)
 static const char *state_of(cli *c, sw_value line)
 {
     const char *state = view_text(c, sw_get(line, "state"), 0), *reason = view_text(c, sw_get(line, "reason"), 0);
-    return *reason ? cli_text(c, "%s (%s)", state, reason) : state;
+    if (*reason) state = cli_text(c, "%s (%s)", state, reason);
+    return sw_as_bool(sw_get(line, "detached"), false) ? cli_text(c, "%s, detached", state) : state;
 }
 
 static const char *took_of(cli *c, sw_value line)
@@ -87,17 +88,25 @@ static void list_take(void *arg, cli *one, sw_value line)
         list_add(t, line);
 }
 
-/* Takes a page of at most *wanted runs below `before`, which is "" for the newest ones, and then where the next page
- * begins, "" behind the last. */
-static cli_end list_page(cli *one, table *t, long long *wanted, char before[CURSOR_BYTES])
+/* A list of the server's. */
+typedef struct served_list {
+    const char *path, *query; /* query: "" or with its "&" */
+    const char *member;       /* of a page: its runs */
+    long long wanted;         /* at most; of these are still to come */
+    table *t;
+} served_list;
+
+/* Takes a page of runs below `before`, which is "" for the newest ones, and then where the next page begins, "" behind
+ * the last. */
+static cli_end list_page(cli *one, served_list *l, char before[CURSOR_BYTES])
 {
     cli_reply reply;
-    long long page = *wanted < PAGE_MAX ? *wanted : PAGE_MAX;
+    long long page = l->wanted < PAGE_MAX ? l->wanted : PAGE_MAX;
     const char *cursor = *before ? cli_text(one, "&before=%s", client_escape(one, before)) : "";
-    cli_end end = client_get(one, cli_text(one, "/_sw/runs?limit=%lld%s%s", page, choice_query(one), cursor), &reply);
+    cli_end end = client_get(one, cli_text(one, "%s?limit=%lld%s%s", l->path, page, l->query, cursor), &reply);
     if (end != CLI_DONE) return end;
-    sw_value runs = sw_get(reply.json, "runs"), next = sw_get(reply.json, "next");
-    for (size_t i = 0; i < sw_len(runs) && *wanted > 0; i++, --*wanted) list_take(t, one, sw_at(runs, i));
+    sw_value runs = sw_get(reply.json, l->member), next = sw_get(reply.json, "next");
+    for (size_t i = 0; i < sw_len(runs) && l->wanted > 0; i++, l->wanted--) list_take(l->t, one, sw_at(runs, i));
     bool has_next = sw_type(next) == SW_STRING;
     if (has_next && sw_len(next) >= CURSOR_BYTES)
         return cli_fail(CLI_REFUSED, "%s names a next page that is no run id", client_address(one));
@@ -106,31 +115,47 @@ static cli_end list_page(cli *one, table *t, long long *wanted, char before[CURS
 }
 
 /* Asks page after page. What is there by then has been added, also when one is refused. */
-static cli_end list_pages(table *t, long long wanted)
+static cli_end list_pages(served_list *l)
 {
-    const char *first = t->c->values[OPTION_BEFORE];
+    const cli *c = l->t->c;
+    const char *first = c->values[OPTION_BEFORE];
     char before[CURSOR_BYTES];
     cli_end end = CLI_DONE;
     if (first && strlen(first) >= CURSOR_BYTES) return cli_fail(CLI_USAGE, "--before is a run id");
     (void)snprintf(before, sizeof before, "%s", first ? first : "");
     do {
-        cli one = cli_beside(t->c);
-        end = list_page(&one, t, &wanted, before);
+        cli one = cli_beside(c);
+        end = list_page(&one, l, before);
         arena_free(&one.arena);
-    } while (end == CLI_DONE && *before && wanted > 0);
+    } while (end == CLI_DONE && *before && l->wanted > 0);
+    return end;
+}
+
+/* Lists runs of the server, or of a folder as `offline` does. */
+static cli_end list_print(cli *c, served_list *l, cli_end (*offline)(cli *c, offline_listing *listing))
+{
+    long long bounds[2] = {1, LIST_MOST};
+    table t;
+    if (!cli_number(c, OPTION_LIMIT, LIST_DEFAULT, bounds, &l->wanted)) return CLI_USAGE;
+    list_begin(&t, c);
+    l->t = &t;
+    offline_listing listing = {.wanted = l->wanted, .on_line = list_take, .arg = &t};
+    cli_end end = cli_has(c, OPTION_DATA) ? offline(c, &listing) : list_pages(l);
+    if (!cli_has(c, OPTION_JSON) && (end == CLI_DONE || t.first->next)) table_print(&t);
     return end;
 }
 
 cli_end runs_list(cli *c)
 {
-    long long wanted, bounds[2] = {1, LIST_MOST};
-    table t;
-    if (!cli_number(c, OPTION_LIMIT, LIST_DEFAULT, bounds, &wanted)) return CLI_USAGE;
-    list_begin(&t, c);
-    offline_listing listing = {.wanted = wanted, .on_line = list_take, .arg = &t};
-    cli_end end = cli_has(c, OPTION_DATA) ? offline_list(c, &listing) : list_pages(&t, wanted);
-    if (!cli_has(c, OPTION_JSON) && (end == CLI_DONE || t.first->next)) table_print(&t);
-    return end;
+    served_list l = {.path = "/_sw/runs", .query = choice_query(c), .member = "runs"};
+    return list_print(c, &l, offline_list);
+}
+
+cli_end runs_children(cli *c)
+{
+    const char *path = cli_text(c, "/_sw/runs/%s/children", client_escape(c, c->words[0]));
+    served_list l = {.path = path, .query = "", .member = "children"};
+    return list_print(c, &l, offline_children);
 }
 
 /* ---- One run ---- */

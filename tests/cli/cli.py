@@ -99,6 +99,37 @@ def forks():
     assert "--before" in expect(2, "runs", "show", run, "--before", "no", "--data", p.data)[1]
 
 
+@case("a run's children are listed in pages, also in its folder")
+def children():
+    def check(env, *where):
+        lines = [json.loads(line) for line in ask(env, "--limit", "900", "--json", *where).splitlines()]
+        ids = [line["runId"] for line in lines]
+        assert len(ids) == 601 and ids == sorted(set(ids), reverse=True), ids
+        assert {line["calledBy"] for line in lines} == {caller}
+        late = [line for line in lines if line.get("detached")]
+        assert [line["error"] for line in late] == ["there is nothing to pack"], late
+        shown = ask(env, *where).splitlines()
+        assert [row.split()[0] for row in shown[1:]] == ids[:50], shown
+        assert len([row for row in ask(env, "--limit", "1000", *where).splitlines() if "failed, detached" in row]) == 1
+        rest = ask(env, "--before", ids[598], *where).splitlines()
+        assert [row.split()[0] for row in rest[1:]] == ids[599:], rest
+        unread = 1 if env else 2  # the server refuses, or the command
+        for words, end in ((("0" * 26,), 1), (("nothing",), unread), ((caller, "--before", "no"), unread),
+                           ((caller, "--limit", "0"), 2)):
+            expect(end, "runs", "children", *words, *where, env=env)
+
+    def ask(env, *words):
+        return expect(0, "runs", "children", caller, *words, env=env)[0]
+
+    with Program("children") as p:
+        caller = p.run("functions", "start", "call", "600").strip()
+        p.until(caller, "succeeded")
+        wait_for(lambda: "failed, detached" in p.run("runs", "children", caller, "--limit", "601"))
+        assert not p.run("runs", "children", p.ask("/work"), "--json")
+        check(p.env)
+    check({}, "--data", p.data)
+
+
 @case("no text of a run reaches the terminal as it is")
 def hostile():
     with Program("hostile") as p:

@@ -75,12 +75,22 @@ static sw_value on_tell(sw_ctx *c, sw_value run)
     return sw_bool(sw_send_signal(c, "tell", sw_cstr(c, run), "why / so", sw_str(c, "so")));
 }
 
+/* Has things packed, one of them beside itself. */
+static sw_value on_call(sw_ctx *c, sw_value count)
+{
+    sw_group *g = sw_group_new(c);
+    for (int64_t i = 0; i < sw_as_int(count, 0); i++) sw_group_call(g, "pack", "orders/pack", sw_int(i));
+    (void)sw_group_wait(g);
+    return sw_call_with(c, "late", "orders/pack", sw_nil(), &(sw_call_options){.detached = true});
+}
+
 int main(int argc, char **argv)
 {
     sw_app *app = sw_app_new("told");
     sw_function(app, "orders/pack", on_pack, &(sw_function_options){.cron = "0 0 29 2 *"});
     sw_function(app, "ask", on_ask, NULL);
     sw_function(app, "tell", on_tell, NULL);
+    sw_function(app, "call", on_call, NULL);
     sw_endpoint(app, "GET /work", on_work, NULL);
     sw_endpoint(app, "POST /fail", on_fail, NULL);
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);
