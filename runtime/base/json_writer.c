@@ -94,20 +94,17 @@ void json_put_bytes(json_writer *w, const char *name, const char *data, size_t l
     assert(len <= UINT32_MAX);
     v.via.str.ptr = data;
     v.via.str.size = (uint32_t)len;
-    json_put_value(w, name, v);
+    writer_begin(w, name);
+    if (!json_write_to(&w->out, v)) w->is_short = true;
 }
 
 void json_put_said(json_writer *w, const char *name, const char *data, size_t len)
 {
-    const http_text said = {data, len};
-    size_t size = w->hides ? redact_text(w->hides, said, NULL, 0) + 1 : 0;
-    char *shown = size > 0 ? arena_alloc(&w->arena, size) : NULL;
-    if (size > 0 && !shown) {
+    http_text said = {data, len};
+    if (redact_text_in(w->hides, &w->arena, &said))
+        json_put_bytes(w, name, said.data, said.len);
+    else
         w->is_short = true;
-        return;
-    }
-    if (shown) len = redact_text(w->hides, said, shown, size);
-    json_put_bytes(w, name, shown ? shown : data, len);
 }
 
 void json_put_text(json_writer *w, const char *name, const char *text) { json_put_bytes(w, name, text, strlen(text)); }

@@ -20,11 +20,12 @@
 
 typedef struct json_writer {
     msgpack_sbuffer out;
-    arena arena;                /* for values that are made on the way; freed with the writer */
-    unsigned depth;             /* arrays and maps that are open */
-    const struct redact *hides; /* what json_put_value hides; set by the caller, borrowed; NULL: nothing */
-    bool has_before;            /* a comma comes before the next member or element */
-    bool is_short;              /* something is left out, since there was no memory: the document is not to be shown */
+    arena arena;    /* for values that are made on the way; freed with the writer */
+    unsigned depth; /* arrays and maps that are open */
+    const struct redact
+        *hides;      /* what json_put_value and json_put_said hide; set by the caller, borrowed; NULL: nothing */
+    bool has_before; /* a comma comes before the next member or element */
+    bool is_short;   /* something is left out, since there was no memory: the document is not to be shown */
 } json_writer;
 
 void json_writer_init(json_writer *w, arena_cache *arenas);

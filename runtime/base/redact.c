@@ -132,6 +132,17 @@ bool redact_has_query(const redact *r)
     return false;
 }
 
+size_t redact_parameter_max(const redact *r)
+{
+    enum { ENCODED = 3 /* "%41" */ };
+    size_t most = 0;
+    for (size_t i = 0; r && i < r->count; i++) {
+        const size_t len = r->keys[i].kind == KEY_QUERY ? ENCODED * strlen(r->keys[i].name) : 0;
+        if (len > most) most = len;
+    }
+    return most;
+}
+
 const char *redact_target(const redact *r, arena *a, const char *target, size_t *len)
 {
     const char *mark = *len > 0 && redact_has_query(r) ? memchr(target, '?', *len) : NULL;
@@ -198,6 +209,15 @@ static bool step_is(const char *step, const char *name, size_t len)
     return strcmp(step, "*") == 0 || (strlen(step) == len && memcmp(step, name, len) == 0);
 }
 
+/* Whether the key hides members of that name wherever they are. A header that a step is given, or has got, is a member:
+ * people are not shown it; but what is left out of requests are headers of requests alone. */
+static bool key_is_name(const key *k, bool takes_out, const char *name, size_t len)
+{
+    bool is_header = k->kind == KEY_HEADER && !takes_out;
+    if ((k->kind != KEY_NAME && !is_header) || strlen(k->name) != len) return false;
+    return (is_header ? strncasecmp(k->name, name, len) : memcmp(k->name, name, len)) == 0;
+}
+
 /* Goes one member or element down. True: that is hidden. */
 static bool place_enter(const place *from, const char *name, size_t len, place *to)
 {
@@ -208,7 +228,7 @@ static bool place_enter(const place *from, const char *name, size_t len, place *
                   .depth = from->depth + 1};
     for (size_t i = 0; i < from->keys->count; i++) {
         const key *k = &from->keys->keys[i];
-        if (k->kind == KEY_NAME && strlen(k->name) == len && memcmp(k->name, name, len) == 0) return true;
+        if (key_is_name(k, from->takes_out, name, len)) return true;
         bool leads = k->kind == KEY_POINTER && place_lives(from, i) && from->depth < k->depth &&
                      step_is(k->steps[from->depth], name, len);
         if (leads && k->depth == from->depth + 1) return true;
@@ -234,6 +254,19 @@ static void place_hide(const place *p, msgpack_object *v)
     v->via.str.size = sizeof REDACTED - 1;
 }
 
+/* Hides what the string quotes. False: no memory. */
+static bool place_redact_string(const place *p, msgpack_object *v)
+{
+    const char *whole = v->via.str.ptr;
+    http_text text = {whole, v->via.str.size};
+    if (p->takes_out) return true;
+    if (!redact_text_in(p->keys, p->arena, &text) || text.len > UINT32_MAX) return false;
+    *p->hidden += text.data != whole;
+    v->via.str.ptr = text.data;
+    v->via.str.size = (uint32_t)text.len;
+    return true;
+}
+
 static void place_hide_element(const place *p, msgpack_object *v)
 {
     place_hide(p, v);
@@ -252,6 +285,7 @@ static bool place_redact_map(const place *p, msgpack_object *v)
         bool is_text = name->type == MSGPACK_OBJECT_STR;
         bool is_meant = place_enter(p, is_text ? name->via.str.ptr : "", is_text ? name->via.str.size : 0, &below);
         if (is_meant && p->takes_out) continue;
+        if (is_text && !place_redact_string(p, &pairs[i].key)) return false;
         if (is_meant)
             place_hide(p, &pairs[i].val);
         else if (!place_redact(&below, &pairs[i].val))
@@ -286,14 +320,13 @@ static bool place_redact(const place *p, msgpack_object *v)
     if (p->depth > VALUE_DEPTH_MAX) return true;
     if (v->type == MSGPACK_OBJECT_MAP) return place_redact_map(p, v);
     if (v->type == MSGPACK_OBJECT_ARRAY) return place_redact_array(p, v);
-    return true;
+    return v->type != MSGPACK_OBJECT_STR || place_redact_string(p, v);
 }
 
 /* Adds how many parts are hidden to *hidden. */
 static bool value_redact(place *root, msgpack_object *v)
 {
-    bool has_parts = v->type == MSGPACK_OBJECT_MAP || v->type == MSGPACK_OBJECT_ARRAY;
-    if (!has_parts || !redact_has_json(root->keys)) return true;
+    if (!root->keys || (root->takes_out && !redact_has_json(root->keys))) return true;
     memset(root->lives, 0xff, sizeof root->lives);
     return place_redact(root, v);
 }

@@ -33,7 +33,8 @@ bool redact_has_member(const redact *r, const char *name, size_t len);
 /* Whether any key is one of JSON; and whether all are. */
 bool redact_has_json(const redact *r);
 bool redact_is_of_json(const redact *r);
-/* Replaces what is to be hidden in *v by REDACTED; arrays and maps around it are copied to `a`. False: no memory. */
+/* Replaces what is to be hidden in *v by REDACTED; arrays and maps around it are copied to `a`. A string, names of
+ * members too, is a text of which redact_text shows the rest. False: no memory. */
 bool redact_value(const redact *r, arena *a, msgpack_object *v);
 /* Like redact_value, and adds to *hidden how many parts were hidden. */
 bool redact_value_counted(const redact *r, arena *a, msgpack_object *v, size_t *hidden);
@@ -44,10 +45,14 @@ const char *redact_target(const redact *r, arena *a, const char *target, size_t 
  * and hides in it what can be told there: the value behind "NAME": of JSON, whole, cut or quoted in a string of other
  * JSON; behind NAME= of a query; and what stands behind NAME: of a header, to the line's end. Of json:/a/b a text has
  * no place, so that the last name alone counts; likewise a header's name counts as one of JSON. Of what does not fit
- * the rest is left out. Returns how many bytes there are without the zero, like snprintf; `to` may be NULL with size 0.
- */
+ * the rest is left out. Takes time in proportion to the text's length. Returns how many bytes there are without the
+ * zero, like snprintf; `to` may be NULL with size 0. */
 size_t redact_text(const redact *r, http_text text, char *to, size_t size);
-/* Gives `put` the same, piece by piece. */
+/* Replaces *text by such a copy in `a` if something is hidden in it. False: no memory. */
+bool redact_text_in(const redact *r, arena *a, http_text *text);
+/* Whether it would hide anything. */
+bool redact_hides_in_text(const redact *r, http_text text);
+/* Gives `put` the copy piece by piece: what is shown lies in `text` itself. */
 typedef void redact_put(void *arg, const char *data, size_t len);
 void redact_text_put(const redact *r, http_text text, redact_put *put, void *arg);
 /* Like redact_value and redact_target, but takes away what they hide: a member or parameter with its name. Of an array,

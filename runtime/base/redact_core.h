@@ -25,5 +25,8 @@ struct redact {
 /* Whether the parameter, whose name may be percent-encoded, is hidden. One that cannot be decoded is. */
 bool redact_hides_parameter(const redact *r, http_text name);
 bool redact_has_query(const redact *r);
+/* How many bytes the name of a parameter has at most that is hidden and can be decoded, as it stands in a query; 0: no
+ * parameter is hidden. */
+size_t redact_parameter_max(const redact *r);
 
 #endif

@@ -82,45 +82,42 @@ static void put_why(const page *p)
 
 /* ---- Request and response ---- */
 
-/* Hides the values of a body that is JSON. True: there was something, and *body was written anew. */
-static bool redact_body_values(json_writer *w, entry_text *body)
+/* What has become of a body. */
+typedef enum body_hidden { BODY_IS_WHOLE, BODY_IS_REDACTED, BODY_IS_LEFT_OUT } body_hidden;
+
+/* Hides values of a body that is JSON. If there were any, *body is written anew. */
+static body_hidden redact_body_value(json_writer *w, sw_value v, entry_text *body)
+{
+    size_t hidden = 0;
+    sw_bytes shown = {"", 0};
+    bool ok =
+        redact_value_counted(w->hides, &w->arena, &v, &hidden) && (hidden == 0 || json_write(&w->arena, v, &shown));
+    w->is_short = w->is_short || !ok;
+    if (hidden == 0) return BODY_IS_WHOLE;
+    *body = (entry_text){shown.data, shown.len};
+    return BODY_IS_REDACTED;
+}
+
+/* Hides what a text quotes; of other bytes nobody could tell afterwards which are its own. */
+static body_hidden redact_body_text(json_writer *w, entry_text *body)
+{
+    http_text text = {body->data, body->len};
+    if (!redact_hides_in_text(w->hides, text)) return BODY_IS_WHOLE;
+    if (!utf8_is_valid(text.data, text.len)) return BODY_IS_LEFT_OUT;
+    if (!redact_text_in(w->hides, &w->arena, &text)) w->is_short = true;
+    *body = (entry_text){text.data, text.len};
+    return BODY_IS_REDACTED;
+}
+
+static body_hidden redact_body(json_writer *w, entry_text *body)
 {
     const char *message = NULL;
     sw_value v;
-    sw_bytes shown;
-    size_t hidden = 0;
-    if (!redact_has_json(w->hides)) return false;
-    if (!json_read(&w->arena, body->data, body->len, &v, &message)) {
-        w->is_short = w->is_short || message == value_no_memory;
-        return false;
-    }
-    bool written = redact_value_counted(w->hides, &w->arena, &v, &hidden) && json_write(&w->arena, v, &shown);
-    w->is_short = w->is_short || !written;
-    if (hidden > 0 || !written) *body = written ? (entry_text){shown.data, shown.len} : entry_text_of("");
-    return hidden > 0;
-}
-
-/* Hides what stands in the body's text: of a problem, the error of another service, which its detail quotes. */
-static bool redact_body_text(json_writer *w, entry_text *body)
-{
-    const http_text text = {body->data, body->len};
-    size_t len = redact_text(w->hides, text, NULL, 0);
-    char *shown = arena_alloc(&w->arena, len + 1);
-    if (!shown) {
-        w->is_short = true;
-        return false;
-    }
-    (void)redact_text(w->hides, text, shown, len + 1);
-    bool hides = len != body->len || memcmp(shown, body->data, len) != 0;
-    *body = (entry_text){shown, len};
-    return hides;
-}
-
-static bool redact_body(json_writer *w, entry_text *body)
-{
-    if (!w->hides) return false;
-    bool has_values = redact_body_values(w, body);
-    return redact_body_text(w, body) || has_values;
+    if (!w->hides) return BODY_IS_WHOLE;
+    if (json_read(&w->arena, body->data, body->len, &v, &message)) return redact_body_value(w, v, body);
+    if (message != value_no_memory) return redact_body_text(w, body);
+    w->is_short = true;
+    return BODY_IS_LEFT_OUT;
 }
 
 static void put_body(json_writer *w, entry_text body)
@@ -128,7 +125,9 @@ static void put_body(json_writer *w, entry_text body)
     msgpack_object bytes = {.type = MSGPACK_OBJECT_BIN};
     json_put_int(w, "bodyBytes", (int64_t)body.len);
     if (body.len == 0 || body.len > BODY_SHOWN_MAX) return;
-    if (redact_body(w, &body)) json_put_bool(w, "bodyRedacted", true);
+    const body_hidden hidden = redact_body(w, &body);
+    if (hidden != BODY_IS_WHOLE) json_put_bool(w, "bodyRedacted", true);
+    if (hidden == BODY_IS_LEFT_OUT) return;
     if (utf8_is_valid(body.data, body.len)) {
         put_bytes(w, "body", body);
         return;

@@ -18,7 +18,16 @@ static void on_ask(sw_ctx *c)
     const sw_step_options twice = {.retries = 1, .backoff_ms = 1, .backoff_max_ms = 1};
     sw_label(c, "pin", PIN);
     sw_label(c, "topic", "tea");
+    sw_label(c, "from", "/x?key=" KEY);
     (void)sw_step_with(c, "ask", ask, sw_nil(), &twice);
+}
+
+/* Its answer is the request's body. */
+static void on_echo(sw_ctx *c)
+{
+    sw_bytes body = sw_body(c);
+    sw_reply_header(c, "X-From", "/x?key=" KEY);
+    sw_reply(c, 200, "text/plain", body.data, body.len);
 }
 
 static sw_value on_confirm(sw_ctx *c, sw_value input)
@@ -34,6 +43,7 @@ static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("texts");
     sw_endpoint(app, "POST /ask", on_ask, NULL);
+    sw_endpoint(app, "POST /echo", on_echo, NULL);
     sw_endpoint(app, "POST /stand", on_ask, &(sw_endpoint_options){.on_exhausted = SW_STOP});
     sw_function(app, "confirm", on_confirm, NULL);
     return sw_main(app, argc, argv);
@@ -153,6 +163,34 @@ static void test_answer(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+/* The page of a run with this body has the members, in request and response. */
+static void check_body(const char *body, const char *members)
+{
+    char id[64];
+    begin("/echo", body, id);
+    CHECK_INT(a.status, 200);
+    CHECK_STR(a.body, body);
+    const char *page = page_of(id), *at = strstr(page, members);
+    if (!at || !strstr(at + 1, members)) printf("# %s\n", page);
+    CHECK(at && strstr(at + 1, members));
+    CHECK(!strstr(page, KEY));
+}
+
+static void test_bodies(void)
+{
+    start("json:pin,query:key,header:x-key", "text");
+    check_body("{\"a\":\"say \\\"/x?key=" KEY "\\\"\"}",
+               "\"bodyRedacted\":true,\"body\":\"{\\\"a\\\":\\\"say \\\\\\\"/x?key=[redacted]\\\\\\\"\\\"}\"");
+    check_body("{\"a\":\"X-Key: " KEY "\\nb\",\"X-KEY\":\"" KEY "\"}",
+               "\"bodyRedacted\":true,\"body\":\"{\\\"a\\\":\\\"X-Key: "
+               "[redacted]\\\\nb\\\",\\\"X-KEY\\\":\\\"[redacted]\\\"}\"");
+    check_body("{ \"a\": 1.0 }", "\"bodyBytes\":12,\"body\":\"{ \\\"a\\\": 1.0 }\""); /* nothing is hidden */
+    check_body("key=" KEY "&b=1", "\"bodyRedacted\":true,\"body\":\"key=[redacted]&b=1\"");
+    check_body("\xff b", "\"bodyBytes\":3,\"bodyBase64\":\"/yBi\"");
+    check_body("\xff key=" KEY, "\"bodyBytes\":12,\"bodyRedacted\":true}"); /* its bytes are not shown at all */
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
 /* How many runs a list, and a bulk action's dry run, find by the filter. */
 static size_t found(const char *name, const char *value)
 {
@@ -192,6 +230,8 @@ static void test_filters(void)
     CHECK_INT(found("label", "topic:[redacted]"), 0);
     CHECK_INT(found("label", "pin:" PIN), 0);
     CHECK_INT(found("label", "pin:[redacted]"), 2);
+    CHECK_INT(found("label", "from:/x?key=" KEY), 0);
+    CHECK_INT(found("label", "from:/x?key=[redacted]"), 2);
     CHECK_INT(found("label", "none:[redacted]"), 0);
     CHECK_INT(served_stop(&server, SIGTERM), 0);
     start("json:none", "text");
@@ -204,6 +244,7 @@ static void test_filters(void)
 static const check_case cases[] = {{"errors and log lines do not show what they quote", test_errors},
                                    {"nor do lines of JSON", test_json_lines},
                                    {"the journal has it all the same", test_kept},
+                                   {"nor do bodies", test_bodies},
                                    {"nor do filters find it", test_filters},
                                    {"nor does the answer that was first", test_answer}};
 

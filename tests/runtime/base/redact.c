@@ -57,10 +57,28 @@ static void test_values(void)
                  "{\"password\":\"p\",\"user\":{\"password\":[1],\"name\":\"n\"},"
                  "\"list\":[\"[redacted]\",\"[redacted]\"]}");
     check_hidden("json:/user", text, "{\"password\":\"p\",\"user\":\"[redacted]\",\"list\":[{\"key\":1},2]}");
-    check_hidden("json:/name, json:/list/7,header:key,query:password", text, text); /* nothing has these */
+    check_hidden("json:/name, json:/list/7,header:ey,query:password", text, text); /* nothing has these */
+    check_hidden("header:Password", text,
+                 "{\"password\":\"[redacted]\",\"user\":{\"password\":\"[redacted]\",\"name\":\"n\"},"
+                 "\"list\":[{\"key\":1},2]}");
     check_hidden("json:/a~1b/c~0d", "{\"a/b\":{\"c~d\":1,\"cd\":2}}", "{\"a/b\":{\"c~d\":\"[redacted]\",\"cd\":2}}");
     check_hidden("json:/a", "[[\"a\"]]", "[[\"a\"]]");
     check_hidden("json:a", "\"a\"", "\"a\"");
+}
+
+/* Strings, as texts, are JSON again whatever is hidden in them. */
+static void test_strings(void)
+{
+    check_hidden("query:key", "{\"a\":\"say \\\"/x?key=s\\\" now\"}", "{\"a\":\"say \\\"/x?key=[redacted]\\\" now\"}");
+    check_hidden("header:x-key", "{\"log\":\"X-Key: s\\nY: t\",\"b\":1}",
+                 "{\"log\":\"X-Key: [redacted]\\nY: t\",\"b\":1}");
+    check_hidden("header:x-key", "{\"log\":\"X-Key: s, \\\"t\\\"\",\"b\":1}",
+                 "{\"log\":\"X-Key: [redacted]\",\"b\":1}");
+    check_hidden("json:pin", "{\"said\":\"{\\\"pin\\\":1}\"}", "{\"said\":\"{\\\"pin\\\":\\\"[redacted]\\\"}\"}");
+    check_hidden("query:key", "\"/x?key=s\"", "\"/x?key=[redacted]\"");
+    check_hidden("query:key", "[\"/x?key=s\",{\"/x?key=s\":1}]", "[\"/x?key=[redacted]\",{\"/x?key=[redacted]\":1}]");
+    check_hidden("json:/a/pin", "{\"pin\":1,\"a\":{\"pin\":2,\"b\":\"x\"}}",
+                 "{\"pin\":1,\"a\":{\"pin\":\"[redacted]\",\"b\":\"x\"}}"); /* a value has places */
 }
 
 /* The JSON text without what the keys name. */
@@ -85,7 +103,8 @@ static void test_values_out(void)
                     "{\"pin\":3,\"card\":{\"pin\":[1],\"name\":\"n\"},\"list\":[null,2]}");
     check_taken_out("json:pin", "{\"p\\u0069n\":1}", "{}");
     check_taken_out("json:pin", "\"pin\"", "\"pin\"");
-    check_taken_out("query:pin", "{\"pin\":1}", "{\"pin\":1}");
+    check_taken_out("query:pin,header:pin", "{\"pin\":1}", "{\"pin\":1}");
+    check_taken_out("json:a,query:pin", "{\"b\":\"/x?pin=1 {\\\"a\\\":1}\"}", "{\"b\":\"/x?pin=1 {\\\"a\\\":1}\"}");
 }
 
 static void check_target(const char *list, const char *target, const char *expected)
@@ -183,12 +202,34 @@ static void test_texts(void)
     check_text("json:pin", "cut: {\"pin\":", "cut: {\"pin\":");
     check_text("json:pin", "{\"pins\":1,\"apin\":2,\"PIN\":3} \"pin\" pin: 4, pin=5",
                "{\"pins\":1,\"apin\":2,\"PIN\":3} \"pin\" pin: 4, pin=5");
+    check_text("json:pin", "cut: {\"pin\":\"1, and {\"pin\":\"2\"}",
+               "cut: {\"pin\":\"[redacted]\"pin\":\"[redacted]\"}");
+    check_text("json:pin", "cut: {\"pin\": and {\"pin\":\"2\"}",
+               "cut: {\"pin\": \"[redacted]\" {\"pin\":\"[redacted]\"}");
+    check_text("json:pin", "cut: {\"pin\": \"pin\":\"2\"}", "cut: {\"pin\": \"[redacted]\"}");
+    check_text("json:pin,header:x-key,query:key", "cut: {\"pin\": x-key: a b\n{\"pin\":\"1 /x?key=\"a b\nc",
+               "cut: {\"pin\": \"[redacted]\" [redacted]\n{\"pin\":\"[redacted]\" b\nc");
+    check_text("json:gr\xc3\xb6\xc3\x9f"
+               "e,json:a/b",
+               "{\"gr\\u00f6\\u00DFe\":1,\"a\\/b\":2,\"gr\\u00f6\":3}",
+               "{\"gr\\u00f6\\u00DFe\":\"[redacted]\",\"a\\/b\":\"[redacted]\",\"gr\\u00f6\":3}");
+    check_text("json:pin", "{\"a\":\"{\\n \\\"p\\\\u0069n\\\" :\\n 12\\n}\"}",
+               "{\"a\":\"{\\n \\\"p\\\\u0069n\\\" :\\n \\\"[redacted]\\\"\\n}\"}");
     check_text("json:/a/pin,json:/list/*,json:/0", "{\"pin\":1,\"list\":[2],\"0\":3}",
                "{\"pin\":\"[redacted]\",\"list\":\"[redacted]\",\"0\":3}");
     check_text("json:/user/2fa,json:/3ds", "{\"2fa\":\"1\",\"user\":{\"3ds\":2}}",
                "{\"2fa\":\"[redacted]\",\"user\":{\"3ds\":\"[redacted]\"}}"); /* names, not places in lists */
-    check_text("query:key", "GET /x?a=1&key=s%20t&b=2 and key=u, monkey=3 (KEY='v') https://h/?key=w#f",
-               "GET /x?a=1&key=[redacted]&b=2 and key=[redacted] monkey=3 (KEY='v') https://h/?key=[redacted]#f");
+    check_text(
+        "query:key", "GET /x?a=1&key=s%20t&b=2 and key=u, monkey=3 (KEY='v') https://h/?key=w#f",
+        "GET /x?a=1&key=[redacted]&b=2 and key=[redacted] monkey=3 (KEY=[redacted]') https://h/?key=[redacted]#f");
+    check_text("query:key", "/x?key=it's, 'x?key=s' \"x?key=s\" key=\"s\" key= key=\"\"",
+               "/x?key=[redacted] 'x?key=[redacted]' \"x?key=[redacted]\" key=[redacted]\" key= key=\"\"");
+    check_text("query:key", "{\"a\":\"{\\\"u\\\":\\\"/x?key=s\\\"}\"}",
+               "{\"a\":\"{\\\"u\\\":\\\"/x?key=[redacted]\\\"}\"}");
+    check_text("query:\xc3\xb6l", "/x?\xc3\xb6l=1&%c3%b6l=2&\xc3\xb6\xc3\xb6l=3",
+               "/x?\xc3\xb6l=[redacted]&%c3%b6l=[redacted]&\xc3\xb6\xc3\xb6l=[redacted]");
+    check_text("query:key", "key=1&a=2&key=3", "key=[redacted]&a=2&key=[redacted]");
+    check_text("query:key", "a/b/%6b%65%79=s a/100%=t", "a/b/%6b%65%79=[redacted] a/100%=[redacted]");
     check_text("query:a key", "/x?a+key=1&a%20key=2&a%2bkey=3", "/x?a+key=[redacted]&a%20key=[redacted]&a%2bkey=3");
     check_text("header:x-key", "X-Key: a b\r\nX-Keys: c\nmy-x-key: d\nx-KEY:e",
                "X-Key: [redacted]\r\nX-Keys: c\nmy-x-key: d\nx-KEY:[redacted]");
@@ -294,6 +335,7 @@ static void test_refusals(void)
 
 static const check_case cases[] = {{"values are hidden, and those of the journal left alone", test_values},
                                    {"parameters of targets are hidden", test_targets},
+                                   {"strings of values are texts", test_strings},
                                    {"values are taken out", test_values_out},
                                    {"parameters of targets are taken out", test_targets_out},
                                    {"headers are known in any case", test_headers},
