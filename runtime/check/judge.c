@@ -285,8 +285,9 @@ static check_verdict judge_death(const trial *t)
 
 static const char *answer_words(const trial *t, const entry *response, const entry *ended)
 {
-    if (ended->error.len > 0)
-        return arena_printf(t->arena, "%d: %.*s", response->status, (int)ended->error.len, ended->error.data);
+    http_text error = {ended->error.data, ended->error.len};
+    if (error.len > 0 && redact_text_in(t->hides, t->arena, &error))
+        return arena_printf(t->arena, "%d: %.*s", response->status, (int)error.len, error.data);
     return arena_printf(t->arena, "%d", response->status);
 }
 

@@ -97,8 +97,11 @@ static const char *body_shown(arena *a, const redact *hides, entry_text body)
 {
     sw_value v;
     const char *message = NULL;
-    if (!json_read(a, body.data, body.len, &v, &message))
-        return message == value_no_memory ? "" : text_shown(a, body.data, body.len);
+    if (!json_read(a, body.data, body.len, &v, &message)) {
+        http_text text = {body.data, body.len};
+        bool ok = message != value_no_memory && redact_text_in(hides, a, &text);
+        return ok ? text_shown(a, text.data, text.len) : "";
+    }
     return redact_value(hides, a, &v) ? value_shown(a, v) : "";
 }
 
@@ -113,7 +116,7 @@ difference difference_of_json(arena *a, const redact *hides, entry_text was, ent
 
 /* ---- Headers: [name, value, name, value, ...] ---- */
 
-/* Hides values in a copy of the array. False: no memory. */
+/* Hides values, and what others quote, in a copy of the array. False: no memory. */
 static bool headers_hide(arena *a, const redact *hides, sw_value *v)
 {
     if (!hides || v->type != MSGPACK_OBJECT_ARRAY || v->via.array.size == 0) return true;
@@ -122,7 +125,9 @@ static bool headers_hide(arena *a, const redact *hides, sw_value *v)
     if (!all) return false;
     for (uint32_t i = 0; i + 1 < count; i += 2) {
         const msgpack_object_str *name = &all[i].via.str;
-        if (all[i].type != MSGPACK_OBJECT_STR || !redact_has_header(hides, name->ptr, name->size)) continue;
+        bool is_hidden = all[i].type == MSGPACK_OBJECT_STR && redact_has_header(hides, name->ptr, name->size);
+        if (!is_hidden && !redact_value(hides, a, &all[i + 1])) return false;
+        if (!is_hidden) continue;
         all[i + 1].type = MSGPACK_OBJECT_STR;
         all[i + 1].via.str = (msgpack_object_str){.size = sizeof REDACTED - 1, .ptr = REDACTED};
     }

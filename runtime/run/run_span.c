@@ -417,7 +417,7 @@ static span *call_span_late(const sw_ctx *c, const struct call_span *open)
     return p;
 }
 
-static void call_span_say_answer(span *p, const http_call *call)
+static void call_span_say_answer(const task *t, span *p, const http_call *call)
 {
     char code[CODE_TEXT];
     const int status = http_call_answered(call) ? http_call_status(call) : 0;
@@ -426,7 +426,7 @@ static void call_span_say_answer(span *p, const http_call *call)
     if (http_call_state_of(call) < HTTP_CALL_DONE) {
         span_put_text(p, SPAN_ERROR_TYPE, "cut");
     } else if (http_call_error(call) != HTTP_CALL_OK) {
-        span_fail(p, http_call_error_name(http_call_error(call)), http_call_error_text(call));
+        task_span_fail(t, p, http_call_error_name(http_call_error(call)), http_call_error_text(call));
     } else if (status >= 400) {
         (void)snprintf(code, sizeof code, "%d", status);
         span_fail(p, code, NULL);
@@ -441,7 +441,7 @@ void call_span_end(sw_ctx *c, const http_call *call)
     open->call = NULL;
     span *p = open->record ? open->record : call_span_late(c, open);
     if (!p) return;
-    call_span_say_answer(p, call);
+    call_span_say_answer(c->task, p, call);
     span_end_now(p);
     tracer_ready(task_tracer(c->task), p);
 }

@@ -93,9 +93,11 @@ static void ship(sw_ctx *c)
 
 static void reply(sw_ctx *c, int64_t now)
 {
+    if (is("other error")) sw_fail_fatal(c, "answered 409: {\"price\":77}");
     if (is("other header")) sw_reply_header(c, "X-Shop", "two");
     if (is("other kind")) {
-        sw_reply(c, 200, "application/json", "sold out", 8);
+        static const char text[] = "sold out at /x?key=77";
+        sw_reply(c, 200, "application/json", text, sizeof text - 1);
         return;
     }
     sw_value lamp = sw_map(c, "item", sw_str(c, "lamp"), "price", sw_int(is("other answer") ? 6 : 5));
@@ -419,13 +421,16 @@ static void test_redacted(void)
     static const char *const hidden[][4] = {
         {"other input", "json:amount", "\"at\":\"charge, its input .amount\"", numbers},
         {"other answer", "json:/items/*/price", "\"at\":\"answer, its body .items[0].price\"", numbers},
-        {"other kind", "json:/items/*/price", "\"got\":\"sold out\"", "price\\\":5"},
+        {"other kind", "json:/items/*/price", "\"got\":\"sold out at", "price\\\":5"},
+        {"other kind", "query:key", "\"got\":\"sold out at /x?key=", "key=77"},
+        {"other error", "json:price", "\"got\":\"500: answered 409: {", "77"},
         {"other header", "header:x-shop", "\"at\":\"answer, its headers\"", "two"}};
     char more[128];
     if (!*data) make_runs();
     for (size_t i = 0; i < sizeof hidden / sizeof *hidden; i++) {
         for (int keys = 0; keys < 2; keys++) {
-            snprintf(more, sizeof more, "--check-json --redact '%s'", keys ? "json:none,header:none" : hidden[i][1]);
+            snprintf(more, sizeof more, "--check-json --redact '%s'",
+                     keys ? "json:none,header:none,query:none" : hidden[i][1]);
             CHECK_INT(check_folder(hidden[i][0], data, more), 1);
             const char *line = line_of(runs[HOLDS]);
             const bool shows = strstr(line, hidden[i][3]) != NULL, hides = strstr(line, "[redacted]") != NULL;
