@@ -110,16 +110,13 @@ static sw_value call_input(sw_ctx *c, const endpoint *e, sw_value input)
 function_call function_call_prepare(sw_ctx *c, const call_asked *asked, sw_value input)
 {
     call_check(c, asked);
-    if (probe_proves())
-        ctx_fail_misuse(c, "%s \"%s\": --prove follows no calls of functions: prove \"%.128s\" by its own name",
-                        asked->called, asked->id, asked->function ? asked->function : "");
     function_call q = {.branch_label = c->label};
     const char *id = arena_strndup(&c->task->arena, asked->id, strlen(asked->id));
     if (!id) ctx_fail_memory(c);
     if (asked->options) q.options = *asked->options;
     q.named = (entry){.id = entry_text_of(id), .branch = c->path};
     q.named.path = path_next(c, PATH_STEP, id, &q.named.occurrence);
-    if (probe_on) probe_wait(c, id, q.named.path);
+    if (probe_on) probe_call_asked(c, id, q.named.path, input);
     const replay_record *rec = fit_find(c->run, q.named.path);
     if (c->pending_lines) replay_log_pass(c, rec != NULL);
     bool was_made = rec && !rec->is_void, is_answered = was_made && (rec->done || rec->failed);
@@ -210,11 +207,13 @@ static void call_note_return(run *r, const function_call *q)
 /* Has the child begin, in this commit. */
 static step_outcome call_make(run *r, function_call *q, uint32_t generation, sw_value *out, failure *why)
 {
-    run_id child;
+    run_id child, given;
     q->named.began = r->seq_next;
+    const bool is_given = probe_on && probe_child_id(r, q->named.path, generation, &given);
     const call_plan plan = {.function = q->function,
                             .named = q->named,
                             .input = q->input,
+                            .child = is_given ? &given : NULL,
                             .generation = generation,
                             .begins_ms = q->options.at_ms > 0 ? q->options.at_ms : 0,
                             .timeout_ms = q->options.timeout_ms,
@@ -233,6 +232,7 @@ static step_outcome call_make(run *r, function_call *q, uint32_t generation, sw_
         return STEP_UNWOUND;
     }
     q->number = r->seq_next;
+    if (probe_on) probe_child(r, q->named.path, generation, &child);
     memcpy(q->child, child.bytes, sizeof q->child);
     if (q->options.detached) return call_detach(r, q, out, why);
     return call_note_child(r, q) ? STEP_OPEN : call_lose(r, why);

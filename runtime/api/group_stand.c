@@ -88,7 +88,7 @@ static bool sleep_member_is_early(const sw_group *g, const member *m)
 {
     const int64_t left_ms = clock_left_ms(&m->wait.open.until);
     const bool may_come = g->run->task.home->cluster->has_others && left_ms <= 0 && standing_has_wait(g);
-    const bool are_to_come = probe_on && left_ms <= 0 && standing_has_wait(g) && probe_signals_come(g->run->task.home);
+    const bool are_to_come = probe_on && left_ms <= 0 && standing_has_wait(g) && probe_signals_come(g->run);
     return are_to_come || (may_come && mailbox_look_anew(g->run, left_ms) != MAILBOX_EMPTY);
 }
 

@@ -37,7 +37,7 @@ static uint64_t recorded_value(sw_ctx *c, const char *id, uint64_t fresh)
     if (c->pending_lines) replay_log_pass(c, rec != NULL);
     if (probe_on) {
         probe_value(c, id, path);
-        fresh = probe_draw(path, fresh);
+        fresh = probe_draw(r, path, fresh);
     }
     sw_value v = {.type = MSGPACK_OBJECT_POSITIVE_INTEGER, .via.u64 = fresh};
     const char *error = NULL;

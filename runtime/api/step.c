@@ -397,7 +397,7 @@ static step_outcome step_make(strand *s, const step_spec *spec, sw_value *out)
         if (step_is_abandoned(spec)) return STEP_ABANDONED;
         if (a.number++ == 0) a.began = r->seq_next;
         a.began_us = clock_steady_us();
-        if (probe_on) probe_attempt(spec, a.number);
+        if (probe_on) probe_attempt(r, spec, a.number);
         s->work.attempt++;
         s->work.began_us = a.began_us;
         feed *heard = &r->task.home->app->feed;

@@ -257,7 +257,7 @@ wait_state wait_decide(waiting *w, bool *is_coming, sw_value *out)
         return WAIT_TAKEN;
     }
     if (*is_coming || look == MAILBOX_LOST || !wait_is_due(w)) return WAIT_OPEN;
-    *is_coming = probe_on && probe_signals_come(r->task.home);
+    *is_coming = probe_on && probe_signals_come(r);
     if (*is_coming) return WAIT_OPEN;
     look = mailbox_look_anew(r, clock_left_ms(&w->open.until));
     *is_coming = look == MAILBOX_COMING;

@@ -23,10 +23,9 @@ static check_verdict run_execute(sw_app *app, const checked_run *r, arena *a)
     char error[ERROR_TEXT];
     execution x;
     tape none = {.cells = NULL};
+    const disk_run on_disk = {r->id, LINEAGE_ROOT, r->journal.data, r->journal.size};
     const execution_input input = {.plan = {.checks = true, .tape = &none},
-                                   .run = r->id,
-                                   .journal = r->journal.data,
-                                   .journal_len = r->journal.size,
+                                   .disk = {.runs = &on_disk, .run_count = 1},
                                    .openings = 1,
                                    .is_quiet = strcmp(app->opt.log_level, "debug") != 0};
     check_verdict v = execution_make(app, &input, &x, error, sizeof error) ? judge_execution(r, &x, app->redact, a)

@@ -21,6 +21,7 @@ typedef struct record {
 typedef struct trial {
     const checked_run *run;
     const execution *x;
+    const executed_run *is; /* the run in that execution */
     arena *arena;
     const redact *hides; /* NULL: nothing is hidden */
     record *records;     /* by path */
@@ -293,10 +294,10 @@ static const char *answer_words(const trial *t, const entry *response, const ent
 
 static check_verdict judge_answer(const trial *t)
 {
-    const entry *was = t->run->response, *is = t->x->response;
+    const entry *was = t->run->response, *is = t->is->response;
     assert(was && is);
     if (was->status != is->status)
-        return differs("answer", answer_words(t, was, t->run->ended), answer_words(t, is, t->x->ended));
+        return differs("answer", answer_words(t, was, t->run->ended), answer_words(t, is, t->is->ended));
     if (!entry_text_equal(was->headers, is->headers)) {
         difference d = difference_of_headers(t->arena, t->hides, was->headers, is->headers);
         return differs("answer, its headers", d.was, d.is);
@@ -310,7 +311,7 @@ static check_verdict judge_end(const trial *t)
 {
     const record *missed = record_unasked(t, (entry_text){"", 0});
     const char *words =
-        arena_printf(t->arena, "the end: %s", text_or_none(answer_words(t, t->x->response, t->x->ended)));
+        arena_printf(t->arena, "the end: %s", text_or_none(answer_words(t, t->is->response, t->is->ended)));
     if (missed) return differs("", record_words(t, missed), words);
     check_verdict v = t->run->has_answer ? judge_answer(t) : ok;
     if (v.kind == CHECK_OK) v.got = text_or_none(words);
@@ -320,17 +321,18 @@ static check_verdict judge_end(const trial *t)
 /* Returns the entry by which this execution has stopped the run; NULL: it has not. */
 static const entry *stop_of_execution(const trial *t)
 {
-    const entry *stopped = t->x->stopped;
-    return stopped && (size_t)(stopped - t->x->entries) >= t->run->kept ? stopped : NULL;
+    const entry *stopped = t->is->stopped;
+    return stopped && (size_t)(stopped - t->is->entries) >= t->run->kept ? stopped : NULL;
 }
 
 check_verdict judge_execution(const checked_run *r, const execution *x, const redact *hides, arena *a)
 {
-    trial t = {.run = r, .x = x, .arena = a, .hides = hides};
+    trial t = {.run = r, .x = x, .is = execution_root(x), .arena = a, .hides = hides};
+    assert(t.is); /* its journal is what the execution began with */
     if (!records_make(&t)) return (check_verdict){CHECK_UNREADABLE, "", "", "out of memory"};
     check_verdict v = judge_facts(&t);
     if (v.kind != CHECK_OK) return v;
-    if (x->ended && x->response) return judge_end(&t);
+    if (t.is->ended && t.is->response) return judge_end(&t);
     if (x->timed_out || WIFSIGNALED(x->status) || WEXITSTATUS(x->status) != 0) return judge_death(&t);
     const entry *stopped = stop_of_execution(&t);
     if (!stopped) return judge_held(&t);

@@ -123,7 +123,7 @@ static void loop_on_before_poll(uv_prepare_t *h)
 {
     sw_loop *l = h->data;
     loop_on_turn(l);
-    if (probe_on) probe_idle(&l->home);
+    if (probe_on && probe_idle(&l->home)) loop_end_turn(l); /* before the poll: nothing else ends it soon */
     if (!l->stopping) __atomic_store_n(&l->home.connections, http_server_connections(l->server), __ATOMIC_RELAXED);
     durations_end_turn(&l->home.durations);
 }

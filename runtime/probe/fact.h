@@ -11,8 +11,11 @@
 #include "storage/entry.h"
 
 typedef enum fact_kind {
-    FACT_SEGMENT = 1, /* a segment is on disk. data: its entries; id: run id, RUN_ID_BYTES */
-    FACT_STEP, /* the code asks for a step, sleep or wait. hash: of the input; data: the input; label: the branch's */
+    /* A segment is on disk. data: its entries; id: run id, RUN_ID_BYTES; text: rows of the inbox (inbox_row.h); flags
+     */
+    FACT_SEGMENT = 1,
+    FACT_STEP,    /* the code asks for a step, sleep, wait or call. hash: of the input; data: the input; label: the
+                     branch's */
     FACT_ATTEMPT, /* an attempt begins. flags: FACT_SYNC */
     FACT_MEMBER,  /* --check: the step that was just asked for is a member of a group */
     FACT_HELD,    /* --check: an attempt, `attempt`, a sleep or a wait would begin */
@@ -22,11 +25,13 @@ typedef enum fact_kind {
     FACT_EFFECT,  /* something done outside steps. text: function; data: file; hash: address in it */
     FACT_MISUSE,  /* a function of stepwell.h was called outside steps; text, data, hash: as of FACT_READ */
     FACT_DIED,    /* the process ends where its plan has it die */
+    FACT_STANDS,  /* nothing goes on any more: a run is stopped, and others wait for it */
     FACT_REFUSED, /* the request began no run. data: the response */
     FACT_BROKEN,  /* the execution cannot be made. text: why */
     /* made by the parent from the first execution's journal: */
-    FACT_DONE, /* data: a step's result */
-    FACT_VALUE /* hash: a value of sw_now or sw_random outside steps */
+    FACT_DONE,  /* data: a step's result */
+    FACT_VALUE, /* hash: a value of sw_now or sw_random outside steps */
+    FACT_RUN    /* of a run that was called. id: run id, RUN_ID_BYTES */
 } fact_kind;
 
 enum {
@@ -37,12 +42,15 @@ enum {
     FACT_DRAWN = 16,   /* STEP: the code asks for a recorded value */
     FACT_WAIT = 32,    /* STEP, HELD: a wait for a signal */
     FACT_CHOICE = 64,  /* STEP: the code asks which member of a group has won */
-    FACT_SENT = 128    /* STEP, HELD: a signal to another run */
+    FACT_SENT = 128,   /* STEP, HELD: a signal to another run */
+    FACT_CALLED = 256, /* STEP, with FACT_WAIT: a call of a function */
+    FACT_JOINED = 512  /* SEGMENT: of one commit with the next one */
 };
 
 typedef struct fact {
     fact_kind kind;
     uint32_t attempt, number, flags;
+    uint64_t run;  /* which run of the proof: its lineage (runtime/probe/probe_runs.h) */
     uint64_t path; /* of the step */
     uint64_t hash;
     entry_text id;    /* of the step */
@@ -68,7 +76,7 @@ size_t fact_read(const char *bytes, size_t len, fact *out);
 /* Returns whether both facts stand in one cell of a tape. */
 static inline bool fact_is(const fact *f, const fact *other)
 {
-    return f->kind == other->kind && f->path == other->path && f->attempt == other->attempt &&
+    return f->kind == other->kind && f->run == other->run && f->path == other->path && f->attempt == other->attempt &&
            f->number == other->number;
 }
 

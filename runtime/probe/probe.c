@@ -1,9 +1,11 @@
 #include "runtime/probe/probe.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "runtime/base/value.h"
 #include "runtime/probe/probe_core.h"
+#include "runtime/probe/probe_runs.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/home.h"
 #include "runtime/run/record.h"
@@ -33,6 +35,7 @@ fact probe_fact(const sw_ctx *c, fact_kind kind)
     bool in_step = c->kind == CTX_STEP;
     assert(!in_step || c->attempt > 0);
     return (fact){.kind = kind,
+                  .run = probe_lineage(&c->run->id),
                   .path = c->path,
                   .attempt = in_step ? (uint32_t)c->attempt : 0,
                   .id = probe_text(in_step ? c->id : ""),
@@ -48,6 +51,7 @@ void probe_step(const sw_ctx *c, const step_spec *spec)
     scratch->size = 0;
     if (!value_pack(scratch, spec->input, STEP_INPUT_JOURNALED_MAX, &ignored)) scratch->size = 0;
     fact_tell(&(fact){.kind = FACT_STEP,
+                      .run = probe_lineage(&c->run->id),
                       .path = spec->path,
                       .hash = spec->input_hash,
                       .id = probe_text(spec->id),
@@ -55,28 +59,47 @@ void probe_step(const sw_ctx *c, const step_spec *spec)
                       .data = {scratch->data, scratch->size}});
 }
 
-void probe_sleep(const sw_ctx *c, const char *id, uint64_t path)
+/* What the code asks for that is no step. */
+static fact probe_asked(const sw_ctx *c, const char *id, uint64_t path, uint32_t flags)
 {
-    fact_tell(&(fact){
-        .kind = FACT_STEP, .path = path, .flags = FACT_SLEEP, .id = probe_text(id), .label = probe_text(c->label)});
+    return (fact){.kind = FACT_STEP,
+                  .run = probe_lineage(&c->run->id),
+                  .path = path,
+                  .flags = flags,
+                  .id = probe_text(id),
+                  .label = probe_text(c->label)};
 }
 
-void probe_wait(const sw_ctx *c, const char *id, uint64_t path)
+static void probe_tell_asked(const sw_ctx *c, const char *id, uint64_t path, uint32_t flags)
 {
-    fact_tell(&(fact){
-        .kind = FACT_STEP, .path = path, .flags = FACT_WAIT, .id = probe_text(id), .label = probe_text(c->label)});
+    const fact f = probe_asked(c, id, path, flags);
+    fact_tell(&f);
 }
 
-void probe_choice(const sw_ctx *c, const char *id, uint64_t path)
+void probe_sleep(const sw_ctx *c, const char *id, uint64_t path) { probe_tell_asked(c, id, path, FACT_SLEEP); }
+
+void probe_wait(const sw_ctx *c, const char *id, uint64_t path) { probe_tell_asked(c, id, path, FACT_WAIT); }
+
+void probe_choice(const sw_ctx *c, const char *id, uint64_t path) { probe_tell_asked(c, id, path, FACT_CHOICE); }
+
+void probe_call_asked(const sw_ctx *c, const char *id, uint64_t path, sw_value input)
 {
-    fact_tell(&(fact){
-        .kind = FACT_STEP, .path = path, .flags = FACT_CHOICE, .id = probe_text(id), .label = probe_text(c->label)});
+    msgpack_sbuffer *scratch = &c->task->home->scratch;
+    const char *ignored = NULL;
+    uint64_t bytes = 0;
+    fact f = probe_asked(c, id, path, FACT_WAIT | FACT_CALLED);
+    f.hash = value_hash(scratch, input, &bytes);
+    scratch->size = 0;
+    if (!value_pack(scratch, input, STEP_INPUT_JOURNALED_MAX, &ignored)) scratch->size = 0;
+    f.data = (entry_text){scratch->data, scratch->size};
+    fact_tell(&f);
 }
 
-void probe_attempt(const step_spec *spec, int number)
+void probe_attempt(const run *r, const step_spec *spec, int number)
 {
     assert(number > 0);
     fact_tell(&(fact){.kind = FACT_ATTEMPT,
+                      .run = probe_lineage(&r->id),
                       .path = spec->path,
                       .attempt = (uint32_t)number,
                       .flags = spec->options.sync ? FACT_SYNC : 0,
@@ -122,15 +145,12 @@ void probe_hold_wait(sw_ctx *c, const char *id, uint64_t path)
 
 void probe_sent(sw_ctx *c, const char *id, uint64_t path, bool is_recorded)
 {
-    const fact f = {
-        .kind = FACT_STEP, .path = path, .flags = FACT_SENT, .id = probe_text(id), .label = probe_text(c->label)};
+    const fact f = probe_asked(c, id, path, FACT_SENT);
     fact_tell(&f);
     if (!probe_active_plan.checks || is_recorded) return;
     probe_hold(c->strand, f);
     ctx_raise_interrupt(c);
 }
-
-bool probe_proves(void) { return probe_on && !probe_active_plan.checks; }
 
 void probe_member(uint64_t path)
 {
@@ -150,8 +170,7 @@ void probe_stands(const sw_ctx *c, const char *id, uint64_t path, bool is_sleep)
 void probe_value(const sw_ctx *c, const char *id, uint64_t path)
 {
     if (!probe_active_plan.checks) return;
-    fact_tell(&(fact){
-        .kind = FACT_STEP, .path = path, .flags = FACT_DRAWN, .id = probe_text(id), .label = probe_text(c->label)});
+    probe_tell_asked(c, id, path, FACT_DRAWN);
 }
 
 /* Lets the machine die with all entries before the attempt, and its chunks, on disk, and its result not. Returns when
@@ -175,10 +194,13 @@ void probe_attempt_over(sw_ctx *c, const step_spec *spec, bool ok, sw_value *val
     assert(c->kind == CTX_STEP);
     assert(c->path == spec->path);
     if (!ok && c->strand->failure.kind == FAILURE_UNWIND) return;
-    bool dies = probe_active_plan.death_path == spec->path && probe_active_plan.death_attempt == (uint32_t)c->attempt;
+    const uint64_t lineage = probe_lineage(&c->run->id);
+    bool dies = probe_active_plan.death_path == spec->path && probe_active_plan.death_attempt == (uint32_t)c->attempt &&
+                probe_active_plan.death_run == lineage;
     if (dies) probe_die(c->strand);
     if (!ok || probe_active_plan.is_first) return;
-    const fact *done = tape_find(probe_active_plan.tape, FACT_DONE, spec->path, 0, 0);
+    const fact *done =
+        tape_find(probe_active_plan.tape, &(fact){.kind = FACT_DONE, .run = lineage, .path = spec->path});
     if (done) (void)value_unpack(&c->task->arena, done->data.data, done->data.len, value, &error);
 }
 
@@ -191,10 +213,25 @@ void probe_pause(int64_t ms)
 
 /* ---- Values ---- */
 
-uint64_t probe_draw(uint64_t path, uint64_t fresh)
+uint64_t probe_draw(const run *r, uint64_t path, uint64_t fresh)
 {
-    const fact *had = probe_active_plan.is_first ? NULL : tape_find(probe_active_plan.tape, FACT_VALUE, path, 0, 0);
+    const fact wanted = {.kind = FACT_VALUE, .run = probe_lineage(&r->id), .path = path};
+    const fact *had = probe_active_plan.is_first ? NULL : tape_find(probe_active_plan.tape, &wanted);
     return had ? had->hash : fresh;
+}
+
+bool probe_child_id(const run *r, uint64_t path, uint32_t generation, run_id *child)
+{
+    const uint64_t lineage = lineage_of_call(probe_lineage(&r->id), path, generation);
+    const fact wanted = {.kind = FACT_RUN, .run = lineage};
+    const fact *had = probe_active_plan.is_first ? NULL : tape_find(probe_active_plan.tape, &wanted);
+    if (had) memcpy(child->bytes, had->id.data, sizeof child->bytes);
+    return had != NULL;
+}
+
+void probe_child(const run *r, uint64_t path, uint32_t generation, const run_id *child)
+{
+    probe_know_run(child, lineage_of_call(probe_lineage(&r->id), path, generation));
 }
 
 /* ---- Time ---- */
@@ -222,20 +259,39 @@ static bool home_waits_for_signal(const home *h)
     return false;
 }
 
+/* Whether nothing happens any more before a stopped run ends for not having been released, which nobody does here. */
+static bool home_stands(const home *h)
+{
+    if (h->slots.stopped == 0) return false;
+    if (h->timers.count == 0) return true;
+    for (size_t i = 0; i < h->slots.bucket_count; i++)
+        for (const slot *s = h->slots.buckets[i]; s; s = s->next)
+            if (s->state == SLOT_STOPPED && &s->due == h->timers.heap[1]) return true;
+    return false;
+}
+
+static __attribute__((noreturn)) void probe_end_standing(void)
+{
+    fact_tell(&(fact){.kind = FACT_STANDS});
+    fact_exit(0);
+}
+
 static __attribute__((noreturn)) void probe_end_waiting(void)
 {
-    static const char why[] = "the run waits for a signal, without a timeout, and nobody sends it here:"
+    static const char why[] = "a run waits for a signal, without a timeout, and nobody sends it here:"
                               " give it with --prove-signal NAME=JSON";
     fact_tell(&(fact){.kind = FACT_BROKEN, .text = {why, sizeof why - 1}});
     fact_exit(1);
 }
 
-void probe_idle(home *h)
+bool probe_idle(home *h)
 {
     assert(probe_on);
-    if (!home_is_idle(h)) return;
+    if (!home_is_idle(h)) return false;
     bool has_come = h->counters.runs_resumed > 0 || h->slots.stopped > 0;
     if (probe_active_plan.checks && has_come) fact_exit(0);
-    if (probe_send_signals(h)) return;
+    if (probe_send_signals(h)) return true;
+    if (home_stands(h)) probe_end_standing();
     if (!timers_skip(&h->timers) && home_waits_for_signal(h)) probe_end_waiting();
+    return false;
 }

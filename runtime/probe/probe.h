@@ -14,8 +14,10 @@
 #include "runtime/base/clock.h"
 #include "runtime/run/step_spec.h"
 #include "runtime/stepwell.h"
+#include "storage/run_id.h"
 
 struct home;
+struct run;
 struct strand;
 struct tape;
 
@@ -25,6 +27,7 @@ typedef struct probe_plan {
     bool checks;            /* --check: no attempt, sleep or wait begins; what would begin one waits there for good */
     struct tape *tape;      /* borrowed */
     uint64_t death_path;    /* path of the step in which the process dies; 0: in none */
+    uint64_t death_run;     /* whose step it is: its lineage (probe_runs.h) */
     uint32_t death_attempt; /* which attempt of that step, from 1 */
     bool stays;             /* instead of the process dying the run leaves memory there, and goes on in the process */
     unsigned crash;         /* number of the crash point; direct reads of the clock differ by it */
@@ -39,10 +42,12 @@ void probe_begin(const probe_plan *plan);
 void probe_step(const sw_ctx *c, const step_spec *spec);
 void probe_sleep(const sw_ctx *c, const char *id, uint64_t path);
 void probe_wait(const sw_ctx *c, const char *id, uint64_t path);
+/* The code asks for a call of a function, with that input. */
+void probe_call_asked(const sw_ctx *c, const char *id, uint64_t path, sw_value input);
 /* The code asks which member of a group has won. */
 void probe_choice(const sw_ctx *c, const char *id, uint64_t path);
 /* An attempt begins. */
-void probe_attempt(const step_spec *spec, int number);
+void probe_attempt(const struct run *r, const step_spec *spec, int number);
 /* The code has come to an attempt, which no result in the journal answers; `failed`: attempts that the journal has.
  * Under --check: reports that, and returns true when the strand is to be unwound. Else returns false at once. */
 bool probe_holds_attempt(struct strand *s, const step_spec *spec, uint32_t failed);
@@ -55,8 +60,6 @@ void probe_hold_wait(sw_ctx *c, const char *id, uint64_t path);
 /* The code has come to a signal to another run. Under --check, unless the journal has it: waits until the strand is to
  * be unwound, and does not return. */
 void probe_sent(sw_ctx *c, const char *id, uint64_t path, bool is_recorded);
-/* Whether --prove executes the run, which follows no runs that it calls. */
-bool probe_proves(void);
 /* Under --check: reports that the step, sleep or wait which was just asked for, with this path, is a member of a group.
  */
 void probe_member(uint64_t path);
@@ -72,7 +75,12 @@ void probe_pause(int64_t ms);
 /* Returns what sw_now or sw_random outside steps has to return: the first execution's value at this path, or `fresh` if
  * it had none. Inside steps the probe is not asked, so that keys drawn there are seen to differ.
  */
-uint64_t probe_draw(uint64_t path, uint64_t fresh);
+uint64_t probe_draw(const struct run *r, uint64_t path, uint64_t fresh);
+/* True: *child is the id that the run which is about to be called had in the first execution, so that its keys, and
+ * what is made of its id, are the same. `generation`: of the call (runtime/run/calling.h). */
+bool probe_child_id(const struct run *r, uint64_t path, uint32_t generation, run_id *child);
+/* The run `child` has been called. */
+void probe_child(const struct run *r, uint64_t path, uint32_t generation, const run_id *child);
 /* sw_blocking, or work aside (runtime/api/aside.h), begins (1) or ends (-1) a function. */
 void probe_count_blocking(int by);
 
@@ -88,12 +96,13 @@ void probe_misuse(const sw_ctx *c, const char *function, const void *caller);
 
 /* Checks the values of --prove-signal (NULL: there are none). False, with a message: one of them is wrong. */
 bool probe_check_signals(const char *const *signals, char *error, size_t error_size);
-/* Whether signals of --prove-signal are still to be sent: until then no time is over that a signal wins against, since
- * the processes of the proof begin when the machine lets them. Strands that wait are woken by them. */
-bool probe_signals_come(const struct home *h);
+/* Whether signals of --prove-signal are still to be sent to the run: until then no time is over that a signal wins
+ * against, since the processes of the proof begin when the machine lets them. Strands that wait are woken by them. */
+bool probe_signals_come(const struct run *r);
 
 /* The loop is about to wait. When it waits for nothing but points in time, the clocks move on to the next one; under
- * --check the execution is over then, and the process ends. */
-void probe_idle(struct home *h);
+ * --check the execution is over then, and the process ends. True: signals were sent, which the end of the turn is to
+ * write. */
+bool probe_idle(struct home *h);
 
 #endif

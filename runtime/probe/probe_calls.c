@@ -15,7 +15,7 @@
 typedef struct open_call {
     struct open_call *next;
     http_call *call;
-    uint64_t path;
+    uint64_t run, path;
     uint32_t attempt, number;
     msgpack_sbuffer body; /* what a stream's reader has consumed; owned */
 } open_call;
@@ -87,7 +87,9 @@ static http_call *call_answer_from_tape(sw_ctx *c, arena *a, const fact *recorde
 {
     assert(recorded->kind == FACT_CALL);
     http_canned answer = {.never = true}; /* the recording has the call, and its attempt ended without an answer */
-    const fact *f = tape_find(probe_active_plan.tape, FACT_ANSWER, recorded->path, recorded->attempt, recorded->number);
+    fact wanted = *recorded;
+    wanted.kind = FACT_ANSWER;
+    const fact *f = tape_find(probe_active_plan.tape, &wanted);
     if (f && !call_answer_read(a, f->data, &answer)) return NULL;
     return http_call_canned(c->task->home->client, &answer, on_change, arg);
 }
@@ -109,8 +111,12 @@ static void open_call_add(http_call *call, const fact *asked)
     if (!o) return;
     assert(asked->kind == FACT_CALL);
     assert(asked->number > 0);
-    *o = (open_call){
-        .next = open_calls, .call = call, .path = asked->path, .attempt = asked->attempt, .number = asked->number};
+    *o = (open_call){.next = open_calls,
+                     .call = call,
+                     .run = asked->run,
+                     .path = asked->path,
+                     .attempt = asked->attempt,
+                     .number = asked->number};
     open_calls = o;
 }
 
@@ -170,6 +176,7 @@ static void open_call_tell_answer(const open_call *o)
                           .body_len = o->body.size};
     if (call_answer_pack(&bytes, &answer))
         fact_tell(&(fact){.kind = FACT_ANSWER,
+                          .run = o->run,
                           .path = o->path,
                           .attempt = o->attempt,
                           .number = o->number,

@@ -1,5 +1,5 @@
-/* probe_signals: the signals that --prove sends to its run (--prove-signal): all of them as soon as the run waits for
- * anything, in each execution, under the same ids, so that a run which had them before takes none twice. */
+/* probe_signals: the signals that --prove sends (--prove-signal): to each run all of them, as soon as nothing goes on
+ * that does not wait, in each execution, under the same ids, so that a run which had them before takes none twice. */
 #include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -8,12 +8,11 @@
 #include "runtime/base/json_reader.h"
 #include "runtime/base/value.h"
 #include "runtime/probe/probe_core.h"
+#include "runtime/probe/probe_runs.h"
 #include "runtime/run/home.h"
 #include "runtime/run/mailbox.h"
 #include "runtime/run/run.h"
 #include "runtime/run/slot_core.h"
-
-static size_t signals_sent;
 
 /* Splits NAME=JSON; without the sign the signal is nil. */
 static entry_text signal_name(const char *text) { return (entry_text){text, strcspn(text, "=")}; }
@@ -48,15 +47,17 @@ bool probe_check_signals(const char *const *signals, char *error, size_t error_s
 
 static void signal_on_fate(void *arg, mail_fate fate) { (void)arg, (void)fate; }
 
-static void signal_send(home *h, slot *to, const char *text)
+/* The signal with that number of --prove-signal. */
+static void signal_send(home *h, slot *to, size_t number)
 {
+    const char *text = h->opt->prove_signals[number];
     uint8_t id[ENTRY_LETTER_BYTES] = "prove";
     const char *message = NULL;
     msgpack_sbuffer packed;
     sw_value v;
     arena a;
-    id[sizeof id - 1] = (uint8_t)signals_sent;
-    id[sizeof id - 2] = (uint8_t)(signals_sent >> 8);
+    id[sizeof id - 1] = (uint8_t)number;
+    id[sizeof id - 2] = (uint8_t)(number >> 8);
     arena_init(&a, h->arenas);
     msgpack_sbuffer_init(&packed);
     bool ok = signal_read(text, &a, &v, &message) && value_pack(&packed, v, SIZE_MAX, &message);
@@ -67,28 +68,31 @@ static void signal_send(home *h, slot *to, const char *text)
     arena_free(&a);
 }
 
-/* The run, of which there is one; NULL: it is not on disk yet. */
-static slot *signal_addressee(home *h)
+bool probe_signals_come(const run *r)
 {
-    slot *s = NULL;
-    const run *r = TAILQ_FIRST(&h->runs.slotless);
-    if (r) s = slot_find_or_add(h, &r->id);
-    for (size_t i = 0; i < h->slots.bucket_count && !s; i++) s = h->slots.buckets[i];
-    return s && (s->run ? run_is_durable(s->run) : s->has_live_row) ? s : NULL;
+    const char *const *signals = r->task.home->opt->prove_signals;
+    return probe_on && signals && *signals && !probe_run_of(&r->id)->has_signals;
 }
 
-bool probe_signals_come(const home *h)
+/* Sends the signals to the run of this slot, unless it had them from this process, or is not on disk yet. */
+static bool slot_get_signals(home *h, slot *to)
 {
-    const char *const *signals = h->opt->prove_signals;
-    return probe_on && signals && signals[signals_sent];
+    known_run *known = probe_run_of(&to->id);
+    if (known->has_signals || !(to->run ? run_is_durable(to->run) : to->has_live_row)) return false;
+    known->has_signals = true;
+    for (size_t i = 0; h->opt->prove_signals[i]; i++) signal_send(h, to, i);
+    if (to->run) run_wake_waits(to->run); /* also if there was no room for any of them */
+    return true;
 }
 
 bool probe_send_signals(home *h)
 {
-    const char *const *signals = h->opt->prove_signals;
-    slot *to = signals && signals[signals_sent] ? signal_addressee(h) : NULL;
-    if (!to) return false;
-    for (; signals[signals_sent]; signals_sent++) signal_send(h, to, signals[signals_sent]);
-    if (to->run) run_wake_waits(to->run); /* also if there was no room for any of them */
-    return true;
+    bool any = false;
+    const run *r;
+    if (!h->opt->prove_signals || !*h->opt->prove_signals) return false;
+    while ((r = TAILQ_FIRST(&h->runs.slotless)) != NULL)
+        if (!slot_find_or_add(h, &r->id)) return false;
+    for (size_t i = 0; i < h->slots.bucket_count; i++)
+        for (slot *s = h->slots.buckets[i]; s; s = s->next) any = slot_get_signals(h, s) || any;
+    return any;
 }

@@ -12,7 +12,7 @@ _Static_assert((CELLS_FIRST & (CELLS_FIRST - 1)) == 0, "a hash is masked by the 
 static size_t tape_cell_of(const tape *t, const fact *f)
 {
     assert(t->count < t->cell_count); /* an empty cell ends the search */
-    uint64_t h = f->path ^ (uint64_t)f->kind << 56 ^ (uint64_t)f->attempt << 32 ^ f->number;
+    uint64_t h = f->run ^ f->path ^ (uint64_t)f->kind << 56 ^ (uint64_t)f->attempt << 32 ^ f->number;
     h *= 0x9e3779b97f4a7c15u;
     size_t i = (size_t)(h >> 20) & (t->cell_count - 1);
     while (t->cells[i] && !fact_is(t->cells[i], f)) i = (i + 1) & (t->cell_count - 1);
@@ -69,10 +69,9 @@ void tape_free(tape *t)
     *t = (tape){.cells = NULL};
 }
 
-const fact *tape_find(const tape *t, fact_kind kind, uint64_t path, uint32_t attempt, uint32_t number)
+const fact *tape_find(const tape *t, const fact *wanted)
 {
-    const fact wanted = {.kind = kind, .path = path, .attempt = attempt, .number = number};
-    return t->cell_count ? t->cells[tape_cell_of(t, &wanted)] : NULL;
+    return t->cell_count ? t->cells[tape_cell_of(t, wanted)] : NULL;
 }
 
 /* ---- Calls ---- */
@@ -93,7 +92,9 @@ static likeness calls_compare(arena *a, const fact *x, const fact *y)
 
 static const fact *tape_call_of_attempt(const tape *t, arena *a, const fact *asked, uint32_t attempt)
 {
-    const fact *f = tape_find(t, FACT_CALL, asked->path, attempt, asked->number);
+    fact wanted = *asked;
+    wanted.attempt = attempt;
+    const fact *f = tape_find(t, &wanted);
     return f && calls_compare(a, f, asked) != UNLIKE ? f : NULL;
 }
 

@@ -19,8 +19,8 @@ typedef struct tape {
 bool tape_add(tape *t, const fact *facts, size_t count);
 void tape_free(tape *t);
 
-/* Returns the fact with these fields; NULL: the tape has no such fact. */
-const fact *tape_find(const tape *t, fact_kind kind, uint64_t path, uint32_t attempt, uint32_t number);
+/* Returns the fact that stands in the same cell (fact_is); NULL: the tape has no such fact. */
+const fact *tape_find(const tape *t, const fact *wanted);
 
 /* Returns the recorded call that stands for `asked`, and marks it as taken: the call with its number in its attempt;
  * else in an earlier attempt of the step; else the first call of its method and URL that is not taken. NULL: no such

@@ -14,6 +14,7 @@
 
 #include "runtime/base/clock.h"
 #include "runtime/process/app.h"
+#include "runtime/prove/history.h"
 
 enum { READ_BYTES = 65536 };
 
@@ -106,58 +107,33 @@ static bool execution_find_facts(execution *x)
     return true;
 }
 
-static bool execution_join_journal(execution *x, const execution_input *input)
+static void execution_look_at_end(execution *x)
 {
-    bool ok = input->journal_len == 0 || msgpack_sbuffer_write(&x->journal, input->journal, input->journal_len) == 0;
-    bool has_run = input->journal_len > 0;
-    assert(x->facts);
-    assert(x->journal.size == input->journal_len || !ok);
-    x->run = input->run;
-    for (size_t i = 0; i < x->fact_count && ok; i++) {
+    for (size_t i = 0; i < x->fact_count; i++) {
         const fact *f = &x->facts[i];
         if (f->kind == FACT_DIED) x->died = true;
+        if (f->kind == FACT_STANDS) x->stands = true;
         if (f->kind == FACT_BROKEN) x->broken = strndup(f->text.data, f->text.len);
-        if (f->kind != FACT_SEGMENT) continue;
-        if (!has_run && f->id.len == RUN_ID_BYTES) memcpy(x->run.bytes, f->id.data, RUN_ID_BYTES);
-        has_run = true;
-        ok = msgpack_sbuffer_write(&x->journal, f->data.data, f->data.len) == 0;
     }
-    return ok;
 }
 
-static bool execution_find_entries(execution *x)
+bool execution_is_over(const execution *x)
 {
-    const char *error = NULL;
-    size_t room = 0, at = 0;
-    while (at < x->journal.size) {
-        if (x->entry_count == room) {
-            room = room * 2 + 64;
-            entry *entries = realloc(x->entries, room * sizeof *entries);
-            if (entries) x->entries = entries;
-            size_t *ends = realloc(x->ends, room * sizeof *ends);
-            if (ends) x->ends = ends;
-            if (!entries || !ends) return false;
-        }
-        size_t n = entry_decode(x->journal.data + at, x->journal.size - at, &x->entries[x->entry_count], &error);
-        if (n == 0) return false;
-        at += n;
-        x->ends[x->entry_count++] = at;
-        assert(x->entry_count <= room);
-        assert(at <= x->journal.size);
+    bool is_held_up = false, all = x->run_count > 0;
+    for (size_t i = 0; i < x->run_count; i++) {
+        const executed_run *r = &x->runs[i];
+        const bool is_exhausted = !r->ended && r->stopped && r->stopped->status == ENTRY_STOP_EXHAUSTED;
+        is_held_up = is_held_up || (is_exhausted && x->stands);
+        if (!r->ended && r->stopped && !is_exhausted) return false;
+        all = all && (r->ended || is_exhausted);
     }
-    for (size_t i = 0; i < x->entry_count; i++) {
-        if (x->entries[i].kind == ENTRY_RESPONSE) x->response = &x->entries[i];
-        if (x->entries[i].kind == ENTRY_CANCEL) x->cancelled = &x->entries[i];
-        if (x->entries[i].kind == ENTRY_ENDED) x->ended = &x->entries[i];
-        if (x->entries[i].kind == ENTRY_STOPPED) x->stopped = &x->entries[i];
-    }
-    return true;
+    return all || is_held_up;
 }
 
 bool execution_make(struct sw_app *app, const execution_input *input, execution *out, char *error, size_t error_size)
 {
     int fd = -1;
-    assert((input->request != NULL) == (input->journal_len == 0)); /* a run begins, or goes on */
+    assert((input->request != NULL) == (input->disk.run_count == 0)); /* a run begins, or goes on */
     *out = (execution){.bytes = NULL};
     pid_t pid = execution_start(app, input, &fd);
     if (pid < 0) {
@@ -166,9 +142,10 @@ bool execution_make(struct sw_app *app, const execution_input *input, execution 
     }
     execution_listen(out, pid, fd, app->opt.prove_timeout_ms);
     close(fd);
-    if (!out->lacks_memory && execution_find_facts(out) && execution_join_journal(out, input) && !out->broken &&
-        execution_find_entries(out))
-        return true;
+    if (!out->lacks_memory && execution_find_facts(out)) {
+        execution_look_at_end(out);
+        if (!out->broken && history_make(out, &input->disk)) return true;
+    }
     (void)snprintf(error, error_size, "%s", out->broken ? out->broken : "out of memory for what an execution reports");
     return false;
 }
@@ -177,9 +154,15 @@ void execution_free(execution *x)
 {
     free(x->bytes);
     free(x->facts);
-    free(x->entries);
-    free(x->ends);
+    for (size_t i = 0; i < x->run_count; i++) {
+        free(x->runs[i].entries);
+        free(x->runs[i].ends);
+        free(x->runs[i].places);
+        msgpack_sbuffer_destroy(&x->runs[i].journal);
+    }
+    free(x->runs);
+    free(x->history);
+    free(x->rows);
     free((void *)(uintptr_t)x->broken);
-    msgpack_sbuffer_destroy(&x->journal);
     *x = (execution){.bytes = NULL};
 }

@@ -7,6 +7,7 @@
 
 #include "runtime/base/value.h"
 #include "runtime/process/app.h"
+#include "runtime/prove/history.h"
 #include "runtime/prove/recording.h"
 #include "runtime/prove/request_text.h"
 #include "runtime/prove/verdict.h"
@@ -17,7 +18,8 @@ typedef struct proof {
     sw_app *app;
     char *request; /* owned */
     size_t request_len;
-    arena memory;   /* of the recording's facts, and of those made from the first journal */
+    arena memory;   /* of the recording's facts, and of those made from the first journals */
+    arena points;   /* of the disk at the crash point that is being tried */
     tape recording; /* of --replay */
     tape tape;      /* of the first execution */
     execution first;
@@ -60,42 +62,53 @@ static bool proof_make_first(proof *p)
     return execution_make(p->app, &input, &p->first, p->error, sizeof p->error) && !proof_was_refused(p);
 }
 
-/* Fills the tape with the first execution's facts, the results of its steps and the values that it drew. */
-static bool proof_fill_tape(proof *p)
+/* Adds what the entries of a run have. Returns how many facts were made. */
+static size_t facts_make_of_run(proof *p, const executed_run *r, fact *made)
 {
     size_t count = 0;
-    fact *made = arena_zalloc(&p->memory, (p->first.entry_count + 1) * sizeof *made);
-    for (size_t i = 0; i < p->first.entry_count && made; i++) {
-        const entry *e = &p->first.entries[i];
+    made[count++] = (fact){.kind = FACT_RUN, .run = r->lineage, .id = {(const char *)r->id.bytes, RUN_ID_BYTES}};
+    for (size_t i = 0; i < r->entry_count; i++) {
+        const entry *e = &r->entries[i];
         msgpack_object v;
         const char *error = NULL;
-        if (e->kind == ENTRY_STEP_DONE) made[count++] = (fact){.kind = FACT_DONE, .path = e->path, .data = e->value};
+        if (e->kind == ENTRY_STEP_DONE)
+            made[count++] = (fact){.kind = FACT_DONE, .run = r->lineage, .path = e->path, .data = e->value};
         if (e->kind != ENTRY_VALUE || !value_unpack(&p->memory, e->value.data, e->value.len, &v, &error)) continue;
         if (v.type != MSGPACK_OBJECT_POSITIVE_INTEGER) continue; /* a question: each execution makes the same */
-        made[count++] = (fact){.kind = FACT_VALUE, .path = e->path, .hash = v.via.u64};
+        made[count++] = (fact){.kind = FACT_VALUE, .run = r->lineage, .path = e->path, .hash = v.via.u64};
     }
-    assert(!made || count <= p->first.entry_count);
-    bool ok = made && tape_add(&p->tape, p->first.facts, p->first.fact_count) && tape_add(&p->tape, made, count);
+    return count;
+}
+
+/* Fills the tape with the first execution's facts, the ids of its runs, the results of their steps and the values that
+ * they drew. */
+static bool proof_fill_tape(proof *p)
+{
+    const execution *x = &p->first;
+    size_t count = 0;
+    fact *made = arena_zalloc(&p->memory, (x->entry_count + x->run_count + 1) * sizeof *made);
+    for (size_t i = 0; i < x->run_count && made; i++) count += facts_make_of_run(p, &x->runs[i], made + count);
+    assert(!made || count <= x->entry_count + x->run_count);
+    bool ok = made && tape_add(&p->tape, x->facts, x->fact_count) && tape_add(&p->tape, made, count);
     if (!ok) (void)snprintf(p->error, sizeof p->error, "out of memory for the recording");
     return ok;
 }
 
 /* ---- The others ---- */
 
-/* Returns the input of an execution that goes on from the first `entries` of the journal of `x`. */
-static execution_input input_from_prefix(proof *p, const execution *x, uint32_t entries, unsigned openings,
-                                         unsigned crash)
+/* Returns the input of an execution that goes on from the first `entries` of what `x` has brought to the disk; in
+ * p->points. False with a message: no memory. */
+static bool input_from_prefix(proof *p, const execution *x, size_t entries, unsigned crash, execution_input *out)
 {
     assert(entries > 0);
     assert(entries <= x->entry_count);
-    assert(openings > 0);
     assert(crash > 0); /* 0 is the first execution */
-    return (execution_input){.plan = {.tape = &p->tape, .crash = crash},
-                             .run = p->first.run,
-                             .journal = x->journal.data,
-                             .journal_len = x->ends[entries - 1],
-                             .openings = openings,
+    *out = (execution_input){.plan = {.tape = &p->tape, .crash = crash},
+                             .openings = x == &p->first ? 1 : 2,
                              .is_quiet = strcmp(p->app->opt.log_level, "debug") != 0};
+    bool ok = history_disk(&p->points, x, entries, &out->disk);
+    if (!ok) (void)snprintf(p->error, sizeof p->error, "out of memory for a crash point");
+    return ok;
 }
 
 static bool proof_execute(proof *p, const execution_input *input, execution *x)
@@ -107,7 +120,7 @@ static bool proof_execute(proof *p, const execution_input *input, execution *x)
 
 static void proof_compare(proof *p, const execution *x, const execution_input *input)
 {
-    const crash_point point = {input->plan.crash, input->journal, input->journal_len};
+    const crash_point point = {input->plan.crash, &input->disk};
     verdict_compare(&p->verdict, &p->first, &p->tape, x, &point);
 }
 
@@ -120,36 +133,37 @@ static bool proof_execute_and_compare(proof *p, const execution_input *input)
     return ok;
 }
 
-/* Lets the machine die with this many entries on disk, and compares what the resumed run does. */
-static bool proof_crash_behind(proof *p, unsigned crash, uint32_t entries)
+/* Lets the machine die with this many entries on disk, and compares what the resumed runs do. */
+static bool proof_crash_behind(proof *p, unsigned crash, size_t entries)
 {
-    const execution_input input = input_from_prefix(p, &p->first, entries, 1, crash);
-    return proof_execute_and_compare(p, &input);
+    execution_input input;
+    return input_from_prefix(p, &p->first, entries, crash, &input) && proof_execute_and_compare(p, &input);
 }
 
 static bool proof_go_on(proof *p, const execution *dead, unsigned crash)
 {
-    const execution_input input = input_from_prefix(p, dead, (uint32_t)dead->entry_count, 2, crash);
-    return proof_execute_and_compare(p, &input);
+    execution_input input;
+    return input_from_prefix(p, dead, dead->entry_count, crash, &input) && proof_execute_and_compare(p, &input);
 }
 
 /* Returns the input of an execution that runs until this attempt's function is over. It begins from the first entry, so
  * that the run's id, and with it every step's key, is that of the first execution. */
-static execution_input input_until_attempt(proof *p, unsigned crash, const fact *attempt)
+static bool input_until_attempt(proof *p, unsigned crash, const fact *attempt, execution_input *out)
 {
-    execution_input input = input_from_prefix(p, &p->first, 1, 1, crash);
     assert(attempt->kind == FACT_ATTEMPT);
-    assert(!input.plan.is_first);
-    input.plan.death_path = attempt->path;
-    input.plan.death_attempt = attempt->attempt;
-    return input;
+    if (!input_from_prefix(p, &p->first, 1, crash, out)) return false;
+    out->plan.death_run = attempt->run;
+    out->plan.death_path = attempt->path;
+    out->plan.death_attempt = attempt->attempt;
+    return true;
 }
 
 /* Lets the machine die when the function of an attempt is over and its result is not on disk. */
 static bool proof_crash_in(proof *p, unsigned crash, const fact *attempt)
 {
     execution x;
-    const execution_input input = input_until_attempt(p, crash, attempt);
+    execution_input input;
+    if (!input_until_attempt(p, crash, attempt, &input)) return false;
     bool ok = proof_execute(p, &input, &x);
     if (ok && x.died)
         ok = proof_go_on(p, &x, crash);
@@ -159,10 +173,11 @@ static bool proof_crash_in(proof *p, unsigned crash, const fact *attempt)
     return ok;
 }
 
-/* Lets the run leave memory in its last attempt and go on in that process, whose variables its handler has used. */
+/* Lets a run leave memory in this attempt and go on in that process, whose variables its handler has used. */
 static bool proof_stay(proof *p, unsigned crash, const fact *attempt)
 {
-    execution_input input = input_until_attempt(p, crash, attempt);
+    execution_input input;
+    if (!input_until_attempt(p, crash, attempt, &input)) return false;
     input.plan.stays = true;
     return proof_execute_and_compare(p, &input);
 }
@@ -175,26 +190,23 @@ static bool crash_is_chosen(size_t i, size_t all, size_t count)
     return all <= count || i * count / all != (i + 1) * count / all;
 }
 
+static bool proof_try(proof *p, unsigned crash, size_t prefixes)
+{
+    bool stays = false;
+    arena_free(&p->points);
+    if (crash <= prefixes) return proof_crash_behind(p, crash, verdict_prefix(&p->first, crash));
+    const fact *attempt = verdict_attempt(&p->first, crash - prefixes - 1, &stays);
+    return stays ? proof_stay(p, crash, attempt) : proof_crash_in(p, crash, attempt);
+}
+
 static bool proof_make_others(proof *p)
 {
-    const execution *first = &p->first;
-    const fact *last = NULL;
-    size_t limit = (size_t)p->app->opt.prove_points, attempts = 0, i = 0;
-    size_t prefixes = verdict_prefixes(first);
-    for (size_t k = 0; k < first->fact_count; k++) attempts += first->facts[k].kind == FACT_ATTEMPT;
-    size_t all = prefixes + attempts + (attempts > 0);
+    const size_t limit = (size_t)p->app->opt.prove_points, prefixes = verdict_prefixes(&p->first);
+    const size_t all = prefixes + verdict_attempts(&p->first);
     bool ok = true;
     p->verdict.points_possible = all;
-    for (; i < prefixes && ok; i++)
-        if (crash_is_chosen(i, all, limit)) ok = proof_crash_behind(p, (unsigned)i + 1, (uint32_t)i + 1);
-    for (size_t k = 0; k < first->fact_count && ok; k++) {
-        if (first->facts[k].kind != FACT_ATTEMPT) continue;
-        last = &first->facts[k];
-        if (crash_is_chosen(i, all, limit)) ok = proof_crash_in(p, (unsigned)i + 1, last);
-        i++;
-    }
-    assert(!ok || i == prefixes + attempts);
-    if (last && ok && crash_is_chosen(i, all, limit)) ok = proof_stay(p, (unsigned)i + 1, last);
+    for (size_t i = 0; i < all && ok; i++)
+        if (crash_is_chosen(i, all, limit)) ok = proof_try(p, (unsigned)i + 1, prefixes);
     assert(p->verdict.points <= all);
     return ok;
 }
@@ -218,7 +230,6 @@ static int proof_run(proof *p)
         !proof_make_first(p) || !proof_write_recording(p) || !proof_fill_tape(p))
         return NOT_TRIED;
     verdict_look(&p->verdict, &p->first, 0);
-    p->verdict.entries = p->first.entry_count;
     if (!execution_is_over(&p->first))
         verdict_no_end(&p->verdict, &p->first, 0);
     else if (!proof_make_others(p))
@@ -232,6 +243,7 @@ int prove_main(sw_app *app)
     proof p = {.app = app};
     assert(!probe_on); /* this process does not serve: its children do */
     arena_init(&p.memory, NULL);
+    arena_init(&p.points, NULL);
     verdict_init(&p.verdict);
     int result = proof_run(&p);
     if (result == NOT_TRIED) (void)fprintf(stderr, "%s: %s\n", app->name, p.error);
@@ -240,6 +252,7 @@ int prove_main(sw_app *app)
     tape_free(&p.tape);
     verdict_free(&p.verdict);
     arena_free(&p.memory);
+    arena_free(&p.points);
     free(p.request);
     return result;
 }

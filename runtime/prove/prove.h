@@ -1,7 +1,13 @@
-/* prove: --prove, by which a program tests its own crash safety. One request is executed once on a journal in memory,
- * then again from every prefix of that journal and after a crash in the middle of every attempt, each time in a process
- * of its own with the calls answered from the first execution. What differs, or may be done twice, is printed as one
- * page. Opens no file but those of --record, --replay and the request's body, and no address but one of its own. */
+/* prove: --prove, by which a program tests its own crash safety. One request is executed once, with all runs that it
+ * comes to call, on a disk in memory; then again from each state that this disk has gone through, and after a crash in
+ * the middle of every attempt, each time in a process of its own with the services' answers of the first execution.
+ * What differs, or may be done twice, is printed as one page. Opens no file but those of --record, --replay and the
+ * request's body, and no address but one of its own.
+ *
+ * Runs that are called are no services: they run for real in each execution, under the ids that they had in the first,
+ * since their handlers, too, are the program's, and die with the same machine. So a proof of a caller is one of all
+ * that it calls, and of what is between them: calls, results, cancels and signals that were on disk and not yet taken.
+ */
 #ifndef RUNTIME_PROVE_PROVE_H
 #define RUNTIME_PROVE_PROVE_H
 

@@ -88,12 +88,14 @@ static bool recording_write_line(arena *a, FILE *file, fields *line)
 static bool recording_write_call(arena *a, FILE *file, const fact *f, const fact *answer)
 {
     call_asked q;
-    char path[NUMBER_TEXT], hash[NUMBER_TEXT];
+    char run[NUMBER_TEXT], path[NUMBER_TEXT], hash[NUMBER_TEXT];
     fields line = {.count = 0};
     assert(f->kind == FACT_CALL);
     if (!call_asked_read(a, f->data, &q)) return false;
     (void)snprintf(path, sizeof path, "%016" PRIx64, f->path);
     (void)snprintf(hash, sizeof hash, "%016" PRIx64, q.body_hash);
+    (void)snprintf(run, sizeof run, "%016" PRIx64, f->run);
+    if (f->run != LINEAGE_ROOT) fields_add_text(&line, "run", run);
     fields_add(&line, "step", text_value(f->id.data, f->id.len));
     fields_add(&line, "branch", text_value(f->label.data, f->label.len));
     fields_add_text(&line, "path", path);
@@ -105,6 +107,13 @@ static bool recording_write_call(arena *a, FILE *file, const fact *f, const fact
     fields_add_number(&line, "bodyBytes", q.body_len);
     return fields_add_list(a, &line, "headers", q.headers, "") && fields_add_answer(a, &line, answer) &&
            recording_write_line(a, file, &line);
+}
+
+static const fact *recording_answer(const tape *answers, const fact *call)
+{
+    fact wanted = *call;
+    wanted.kind = FACT_ANSWER;
+    return tape_find(answers, &wanted);
 }
 
 static bool recording_write_calls(FILE *file, const char *request, const execution *x)
@@ -119,8 +128,7 @@ static bool recording_write_calls(FILE *file, const char *request, const executi
     for (size_t i = 0; i < x->fact_count && ok; i++) {
         const fact *f = &x->facts[i];
         arena_free(&a);
-        if (f->kind == FACT_CALL)
-            ok = recording_write_call(&a, file, f, tape_find(&answers, FACT_ANSWER, f->path, f->attempt, f->number));
+        if (f->kind == FACT_CALL) ok = recording_write_call(&a, file, f, recording_answer(&answers, f));
     }
     arena_free(&a);
     tape_free(&answers);
@@ -239,6 +247,7 @@ static bool value_is_status(msgpack_object v)
 static const char *recording_read_call(arena *a, sw_value line, fact *to, size_t *count)
 {
     const char *path = text_of(line, "path"), *method = text_of(line, "method"), *url = text_of(line, "url");
+    const char *run = text_of(line, "run");
     char *end = NULL;
     if (!path || !method || !url) return "it is no call: \"path\", \"method\" and \"url\" are missing";
     fact f = {.kind = FACT_CALL,
@@ -248,6 +257,8 @@ static const char *recording_read_call(arena *a, sw_value line, fact *to, size_t
               .id = text_field(line, "step"),
               .label = text_field(line, "branch")};
     if (end == path || *end) return "\"path\" is no hexadecimal number";
+    if (run) f.run = strtoull(run, &end, 16);
+    if (run && (end == run || *end)) return "\"run\" is no hexadecimal number";
     msgpack_object status = sw_get(line, "status"), error = sw_get(line, "error");
     if (!value_is_status(status)) return "\"status\" is no number from 100 to 999";
     if (error.type != MSGPACK_OBJECT_NIL && error.type != MSGPACK_OBJECT_STR) return "\"error\" is no text";

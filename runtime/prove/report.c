@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/base/code_place.h"
+#include "runtime/prove/history.h"
 #include "runtime/prove/verdict.h"
 
 enum { DIFFERENCES_SHOWN = 8, NAME_LEAST = 9, NAME_MOST = 40 };
@@ -115,42 +116,57 @@ static const char *entry_kind_name(entry_kind kind)
 
 size_t verdict_prefixes(const execution *first)
 {
-    size_t last = first->ended ? 2 : 1; /* behind a stop nothing goes on */
-    return first->entry_count > last ? first->entry_count - last : 0;
+    size_t count = 0;
+    for (size_t i = 0; i < first->entry_count; i++) count += history_may_end_at(first, i);
+    return count;
 }
 
-/* Returns attempt `index` of the execution, or the last attempt if there are fewer; NULL: there is none. */
-static const fact *execution_attempt_at(const execution *x, size_t index, bool *is_last)
+size_t verdict_prefix(const execution *first, unsigned crash)
 {
-    const fact *found = NULL;
-    *is_last = false;
-    for (size_t i = 0; i < x->fact_count; i++) {
-        if (x->facts[i].kind != FACT_ATTEMPT) continue;
-        found = &x->facts[i];
-        if (index-- == 0) return found;
-    }
-    *is_last = true;
-    return found;
+    size_t i = 0;
+    assert(crash > 0);
+    while (crash > 0 && i < first->entry_count) crash -= history_may_end_at(first, i++);
+    assert(crash == 0);
+    return i;
+}
+
+/* Prints whose entry or step it is, unless it is that of the run which nobody has called. */
+static void report_run(const executed_run *r, FILE *to)
+{
+    if (!r || r->lineage == LINEAGE_ROOT) return;
+    (void)fprintf(to, " of %.*s", (int)r->entries[0].function.len, r->entries[0].function.data);
+}
+
+static void report_crash_in(const execution *first, const fact *attempt, bool stays, FILE *to)
+{
+    (void)fprintf(to, "in attempt %u of step \"%.*s\"", attempt->attempt, (int)attempt->id.len, attempt->id.data);
+    report_run(execution_run(first, attempt->run), to);
+    if (stays) (void)fprintf(to, ", and the run goes on in the same process, whose variables it has used");
+}
+
+static void report_crash_behind(const execution *first, size_t entries, FILE *to)
+{
+    const history_entry *h = &first->history[entries - 1];
+    const executed_run *r = &first->runs[h->run];
+    const entry *e = &r->entries[h->at];
+    (void)fprintf(to, "behind entry %zu, %s", entries, entry_kind_name(e->kind));
+    if (e->kind == ENTRY_CHUNK && e->id.len == 0) (void)fprintf(to, " the handler or a branch");
+    if (e->id.len > 0) (void)fprintf(to, " \"%.*s\"", (int)e->id.len, e->id.data);
+    report_run(r, to);
 }
 
 static void report_crash(const execution *first, unsigned crash, FILE *to)
 {
-    size_t prefixes = verdict_prefixes(first);
-    assert(crash > 0);
-    assert(prefixes <= first->entry_count);
+    const size_t prefixes = verdict_prefixes(first);
     bool stays = false;
-    const fact *attempt = crash > prefixes ? execution_attempt_at(first, crash - prefixes - 1, &stays) : NULL;
-    if (attempt) {
-        (void)fprintf(to, "crash %u: in attempt %u of step \"%.*s\"%s\n", crash, attempt->attempt, (int)attempt->id.len,
-                      attempt->id.data,
-                      stays ? ", and the run goes on in the same process, whose variables it has used" : "");
-    } else if (crash <= prefixes) {
-        const entry *e = &first->entries[crash - 1];
-        (void)fprintf(to, "crash %u: behind entry %u, %s", crash, crash, entry_kind_name(e->kind));
-        if (e->kind == ENTRY_CHUNK && e->id.len == 0) (void)fprintf(to, " the handler or a branch");
-        if (e->id.len > 0) (void)fprintf(to, " \"%.*s\"", (int)e->id.len, e->id.data);
-        (void)fputc('\n', to);
+    (void)fprintf(to, "crash %u: ", crash);
+    if (crash <= prefixes) {
+        report_crash_behind(first, verdict_prefix(first, crash), to);
+    } else {
+        const fact *attempt = verdict_attempt(first, crash - prefixes - 1, &stays);
+        if (attempt) report_crash_in(first, attempt, stays, to);
     }
+    (void)fputc('\n', to);
 }
 
 static bool finding_names_crash(const finding *f)
@@ -194,8 +210,9 @@ bool verdict_print(verdict *v, const execution *first, FILE *to)
     assert(v->points <= v->points_possible);
     size_t width = names_width(v), differences = 0;
     findings_locate(v);
-    (void)fprintf(to, "%zu %s, %zu crash point%s", v->entries, v->entries == 1 ? "entry" : "entries", v->points,
-                  plural_ending(v->points));
+    (void)fprintf(to, "%zu %s", first->entry_count, first->entry_count == 1 ? "entry" : "entries");
+    if (first->run_count > 1) (void)fprintf(to, " of %zu runs", first->run_count);
+    (void)fprintf(to, ", %zu crash point%s", v->points, plural_ending(v->points));
     if (v->points < v->points_possible) (void)fprintf(to, " of %zu (--prove-points)", v->points_possible);
     (void)fprintf(to, ": same answer %zu, no finished step ran twice %zu\n", v->points_same, v->points_once);
     for (const finding *f = v->findings; f; f = f->next)

@@ -8,7 +8,7 @@
 
 void verdict_init(verdict *v)
 {
-    *v = (verdict){.entries = 0};
+    *v = (verdict){.first = NULL};
     arena_init(&v->memory, NULL);
     arena_init(&v->scratch, NULL);
     v->findings_end = &v->findings;
@@ -46,13 +46,38 @@ void verdict_add(verdict *v, finding_kind kind, const char *who, const char *wha
     (void)finding_append(v, kind, who, what, crash);
 }
 
-const char *verdict_who(verdict *v, entry_text label, entry_text step)
+const char *verdict_who_run(verdict *v, const execution *x, uint64_t lineage)
 {
-    arena *a = &v->scratch;
-    if (label.len == 0 && step.len == 0) return "handler";
-    if (label.len == 0) return arena_strndup(a, step.data, step.len);
-    if (step.len == 0) return arena_strndup(a, label.data, label.len);
-    return arena_printf(a, "%.*s/%.*s", (int)label.len, label.data, (int)step.len, step.data);
+    const executed_run *r = lineage == LINEAGE_ROOT ? NULL : execution_run(x, lineage);
+    if (!r || r->entry_count == 0) return "handler";
+    return arena_strndup(&v->scratch, r->entries[0].function.data, r->entries[0].function.len);
+}
+
+/* The step with its branch; "": the fact is of no step and no branch. */
+static const char *fact_who(arena *a, const fact *f)
+{
+    const int label = (int)f->label.len, step = (int)f->id.len;
+    const char *slash = label > 0 && step > 0 ? "/" : "";
+    return arena_printf(a, "%.*s%s%.*s", label, f->label.data, slash, step, f->id.data);
+}
+
+const char *verdict_who(verdict *v, const execution *x, const fact *f)
+{
+    const char *run = verdict_who_run(v, x, f->run), *who = fact_who(&v->scratch, f);
+    if (!run || !who) return NULL;
+    if (!*who) return run;
+    return f->run == LINEAGE_ROOT ? who : arena_printf(&v->scratch, "%s: %s", run, who);
+}
+
+static bool run_was_given_up(const executed_run *r)
+{
+    return r && r->cancelled && r->cancelled->status == ENTRY_CANCEL_ASKED;
+}
+
+bool verdict_has_lost(const execution *first, const execution *x, uint64_t lineage)
+{
+    return lineage != LINEAGE_ROOT &&
+           (run_was_given_up(execution_run(first, lineage)) || run_was_given_up(execution_run(x, lineage)));
 }
 
 /* ---- Outside steps ---- */
@@ -84,13 +109,14 @@ static const char *outside_finding_text(verdict *v, const fact *f)
 }
 
 /* Adds what a handler did outside steps, once for each location. */
-static void verdict_look_outside(verdict *v, const fact *f, unsigned crash)
+static void verdict_look_outside(verdict *v, const execution *x, const fact *f, unsigned crash)
 {
     finding_kind kind = f->kind == FACT_READ ? FINDING_READ : FINDING_EFFECT;
     for (const finding *had = v->findings; had; had = had->next)
         if (had->kind == kind && had->address == f->hash) return;
-    finding *made =
-        finding_append(v, kind, verdict_who(v, f->label, (entry_text){"", 0}), outside_finding_text(v, f), crash);
+    fact place = *f;
+    place.id = (entry_text){"", 0}; /* the code is of the branch */
+    finding *made = finding_append(v, kind, verdict_who(v, x, &place), outside_finding_text(v, f), crash);
     if (!made) return;
     made->address = f->hash;
     if (f->data.len > 0) made->file = arena_strndup(&v->memory, f->data.data, f->data.len);
@@ -100,23 +126,29 @@ static void verdict_look_outside(verdict *v, const fact *f, unsigned crash)
 
 _Static_assert((VERDICT_BUCKETS & (VERDICT_BUCKETS - 1)) == 0, "a path is masked by the number of buckets");
 
-static seen_call **calls_bucket(verdict *v, uint64_t path) { return &v->buckets[(path >> 16) & (VERDICT_BUCKETS - 1)]; }
+static seen_call **calls_bucket(verdict *v, uint64_t run, uint64_t path)
+{
+    return &v->buckets[((run ^ path) >> 16) & (VERDICT_BUCKETS - 1)];
+}
+
+static bool call_is_of(const seen_call *s, const fact *f) { return s->run == f->run && s->path == f->path; }
 
 static seen_call *calls_find(verdict *v, const fact *f)
 {
-    seen_call *s = *calls_bucket(v, f->path);
-    while (s && (s->path != f->path || s->number != f->number)) s = s->next_in_bucket;
+    seen_call *s = *calls_bucket(v, f->run, f->path);
+    while (s && !(call_is_of(s, f) && s->number == f->number)) s = s->next_in_bucket;
     return s;
 }
 
-static void calls_add(verdict *v, const fact *f, const call_asked *q)
+static void calls_add(verdict *v, const execution *x, const fact *f, const call_asked *q)
 {
     seen_call *s = arena_zalloc(&v->memory, sizeof *s);
     assert(!calls_find(v, f));
     if (!s) return;
-    *s = (seen_call){.path = f->path,
+    *s = (seen_call){.run = f->run,
+                     .path = f->path,
                      .number = f->number,
-                     .who = text_copy(&v->memory, verdict_who(v, f->label, f->id)),
+                     .who = text_copy(&v->memory, verdict_who(v, x, f)),
                      .step = arena_strndup(&v->memory, f->id.data, f->id.len),
                      .method = text_copy(&v->memory, q->method),
                      .resource = arena_strndup(&v->memory, q->url, strcspn(q->url, "?#")),
@@ -127,24 +159,24 @@ static void calls_add(verdict *v, const fact *f, const call_asked *q)
     assert(!*v->calls_end);
     *v->calls_end = s;
     v->calls_end = &s->next;
-    s->next_in_bucket = *calls_bucket(v, s->path);
-    *calls_bucket(v, s->path) = s;
+    s->next_in_bucket = *calls_bucket(v, s->run, s->path);
+    *calls_bucket(v, s->run, s->path) = s;
 }
 
-static void verdict_look_at_call(verdict *v, const fact *f, unsigned crash)
+static void verdict_look_at_call(verdict *v, const execution *x, const fact *f, unsigned crash)
 {
     call_asked q;
     assert(f->kind == FACT_CALL);
     seen_call *s = calls_find(v, f);
     if (!call_asked_read(&v->scratch, f->data, &q)) return;
-    if (f->flags & FACT_UNKNOWN) {
+    if (f->flags & FACT_UNKNOWN && !verdict_has_lost(v->first, x, f->run)) {
         const char *resource = arena_strndup(&v->memory, q.url, strcspn(q.url, "?#"));
-        verdict_add(v, FINDING_UNKNOWN, verdict_who(v, f->label, f->id),
+        verdict_add(v, FINDING_UNKNOWN, verdict_who(v, x, f),
                     arena_printf(&v->scratch, "%s %s is not in the recording", q.method, resource ? resource : ""),
                     crash);
     }
     if (!s) {
-        calls_add(v, f, &q);
+        calls_add(v, x, f, &q);
         return;
     }
     s->has_step_key = s->has_step_key && (f->flags & FACT_STEP_KEY);
@@ -155,37 +187,91 @@ static void verdict_look_at_call(verdict *v, const fact *f, unsigned crash)
 static void calls_set_sync(verdict *v, const fact *attempt)
 {
     assert(attempt->kind == FACT_ATTEMPT);
-    for (seen_call *s = *calls_bucket(v, attempt->path); s; s = s->next_in_bucket)
-        if (s->path == attempt->path) s->is_sync = true;
+    for (seen_call *s = *calls_bucket(v, attempt->run, attempt->path); s; s = s->next_in_bucket)
+        if (call_is_of(s, attempt)) s->is_sync = true;
 }
 
-/* Adds that the first run failed or stopped. That is seldom what was to be proved: a service may have been out of
- * reach. */
-static void verdict_look_at_end(verdict *v, const execution *x)
+/* Whether nobody but the page tells that the run has failed: others' failures are their callers' to deal with. */
+static bool run_is_alone(const execution *x, const executed_run *r)
 {
-    if (execution_is_over(x) && !x->ended)
-        verdict_add(
-            v, FINDING_FAILED, "handler",
-            arena_printf(&v->scratch, "the run stops: %.*s", (int)x->stopped->error.len, x->stopped->error.data), 0);
-    if (!x->ended || x->ended->status != ENTRY_FAILED || x->cancelled) return;
-    const char *what = arena_printf(&v->scratch, "the run fails with %d: %.*s", x->response ? x->response->status : 0,
-                                    (int)x->ended->error.len, x->ended->error.data);
-    verdict_add(v, FINDING_FAILED, "handler", what, 0);
+    for (size_t i = 0; i < x->run_count; i++)
+        for (size_t k = 0; k < x->runs[i].entry_count; k++) {
+            const entry *e = &x->runs[i].entries[k];
+            const bool calls = e->kind == ENTRY_CALLED && memcmp(e->child.data, r->id.bytes, RUN_ID_BYTES) == 0;
+            if (calls) return e->detached;
+        }
+    return true;
+}
+
+/* Adds that the run failed or stopped in the first execution. That is seldom what was to be proved: a service may have
+ * been out of reach. */
+static void verdict_look_at_end(verdict *v, const execution *x, const executed_run *r)
+{
+    arena *a = &v->scratch;
+    const char *who = verdict_who_run(v, x, r->lineage);
+    if (!r->ended && r->stopped && execution_is_over(x))
+        verdict_add(v, FINDING_FAILED, who,
+                    arena_printf(a, "the run stops: %.*s", (int)r->stopped->error.len, r->stopped->error.data), 0);
+    if (!r->ended || r->ended->status != ENTRY_FAILED || r->cancelled || !run_is_alone(x, r)) return;
+    const char *what = arena_printf(a, "the run fails with %d: %.*s", r->response ? r->response->status : 0,
+                                    (int)r->ended->error.len, r->ended->error.data);
+    verdict_add(v, FINDING_FAILED, who, what, 0);
 }
 
 void verdict_look(verdict *v, const execution *x, unsigned crash)
 {
     assert(crash > 0 || !v->calls); /* the first execution comes first */
     arena_free(&v->scratch);
-    if (crash == 0) verdict_look_at_end(v, x);
+    if (crash == 0) v->first = x;
+    for (size_t i = 0; i < x->run_count && crash == 0; i++) verdict_look_at_end(v, x, &x->runs[i]);
     for (size_t i = 0; i < x->fact_count; i++) {
         const fact *f = &x->facts[i];
-        if (f->kind == FACT_CALL) verdict_look_at_call(v, f, crash);
-        if (f->kind == FACT_READ || f->kind == FACT_EFFECT || f->kind == FACT_MISUSE) verdict_look_outside(v, f, crash);
+        if (f->kind == FACT_CALL) verdict_look_at_call(v, x, f, crash);
+        if (f->kind == FACT_READ || f->kind == FACT_EFFECT || f->kind == FACT_MISUSE)
+            verdict_look_outside(v, x, f, crash);
     }
     for (size_t i = 0; i < x->fact_count; i++)
         if (x->facts[i].kind == FACT_ATTEMPT && (x->facts[i].flags & FACT_SYNC)) calls_set_sync(v, &x->facts[i]);
 }
+
+/* ---- Attempts ---- */
+
+/* Whether runs of one endpoint or function have made both attempts. */
+static bool attempts_are_kin(const execution *x, const fact *a, const fact *b)
+{
+    const executed_run *r = execution_run(x, a->run), *s = execution_run(x, b->run);
+    return r && s && r->entry_count > 0 && s->entry_count > 0 &&
+           entry_text_equal(r->entries[0].function, s->entries[0].function);
+}
+
+static bool attempt_is_last(const execution *x, const fact *f)
+{
+    for (const fact *g = f + 1; g < x->facts + x->fact_count; g++)
+        if (g->kind == FACT_ATTEMPT && attempts_are_kin(x, f, g)) return false;
+    return true;
+}
+
+size_t verdict_attempts(const execution *first)
+{
+    size_t count = 0;
+    for (const fact *f = first->facts; f < first->facts + first->fact_count; f++)
+        if (f->kind == FACT_ATTEMPT) count += attempt_is_last(first, f) ? 2 : 1;
+    return count;
+}
+
+const fact *verdict_attempt(const execution *first, size_t number, bool *stays)
+{
+    const fact *end = first->facts + first->fact_count;
+    for (int round = 0; round < 2; round++)
+        for (const fact *f = first->facts; f < end; f++) {
+            if (f->kind != FACT_ATTEMPT || (round > 0 && !attempt_is_last(first, f))) continue;
+            *stays = round > 0;
+            if (number-- == 0) return f;
+        }
+    return NULL;
+}
+
+/* ---- Judging ---- */
 
 static bool step_is_repeatable(const char *patterns, const char *step)
 {

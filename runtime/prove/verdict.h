@@ -36,7 +36,7 @@ typedef struct finding {
 typedef struct seen_call {
     struct seen_call *next;           /* in order of the first sight */
     struct seen_call *next_in_bucket; /* of the path's bucket */
-    uint64_t path;
+    uint64_t run, path;
     uint32_t number;
     const char *who, *step, *method, *resource; /* resource: the URL without query */
     const char *key;                            /* its Idempotency-Key */
@@ -50,7 +50,7 @@ enum { VERDICT_BUCKETS = 4096 }; /* a power of two */
 typedef struct verdict {
     arena memory;
     arena scratch;          /* of the execution that is being looked at; emptied with each one */
-    size_t entries;         /* of the first execution */
+    const execution *first; /* borrowed; NULL: it has not been looked at */
     size_t points;          /* crash points that were tried; at most points_possible */
     size_t points_possible; /* those of the run, of which --prove-points may leave some out */
     size_t points_same;     /* crash points behind which steps and answer were as at first */
@@ -60,25 +60,32 @@ typedef struct verdict {
     seen_call *buckets[VERDICT_BUCKETS];
 } verdict;
 
-/* A crash point, and the journal that the run went on from. */
+/* A crash point, and the disk that the runs went on from. */
 typedef struct crash_point {
-    unsigned number;     /* from 1 */
-    const char *journal; /* borrowed */
-    size_t journal_len;
+    unsigned number;  /* from 1 */
+    const disk *disk; /* borrowed; NULL: of nothing */
 } crash_point;
 
 void verdict_init(verdict *v);
 void verdict_free(verdict *v);
 
 /* Adds what an execution shows by itself: its calls, and what it does outside steps. `crash`: its crash point; 0: it is
- * the first execution. */
+ * the first execution, which is borrowed from then on. */
 void verdict_look(verdict *v, const execution *x, unsigned crash);
 /* Compares `x`, which went on from crash point `p`, with the first execution, whose tape is `t`. */
 void verdict_compare(verdict *v, const execution *first, const tape *t, const execution *x, const crash_point *p);
 
-/* Returns behind how many of its entries the machine can die so that the run goes on: not between response and end,
- * which are one commit, nor behind the last. */
+/* Returns behind how many of its entries the machine can die so that a run goes on. */
 size_t verdict_prefixes(const execution *first);
+/* Returns how many entries are on disk at crash point `crash`, which is one of these. */
+size_t verdict_prefix(const execution *first, unsigned crash);
+
+/* The crash points behind them are its attempts, then each attempt that is the last one of its endpoint or function:
+ * there the run goes on in its process. Returns how many those are. */
+size_t verdict_attempts(const execution *first);
+/* Returns the attempt of the crash point of these with that number, from 0; NULL: there is none. *stays: the run goes
+ * on in its process. */
+const fact *verdict_attempt(const execution *first, size_t number, bool *stays);
 
 /* Adds that the execution is over and its run has not ended. */
 void verdict_no_end(verdict *v, const execution *x, unsigned crash);
@@ -90,10 +97,17 @@ void verdict_judge_calls(verdict *v, const char *repeatable);
 /* Prints the page. Returns whether nothing is wrong. */
 bool verdict_print(verdict *v, const execution *first, FILE *to);
 
+/* Returns who has told the fact, for people: a step, with its branch and, of a run that was called, its function; in
+ * scratch memory. NULL: out of memory. */
+const char *verdict_who(verdict *v, const execution *x, const fact *f);
+/* Likewise, the run. */
+const char *verdict_who_run(verdict *v, const execution *x, uint64_t lineage);
+/* Whether nobody waits any more for what becomes of the run, in either execution: the call lost against another member
+ * of its group, or its caller ended. It was cancelled where it just was. */
+bool verdict_has_lost(const execution *first, const execution *x, uint64_t lineage);
+
 /* Adds a finding, unless one with its kind, who and what is there. Copies the texts; a NULL text, for which memory was
  * out, adds nothing. */
 void verdict_add(verdict *v, finding_kind kind, const char *who, const char *what, unsigned crash);
-/* Returns the step with its branch for people, or "handler"; in scratch memory. NULL: out of memory. */
-const char *verdict_who(verdict *v, entry_text label, entry_text step);
 
 #endif

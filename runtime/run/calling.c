@@ -64,6 +64,7 @@ static run_id calling_make_id(const run *r, const call_plan *plan, int64_t now_m
     enum { TIME_BYTES = 6 };
     uint8_t hash[DIGEST_BYTES];
     run_id id;
+    if (plan->child) return *plan->child;
     const http_text parts[] = {{(const char *)r->id.bytes, sizeof r->id.bytes},
                                {(const char *)&plan->named.path, sizeof plan->named.path},
                                {(const char *)&plan->generation, sizeof plan->generation}};

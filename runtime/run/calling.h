@@ -24,6 +24,7 @@ typedef struct call_plan {
     const struct endpoint *function;
     entry named;         /* path, id, occurrence, branch and began of the call */
     sw_value input;      /* as the function is to get it */
+    const run_id *child; /* the id that it is to have, of a run that is not there; NULL: a new one */
     uint32_t generation; /* how often the call was made before */
     int64_t begins_ms;   /* Unix; 0: at once */
     int64_t timeout_ms;  /* until the child's deadline, from when it begins; 0: as its function and its parent say */

@@ -180,7 +180,7 @@ class Program:
             timeout=WAIT_S,
         )
         assert said.returncode == 0, said.stdout + said.stderr
-        assert re.search(r"^\d+ entries, \d+ crash points", said.stdout), said.stdout
+        assert re.search(r"^\d+ entries( of \d+ runs)?, \d+ crash points", said.stdout), said.stdout
 
 
 examples = {}
@@ -381,6 +381,9 @@ def parcels(p):
         time.sleep(0.01)
     assert sorted(p.service.done.values()) == ["/mails", "/parcels", "/parcels"], p.service.done
     p.prove("parcels/one", "-d", '"lamp"')
+    p.service.done.clear()
+    p.prove("parcels/order", "-d", '["lamp","chair",7]')  # with its parcels, and the mail
+    assert sorted(p.service.done.values()) == ["/mails", "/parcels", "/parcels"], p.service.done
 
 
 @example(gate="/prices/lamp")

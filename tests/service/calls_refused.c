@@ -100,24 +100,6 @@ static void test_refused(void)
     stop();
 }
 
-/* A proof says that it does not follow calls. */
-static void test_proved(void)
-{
-    char command[8192], said[8192];
-    snprintf(command, sizeof command, "%s --serve --prove misuse -d '\"id\"' 2>/dev/null", served_program);
-    FILE *page = popen(command, "r");
-    CHECK(page);
-    said[fread(said, 1, sizeof said - 1, page)] = 0;
-    CHECK(pclose(page) != 0);
-    CHECK(strstr(said, "with an empty id")); /* misuse is told first */
-    snprintf(command, sizeof command, "%s --serve --prove misuse -d '\"result\"' 2>/dev/null", served_program);
-    page = popen(command, "r");
-    CHECK(page);
-    said[fread(said, 1, sizeof said - 1, page)] = 0;
-    CHECK(pclose(page) != 0);
-    CHECK(strstr(said, "--prove follows no calls of functions"));
-}
-
 /* What has been called needs no function any more, nor room under limits that are lower now. */
 static void test_made_before(void)
 {
@@ -143,7 +125,6 @@ static void test_made_before(void)
 }
 
 static const check_case cases[] = {{"what is refused, and what it says", test_refused},
-                                   {"a proof does not follow calls", test_proved},
                                    {"what was called before is not refused", test_made_before}};
 
 SERVED_MAIN(serve, NULL, cases)

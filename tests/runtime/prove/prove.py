@@ -87,7 +87,7 @@ def same(got, wanted):
 def all_good(line):
     """Entries and crash points of a page that has found nothing."""
     found = re.fullmatch(
-        r"(\d+) entries, (\d+) crash points: same answer (\d+), no finished step ran twice (\d+)", line
+        r"(\d+) entries(?: of \d+ runs)?, (\d+) crash points: same answer (\d+), no finished step ran twice (\d+)", line
     )
     if not found or len({found[2], found[3], found[4]}) != 1:
         raise AssertionError(f"got {line!r}")
@@ -381,6 +381,103 @@ def streams_failures_and_threads_are_replayed(upstream, temp):
         same(len(Upstream.asked), asked)
         with open(f"{temp}/{route}", encoding="utf-8") as first, open(f"{temp}/again", encoding="utf-8") as second:
             same(second.read(), first.read())
+
+
+KEY_SENT = "ok: key sent, not .sync"
+
+
+def asked_of(*paths):
+    return [Upstream.asked.count(("POST", path)) for path in paths]
+
+
+@test
+def runs_that_are_called_are_followed(upstream, temp):
+    before = asked_of("/pack", "/mail")
+    fetched = ("--prove-signal", 'fetched={"by":7}')
+    code, page, _ = prove("children", "GET /order", *fetched, "--record", f"{temp}/order", upstream=upstream)
+    same((all_good(page[0]), page[0].split(",")[0]), ((43, 35), "43 entries of 7 runs"))
+    same((code, page[1:]), (0, [f"pack: pack {KEY_SENT}", f"mail: mail {KEY_SENT}"]))
+    same(asked_of("/pack", "/mail"), [before[0] + 2, before[1] + 2])  # by the first execution alone
+    replayed = ("--replay", f"{temp}/order", "--record", f"{temp}/again")
+    same(prove("children", "GET /order", *fetched, *replayed, upstream=upstream)[:2], (0, page))
+    same(asked_of("/pack", "/mail"), [before[0] + 2, before[1] + 2])
+    with open(f"{temp}/order", encoding="utf-8") as first, open(f"{temp}/again", encoding="utf-8") as second:
+        recorded = first.read()
+        keyless = [re.sub('"Idempotency-Key: [^"]*"', "", text) for text in (recorded, second.read())]
+    same(keyless[1] == keyless[0], True)
+    calls = [json.loads(line) for line in recorded.splitlines()[1:]]
+    same((len(calls), len({call["run"] for call in calls})), (4, 4))  # equal paths, each of a run of its own
+    with open(f"{temp}/bad", "w", encoding="utf-8") as file:
+        file.write(recorded.replace('"run":"', '"run":"x', 1))
+    code, page, error = prove("children", "GET /order", "--replay", f"{temp}/bad")
+    same((code, page), (2, []))
+    same(error.splitlines()[-1], f'children: --replay {temp}/bad: line 2: "run" is no hexadecimal number')
+
+
+@test
+def a_call_that_loses_is_cancelled_wherever_it_was(upstream, temp):
+    code, page, _ = prove("children", "GET /race", upstream=upstream)
+    all_good(page[0])
+    same((code, page[1:]), (0, [f"pack: pack {KEY_SENT}"]))
+
+
+@test
+def signals_between_runs_are_kept(upstream, temp):
+    code, page, _ = prove("children", "GET /news")
+    same((page[0].split(",")[0], all_good(page[0]), page[1:], code), ("13 entries of 2 runs", (13, 11), [], 0))
+
+
+@test
+def mistakes_of_runs_that_are_called_are_named(upstream, temp):
+    def told(function, request="call"):
+        code, page, _ = prove("children", f"GET /{request}?function={function}", upstream=upstream)
+        same(code, 1)
+        return page[1:]
+
+    clock = [
+        'clock     differs at crash 1: the input of step "save" (.at); the clock is read with time(), not sw_now()   '
+        f"({line_of('children', 'time(NULL))));')})",
+        "crash 1: behind entry 1, the start",
+    ]
+    same(told("clock"), clock)
+    same(told("clock", "detach"), clock)
+    same(
+        told("count"),
+        [
+            'count     differs at crash 7: the input of step "save" (.number)',
+            'crash 7: in attempt 1 of step "save" of count, and the run goes on in the same process, whose variables '
+            "it has used",
+        ],
+    )
+    same(told("charge"), [f"charge: charge {TWICE}: it sends no key (sw_step_key), POST {upstream}/charge"])
+    for request in ("call", "detach"):
+        same(told("abort", request), ["abort     in the first run: the process dies of signal 6"])
+    code, page, _ = prove("children", "GET /input", upstream=upstream)
+    same((code, page[2].split(";")[0]), (1, 'handler    differs at crash 1: the input of call "save"'))
+
+
+@test
+def runs_that_are_called_and_fail_are_told(upstream, temp):
+    def told(request, entries):
+        code, page, _ = prove("children", request, upstream=upstream)
+        all_good(page[0])
+        same((code, page[0].split(",")[0]), (1, entries))
+        return page[1:]
+
+    for function, entries in (("refuse", "8 entries of 2 runs"), ("fail", "10 entries of 2 runs")):
+        said = told(f"GET /call?function={function}", entries)
+        same(said, ["handler   the run fails with 500: it is so"])
+    same(
+        told("GET /detach?function=refuse", "7 entries of 2 runs"),  # nobody else would tell
+        ["refuse    the run fails with 500: it is so"],
+    )
+    stopped = ['stop      the run stops: step "fail" has used its retries (2 attempts): it is so']
+    same(told("GET /call?function=stop", "6 entries of 2 runs"), stopped)  # its caller waits
+    same(told("GET /detach?function=stop", "8 entries of 2 runs"), stopped)
+    [circle] = told("circle", "83 entries of 17 runs")
+    same("--call-depth-max" in circle, True)
+    code, page, _ = prove("children", "GET /call?function=nothing", upstream=upstream)
+    same((code, 'the program has no function "nothing"' in page[1]), (1, True))
 
 
 @test

@@ -13,6 +13,8 @@ typedef struct told {
     fact facts[FACTS_MAX];
     entry entries[ENTRIES_MAX];
     size_t ends[ENTRIES_MAX];
+    executed_run run;
+    disk_run on_disk;
     execution x;
 } told;
 
@@ -20,12 +22,13 @@ static void tell(told *t, fact f) { t->facts[t->x.fact_count++] = f; }
 
 static void record(told *t, entry e)
 {
-    size_t n = t->x.entry_count++;
+    size_t n = t->run.entry_count++;
+    t->x.entry_count++;
     t->entries[n] = e;
     t->ends[n] = 10 * (n + 1);
-    if (e.kind == ENTRY_RESPONSE) t->x.response = &t->entries[n];
-    if (e.kind == ENTRY_ENDED) t->x.ended = &t->entries[n];
-    if (e.kind == ENTRY_CANCEL) t->x.cancelled = &t->entries[n];
+    if (e.kind == ENTRY_RESPONSE) t->run.response = &t->entries[n];
+    if (e.kind == ENTRY_ENDED) t->run.ended = &t->entries[n];
+    if (e.kind == ENTRY_CANCEL) t->run.cancelled = &t->entries[n];
 }
 
 static const entry response = {
@@ -36,8 +39,10 @@ static void run_of_one_step(told *t, const entry *answer)
 {
     *t = (told){.x = {.fact_count = 0}};
     t->x.facts = t->facts;
-    t->x.entries = t->entries;
-    t->x.ends = t->ends;
+    t->x.runs = &t->run;
+    t->x.run_count = 1;
+    t->run.entries = t->entries;
+    t->run.ends = t->ends;
     tell(t,
          (fact){.kind = FACT_STEP, .path = STEP, .hash = 1, .id = entry_text_of("save"), .label = entry_text_of("")});
     record(t, (entry){.kind = ENTRY_STARTED});
@@ -57,7 +62,10 @@ static void compare(size_t entries)
 {
     verdict_init(&v);
     CHECK(tape_add(&t, first.x.facts, first.x.fact_count));
-    const crash_point p = {.number = 3, .journal_len = entries ? other.ends[entries - 1] : 0};
+    other.on_disk = (disk_run){.lineage = LINEAGE_ROOT, .len = entries ? other.ends[entries - 1] : 0};
+    const disk d = {.runs = &other.on_disk, .run_count = 1};
+    const crash_point p = {.number = 3, .disk = &d};
+    v.first = &first.x;
     verdict_look(&v, &other.x, 3);
     verdict_compare(&v, &first.x, &t, &other.x, &p);
     tape_free(&t);
@@ -179,7 +187,7 @@ static void test_remarks(void)
         run_of_one_step(&other, &response);
         record(&other, label);
         record(&other, usage);
-        entry *last = &other.entries[other.x.entry_count - 1];
+        entry *last = &other.entries[other.run.entry_count - 1];
         if (i == 0) last->used[ENTRY_UNITS]++;
         if (i == 1) last[-1].value.data = "y";
         if (i == 2) last[-1].id.data = "b";
