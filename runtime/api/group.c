@@ -15,6 +15,7 @@
 #include "runtime/run/fit.h"
 #include "runtime/run/home.h"
 #include "runtime/run/path.h"
+#include "runtime/run/question.h"
 #include "runtime/run/record.h"
 #include "runtime/run/replay_log.h"
 #include "runtime/run/run_trace.h"
@@ -124,6 +125,7 @@ static void branch_run(strand *s, member *m)
     else
         replay_log_hand_over(&c, m->group->ctx);
     m->outcome = ok ? STEP_OK : s->failure.kind == FAILURE_UNWIND ? STEP_UNWOUND : STEP_FAILED;
+    if (s->is_abandoned) question_branch_lost(r, spec->path);
 }
 
 static void member_set_unwound(member *m, strand *s)

@@ -63,11 +63,23 @@ static void path_cells_make_room(sw_ctx *c)
     if ((r->path_cell_count + 2) * 2 > r->path_cell_room && !path_cells_grow(r)) ctx_fail_memory(c);
 }
 
+/* The id is hashed with a zero byte behind it. */
+static uint64_t path_base(uint64_t branch, path_kind kind, const void *id, size_t len)
+{
+    const char tag = (char)kind, zero = 0;
+    uint64_t base = path_hash(path_hash(path_hash(branch, &tag, 1), id, len), &zero, 1);
+    return base ? base : 1;
+}
+
+uint64_t path_of(uint64_t branch, path_kind kind, entry_text id, uint32_t occurrence)
+{
+    return path_hash_u32(path_base(branch, kind, id.data, id.len), occurrence);
+}
+
 uint64_t path_of_patch(sw_ctx *c, const char *id, uint32_t **asked)
 {
-    const char tag = PATH_PATCH;
     path_cells_make_room(c);
-    uint64_t path = path_hash_u32(path_hash(path_hash(PATH_ROOT, &tag, 1), id, strlen(id) + 1), 0);
+    uint64_t path = path_of(PATH_ROOT, PATH_PATCH, entry_text_of(id), 0);
     if (path == 0) path = 1;
     *asked = &path_cell_take(c->run, path)->count;
     return path;
@@ -76,9 +88,7 @@ uint64_t path_of_patch(sw_ctx *c, const char *id, uint32_t **asked)
 uint64_t path_count(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurrence)
 {
     run *r = c->run;
-    char tag = (char)kind;
-    uint64_t base = path_hash(path_hash(c->path, &tag, 1), id, strlen(id) + 1);
-    if (base == 0) base = 1;
+    uint64_t base = path_base(c->path, kind, id, strlen(id));
     path_cells_make_room(c);
     *occurrence = path_cell_take(r, base)->count++;
     return base;

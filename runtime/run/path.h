@@ -4,6 +4,7 @@
 #define RUNTIME_RUN_PATH_H
 
 #include "runtime/run/run.h"
+#include "storage/entry.h"
 
 /* What a path names; part of its hash, so these numbers stay (docs/internals/journal.md). */
 typedef enum path_kind {
@@ -28,6 +29,9 @@ uint64_t path_next(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurren
 /* Returns the path that all of that kind and `id` in `c` share; *occurrence counts the equal ones before. For what may
  * come very often, and is told apart by its number alone. Fails `c` when memory is out. */
 uint64_t path_count(sw_ctx *c, path_kind kind, const char *id, uint32_t *occurrence);
+
+/* Returns the path that such an `id` in the branch with that path has: what path_next has returned there. */
+uint64_t path_of(uint64_t branch, path_kind kind, entry_text id, uint32_t occurrence);
 
 /* Returns the path of sw_patch's `id`, which is one in the whole run, and in *asked where the run remembers its answer:
  * 0: it was not asked for in this execution. Valid until the next path is made. Fails `c` when memory is out. */

@@ -139,6 +139,12 @@ void question_wait_ends(run *r, uint64_t question, bool is_taken)
     q->is_over = !q->is_answered && q->waits == 0;
 }
 
+void question_branch_lost(run *r, uint64_t branch)
+{
+    for (run_question *q = r->questions ? r->questions->newest : NULL; q; q = q->next)
+        if (q->branch == branch && q->waits == 0) q->is_over = !q->is_answered;
+}
+
 uint64_t question_of_letter(const run *r, const void *letter)
 {
     if (!r->questions || memcmp(letter, r->questions->salt, SALT_BYTES) != 0) return 0;

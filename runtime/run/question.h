@@ -43,7 +43,8 @@ typedef struct run_question {
     unsigned waits;            /* that are open */
     bool has_waited;           /* a wait for it has begun */
     bool is_answered;          /* a wait has taken a signal for it */
-    bool is_over;              /* its last wait has timed out or was given up, and no other has begun */
+    bool is_over;              /* its last wait has timed out or was given up, or its branch has lost, and no other has
+                                  begun */
 } run_question;
 
 /* The run's code has come to a question, which is copied. False: no memory. */
@@ -60,6 +61,8 @@ uint64_t question_of_wait(const struct run *r, uint64_t branch, entry_text signa
 /* A wait for the question begins, and is decided; does nothing for the question 0. */
 void question_wait_begins(struct run *r, uint64_t question);
 void question_wait_ends(struct run *r, uint64_t question, bool is_taken);
+/* The branch has lost: questions that it has asked, and that nobody waits for, are over. */
+void question_branch_lost(struct run *r, uint64_t branch);
 
 /* Returns the question that the letter answers; 0: it is any other signal, or one whose question the code has not come
  * to. */

@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "runtime/base/value.h"
+#include "runtime/run/path.h"
 
 /* A wait for the question, a branch that may hold one, or a signal that may have answered it. */
 typedef struct looked_wait {
@@ -28,6 +29,7 @@ typedef struct looking {
     looked_wait *waits;
     looked_branch *branches;
     looked_signal *signals; /* that no wait has taken, the newest first */
+    uint64_t asker;         /* path of the branch that has asked; 0: none, or not known */
     bool has_ended;
     question_found *out;
 } looking;
@@ -109,11 +111,10 @@ static void look_at_decision(looking *l, const entry *e)
     }
 }
 
-/* Whether the wait has lost itself, or a branch that it is in. */
-static bool look_has_lost(const looking *l, const looked_wait *w, const entry *won)
+/* Whether that branch has lost, or one that it is in. */
+static bool look_has_branch_lost(const looking *l, uint64_t branch, const entry *won)
 {
-    if (entry_has_cause(won, w->path)) return true;
-    uint64_t at = w->branch;
+    uint64_t at = branch;
     for (const looked_branch *b = l->branches; b; b = b->next) { /* those that hold a branch began before it */
         if (b->path != at) continue;
         if (entry_has_cause(won, at)) return true;
@@ -125,13 +126,29 @@ static bool look_has_lost(const looking *l, const looked_wait *w, const entry *w
 /* Waits that lose are given up, as if they had timed out. */
 static void look_at_won(looking *l, const entry *e)
 {
-    bool has_lost = false;
+    bool has_lost = look_has_branch_lost(l, l->asker, e); /* no wait of it will come */
     for (looked_wait *w = l->waits; w; w = w->next) {
-        if (!w->is_open || !look_has_lost(l, w, e)) continue;
+        if (!w->is_open || !(entry_has_cause(e, w->path) || look_has_branch_lost(l, w->branch, e))) continue;
         w->is_open = false;
         has_lost = true;
     }
     if (has_lost) look_over(l, e->at_ms);
+}
+
+/* No entry says which branch has asked, but the path does, which is made of the branch's. */
+static uint64_t look_asker(const looking *l, const entry *asked)
+{
+    const looked_branch *b = l->branches;
+    while (b && path_of(b->path, PATH_QUESTION, asked->id, asked->occurrence) != l->path) b = b->next;
+    return b ? b->path : 0;
+}
+
+static bool look_at_value(looking *l, const entry *e)
+{
+    if (e->path != l->path) return true;
+    l->asker = look_asker(l, e);
+    l->out->is_there = question_read(l->a, e->value, &l->out->asked);
+    return !l->a->is_out;
 }
 
 /* False: no memory. */
@@ -139,8 +156,7 @@ static bool look_at(looking *l, const entry *e)
 {
     switch (e->kind) {
     case ENTRY_VALUE:
-        if (e->path == l->path) l->out->is_there = question_read(l->a, e->value, &l->out->asked);
-        return !l->a->is_out;
+        return look_at_value(l, e);
     case ENTRY_WAIT:
         return look_at_wait(l, e);
     case ENTRY_SIGNAL:

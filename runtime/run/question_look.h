@@ -8,7 +8,8 @@
 typedef enum question_state {
     QUESTION_OPEN,
     QUESTION_ANSWERED,
-    QUESTION_OVER, /* all of its waits have timed out, or lost: it is open again when another one begins */
+    QUESTION_OVER, /* all of its waits have timed out, or lost; or who asked it has: it is open again when another wait
+                      begins */
     QUESTION_ENDED /* the run has ended, and no wait has taken an answer */
 } question_state;
 
