@@ -19,6 +19,7 @@ enum {
     LIST_MOST = 1000000,
     ENDPOINT_COLUMNS = 40,
     WHAT_COLUMNS = 60,
+    INPUT_COLUMNS = 30,
     CURSOR_BYTES = 64
 };
 
@@ -293,11 +294,11 @@ static const char *step_what(cli *c, sw_value step)
 
 static void show_steps(cli *c, sw_value run)
 {
-    static const char *const heads[] = {"AT", "STEP", "STATE", "ATTEMPTS", "TOOK", "WHAT", NULL};
+    static const char *const heads[] = {"AT", "STEP", "STATE", "ATTEMPTS", "TOOK", "INPUT", "WHAT", NULL};
     sw_value steps = sw_get(run, "steps");
     int64_t began = sw_as_int(sw_get(run, "startedAt"), 0);
     table t;
-    table_begin(&t, c, 6, heads);
+    table_begin(&t, c, 7, heads);
     for (size_t i = 0; i < sw_len(steps); i++) {
         sw_value step = sw_at(steps, i);
         int64_t at = sw_as_int(sw_get(step, "begunAt"), 0);
@@ -307,6 +308,7 @@ static void show_steps(cli *c, sw_value run)
                                      view_text(c, sw_get(step, "state"), 0),
                                      attempts > 0 ? cli_text(c, "%zu", attempts) : "",
                                      step_took(c, step),
+                                     view_text(c, sw_get(step, "input"), INPUT_COLUMNS),
                                      step_what(c, step)};
         table_add(&t, cells);
     }

@@ -58,7 +58,7 @@ function StepFacts({ step, now, fork }) {
       ${step.now && html`<${UnderWay} step=${step} now=${now} />`}</ol>`}
     <${JsonView} id="step-input" title="input" value=${step.input} />
     ${step.inputLeftOut > 0 && html`
-      <p class="soft">The input has ${bytes(step.inputLeftOut)}, more than the journal keeps.</p>`}
+      <p class="soft">The input has ${bytes(step.inputLeftOut)}, too long to be shown.</p>`}
     <${JsonView} id="step-output" title="output" value=${step.value} />`;
 }
 

@@ -116,7 +116,8 @@ typedef struct entry {
         value; /* STEP_DONE, VALUE, CHUNK, STATUS, SIGNAL, RETURNED: msgpack bytes of the value; LABEL: its text */
     int64_t used[ENTRY_USED];     /* USAGE: what this one says */
     int64_t used_sum[ENTRY_USED]; /* USAGE: what all of the run have said so far, with this one */
-    entry_text calls;   /* STEP_*: msgpack bytes of the calls that the attempt made, at most ENTRY_CALLS_MAX */
+    entry_text calls;   /* STEP_*, ABANDONED: msgpack bytes of the calls that the attempt made, at most ENTRY_CALLS_MAX,
+                           and behind them what runtime/run/attempt_input.h adds to an attempt without a result */
     entry_text causes;  /* ENDED, STOPPED: paths of the steps whose final failure ended or stopped the run; REOPENED: of
                            those whose failures count no more; WON: of the members that are given up. 8 bytes each, big
                            endian */

@@ -10,6 +10,7 @@
 #include "runtime/base/retry.h"
 #include "runtime/base/value.h"
 #include "runtime/probe/probe.h"
+#include "runtime/run/attempt_input.h"
 #include "runtime/run/ctx.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/fit.h"
@@ -99,6 +100,7 @@ typedef struct attempt {
     uint32_t began;              /* entries that the run had when the step's first attempt began */
     entry_text calls;            /* that the attempt made; in the attempt's arena */
     bool has_streamed;
+    bool has_input; /* the journal has the step's input, with a failed attempt of it, or there is none */
 } attempt;
 
 static entry attempt_entry(const attempt *a, entry_kind kind, const clock_instant *now)
@@ -118,6 +120,21 @@ static entry attempt_entry(const attempt *a, entry_kind kind, const clock_instan
                    .at_ms = now->wall_ms,
                    .duration_ms = (int64_t)(now->steady_us / 1000 - a->began_us / 1000),
                    .calls = a->calls};
+}
+
+/* Adds to the entry of an attempt without a result what the step was given, once for all its attempts: people look at a
+ * step that is in trouble. The entry of the result has the input again, so it is left out if the run's state has no
+ * room for both: no run may fail for what only people read. */
+static void attempt_add_input(run *r, attempt *a, entry *e)
+{
+    msgpack_sbuffer *scratch = &r->task.home->scratch;
+    entry_text calls = e->calls;
+    if (a->has_input) return;
+    scratch->size = 0;
+    if (!attempt_input_add(scratch, &calls, a->spec->input, a->spec->input_bytes)) return;
+    if (!record_has_room(r, 2 * calls.len)) return;
+    e->calls = calls;
+    a->has_input = true;
 }
 
 static failure failure_over_state_max(const step_spec *spec, int attempts)
@@ -224,6 +241,7 @@ static __attribute__((noinline)) void attempt_record_failure(strand *s, attempt 
     e.due_ms = next->due_ms;
     e.fatal = f->kind == FAILURE_FATAL;
     e.error = entry_text_of(f->message);
+    attempt_add_input(r, a, &e);
     counter_add(&r->task.home->counters.attempts_failed, 1);
     if (!record_append(r, &e)) {
         *f = failure_over_state_max(spec, a->number);
@@ -296,6 +314,7 @@ static __attribute__((noinline)) bool attempt_give_up(strand *s, attempt *a)
     a->ended_us = now.steady_us;
     entry e = attempt_entry(a, ENTRY_STEP_FAILED, &now);
     e.kind = ENTRY_ABANDONED;
+    attempt_add_input(r, a, &e);
     (void)record_append(r, &e);
     if (a->has_streamed) (void)step_roll_back(r, spec);
     return false;
@@ -383,6 +402,7 @@ static step_outcome step_make(strand *s, const step_spec *spec, sw_value *out)
     if (s->is_abandoned && step_give_up(r, spec)) return step_unwound(s);
     if (probe_on && probe_holds_attempt(s, spec, rec ? rec->attempts : 0)) return step_unwound(s);
     attempt a = {.spec = spec, .number = rec ? (int)rec->attempts : 0, .began = rec ? rec->began : 0};
+    a.has_input = spec->input.type == MSGPACK_OBJECT_NIL || (a.number > 0 && rec->input_hash == spec->input_hash);
     clock_wait next = {.due_ms = 0};
     if (rec && rec->wait.due_ms > 0) next = clock_wait_of(&r->task.home->clock, &rec->wait);
     int64_t paused_ms = rec ? rec->wait.at_ms : 0;

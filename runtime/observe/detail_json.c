@@ -14,6 +14,7 @@
 #include "runtime/observe/entry_json.h"
 #include "runtime/observe/fold.h"
 #include "runtime/observe/why.h"
+#include "runtime/run/attempt_input.h"
 #include "runtime/run/function_input.h"
 #include "runtime/stepwell.h"
 
@@ -221,8 +222,23 @@ static void put_attempt(json_writer *w, const entry *e)
     json_close_map(w);
 }
 
-/* The attempts that have ended, and of the last one the input and the result, if it has one. */
-static void put_attempts(const page *p, const fold_step *s)
+/* What the step was given: as its strand has it, else as the last attempt has it whose entry tells. */
+static void put_step_input(const page *p, const fold_step *s, const survey_strand *now)
+{
+    entry given = {.kind = ENTRY_STEP_DONE};
+    if (now) given = (entry){.kind = ENTRY_STEP_DONE, .input = now->input, .input_bytes = now->input_left_out};
+    for (const fold_attempt *a = s->first; a && !now; a = a->next) {
+        entry e = fold_entry(p->journal, a->at);
+        bool is_read = attempt_input_find(&p->w->arena, e.calls, &e.input, &e.input_bytes);
+        p->w->is_short = p->w->is_short || !is_read;
+        if (e.kind == ENTRY_STEP_DONE || e.input.len > 0 || e.input_bytes > 0) given = e;
+    }
+    given.calls = entry_text_of("");
+    entry_json_input(p->w, &given);
+}
+
+/* The attempts that have ended, the input, and the result, if there is one. */
+static void put_attempts(const page *p, const fold_step *s, const survey_strand *now)
 {
     json_writer *w = p->w;
     json_open_array(w, "attempts");
@@ -231,11 +247,8 @@ static void put_attempts(const page *p, const fold_step *s)
         put_attempt(w, &e);
     }
     json_close_array(w);
-    if (s->state != FOLD_DONE || !s->last) return;
-    entry done = fold_entry(p->journal, s->last->at);
-    entry_json_packed(w, "input", done.input);
-    if (done.input_bytes) json_put_int(w, "inputLeftOut", (int64_t)done.input_bytes);
-    entry_json_packed(w, "value", done.value);
+    put_step_input(p, s, now);
+    if (s->state == FOLD_DONE && s->last) entry_json_packed(w, "value", fold_entry(p->journal, s->last->at).value);
 }
 
 /* What a wait has got, and from whom. */
@@ -371,7 +384,7 @@ static void put_step(const page *p, const fold_step *s)
     json_put_text(w, "state", state);
     put_times(w, s, state);
     bool is_step = !s->is_sleep && s->signal.len == 0 && s->function.len == 0 && s->sent_at == 0;
-    if (is_step) put_attempts(p, s);
+    if (is_step) put_attempts(p, s, now);
     if (s->function.len > 0) put_call(p, s);
     if (s->sent_at > 0) put_sent(p, s);
     if (s->signal_at > 0) put_signal(p, s);

@@ -5,6 +5,7 @@
 #include "runtime/base/redact.h"
 #include "runtime/base/value.h"
 #include "runtime/observe/questions_json.h"
+#include "runtime/run/attempt_input.h"
 #include "runtime/run/stop.h"
 #include "runtime/stepwell.h"
 #include "storage/run_id.h"
@@ -52,17 +53,31 @@ static void put_call(json_writer *w, sw_value call)
     json_close_map(w);
 }
 
-/* The calls of an attempt; a number at the end is how many more there were. */
+/* The calls of an attempt; a number among them is how many more there were. */
 void entry_json_calls(json_writer *w, entry_text packed)
 {
     sw_value calls;
+    size_t shown = 0;
+    int64_t left_out = 0;
     if (packed.len == 0 || !unpack(w, packed, &calls)) return;
-    json_open_array(w, "calls");
-    for (size_t i = 0; i < sw_len(calls); i++)
-        if (sw_type(sw_at(calls, i)) == SW_ARRAY) put_call(w, sw_at(calls, i));
-    json_close_array(w);
-    int64_t left_out = sw_len(calls) > 0 ? sw_as_int(sw_at(calls, sw_len(calls) - 1), 0) : 0;
+    for (size_t i = 0; i < sw_len(calls); i++) {
+        sw_value item = sw_at(calls, i);
+        if (sw_as_int(item, 0) > 0) left_out = sw_as_int(item, 0); /* a negative one: what the attempt failed for */
+        if (sw_type(item) != SW_ARRAY) continue;
+        if (shown++ == 0) json_open_array(w, "calls");
+        put_call(w, item);
+    }
+    if (shown > 0) json_close_array(w);
     if (left_out > 0) json_put_int(w, "callsLeftOut", left_out);
+}
+
+void entry_json_input(json_writer *w, const entry *e)
+{
+    entry_text input = e->input;
+    uint64_t left_out = e->input_bytes;
+    w->is_short = !attempt_input_find(&w->arena, e->calls, &input, &left_out) || w->is_short;
+    entry_json_packed(w, "input", input);
+    if (left_out > 0) json_put_int(w, "inputLeftOut", (int64_t)left_out);
 }
 
 static const char *kind_text(entry_kind kind)
@@ -172,8 +187,7 @@ void entry_json_put(json_writer *w, const entry *e)
     if (e->signal.len) put_bytes(w, "signal", e->signal);
     entry_json_child(w, e->child);
     if (e->kind == ENTRY_CALLED) put_called(w, e);
-    entry_json_packed(w, "input", e->input);
-    if (e->input_bytes) json_put_int(w, "inputLeftOut", (int64_t)e->input_bytes);
+    entry_json_input(w, e);
     if (e->kind == ENTRY_LABEL)
         put_label(w, e);
     else if (e->kind == ENTRY_VALUE)

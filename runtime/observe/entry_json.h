@@ -18,6 +18,9 @@ void entry_json_used(json_writer *w, const int64_t used[ENTRY_USED]);
 void entry_json_target(json_writer *w, entry_text target);
 /* The calls of an attempt as the member "calls", and "callsLeftOut"; nothing if there were none. */
 void entry_json_calls(json_writer *w, entry_text packed);
+/* What the step or call was given, as the member "input"; "inputLeftOut": bytes of one that the entry has not for its
+ * length. Nothing if the entry says nothing of an input. */
+void entry_json_input(json_writer *w, const entry *e);
 
 /* Writes the member "child": the id of the run that was called; nothing, if `child` is none. */
 void entry_json_child(json_writer *w, entry_text child);

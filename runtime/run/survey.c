@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "runtime/base/arena.h"
+#include "runtime/base/value.h"
 #include "runtime/run/call_notes.h"
 #include "runtime/run/home.h"
 #include "runtime/run/mailbox.h"
@@ -11,8 +12,9 @@
 #include "runtime/run/step_spec.h"
 
 enum {
-    BEFORE_MAX = 10000, /* of survey.before: so many are counted */
-    STANDING_MAX = 64   /* members of a group that only wait: so many are shown */
+    BEFORE_MAX = 10000,    /* of survey.before: so many are counted */
+    STANDING_MAX = 64,     /* members of a group that only wait: so many are shown */
+    INPUTS_MAX = 128 << 10 /* bytes of all inputs: so many are copied while the loop does nothing else */
 };
 
 /* When it was, or will be, on the wall clock. */
@@ -65,6 +67,26 @@ static survey_wait survey_wait_of(const strand *s, const survey_strand *shown)
     return shown->calls ? SURVEY_CALL : SURVEY_WORK;
 }
 
+/* What the step was given: the journal has it only once an attempt has ended. */
+static void survey_add_input(survey *to, survey_strand *shown, const step_spec *step, msgpack_sbuffer *scratch,
+                             arena *a)
+{
+    const char *error = NULL;
+    if (step->input.type == MSGPACK_OBJECT_NIL) return;
+    scratch->size = 0;
+    bool has_room = step->input_bytes <= STEP_INPUT_JOURNALED_MAX && step->input_bytes <= INPUTS_MAX - to->input_bytes;
+    if (!has_room) {
+        shown->input_left_out = step->input_bytes;
+        return;
+    }
+    bool is_packed = value_pack(scratch, step->input, STEP_INPUT_JOURNALED_MAX, &error);
+    const char *copy = is_packed ? arena_strndup(a, scratch->data, scratch->size) : NULL;
+    to->is_short = to->is_short || (is_packed ? !copy : error == value_no_memory); /* else it is nested too deep */
+    if (!copy) return;
+    shown->input = (entry_text){copy, scratch->size};
+    to->input_bytes += scratch->size;
+}
+
 static void survey_describe(survey *to, const strand *s, survey_strand *shown, arena *a)
 {
     const strand_work *w = &s->work;
@@ -74,6 +96,7 @@ static void survey_describe(survey *to, const strand *s, survey_strand *shown, a
         shown->branch = w->step->branch;
         shown->occurrence = w->step->occurrence;
         shown->attempt = w->began_us > 0 ? w->attempt : w->attempt + 1;
+        survey_add_input(to, shown, w->step, &s->task->home->scratch, a);
     } else if (w->sleep_id) {
         shown->id = w->sleep_id;
         shown->path = w->sleep_path;

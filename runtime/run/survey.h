@@ -43,15 +43,17 @@ typedef struct survey_call {
 typedef struct survey_strand {
     struct survey_strand *next;
     survey_wait wait;
-    const char *id;      /* of its step, sleep or wait; NULL: it is in none of them */
-    const char *signal;  /* of its wait: the signal's name; NULL: it is in none */
-    uint64_t path;       /* of that */
-    uint64_t branch;     /* of the branch around the step */
-    uint32_t occurrence; /* of the step, from 0 */
-    uint32_t attempt;    /* of the step: the one under way, or the next one */
-    int64_t since_ms;    /* Unix: when the attempt under way began; 0: none is */
-    int64_t due_ms;      /* Unix: SURVEY_RETRY, SURVEY_SLEEP, SURVEY_SIGNAL with a timeout: until when; else 0 */
-    survey_call *calls;  /* under way */
+    const char *id;          /* of its step, sleep or wait; NULL: it is in none of them */
+    const char *signal;      /* of its wait: the signal's name; NULL: it is in none */
+    uint64_t path;           /* of that */
+    uint64_t branch;         /* of the branch around the step */
+    uint32_t occurrence;     /* of the step, from 0 */
+    uint32_t attempt;        /* of the step: the one under way, or the next one */
+    int64_t since_ms;        /* Unix: when the attempt under way began; 0: none is */
+    int64_t due_ms;          /* Unix: SURVEY_RETRY, SURVEY_SLEEP, SURVEY_SIGNAL with a timeout: until when; else 0 */
+    survey_call *calls;      /* under way */
+    entry_text input;        /* of the step: msgpack bytes, "" if there is none or it is left out */
+    uint64_t input_left_out; /* bytes of an input that is long, or one too many; 0: it is not left out */
 } survey_strand;
 
 typedef struct survey {
@@ -80,7 +82,8 @@ typedef struct survey {
     size_t before;       /* SLOT_DUE: how many come before it, at most 10,000 */
     int64_t deadline_ms; /* Unix, of a run in memory; 0: none */
     survey_strand *strands;
-    bool is_short; /* there was no memory for all of it */
+    size_t input_bytes; /* of their inputs */
+    bool is_short;      /* there was no memory for all of it */
 } survey;
 
 /* Fills *out with what the home knows of the run. */

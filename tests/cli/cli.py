@@ -65,6 +65,7 @@ def lists():
         shown = p.run("runs", "show", works[0])
         assert re.search(r"state +succeeded", shown) and '"inputTokens":3' in shown, shown
         assert re.search(r"^\S+ m?s +(step done +)?work +(done +)?1 ", shown, re.M), shown
+        assert re.search(r"^\S+ m?s +fail +failed +1 .* paper +", p.run("runs", "show", failed), re.M)
         assert "404" in expect(1, "runs", "show", "0" * 26, env=p.env)[1]
         assert json.loads(p.run("runs", "export", works[0]))["runId"] == works[0]
         p.run("runs", "export", works[0], "--output", "export.json")

@@ -24,7 +24,7 @@ static sw_value fail(sw_ctx *c, sw_value input)
     sw_fail_fatal(c, "%.*s", (int)body.len, body.data);
 }
 
-static void on_fail(sw_ctx *c) { (void)sw_step(c, "fail", fail, sw_nil()); }
+static void on_fail(sw_ctx *c) { (void)sw_step(c, "fail", fail, sw_str(c, "paper")); }
 
 static void on_sleep(sw_ctx *c)
 {
