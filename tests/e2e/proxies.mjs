@@ -4,7 +4,7 @@
 import { readFileSync, writeFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { proxyVersion } from './proxy.mjs';
-import { bodies, chain, cut, kill, leaving, prove, silence, streams, upgrade } from './proxy_properties.mjs';
+import { bodies, chain, cut, kill, leaving, prove, questions, silence, streams, upgrade } from './proxy_properties.mjs';
 
 const PAGE = resolve(import.meta.dirname, '../../docs/operations.md');
 const TABLE = /(<!-- proxies: by script\/proxies --write -->\n).*?(?=<!-- end of proxies -->)/s;
@@ -26,6 +26,7 @@ const tried = [
 const columns = [
   ['303 chain', chain],
   ['stream, frame by frame', streams],
+  ["a question's link", questions],
   ['7 MB each way', bodies],
   ['upgrade under 50 clients', upgrade],
   ['`kill -9` under 50 clients', kill],

@@ -8,6 +8,7 @@ import { promisify } from 'node:util';
 import { sleep } from './agent.mjs';
 import { configurationOf, follow, request, startProxied } from './proxy.mjs';
 import { holdMany, readGated, spoken, times } from './proxy_clients.mjs';
+import { prove, questions } from './proxy_properties.mjs';
 import { frames, startGate } from './streams.mjs';
 
 const run = promisify(execFile);
@@ -33,6 +34,9 @@ test('a request, a body, and what is refused', async (t) => {
   assert.equal(plain.status, 308);
   assert.equal(plain.headers.get('location'), 'https://api.example.com/silent?n=1');
 });
+
+test('the link of a question: its page, its form, JSON', async () =>
+  assert.equal(await prove(questions, 'nginx'), 'ok'));
 
 // What a location sets it does not inherit: the URLs of runs need all that other requests have.
 test('both ways to the service are alike', () => {

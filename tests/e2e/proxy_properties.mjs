@@ -66,6 +66,9 @@ async function partly(parts) {
 const CLOSED = [
   '/_sw/metrics',
   '/_sw/runs',
+  '/_sw/runs/01M8H2XFAZZVYG88RV5RQCW01T/signals/',
+  '/_sw/runs/01M8H2XFAZZVYG88RV5RQCW01T/signals/a/b',
+  '/_sw/runs/01M8H2XFAZZVYG88RV5RQCW01T/fork',
   '/_sw/healthz',
   '/%5fsw/metrics',
   '/%5Fsw/healthz',
@@ -140,6 +143,48 @@ export async function streams({ start, after }) {
   assert.deepEqual(spoken(all), Array.from({ length: 20 }, (_, i) => `s0-${i}`));
   assert.equal(all.at(-1).event, 'inngest.response');
   return 'ok';
+}
+
+// The link of a question, as it stands in a mail: its page, its form, and its answer as JSON.
+export async function questions({ start }) {
+  const { proxy } = await start();
+  const asking = async () => {
+    const stream = await within(request(proxy, `${proxy.url}/ask`, { headers: EVENTS }), 'the head');
+    const all = frames(stream.body), next = async () => (await within(all.next(), 'a frame')).value;
+    let frame = await next();
+    while (frame.event !== 'inngest.stream') frame = await next();
+    const link = frame.data.data;
+    assert.ok(link.startsWith(`${proxy.url}/_sw/runs/`), link);
+    const result = async () => {
+      for (let last = await next(); ; last = await next())
+        if (last.event === 'inngest.response') return JSON.stringify(last.data);
+    };
+    return { link, result };
+  };
+  const post = (link, type, body) =>
+    request(proxy, link, { method: 'POST', headers: { 'Content-Type': type, Accept: 'application/json' }, body });
+  return partly({
+    'its page and form': async () => {
+      const { link, result } = await asking(), page = await request(proxy, link), text = await page.text();
+      assert.equal(page.status, 200);
+      assert.match(text, /May we\?/);
+      const [, form] = /name="form" value="([^"]+)"/.exec(text);
+      const body = new URLSearchParams({ form, answer: 'yes' });
+      const sent = await post(link, 'application/x-www-form-urlencoded', body.toString());
+      assert.ok([200, 202].includes(sent.status), `${sent.status} ${await sent.text()}`);
+      assert.match(await result(), /yes/);
+    },
+    'JSON, and the log': async () => {
+      const { link, result } = await asking();
+      const sent = await post(link, 'application/json', '"no"');
+      assert.equal(sent.status, 202, await sent.text());
+      assert.match(await result(), /no/);
+      if (!proxy.logsRequests) return;
+      const isLogged = async () => { while (!proxy.accessLog().includes('/signals/')) await sleep(20); };
+      await within(isLogged(), 'the log has no requests');
+      assert.ok(!proxy.accessLog().includes(new URL(link).searchParams.get('token')), 'the log holds a token');
+    },
+  });
 }
 
 const exactly = async (answer, wanted) => {

@@ -138,6 +138,17 @@ static void on_custom(sw_ctx *c)
     sw_reply_text(c, (int)number(c, "status", 418), "short and stout \xe2\x98\x95");
 }
 
+/* Streams the URL of a question whose signal has a name that needs an escape, and answers with what was decided. */
+static void on_ask(sw_ctx *c)
+{
+    static const char *const choices[] = {"yes", "no", NULL};
+    const sw_question question = {.text = "May we?", .choices = choices};
+    sw_value answer = sw_nil();
+    sw_push_chunk(c, sw_str(c, sw_signal_url(c, "question", "the answer", &question)));
+    sw_wait_for(c, "answer", &(sw_wait){.signal = "the answer"}, &answer);
+    sw_reply_json(c, 200, answer);
+}
+
 static void on_nothing(sw_ctx *c) { sw_push_chunk(c, sw_str(c, "then nothing")); }
 
 static void on_echo(sw_ctx *c)
@@ -271,12 +282,13 @@ int main(int argc, char **argv)
     static const struct {
         const char *route;
         sw_handler handler;
-    } routes[] = {{"GET /silent", on_silent}, {"GET /steps", on_steps},     {"GET /parallel", on_parallel},
-                  {"GET /retry", on_retry},   {"GET /sleep", on_sleep},     {"GET /fail", on_fail},
-                  {"GET /custom", on_custom}, {"GET /nothing", on_nothing}, {"POST /echo", on_echo},
-                  {"GET /text", on_text},     {"GET /values", on_values},   {"GET /half", on_half},
-                  {"GET /many", on_many},     {"GET /large", on_large},     {"GET /work", on_work},
-                  {"POST /work", on_work},    {"POST /steps", on_steps},    {"POST /bytes", on_bytes}};
+    } routes[] = {{"GET /silent", on_silent}, {"GET /steps", on_steps},   {"GET /parallel", on_parallel},
+                  {"GET /retry", on_retry},   {"GET /sleep", on_sleep},   {"GET /fail", on_fail},
+                  {"GET /ask", on_ask},       {"GET /custom", on_custom}, {"GET /nothing", on_nothing},
+                  {"POST /echo", on_echo},    {"GET /text", on_text},     {"GET /values", on_values},
+                  {"GET /half", on_half},     {"GET /many", on_many},     {"GET /large", on_large},
+                  {"GET /work", on_work},     {"POST /work", on_work},    {"POST /steps", on_steps},
+                  {"POST /bytes", on_bytes}};
     sw_app *app = sw_app_new("streamer");
     sw_flag(app, "notes", "FILE", NULL, "file in which the steps of /work note that they ran");
     sw_on_start(app, on_start, NULL);
