@@ -1,15 +1,17 @@
-// Where the tab is: said by the URL's query alone, so that reload, Back, and a link sent to somebody else change nothing.
+// Where the tab is: said by the URL's query alone, so that reload, Back, and a link sent to somebody else change
+// nothing.
 // Relative to the page, so that it also works below a proxy's prefix.
 export const FILTERS = ["endpoint", "state", "version", "label", "id", "error", "step", "kind", "from", "to"];
 const CAN_BE_EMPTY = ["step", "kind"]; // "": a failure outside every step, a message without a word
 const isSet = (name, value) => value != null && (value !== "" || CAN_BE_EMPTY.includes(name));
 
-// {view, run, tab, filters}
+// {view, run, step, tab, filters}; step and tab: of a run's page
 export function readPlace(search = location.search) {
   const query = new URLSearchParams(search);
   const run = query.get("run"), filters = {};
   for (const name of run ? [] : FILTERS) if (isSet(name, query.get(name))) filters[name] = query.get(name);
-  return { view: run ? "run" : (query.get("view") ?? "runs"), run, step: run && query.get("step"), filters };
+  const view = run ? "run" : (query.get("view") ?? "runs");
+  return { view, run, step: run && query.get("step"), tab: run && query.get("tab"), filters };
 }
 
 export function filterQuery(filters) {
@@ -18,11 +20,12 @@ export function filterQuery(filters) {
   return query;
 }
 
-export function urlOf({ view = "runs", run = null, step = null, filters = {} }) {
+export function urlOf({ view = "runs", run = null, step = null, tab = null, filters = {} }) {
   const query = filterQuery(view === "runs" && !run ? filters : {});
   if (run) query.set("run", run);
   else if (view !== "runs") query.set("view", view);
   if (run && step) query.set("step", step);
+  if (run && tab) query.set("tab", tab);
   const text = query.toString();
   return text ? `?${text}` : "./";
 }

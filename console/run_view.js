@@ -1,6 +1,7 @@
 // One run: on top why it is not finished, then what can be done to it, then when it did what.
 import { useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { ask, followWhileSeen } from "./api.js";
+import { ChildrenView } from "./children_view.js";
 import { SteerDialog } from "./dialogs.js";
 import { ExchangeView } from "./exchange_view.js";
 import { ForkDialog } from "./fork.js";
@@ -103,12 +104,16 @@ function Actions({ run, open, tell }) {
 
 // ---- Tabs ----
 
-const tabsOf = (run) => ({
-  steps: "Steps", exchange: isOfFunction(run) ? "Input and result" : "Request and response", journal: "Journal",
-});
+function tabsOf(run) {
+  const calls = run.steps.filter((step) => step.child).length;
+  return {
+    steps: "Steps", ...(calls > 0 && { children: `Children (${count(calls)})` }),
+    exchange: isOfFunction(run) ? "Input and result" : "Request and response", journal: "Journal",
+  };
+}
 
-function Tabs({ run, tab, set }) {
-  const titles = tabsOf(run), names = Object.keys(titles);
+function Tabs({ titles, tab, set }) {
+  const names = Object.keys(titles);
   const key = (e) => {
     const by = { ArrowRight: 1, ArrowLeft: -1 }[e.key];
     if (!by) return;
@@ -141,12 +146,15 @@ function Steps({ run, now, place, fork }) {
 
 export function RunView({ place, onRefusal, tell }) {
   const { value: run, error, again } = useRun(place.run);
-  const [tab, setTab] = useState("steps"), [open, setOpen] = useState(null);
+  const [open, setOpen] = useState(null);
   const clock = useClock(run && isOver(run.state) ? 0 : 500), title = useFocus();
   useEffect(() => { if (error) onRefusal(error); }, [error]);
   if (!run) return html`<section class="run-page"><h1 ref=${title} tabIndex=${-1}>Run <code>${place.run}</code></h1>
     ${error ? html`<${Trouble} error=${error} />` : html`<p class="soft">loading</p>`}</section>`;
-  const now = run.endedAt ?? clock, close = () => setOpen(null), fork = (from) => setOpen({ name: "fork", from });
+  const now = run.endedAt ?? clock, close = () => setOpen(null), titles = tabsOf(run);
+  const tab = Object.hasOwn(titles, place.tab ?? "") ? place.tab : "steps";
+  const setTab = (name) => go({ run: run.runId, tab: name === "steps" ? null : name }, { replace: true });
+  const fork = (from) => setOpen({ name: "fork", from });
   return html`
     <section class="run-page">
       <div class="title">
@@ -160,9 +168,10 @@ export function RunView({ place, onRefusal, tell }) {
       <${Questions} run=${run} changed=${again} tell=${tell} key=${run.runId} />
       <${Facts} run=${run} now=${now} tell=${tell} />
       <${Sent} run=${run} />
-      <${Tabs} run=${run} tab=${tab} set=${setTab} />
+      <${Tabs} titles=${titles} tab=${tab} set=${setTab} />
       <div id="tab-panel" role="tabpanel" aria-labelledby=${`tab-${tab}`}>
         ${tab === "steps" && html`<${Steps} run=${run} now=${now} place=${place} fork=${fork} />`}
+        ${tab === "children" && html`<${ChildrenView} run=${run} onRefusal=${onRefusal} />`}
         ${tab === "exchange" && html`<${ExchangeView} run=${run} tell=${tell} />`}
         ${tab === "journal" && html`<${JournalView} run=${run} />`}
       </div>

@@ -15,7 +15,7 @@ const SOON_MS = 300, LOOK_EVERY_MS = 1000; // when the feed says that more has c
 const RATE = 200;
 
 const isNarrow = matchMedia("(max-width: 48rem)");
-function useNarrow() {
+export function useNarrow() {
   const [narrow, set] = useState(isNarrow.matches);
   useEffect(() => {
     const changed = () => set(isNarrow.matches);
@@ -56,7 +56,9 @@ function useFeed(list, setFed, again) {
     let due = null;
     let last = -Infinity;
     const lookNow = () => { due = null; last = performance.now(); again(); };
-    const lookSoon = () => { due ??= setTimeout(lookNow, Math.max(SOON_MS, last + LOOK_EVERY_MS - performance.now())); };
+    const lookSoon = () => {
+      due ??= setTimeout(lookNow, Math.max(SOON_MS, last + LOOK_EVERY_MS - performance.now()));
+    };
     const event = (name, data) => {
       if (name === "lost" || !list.tell(data) || isOver(data.state)) lookSoon();
     };
@@ -162,7 +164,8 @@ function keysOf(list, choose, page) {
 
 function Summary({ list }) {
   const { rows, isWhole, loading, error } = list;
-  const said = rows.length === 0 && loading ? "loading" : isWhole ? plural(rows.length, "run") : `${count(rows.length)}+ runs`;
+  const said = rows.length === 0 && loading ? "loading"
+    : isWhole ? plural(rows.length, "run") : `${count(rows.length)}+ runs`;
   return html`<p class="summary" role="status">${error ? "not up to date" : said}</p>`;
 }
 

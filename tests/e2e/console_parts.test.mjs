@@ -4,6 +4,7 @@ import assert from 'node:assert/strict';
 import { execFileSync } from 'node:child_process';
 import { test } from 'node:test';
 import { ask, followWhileSeen, readEvents } from '../../console/api.js';
+import { callsOf } from '../../console/calls.js';
 import { curlOf, quote } from '../../console/curl.js';
 import { isDigits, readJson, writeJson } from '../../console/json.js';
 import { History, buckets, figure, parseMetrics, quantile } from '../../console/metrics.js';
@@ -421,13 +422,28 @@ test('durations and sizes as people read them', () => {
 
 test('a place is said by its URL, and read back from it', () => {
   for (const place of [
-    { view: 'runs', run: null, step: null, filters: {} },
-    { view: 'errors', run: null, step: null, filters: {} },
+    { view: 'runs', filters: {} },
+    { view: 'errors', filters: {} },
     { view: 'run', run: 'A&b=c', step: 'x#y', filters: {} },
-    { view: 'runs', run: null, step: null, filters: { state: 'failed', error: 'a b&c', label: 'customer:Ann Lee' } },
-    { view: 'runs', run: null, step: null, filters: { step: '', kind: '' } }, // outside every step, without a message
+    { view: 'run', run: 'A&b=c', tab: 'children', filters: {} },
+    { view: 'runs', filters: { state: 'failed', error: 'a b&c', label: 'customer:Ann Lee' } },
+    { view: 'runs', filters: { step: '', kind: '' } }, // outside every step, without a message
   ])
-    assert.deepEqual(readPlace(urlOf(place).replace('./', '')), place);
+    assert.deepEqual(readPlace(urlOf(place).replace('./', '')), { run: null, step: null, tab: null, ...place });
+});
+
+test('calls are found by what they have called, and counted by how they stand', () => {
+  const steps = [
+    { id: 'a', state: 'done' },
+    { id: 'b', child: '1', function: 'f', state: 'done' },
+    { id: 'c', child: '2', function: 'f', state: 'failed' },
+    { id: 'd', child: '3', function: 'f', state: 'waiting' },
+    { id: 'e', child: '4', function: 'f', state: 'cut' },
+    { id: 'f', child: '5', function: 'f', state: 'done', detached: true },
+  ];
+  const { byChild, counts } = callsOf({ steps });
+  assert.deepEqual(counts, { made: 5, succeeded: 1, failed: 1, awaited: 1, detached: 1, cut: 1 });
+  assert.deepEqual([...byChild].map(([child, step]) => child + step.id), ['1b', '2c', '3d', '4e', '5f']);
 });
 
 // ---- The command ----

@@ -198,6 +198,29 @@ static sw_value on_tell(sw_ctx *c, sw_value input)
     return sw_bool(is_sent);
 }
 
+static sw_value on_rest(sw_ctx *c, sw_value input)
+{
+    sw_sleep(c, "night", HOUR_MS);
+    return input;
+}
+
+/* Has `count` things packed. Of its other calls one fails, one loses, one is awaited, and for one nobody waits. */
+static sw_value on_batch(sw_ctx *c, sw_value input)
+{
+    sw_value item = sw_map(c, "item", sw_str(c, "lamp"), NULL), out = sw_nil();
+    sw_error error;
+    sw_group *g = sw_group_new(c);
+    for (int64_t i = 0; i < sw_as_int(sw_get(input, "count"), 0); i++) sw_group_call(g, "pack", "orders/pack", item);
+    (void)sw_group_wait(g);
+    (void)sw_try_call(c, "nothing", "orders/pack", sw_nil(), &out, &error);
+    sw_group *any = sw_group_new(c);
+    sw_group_call(any, "slow", "orders/rest", item);
+    sw_group_sleep(any, "soon", 1);
+    (void)sw_group_any(any, "first", &out);
+    (void)sw_call_with(c, "beside", "orders/rest", item, &(sw_call_options){.detached = true});
+    return sw_call(c, "night", "orders/rest", item);
+}
+
 int main(int argc, char **argv)
 {
     sw_app *app = sw_app_new("operated");
@@ -218,5 +241,7 @@ int main(int argc, char **argv)
     sw_function(app, "orders/pack", on_pack, &(sw_function_options){.cron = "0 0 29 2 *", .timezone = "Europe/Berlin"});
     sw_function(app, "orders/approve", on_approve, NULL);
     sw_function(app, "orders/tell", on_tell, NULL);
+    sw_function(app, "orders/rest", on_rest, NULL);
+    sw_function(app, "orders/batch", on_batch, NULL);
     return sw_main(app, argc, argv);
 }
