@@ -41,7 +41,7 @@ typedef struct job {
     job_kind kind;
     const char *error;
     size_t count;     /* LOAD, SUMMARIZE: runs; SCAN, LIST: limit, then rows found */
-    size_t bytes_max; /* SUMMARIZE */
+    size_t bytes_max; /* SUMMARIZE: of each run; LOAD: of all, 0: no limit */
     run_id id;        /* SCAN, LIST: where to begin, if from_id; DELETE: which run */
     bool from_id;
     uint8_t hash[STORE_KEY_BYTES]; /* FIND_KEY */
@@ -155,6 +155,24 @@ static void job_answer_found(job *j)
     for (size_t i = 0; i < j->count; i++) glance_free(&j->found.summaries[i]);
 }
 
+/* A journal that goes beyond the limit is cut, and read again by whoever asks for it with more room. */
+static void job_load(job *j, backend *b)
+{
+    size_t taken = 0;
+    bool is_full = false;
+    for (size_t i = 0; i < j->count; i++) {
+        store_journal *out = &j->found.journals[i];
+        if (!is_full) b->ops->load(b, out, j->bytes_max > 0 ? j->bytes_max - taken : 0);
+        is_full = is_full || out->cut;
+        taken += out->len;
+        if (is_full) {
+            free(out->data);
+            *out = (store_journal){.run = out->run, .is_left = true};
+        }
+        is_full = is_full || (j->bytes_max > 0 && taken >= j->bytes_max);
+    }
+}
+
 static void job_execute(uv_work_t *w)
 {
     job *j = w->data;
@@ -163,7 +181,7 @@ static void job_execute(uv_work_t *w)
     long n = 0;
     switch (j->kind) {
     case JOB_LOAD:
-        for (size_t i = 0; i < j->count; i++) b->ops->load(b, &j->found.journals[i], 0);
+        job_load(j, b);
         return;
     case JOB_SUMMARIZE:
         for (size_t i = 0; i < j->count; i++) glance_take(b, &j->found.summaries[i], j->bytes_max);
@@ -324,15 +342,22 @@ static bool job_submit(job *j)
     return true;
 }
 
+bool store_load_some(store_port *p, const store_load_list *list,
+                     void (*on_loaded)(void *arg, store_journal *journals, size_t count), void *arg)
+{
+    assert(list->count > 0);
+    job *j = job_new(p, JOB_LOAD, list->count, sizeof(store_journal), arg);
+    if (!j) return false;
+    for (size_t i = 0; i < list->count; i++) j->found.journals[i].run = list->ids[i];
+    j->bytes_max = list->bytes_max;
+    j->on.loaded = on_loaded;
+    return job_submit(j);
+}
+
 bool store_load(store_port *p, const run_id *ids, size_t count,
                 void (*on_loaded)(void *arg, store_journal *journals, size_t count), void *arg)
 {
-    assert(count > 0);
-    job *j = job_new(p, JOB_LOAD, count, sizeof(store_journal), arg);
-    if (!j) return false;
-    for (size_t i = 0; i < count; i++) j->found.journals[i].run = ids[i];
-    j->on.loaded = on_loaded;
-    return job_submit(j);
+    return store_load_some(p, &(store_load_list){.ids = ids, .count = count}, on_loaded, arg);
 }
 
 bool store_summarize(store_port *p, const run_id *ids, size_t count, size_t bytes_max,

@@ -189,6 +189,7 @@ typedef struct store_journal {
                    keeps it sets NULL here, and frees it */
     size_t len;
     bool cut;          /* there is more, left out for its size */
+    bool is_left;      /* store_load_some: nothing of it was read, for want of room */
     const char *error; /* NULL, or why it could not be read */
 } store_journal;
 
@@ -198,6 +199,18 @@ size_t store_reads(const store_port *p);
 /* Loads whole journals: one range scan each. `ids` is copied. */
 STORE_ASKS store_load(store_port *p, const run_id *ids, size_t count,
                       void (*on_loaded)(void *arg, store_journal *journals, size_t count), void *arg);
+
+/* Which journals are to be loaded, in their order. */
+typedef struct store_load_list {
+    const run_id *ids;
+    size_t count;
+    size_t bytes_max; /* of all together: the first that would go beyond, and all behind it, come back as `is_left`, and
+                         so may the first of all; 0: no limit */
+} store_load_list;
+
+/* Loads those of a list, which is copied. */
+STORE_ASKS store_load_some(store_port *p, const store_load_list *list,
+                           void (*on_loaded)(void *arg, store_journal *journals, size_t count), void *arg);
 
 /* What a line of a list shows of a run. */
 typedef struct store_summary {

@@ -49,6 +49,7 @@ typedef struct sw_options {
     int64_t signal_max;                                                          /* bytes of a signal's JSON */
     int64_t signals_max, signals_bytes_max;                                      /* of a run: not taken yet */
     int64_t journal_queue_max;                                                   /* bytes */
+    int64_t journal_load_max;                                                    /* bytes, of each loop */
     int64_t head_max, body_max;                                                  /* bytes of a request */
     int64_t head_timeout_ms, body_timeout_ms, idle_timeout_ms, write_timeout_ms; /* of client connections */
     int64_t peer_timeout_ms;

@@ -367,6 +367,8 @@ static void why_place(const why_case *c, why *out)
     if (now->runs < now->runs_max) {
         out->kind = "loading";
         why_add(out, "is about to be loaded");
+        if (now->loads_wait)
+            why_add(out, ", when others have come back, whose journals come first (--journal-load-max)");
         return;
     }
     out->kind = "place";

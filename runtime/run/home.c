@@ -40,7 +40,9 @@ bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
     h->blocks = blocks_new((size_t)app->opt.spare_memory);
     h->arenas = arena_cache_new(h->blocks);
     bool measures = durations_init(&h->durations, (uint32_t)app->opt.metric_series_max);
-    return measures && h->stacks && h->blocks && h->arenas && slot_table_init(&h->slots);
+    bool has_slots = slot_table_init(&h->slots);
+    h->slots.quota.bytes_max = (size_t)app->opt.journal_load_max;
+    return measures && h->stacks && h->blocks && h->arenas && has_slots;
 }
 
 void home_free(home *h)

@@ -76,6 +76,15 @@ static void run_settle_key(run *r)
     if (k) k->on_settled(k);
 }
 
+/* The run no longer keeps others, which are to come back, from memory. */
+static void run_leave_quota(run *r)
+{
+    size_t *resumed_bytes = &r->task.home->slots.quota.resumed_bytes;
+    assert(*resumed_bytes >= r->resumed_bytes);
+    *resumed_bytes -= r->resumed_bytes;
+    r->resumed_bytes = 0;
+}
+
 void run_free(run *r)
 {
     home *h = r->task.home;
@@ -87,6 +96,7 @@ void run_free(run *r)
     assert(r->commit_wait_count == 0);
     assert(!r->failure); /* it would lie in a frame that has gone */
     if (r->is_unsettled) comeback_settled(r);
+    run_leave_quota(r);
     if (!BUG(LEAK_TIMER)) timers_stop(&h->timers, &r->deadline);
     if (!BUG(LEAK_TIMER)) timers_unreserve(&h->timers, RUN_TIMERS);
     letter_free_all(&r->letters); /* their rows stay on disk, for the next process */
@@ -175,6 +185,13 @@ static bool run_has_settled(const run *r)
 {
     return !run_state_has_handler(r->state) && r->task.strand_count == 0 && r->open.size == 0 &&
            !run_commit_is_under_way(r->commit);
+}
+
+/* Whether something of the run is on its way to the disk, or is awaited from there: that comes by itself, whatever
+ * other runs do. */
+static bool run_awaits_disk(const run *r)
+{
+    return r->open.size > 0 || run_commit_is_under_way(r->commit) || r->commit_wait_count > 0 || r->mail_wait_count > 0;
 }
 
 static void run_settle(run *r) { run_post(r, run_settled_event(r->commit, r->task.home->draining)); }
@@ -305,6 +322,7 @@ void run_turn_end(run *r)
         if (waits_long) listener->on_waits_long(r);
         listener->on_durable(r);
     }
+    if (r->resumed_bytes > 0 && !run_awaits_disk(r)) run_leave_quota(r);
     if (run_has_settled(r))
         run_settle(r);
     else if (r->state == RUN_RUNNING)

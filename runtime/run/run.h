@@ -120,6 +120,7 @@ struct run {
     uint32_t commit_wait_count; /* strands in record_wait */
     uint32_t mail_wait_count;   /* strands in strand_await_letters */
     size_t state_bytes;         /* of all entries: at most --run-state-max, but for the last ones */
+    size_t resumed_bytes;       /* of its journal, in the home's load_quota; 0: the run has got on, or began here */
     uint32_t groups_open;       /* of the handler itself, made and not waited for: it is in a parallel part */
     uint32_t call_count;        /* functions the code has called in this execution: at most --children-max */
     uint32_t step_count;        /* steps the code has asked for in this execution: at most --steps-max */

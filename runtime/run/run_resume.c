@@ -295,6 +295,9 @@ static void resume_take_slot(run *r, slot *s)
     s->wants_release = false; /* not_resumed stays until the release is on disk: run_hand_to_slot */
     letter_move(&s->letters, &r->letters);
     comeback_begun(r);
+    r->resumed_bytes = r->state_bytes;
+    h->slots.quota.resumed_bytes += r->resumed_bytes;
+    run_touch(r); /* run_turn_end() sees whether it has got on */
     counter_add(&h->counters.runs_resumed, 1);
     if (feed_is_heard(&h->app->feed)) feed_tell_run(&h->app->feed, r, "running");
 }

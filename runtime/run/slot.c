@@ -70,7 +70,10 @@ void slot_post(home *h, slot *s, slot_event event)
     slot_leave_state(h, s);
     s->state = to;
     struct slot_queue *queue = slot_queue_of(t, to);
-    if (queue) TAILQ_INSERT_TAIL(queue, s, in_queue);
+    if (queue && event == SLOT_ON_LEFT)
+        TAILQ_INSERT_HEAD(queue, s, in_queue);
+    else if (queue)
+        TAILQ_INSERT_TAIL(queue, s, in_queue);
     if (to == SLOT_PARKED) memset(s->names, 0, sizeof s->names);
     if (to == SLOT_DUE) t->due_count++;
     if (to == SLOT_LOADING_PLACED) t->places++;

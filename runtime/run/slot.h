@@ -11,6 +11,7 @@
 #include "runtime/base/clock.h"
 #include "runtime/base/timers.h"
 #include "runtime/run/letter.h"
+#include "runtime/run/load_quota.h"
 #include "runtime/run/slot_machine.h"
 #include "runtime/run/stop.h"
 #include "storage/entry.h"
@@ -108,6 +109,7 @@ typedef struct slot_table {
     struct slot_queue behind;         /* wait for their waves and solos (runtime/run/comeback.h) */
     size_t due_count;                 /* in `due` */
     size_t loading;                   /* journals that are being read */
+    load_quota quota;                 /* of their bytes */
     size_t raising; /* slots that wait for their rows of suspicion to be written, to be read (runtime/run/suspects.h) */
     uint64_t stopped; /* slots with `stop`; counter_add */
     bool recovered;   /* the live table has been read, or a drain leaves the rest of it to the next process */

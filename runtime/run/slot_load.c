@@ -1,5 +1,6 @@
 /* slot_load: loads the runs of slots that are due or asked for, and decides what becomes of those that do not go on. */
 #include <assert.h>
+#include <stdlib.h>
 
 #include "coro/seeded_bug.h"
 #include "runtime/base/log.h"
@@ -19,7 +20,6 @@
 
 enum {
     LOAD_BATCH = 256,
-    LOADING_MAX = 1024,
     SHORT_FIRST_MS = 250, /* pauses before what failed is tried again double from the first to the most */
     SHORT_MOST_MS = 16000,
     READ_FIRST_MS = 1000,
@@ -296,39 +296,71 @@ static void slot_take_journal(home *h, const store_journal *j)
     }
 }
 
-static void slots_on_journals(void *arg, store_journal *journals, size_t count)
+/* The run's journal was left, since it and those before it are too large for one read. Its place may go to a new
+ * request: then it is the first to get another. */
+static void slot_put_back(home *h, slot *s)
 {
-    home *h = arg;
+    slot_post(h, s, SLOT_ON_LEFT);
+    slot_wake(h, s); /* it may have been cancelled meanwhile, and need no place */
+}
+
+static void slots_take_journals(home *h, store_journal *journals, size_t count)
+{
     assert(count > 0 && count <= h->slots.loading);
     h->slots.loading -= count;
     for (size_t i = 0; i < count; i++) {
         slot *s = slot_find(&h->slots, &journals[i].run);
         if (h->draining && s && slot_is_loading(s))
             slot_post(h, s, SLOT_ON_PUT_OFF);
-        else
+        else if (!journals[i].is_left)
             slot_take_journal(h, &journals[i]);
+        free(journals[i].data); /* before the next one is copied */
+        journals[i].data = NULL;
+    }
+    for (size_t i = count; i-- > 0 && journals[i].is_left;) { /* the first of them is to be the first of its queue */
+        slot *s = slot_find(&h->slots, &journals[i].run);
+        if (s && slot_is_loading(s)) slot_put_back(h, s);
     }
 }
 
-/* Without memory to ask the store for the journals it is as if there had been none to read them into. */
-static void slots_read_journals(home *h, const run_id *ids, size_t n)
+static void slots_on_journals(void *arg, store_journal *journals, size_t count)
 {
-    assert(n > 0 && n <= LOAD_BATCH);
-    for (size_t i = 0; i < n; i++) {
-        slot *s = slot_find(&h->slots, &ids[i]);
+    home *h = arg;
+    load_quota_end_read(&h->slots.quota, &journals[0].run, journals[0].is_left);
+    slots_take_journals(h, journals, count);
+}
+
+/* Without memory to ask the store for the journals it is as if there had been none to read them into. */
+static void slots_read_journals(home *h, const store_load_list *list)
+{
+    assert(list->count > 0 && list->count <= LOAD_BATCH);
+    for (size_t i = 0; i < list->count; i++) {
+        slot *s = slot_find(&h->slots, &list->ids[i]);
         assert(s && slot_is_loading(s));
         s->read_while_closed = !gate_writable(h);
     }
-    h->slots.loading += n;
-    if (store_load(h->port, ids, n, slots_on_journals, h)) return;
-    for (size_t i = 0; i < n; i++) slots_on_journals(h, &(store_journal){.run = ids[i], .error = store_no_memory}, 1);
+    h->slots.loading += list->count;
+    h->slots.quota.reads++;
+    if (store_load_some(h->port, list, slots_on_journals, h)) return;
+    load_quota_end_read(&h->slots.quota, list->ids, false);
+    for (size_t i = 0; i < list->count; i++)
+        slots_take_journals(h, &(store_journal){.run = list->ids[i], .error = store_no_memory}, 1);
 }
 
 void slot_load(home *h, slot *s)
 {
     assert(slot_is_loading(s));
     const run_id id = s->id; /* without memory the slot may be gone */
-    slots_read_journals(h, &id, 1);
+    slots_read_journals(h, &(store_load_list){.ids = &id, .count = 1});
+}
+
+/* Whether the slot, the first of its queue, may be read now. A large journal is read when no other run comes back, or,
+ * if its run has probably ended, when no other journal is read: until then those behind it wait. */
+static bool slot_may_be_read(const slot_table *t, const slot *s)
+{
+    bool resumes = s->state == SLOT_DUE;
+    if (!load_quota_is_large(&t->quota, &s->id)) return load_quota_has_room(&t->quota, resumes);
+    return resumes ? t->places == 0 && t->quota.resumed_bytes == 0 : t->loading == 0;
 }
 
 /* The next one to load; NULL: none, or no place for it. While the journal's queue is full a run that goes on would only
@@ -347,24 +379,32 @@ static slot *slots_next_to_load(home *h)
     return slots_free_places(h) > 0 ? s : NULL;
 }
 
-static size_t slots_take_batch(home *h, run_id ids[LOAD_BATCH])
+/* Takes what one read is for: a large journal alone. */
+static store_load_list slots_take_batch(home *h, run_id ids[LOAD_BATCH])
 {
     slot_table *t = &h->slots;
-    size_t n = 0;
-    for (slot *s; n < LOAD_BATCH && t->loading + n < LOADING_MAX && (s = slots_next_to_load(h));) {
+    store_load_list list = {.ids = ids, .bytes_max = load_quota_share(&t->quota)};
+    for (slot *s; list.count < LOAD_BATCH && (s = slots_next_to_load(h));) {
+        bool is_large = load_quota_is_large(&t->quota, &s->id);
+        if ((is_large && list.count > 0) || !slot_may_be_read(t, s)) break;
         if (slot_gate(h, s) || comeback_awaits_wave(h, s)) continue;
         slot_post(h, s, slot_wants_place(s) ? SLOT_ON_TAKEN_PLACED : SLOT_ON_TAKEN);
-        ids[n++] = s->id;
+        ids[list.count++] = s->id;
+        if (!is_large) continue;
+        list.bytes_max = 0;
+        load_quota_take_large(&t->quota);
+        break;
     }
-    return n;
+    return list;
 }
 
 void slot_load_due(home *h)
 {
     run_id ids[LOAD_BATCH];
+    store_load_list list;
     if (h->suspects) suspects_look(h);
     /* A run that is asked for before the letters are known would go on although it was cancelled. */
-    for (size_t n; h->slots.letters_read && !h->draining && (n = slots_take_batch(h, ids)) > 0;)
-        slots_read_journals(h, ids, n);
+    while (h->slots.letters_read && !h->draining && (list = slots_take_batch(h, ids)).count > 0)
+        slots_read_journals(h, &list);
     comeback_publish(h);
 }

@@ -40,6 +40,7 @@ static const uint8_t table[SLOT_STATES][SLOT_EVENTS] = {
                       [SLOT_ON_PUT_OFF] = SLOT_PARKED,
                       [SLOT_ON_WAKE] = SLOT_LOADING,
                       [SLOT_ON_LOOK] = SLOT_LOADING,
+                      [SLOT_ON_LEFT] = SLOT_ASKED,
                       [SLOT_ON_PLACE_GIVEN] = SLOT_LOADING,
                       [SLOT_ON_NO_PLACE] = SLOT_DUE,
                       [SLOT_ON_GATE_CLOSED] = SLOT_GATED,
@@ -51,6 +52,7 @@ static const uint8_t table[SLOT_STATES][SLOT_EVENTS] = {
     [SLOT_LOADING_PLACED] = {[SLOT_ON_PUT_OFF] = SLOT_PARKED,
                              [SLOT_ON_WAKE] = SLOT_LOADING_PLACED,
                              [SLOT_ON_LOOK] = SLOT_LOADING_PLACED,
+                             [SLOT_ON_LEFT] = SLOT_DUE,
                              [SLOT_ON_PLACE_GIVEN] = SLOT_LOADING,
                              [SLOT_ON_SUSPECTED] = SLOT_SUSPECT},
     /* Whatever comes meanwhile is looked at when the run is loaded. */
@@ -86,7 +88,7 @@ static const struct {
     {~S(NEW), E(BEGUN) | E(ASKED_FOR), "it has been there before"},
     {S(RUNNING), E(WAKE) | E(LOOK), "its run is in memory: it is told itself"},
     {S(RUNNING),
-     E(TAKEN) | E(TAKEN_PLACED) | E(PLACE_GIVEN) | E(NO_PLACE) | E(GATE_CLOSED) | E(SUSPECTED) | E(BEHIND) |
+     E(TAKEN) | E(TAKEN_PLACED) | E(LEFT) | E(PLACE_GIVEN) | E(NO_PLACE) | E(GATE_CLOSED) | E(SUSPECTED) | E(BEHIND) |
          E(ADMITTED) | E(RESUMED),
      "its run is in memory: nobody loads it"},
     {~(S(NEW) | S(LOADING) | S(REOPENING)), E(REOPENING), "nobody has read yet that the run has ended"},
@@ -99,7 +101,7 @@ static const struct {
     {S(UNKNOWN) | S(PARKED) | S(STOPPED) | S(GATED) | S(BEHIND), E(TAKEN) | E(TAKEN_PLACED),
      "it has not been queued for loading"},
     {S(SUSPECT), E(TAKEN), "whoever is suspected is loaded with a place of its own"},
-    {AWAY, E(PLACE_GIVEN) | E(NO_PLACE) | E(SUSPECTED) | E(RESUMED), "it is not being loaded"},
+    {AWAY, E(LEFT) | E(PLACE_GIVEN) | E(NO_PLACE) | E(SUSPECTED) | E(RESUMED), "it is not being loaded"},
     {S(UNKNOWN) | S(PARKED) | S(STOPPED) | S(GATED) | S(SUSPECT) | S(BEHIND), E(GATE_CLOSED) | E(BEHIND),
      "it is not about to be loaded"},
     {S(ASKED), E(BEHIND), "whoever is to end, or may have, comes before all others"},
@@ -199,6 +201,7 @@ const char *slot_event_name(slot_event event)
         [SLOT_ON_LOOK] = "look",
         [SLOT_ON_TAKEN] = "taken",
         [SLOT_ON_TAKEN_PLACED] = "taken with a place",
+        [SLOT_ON_LEFT] = "left",
         [SLOT_ON_PLACE_GIVEN] = "place given",
         [SLOT_ON_NO_PLACE] = "no place",
         [SLOT_ON_GATE_CLOSED] = "gate closed",

@@ -6,6 +6,8 @@
  *      |         \---stopped---> STOPPED --look--> ASKED --taken--> LOADING                          \--> PARKED,
  *      +--> UNKNOWN --look-------------------------^                                          STOPPED, GONE, and later
  *
+ *     LOADING_PLACED --left--> DUE        LOADING --left--> ASKED
+ *
  *     DUE, ASKED, LOADING --gate closed--> GATED --put off--> PARKED, and woken
  *     LOADING --suspected--> SUSPECT --taken--> LOADING_PLACED
  *     DUE, LOADING --behind--> BEHIND --admitted--> DUE
@@ -52,6 +54,7 @@ typedef enum slot_event {
     SLOT_ON_LOOK,      /* the run is to be loaded without a place: to end it, or to see how it stands */
     SLOT_ON_TAKEN,     /* the run's journal is read now */
     SLOT_ON_TAKEN_PLACED,
+    SLOT_ON_LEFT,        /* its journal was left, for its bytes: the run is the next of its queue again */
     SLOT_ON_PLACE_GIVEN, /* its journal is here: what that says decides now who gets its place */
     SLOT_ON_NO_PLACE,    /* the run could go on, and no place is free */
     SLOT_ON_GATE_CLOSED, /* the journal takes no writes */

@@ -68,6 +68,7 @@ typedef struct survey {
     bool is_recovered; /* its recovery has read the live table */
     bool drains;
     size_t runs, runs_max; /* in memory, or about to be; --runs-max */
+    bool loads_wait;       /* runs that are due wait for the journals of others (runtime/run/load_quota.h) */
     /* The run */
     slot_state slot;     /* SLOT_NONE: it has no slot */
     run_state state;     /* RUN_NONE: it is not in memory */

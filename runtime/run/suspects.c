@@ -148,15 +148,13 @@ void suspects_raised(letter *m, const char *error)
     bool alone = suspect_has_solo(h->suspects, suspect_find(h->suspects, &m->run));
     uint32_t tries = m->tries;
     letter_move(&m, &s->letters);
-    if (h->draining) {
-        slot_post(h, s, SLOT_ON_PUT_OFF);
-    } else if (error) {
-        slot_post(h, s, SLOT_ON_PUT_OFF);
-        slot_wake(h, s); /* it waits in the queue until the journal takes writes */
-    } else {
-        if (alone) suspects_start_solo_timer(h, tries);
+    if (alone && !error && !h->draining) {
+        suspects_start_solo_timer(h, tries);
         slot_load(h, s);
+        return;
     }
+    slot_post(h, s, SLOT_ON_PUT_OFF);
+    if (!h->draining) slot_wake(h, s); /* it waits until the journal takes writes, or until there is room to read it */
 }
 
 void suspects_row_gone(const letter *m)

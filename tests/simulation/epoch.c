@@ -89,6 +89,7 @@ static int make_arguments(char text[ARGUMENTS][FLAG_MAX], char *argv[ARGUMENTS])
     int n = 0;
     (void)snprintf(text[n++], FLAG_MAX, "simulation");
     (void)snprintf(text[n++], FLAG_MAX, "--runs-max=%u", p->epoch[w->epoch].runs_max);
+    (void)snprintf(text[n++], FLAG_MAX, "--journal-load-max=%s", w->epoch % 2 ? "1KiB" : "64MiB");
     (void)snprintf(text[n++], FLAG_MAX, "--redirect-after=%lldms", (long long)p->redirect_after_ms);
     (void)snprintf(text[n++], FLAG_MAX, "--park-after=%lldms", (long long)p->park_after_ms);
     (void)snprintf(text[n++], FLAG_MAX, "--hold=%lldms", (long long)p->hold_ms);

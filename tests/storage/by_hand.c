@@ -189,6 +189,61 @@ static void test_reads(void)
     memory_disk_free(disk);
 }
 
+typedef struct some_loaded {
+    size_t whole, left; /* journals */
+    bool is_in_order;
+} some_loaded;
+
+static void on_some(void *arg, store_journal *journals, size_t count)
+{
+    some_loaded *l = arg;
+    *l = (some_loaded){.is_in_order = true};
+    for (size_t i = 0; i < count; i++) {
+        const store_journal *j = &journals[i];
+        const run_id id = id_of(1 + (int64_t)i, 1);
+        CHECK(!j->error && !j->cut && run_id_equal(&j->run, &id));
+        CHECK(j->is_left ? !j->data && j->len == 0 && !j->found : j->found && j->len == 4);
+        if (j->is_left)
+            l->left++;
+        else
+            l->whole++;
+        l->is_in_order = l->is_in_order && (j->is_left || l->left == 0);
+    }
+}
+
+/* As many journals of 4 bytes each, in their order, as have the room; what is left is nothing of them. */
+static void test_reads_some(void)
+{
+    static const struct {
+        size_t bytes_max, whole;
+    } cases[] = {{1, 0}, {3, 0}, {4, 1}, {7, 1}, {8, 2}, {11, 2}, {12, 3}, {100, 3}, {0, 3}};
+    desk d;
+    memory_disk *disk = memory_disk_new();
+    store_options o = by_hand_on(disk);
+    run_id ids[3];
+    store_segment segments[6];
+    open_desk(&d, &o);
+    for (int i = 0; i < 6; i++) { /* two each */
+        ids[i / 2] = id_of(1 + i / 2, 1);
+        segments[i] = segment_of(ids[i / 2], "ab");
+        segments[i].seq = (uint32_t)i % 2;
+        store_append(d.port, &segments[i]);
+    }
+    store_hand_write(d.store);
+    turn(&d);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        some_loaded l = {.whole = 9};
+        CHECK(store_load_some(d.port, &(store_load_list){ids, 3, cases[i].bytes_max}, on_some, &l));
+        store_hand_read(d.store, 0);
+        turn(&d);
+        CHECK(l.is_in_order);
+        CHECK_INT(l.whole, cases[i].whole);
+        CHECK_INT(l.left, 3 - cases[i].whole);
+    }
+    close_desk(&d);
+    memory_disk_free(disk);
+}
+
 /* One of unknown outcome comes back when the disk takes writes again. */
 static void test_outage(void)
 {
@@ -311,6 +366,7 @@ static const check_case cases[] = {{"a write waits for its owner", test_writes},
                                    {"a write that failed comes back at once", test_failed_at_once},
                                    {"a write that was in doubt comes back at once", test_known_at_once},
                                    {"reads in any order", test_reads},
+                                   {"of many journals those that have room", test_reads_some},
                                    {"an outage ends when its time has come", test_outage},
                                    {"a round of retention", test_sweep},
                                    {"a shared disk outlives a process", test_shared}};

@@ -389,6 +389,9 @@ static void test_queues(void)
     begin();
     now.slot = SLOT_DUE;
     check_told("loading", "", 0, "is about to be loaded");
+    now.loads_wait = true;
+    check_told("loading", "", 0,
+               "is about to be loaded, when others have come back, whose journals come first (--journal-load-max)");
     now.runs = 20;
     check_told("place", "", 0, "waits for a place: 20 of 20 runs are in memory (--runs-max)");
     now.before = 14;

@@ -58,7 +58,8 @@ static void places_come_back(void)
     for (slot_event e = 0; e < SLOT_EVENTS; e++) {
         if (slot_impossible(SLOT_LOADING_PLACED, e)) continue;
         slot_state to = slot_next(SLOT_LOADING_PLACED, e);
-        CHECK(to == SLOT_LOADING_PLACED || to == SLOT_LOADING || to == SLOT_PARKED || to == SLOT_SUSPECT);
+        CHECK(to == SLOT_LOADING_PLACED || to == SLOT_LOADING || to == SLOT_PARKED || to == SLOT_SUSPECT ||
+              to == SLOT_DUE);
     }
 }
 

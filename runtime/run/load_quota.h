@@ -1,0 +1,60 @@
+/* load_quota: how many bytes of journals come to memory at a time in one home (--journal-load-max), however many runs
+ * are due or asked for at one moment. Counts reads under way, each of which may bring a part of the limit, and journals
+ * of runs that were resumed and have not got on: what they have made is not on disk yet. A run that waits for anything
+ * else has got on, so nobody waits for it here. One journal that has no room in such a part is read alone. Owns
+ * nothing. */
+#ifndef RUNTIME_RUN_LOAD_QUOTA_H
+#define RUNTIME_RUN_LOAD_QUOTA_H
+
+#include <assert.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "storage/run_id.h"
+
+enum { LOAD_READS_MAX = 4 /* at a time */ };
+
+typedef struct load_quota {
+    size_t bytes_max;
+    size_t reads;         /* under way */
+    size_t resumed_bytes; /* of runs that were resumed and have not got on */
+    run_id large;         /* the run whose journal is to be read alone, or is being read */
+    bool has_large, reads_large;
+} load_quota;
+
+/* What one read may bring. */
+static inline size_t load_quota_share(const load_quota *q) { return q->bytes_max / LOAD_READS_MAX; }
+
+/* Whether one more read may begin; `resumes`: also of journals whose runs are to go on. */
+static inline bool load_quota_has_room(const load_quota *q, bool resumes)
+{
+    if (q->reads >= LOAD_READS_MAX || q->reads_large) return false;
+    bool is_first = q->reads == 0 && q->resumed_bytes == 0;
+    return !resumes || is_first || q->resumed_bytes + (q->reads + 1) * load_quota_share(q) <= q->bytes_max;
+}
+
+/* Whether the run's journal had no room in a read: it is to be read alone. */
+static inline bool load_quota_is_large(const load_quota *q, const run_id *id)
+{
+    return q->has_large && run_id_equal(&q->large, id);
+}
+
+/* The journal that is to be read alone is read now, alone. */
+static inline void load_quota_take_large(load_quota *q)
+{
+    q->has_large = false;
+    q->reads_large = true;
+}
+
+/* A read is over, of which the run's journal was the first; `is_left`: there was no room for it. */
+static inline void load_quota_end_read(load_quota *q, const run_id *first, bool is_left)
+{
+    assert(q->reads > 0);
+    q->reads--;
+    if (q->reads_large && run_id_equal(&q->large, first)) q->reads_large = false;
+    if (!is_left || q->reads_large) return;
+    q->large = *first;
+    q->has_large = true;
+}
+
+#endif
