@@ -1,5 +1,6 @@
 #include <assert.h>
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -267,6 +268,15 @@ static bool conn_has_parsable(const http_conn *c)
     return conn_may_parse(&c->state) && c->bytes.at < c->bytes.end && c->out_len < CONN_CORK_BYTES;
 }
 
+static void conn_refuse_request(http_conn *c)
+{
+    const request_parser *p = &c->parser;
+    const size_t most = p->limits->body_bytes_max;
+    char larger[96];
+    (void)snprintf(larger, sizeof(larger), "The body is larger than the %zu bytes that are taken here.", most);
+    conn_refuse(c, p->status, p->status == 413 && most > 0 ? larger : p->detail);
+}
+
 static void conn_parse(http_conn *c)
 {
     while (conn_has_parsable(c)) {
@@ -275,7 +285,7 @@ static void conn_parse(http_conn *c)
         if (result == REQUEST_COMPLETE) {
             conn_hand_out(c);
         } else if (result == REQUEST_REFUSED) {
-            conn_refuse(c, c->parser.status, c->parser.detail);
+            conn_refuse_request(c);
         } else if (result == REQUEST_EXPECTS) {
             struct iovec part = {(char *)(uintptr_t)interim_100, sizeof(interim_100) - 1};
             conn_send(c, &part, 1);

@@ -239,7 +239,8 @@ static void file_reply_problem(http_exchange *x, int status, const char *title)
         {"Content-Type", "application/problem+json"},
         {status == 405 ? "Allow" : "Retry-After", status == 405 ? "GET, HEAD, OPTIONS" : "1"}};
     char body[256];
-    size_t len = http_problem_body(body, sizeof(body), status, title, NULL);
+    const char *detail = status == 405 ? "the methods of this path are GET, HEAD, OPTIONS" : NULL;
+    size_t len = http_problem_body(body, sizeof(body), status, title, detail);
     assert(len > 0);
     http_reply(x, status, headers, status == 405 || status == 503 ? 2 : 1, (http_text){body, len});
 }

@@ -72,6 +72,14 @@ bool auth_admits_site(const home *h, http_exchange *x)
     return !foreign;
 }
 
+/* Which of several counts, proxies and this server may see differently. */
+static bool request_has_two_tokens(const http_request *q)
+{
+    unsigned count = 0;
+    for (size_t i = 0; i < q->header_count; i++) count += strcasecmp(q->headers[i].name.data, "authorization") == 0;
+    return count > 1;
+}
+
 /* Returns whose token the header has; NULL: nobody's. */
 static const operator_entry *auth_find_bearer(const home *h, const char *authorization)
 {
@@ -104,6 +112,7 @@ const operator_entry *auth_admits(home *h, http_exchange *x, operator_scope need
     const http_request *q = http_exchange_request(x);
     const char *given = http_request_header(q, "authorization");
     if (!auth_admits_site(h, x)) return NULL;
+    if (request_has_two_tokens(q)) return auth_refuse(x, 400, "there is more than one Authorization header");
     const operator_entry *who = auth_find_bearer(h, given);
     if (who) return operator_may(who, needed) ? who : auth_refuse_scope(x, who, needed, does);
     if (h->opt->dev && dev_trusts(q)) return &dev_operator;

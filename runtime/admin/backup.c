@@ -6,12 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "http/uri.h"
+#include "runtime/admin/list_query.h"
 #include "runtime/base/log.h"
 #include "runtime/base/problem.h"
 #include "runtime/run/program.h"
 
-enum { NAME_BYTES_MAX = 128, PATH_BYTES = 3000, QUERY_BYTES = 1024, BODY_BYTES = NAME_BYTES_MAX + 96 };
+enum { NAME_BYTES_MAX = 128, PATH_BYTES = 3000, BODY_BYTES = NAME_BYTES_MAX + 96 };
 
 /* A backup that is being made. Ends its exchange and frees itself with the answer. */
 typedef struct backup {
@@ -26,12 +26,23 @@ static void backup_on_gone(http_exchange *x)
     (void)x; /* the copy is made all the same; then the exchange is ended */
 }
 
+static const char no_name[] = "\"name\" is 1 to 128 letters, digits, '-', '_' and '.', not '.' first";
+
 /* Whether it is a plain file name: of these characters none leads to another folder. */
 static bool backup_name_valid(const char *name)
 {
     size_t len = strlen(name);
     return len > 0 && len <= NAME_BYTES_MAX && name[0] != '.' &&
            strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == len;
+}
+
+/* Copies the name to `arg`. Returns NULL, or what is wrong with the parameter. */
+static const char *backup_take_parameter(void *arg, const char *name, const char *value)
+{
+    if (strcmp(name, "name") != 0) return list_query_unknown;
+    if (!backup_name_valid(value)) return no_name;
+    memcpy(arg, value, strlen(value) + 1);
+    return NULL;
 }
 
 static int backup_status(store_backup_result result)
@@ -78,16 +89,15 @@ static void backup_on_done(void *arg, store_backup_result result, uint64_t bytes
 
 void backup_answer(home *h, http_exchange *x)
 {
-    const http_request *q = http_exchange_request(x);
     const char *dir = h->opt->backup_dir;
-    char name[QUERY_BYTES] = "";
+    char name[NAME_BYTES_MAX + 1] = "", wrong[LIST_QUERY_WRONG];
     if (!dir || !*dir || !h->port) {
         problem_reply(x, 409, "start with --backup-dir DIR, the folder that backups go to", NULL);
         return;
     }
-    bool given = q->query.len < sizeof name && uri_query(q->query.data, q->query.len, "name", name);
-    if (!given || !backup_name_valid(name)) {
-        problem_reply(x, 400, "\"name\" is 1 to 128 letters, digits, '-', '_' and '.', not '.' first", NULL);
+    const char *why = list_query_read(http_exchange_request(x)->query, "name", backup_take_parameter, name, wrong);
+    if (why || !*name) {
+        problem_reply(x, 400, why ? why : no_name, NULL);
         return;
     }
     backup *b = malloc(sizeof *b);

@@ -143,7 +143,7 @@ static const char *children_take_parameter(void *arg, const char *name, const ch
     }
     if (strcmp(name, "before") != 0) return list_query_unknown;
     p->has_before = run_id_parse(value, strlen(value), &p->before);
-    return p->has_before ? NULL : "\"before\" is not a run id";
+    return p->has_before ? NULL : "\"before\" is not a run id, which has 26 letters and digits";
 }
 
 void children_answer(home *h, http_exchange *x, const run_id *id)

@@ -211,7 +211,7 @@ static const char *wish_take_parameter(void *arg, const char *name, const char *
     feed_wish *wish = &reading->wish;
     if (strcmp(name, "run") == 0) {
         wish->has_run = run_id_parse(value, strlen(value), &wish->run);
-        return wish->has_run ? NULL : "\"run\" is not a run id";
+        return wish->has_run ? NULL : "\"run\" is not a run id, which has 26 letters and digits";
     }
     if (strcmp(name, "steps") == 0) {
         reading->says_steps = strcmp(value, "0") == 0 || strcmp(value, "1") == 0;

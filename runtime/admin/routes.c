@@ -19,6 +19,7 @@
 #include "runtime/admin/feed_reader.h"
 #include "runtime/admin/fork_request.h"
 #include "runtime/admin/health.h"
+#include "runtime/admin/list_query.h"
 #include "runtime/admin/process_state.h"
 #include "runtime/admin/resume.h"
 #include "runtime/admin/runs.h"
@@ -67,8 +68,10 @@ static bool route_read_last_frame(http_exchange *x, const request_wish *asked, u
 /* Reads the id in the path. False: there is no such run, and the exchange has its answer. */
 static bool route_read_id(const home *h, http_exchange *x, const http_param *params, run_id *id)
 {
-    if (h->port && run_id_parse(params[0].value, params[0].value_len, id)) return true;
-    problem_reply(x, 404, "no such run", NULL);
+    const bool is_id = run_id_parse(params[0].value, params[0].value_len, id);
+    if (h->port && is_id) return true;
+    problem_reply(x, 404, is_id ? "no such run" : "no such run: an id has 26 letters and digits, without I, L, O and U",
+                  NULL);
     return false;
 }
 
@@ -117,6 +120,13 @@ static void on_stream(home *h, http_exchange *x, const endpoint *e, const http_p
 
 /* ---- Administration ---- */
 
+/* Like auth_admits, of a request that has no parameters. */
+static const operator_entry *route_admits(home *h, http_exchange *x, operator_scope needed, const char *does)
+{
+    const operator_entry *who = auth_admits(h, x, needed, does);
+    return who && list_query_is_empty(x) ? who : NULL;
+}
+
 static void on_runs(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
@@ -126,21 +136,21 @@ static void on_runs(home *h, http_exchange *x, const endpoint *e, const http_par
 static void on_start(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
-    const operator_entry *who = auth_admits(h, x, OPERATOR_START, "starting a run");
+    const operator_entry *who = route_admits(h, x, OPERATOR_START, "starting a run");
     if (who) start_run_answer(h, x, who->name);
 }
 
 static void on_function(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
-    const operator_entry *who = auth_admits(h, x, OPERATOR_START, "starting a function");
+    const operator_entry *who = route_admits(h, x, OPERATOR_START, "starting a function");
     if (who) start_function_answer(h, x, who->name);
 }
 
 static void on_endpoints(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
-    if (auth_admits(h, x, OPERATOR_VIEW, "listing endpoints")) endpoints_answer(h, x);
+    if (route_admits(h, x, OPERATOR_VIEW, "listing endpoints")) endpoints_answer(h, x);
 }
 
 static void on_errors(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
@@ -152,7 +162,7 @@ static void on_errors(home *h, http_exchange *x, const endpoint *e, const http_p
 static void on_process(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
-    if (auth_admits(h, x, OPERATOR_VIEW, "looking at the process")) process_answer(h, x);
+    if (route_admits(h, x, OPERATOR_VIEW, "looking at the process")) process_answer(h, x);
 }
 
 static void on_run(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
@@ -209,7 +219,8 @@ static bool steering_is_allowed(home *h, http_exchange *x, const char *does, ste
 static bool route_may_steer(home *h, http_exchange *x, const http_param *params, const char *does, steering *out)
 {
     *out = (steering){.who = NULL};
-    return route_take_id(h, x, params, &out->id) && steering_is_allowed(h, x, does, out);
+    return route_take_id(h, x, params, &out->id) && steering_is_allowed(h, x, does, out) &&
+           (!out->who || list_query_is_empty(x)); /* a client's URL may have more than its token */
 }
 
 static void on_cancel(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
@@ -253,6 +264,22 @@ static void on_question(home *h, http_exchange *x, const endpoint *e, const http
         question_page_refuse(x, 403, h->app->name, "This link is not valid: it was cut, or altered.");
 }
 
+static const char *signal_take_parameter(void *arg, const char *name, const char *value)
+{
+    (void)arg, (void)value;
+    return strcmp(name, "question") == 0 ? NULL : list_query_unknown;
+}
+
+/* Reads which question the operator answers; 0: none. False: the exchange has its answer. */
+static bool signal_read_question(http_exchange *x, uint64_t *question)
+{
+    char wrong[LIST_QUERY_WRONG];
+    const http_text query = http_exchange_request(x)->query;
+    const char *why = list_query_read(query, "question", signal_take_parameter, NULL, wrong);
+    if (why) problem_reply(x, 400, why, NULL);
+    return !why && question_request_path(x, question);
+}
+
 static void on_signal(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
@@ -262,7 +289,7 @@ static void on_signal(home *h, http_exchange *x, const endpoint *e, const http_p
     if (!steering_is_allowed(h, x, "sending a signal to a run", &s)) return;
     const char *by = s.who ? s.who->name : NULL;
     uint64_t question = 0;
-    if (s.who && !question_request_path(x, &question)) return;
+    if (s.who && !signal_read_question(x, &question)) return;
     if (question)
         question_request_take(h, x, &(question_wish){&s.id, question, name, by});
     else
@@ -290,7 +317,7 @@ static void on_stop(home *h, http_exchange *x, const endpoint *e, const http_par
     char text[LETTER_TEXT_MAX + 1];
     run_id id;
     (void)e, (void)n;
-    const operator_entry *who = auth_admits(h, x, OPERATOR_ACT, does);
+    const operator_entry *who = route_admits(h, x, OPERATOR_ACT, does);
     if (!who || !route_take_id(h, x, params, &id) || !route_read_text(h, x, text)) return;
     audit(&id, who, does);
     if (h->draining)
@@ -310,7 +337,7 @@ static const operator_entry *route_admits_actor(home *h, http_exchange *x, const
                                                 run_id *id)
 {
     if (!route_take_id(h, x, params, id)) return NULL;
-    const operator_entry *who = auth_admits(h, x, OPERATOR_ACT, does);
+    const operator_entry *who = route_admits(h, x, OPERATOR_ACT, does);
     if (who) audit(id, who, does);
     return who;
 }
@@ -349,13 +376,13 @@ static void on_backup(home *h, http_exchange *x, const endpoint *e, const http_p
 static void on_settings(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
-    if (auth_admits(h, x, OPERATOR_VIEW, "reading settings")) settings_answer_list(h, x);
+    if (route_admits(h, x, OPERATOR_VIEW, "reading settings")) settings_answer_list(h, x);
 }
 
 /* Who may cancel all runs of an endpoint may stop the endpoint: the scope is that of steering. */
 static const operator_entry *route_admits_setting(home *h, http_exchange *x, const http_param *params, const char *does)
 {
-    const operator_entry *who = auth_admits(h, x, OPERATOR_ACT, does);
+    const operator_entry *who = route_admits(h, x, OPERATOR_ACT, does);
     if (who) log_line(LOG_INFO, NULL, "%s \"%s\": asked by operator %s", does, params[0].value, who->name);
     return who;
 }
@@ -377,27 +404,27 @@ static void on_unset(home *h, http_exchange *x, const endpoint *e, const http_pa
 static void on_schedules(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
-    if (auth_admits(h, x, OPERATOR_VIEW, "listing schedules")) schedules_answer_list(h, x);
+    if (route_admits(h, x, OPERATOR_VIEW, "listing schedules")) schedules_answer_list(h, x);
 }
 
 static void on_schedule_put(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
-    const operator_entry *who = auth_admits(h, x, OPERATOR_ACT, "pausing or resuming a schedule");
+    const operator_entry *who = route_admits(h, x, OPERATOR_ACT, "pausing or resuming a schedule");
     if (who) schedules_answer_put(h, x, params[0].value, who->name);
 }
 
 static void on_schedule_delete(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)n;
-    const operator_entry *who = auth_admits(h, x, OPERATOR_ACT, "forgetting a schedule");
+    const operator_entry *who = route_admits(h, x, OPERATOR_ACT, "forgetting a schedule");
     if (who) schedules_answer_delete(h, x, params[0].value, who->name);
 }
 
 static void on_trigger(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
-    const operator_entry *who = auth_admits(h, x, OPERATOR_START, "triggering a schedule");
+    const operator_entry *who = route_admits(h, x, OPERATOR_START, "triggering a schedule");
     if (who) start_function_answer(h, x, who->name);
 }
 
@@ -405,7 +432,7 @@ static void on_bulk(home *h, http_exchange *x, const endpoint *e, const http_par
 {
     static const char does[] = "acting on many runs";
     (void)e, (void)params, (void)n;
-    const operator_entry *who = auth_admits(h, x, OPERATOR_ACT, does);
+    const operator_entry *who = route_admits(h, x, OPERATOR_ACT, does);
     if (!who) return;
     audit(NULL, who, does);
     bulk_answer(h, x, who->name);
@@ -414,7 +441,7 @@ static void on_bulk(home *h, http_exchange *x, const endpoint *e, const http_par
 static void on_session(home *h, http_exchange *x, const endpoint *e, const http_param *params, size_t n)
 {
     (void)e, (void)params, (void)n;
-    session_answer(h, x);
+    if (list_query_is_empty(x)) session_answer(h, x);
 }
 
 void admin_register_routes(sw_app *app)
@@ -431,8 +458,8 @@ void admin_register_routes(sw_app *app)
                   {"POST /_sw/session", on_session, DOOR_ADMIN, false},
                   {"POST /_sw/bulk", on_bulk, DOOR_ADMIN, false}, /* whose runs are of this endpoint, bulk_route */
                   {"GET /_sw/settings", on_settings, DOOR_ADMIN, false},
-                  {"PUT /_sw/settings/:name", on_set, DOOR_ADMIN, false},
-                  {"DELETE /_sw/settings/:name", on_unset, DOOR_ADMIN, false},
+                  {"PUT /_sw/settings/*name", on_set, DOOR_ADMIN, false},
+                  {"DELETE /_sw/settings/*name", on_unset, DOOR_ADMIN, false},
                   {"GET /_sw/feed", on_feed, DOOR_ADMIN, false},
                   {"GET /_sw/runs", on_runs, DOOR_ADMIN, false},
                   {"GET /_sw/endpoints", on_endpoints, DOOR_ADMIN, false},

@@ -240,7 +240,7 @@ static const char *set_id(run_filter *f, const char *value)
 static const char *set_before(run_filter *f, const char *value)
 {
     run_id id;
-    if (!run_id_parse(value, strlen(value), &id)) return "\"before\" is not a run id";
+    if (!run_id_parse(value, strlen(value), &id)) return "\"before\" is not a run id, which has 26 letters and digits";
     run_filter_lower(f, &id);
     return NULL;
 }
@@ -248,7 +248,7 @@ static const char *set_before(run_filter *f, const char *value)
 static const char *set_after(run_filter *f, const char *value)
 {
     run_id id;
-    if (!run_id_parse(value, strlen(value), &id)) return "\"after\" is not a run id";
+    if (!run_id_parse(value, strlen(value), &id)) return "\"after\" is not a run id, which has 26 letters and digits";
     filter_raise(f, run_id_advance(&id) ? &id : NULL);
     return NULL;
 }

@@ -202,7 +202,7 @@ static const char *run_take_parameter(void *arg, const char *name, const char *v
     run_inquiry *r = arg;
     if (strcmp(name, "forks_before") != 0) return list_query_unknown;
     r->has_before = run_id_parse(value, strlen(value), &r->forks_before);
-    return r->has_before ? NULL : "\"forks_before\" is a run id";
+    return r->has_before ? NULL : "\"forks_before\" is a run id, which has 26 letters and digits";
 }
 
 void runs_answer_one(home *h, http_exchange *x, const run_id *id)

@@ -58,7 +58,10 @@ static const char *start_read(arena *a, http_text body, start_wish *wish)
     const char *message = NULL;
     sw_value v;
     size_t known = 0;
-    if (!json_read(a, body.data, body.len, &v, &message)) return message == value_no_memory ? no_memory : message;
+    if (!json_read(a, body.data, body.len, &v, &message)) {
+        const char *why = message == value_no_memory ? NULL : arena_printf(a, "the body is not JSON: %s", message);
+        return why ? why : no_memory;
+    }
     static const char *const names[] = {"endpoint", "target", "body"};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) known += !sw_is_nil(sw_get(v, names[i]));
     if (v.type != MSGPACK_OBJECT_MAP || sw_len(v) != known)

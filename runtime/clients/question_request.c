@@ -455,7 +455,7 @@ bool question_request_path(http_exchange *x, uint64_t *question)
     bool fits = q->query.len < sizeof text;
     *question = 0;
     if (fits && !uri_query(q->query.data, q->query.len, "question", text)) return true;
-    if (fits && strspn(text, "0123456789abcdef") == 16 && !text[16]) *question = strtoull(text, NULL, 16);
+    if (fits && strspn(text, "0123456789abcdefABCDEF") == 16 && !text[16]) *question = strtoull(text, NULL, 16);
     if (*question == 0)
         problem_reply(x, 400, "?question= is the path of a question: 16 hexadecimal digits, as the run's page has them",
                       NULL);

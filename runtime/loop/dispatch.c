@@ -86,6 +86,14 @@ static void dispatch_reply_options(home *h, http_exchange *x, const char *allow)
     http_reply(x, 204, headers, n, (http_text){"", 0});
 }
 
+static void dispatch_reply_method(http_exchange *x, const char *allow)
+{
+    const http_reply_header header = {"Allow", allow};
+    char why[160];
+    (void)snprintf(why, sizeof why, "the methods of this path are %s", allow);
+    problem_reply_with(x, 405, why, &header, 1);
+}
+
 /* RFC 9110, 9.3.7: "*" is the server itself. */
 static bool dispatch_is_about_server(const http_request *q)
 {
@@ -103,12 +111,10 @@ static void dispatch_no_route(home *h, http_exchange *x, const http_match *m)
         (void)snprintf(why, sizeof why, "the parameters in the path are longer than %d bytes", HTTP_PARAM_BYTES);
         problem_reply(x, 414, why, NULL);
     } else if (m->result == HTTP_MATCH_METHOD) {
-        http_reply_header headers[] = {{"Allow", m->allow}, {"Content-Type", "application/problem+json"}};
-        char body[128];
         if (strcmp(http_exchange_request(x)->method.data, "OPTIONS") == 0)
             dispatch_reply_options(h, x, m->allow);
         else
-            http_reply(x, 405, headers, 2, (http_text){body, http_problem_body(body, sizeof body, 405, NULL, NULL)});
+            dispatch_reply_method(x, m->allow);
     } else if (dispatch_is_about_server(http_exchange_request(x))) {
         const http_router *routes = loop_is_admin_door(h, x) ? h->app->admin_router : h->app->router;
         const http_reply_header allow = {"Allow", http_router_methods(routes)};

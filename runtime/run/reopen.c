@@ -200,7 +200,8 @@ static const char *reopening_objection(const reopening *q, const replay *p, cons
     if (!ended) return "the run's journal has no end: what came last is lost";
     if (generation == UINT32_MAX) return "the run was resumed too often";
     *reason = REOPEN_CHANGED;
-    if (q->wanted > 0 && q->wanted != generation + 1) return "the run is not before that generation";
+    if (q->wanted > 0 && q->wanted != generation + 1)
+        return "the run is not before that generation: its next one is \"reopened\" and 1";
     if (ended->status == ENTRY_SUCCEEDED)
         return "the run has succeeded: there is nothing to resume. A fork runs it again";
     *reason = REOPEN_UNFIT;

@@ -231,7 +231,9 @@ const char *settings_object(settings *s, const char *name, const sw_value *value
         return "the program has no such endpoint or function: write its route or name as the program does, as in "
                "\"endpoint:POST /orders/:id\"";
     *status = 400;
-    return setting_read_stopped(*value, &stopped_s);
+    const char *wrong = setting_read_stopped(*value, &stopped_s);
+    if (!wrong && sw_is_nil(sw_get(*value, "stopped"))) wrong = "an endpoint's setting has \"stopped\": true or false";
+    return wrong;
 }
 
 void settings_each(settings *s, void (*on_setting)(void *arg, const setting *one, bool is_of_nothing), void *arg)
