@@ -3,15 +3,18 @@
  * morning a report of the day before is mailed.
  *
  *     POST /orders   payment (step) -> paid? (signal) --yes--> orders/ship for each item (calls) -> orders/mail (call)
- *                                                     \--no, for --pay-within--> orders/mail
+ *                       --no, for --pay-within--> cancel (step) --cancelled--> orders/mail
+ *                                                     \--paid at the last moment--> as above
  *
- * Whatever dies when: nobody pays twice, no parcel is packed twice, no mail is lost. */
+ * Whatever dies when: nobody pays twice, or for nothing; no parcel is packed twice, no mail is lost. A service that is
+ * closed stops the runs that need it, until somebody releases them. */
 #include <stdlib.h>
 #include <stepwell.h>
 
-enum { ITEMS_MAX = 100 };
+enum { ITEMS_MAX = 100, COUNT_MAX = 1000, CENTS_MAX = 100000000, PAY_WITHIN_MAX_S = 365 * 24 * 3600 };
 
 static sw_app *app;
+static int64_t pay_within_ms;
 
 /* ---- The services ---- */
 
@@ -25,6 +28,7 @@ static sw_value service_post(sw_ctx *c, const char *path, sw_value what)
 }
 
 static sw_value pay(sw_ctx *c, sw_value payment) { return service_post(c, "/payments", payment); }
+static sw_value cancel(sw_ctx *c, sw_value payment) { return service_post(c, "/cancellations", payment); }
 static sw_value pack(sw_ctx *c, sw_value item) { return service_post(c, "/parcels", item); }
 static sw_value post_mail(sw_ctx *c, sw_value mail) { return service_post(c, "/mails", mail); }
 
@@ -46,7 +50,7 @@ static sw_value ship(sw_ctx *c, sw_value item)
 /* {"to", "subject"}. */
 static sw_value mail(sw_ctx *c, sw_value letter) { return sw_step(c, "mail", post_mail, letter); }
 
-/* What was paid on the day before. */
+/* What was paid on the day before, from midnight to midnight in UTC. */
 static sw_value report(sw_ctx *c, sw_value scheduled)
 {
     enum { DAY_MS = 24 * 3600 * 1000 };
@@ -64,18 +68,28 @@ static sw_value report(sw_ctx *c, sw_value scheduled)
 
 /* ---- The order ---- */
 
+/* Whether it is a number from the least to the most. */
+static bool is_within(sw_value v, int64_t least, int64_t most)
+{
+    return sw_as_int(v, least - 1) >= least && sw_as_int(v, least - 1) <= most;
+}
+
+static bool is_text(sw_value v) { return sw_type(v) == SW_STRING && sw_len(v) > 0; }
+
 /* Returns what is wrong with the order, NULL: nothing. */
 static const char *order_refusal(sw_ctx *c, sw_value order)
 {
     sw_value items = sw_get(order, "items");
-    if (sw_type(sw_get(order, "customer")) != SW_STRING) return "the order has no \"customer\"";
+    if (!is_text(sw_get(order, "customer"))) return "the order has no \"customer\"";
     if (sw_type(items) != SW_ARRAY || sw_len(items) == 0) return "the order has no \"items\"";
     if (sw_len(items) > ITEMS_MAX) return sw_printf(c, "an order has %d items at most", ITEMS_MAX);
     for (size_t i = 0; i < sw_len(items); i++) {
         sw_value of = sw_at(items, i);
-        if (sw_type(sw_get(of, "item")) != SW_STRING) return sw_printf(c, "item %zu has no \"item\"", i);
-        if (sw_as_int(sw_get(of, "count"), 0) < 1) return sw_printf(c, "item %zu has no \"count\" above 0", i);
-        if (sw_as_int(sw_get(of, "cents"), -1) < 0) return sw_printf(c, "item %zu has no price in \"cents\"", i);
+        if (!is_text(sw_get(of, "item"))) return sw_printf(c, "item %zu has no \"item\"", i);
+        if (!is_within(sw_get(of, "count"), 1, COUNT_MAX))
+            return sw_printf(c, "item %zu has no \"count\" from 1 to %d", i, COUNT_MAX);
+        if (!is_within(sw_get(of, "cents"), 0, CENTS_MAX))
+            return sw_printf(c, "item %zu has no price in \"cents\" from 0 to %d", i, CENTS_MAX);
     }
     return NULL;
 }
@@ -89,15 +103,18 @@ static int64_t order_cents(sw_value order)
     return cents;
 }
 
-/* Asks for the payment and waits for it. False: it did not come in time. */
+static bool is_paid(sw_value payment) { return sw_str_equal(sw_get(payment, "status"), "paid"); }
+
+/* Asks for the payment and waits for it. False: it did not come in time, and does not come any more: whoever gives up
+ * waiting says so, since the money may be on its way. */
 static bool order_is_paid(sw_ctx *c, sw_value order)
 {
-    const sw_wait wait = {.signal = "paid", .timeout_ms = atoll(sw_flag_value(app, "pay-within")) * 1000};
+    const sw_wait wait = {.signal = "paid", .timeout_ms = pay_within_ms};
     const char *notify = sw_signal_url(c, "notify", wait.signal, NULL);
     sw_value payment = sw_map(c, "cents", sw_int(order_cents(order)), "notify", sw_str(c, notify));
-    sw_value paid;
-    (void)sw_step_with(c, "payment", pay, payment, &(sw_step_options){.sync = true});
-    return sw_wait_for(c, "paid", &wait, &paid) && sw_str_equal(sw_get(paid, "status"), "paid");
+    sw_value asked = sw_step_with(c, "payment", pay, payment, &(sw_step_options){.sync = true}), paid;
+    if (sw_wait_for(c, "paid", &wait, &paid)) return is_paid(paid);
+    return is_paid(sw_step(c, "cancel", cancel, sw_map(c, "payment", sw_get(asked, "payment"))));
 }
 
 /* Has each item packed by a run of its own; returns the parcels. */
@@ -140,14 +157,26 @@ static void on_order(sw_ctx *c)
     sw_reply_json(c, 200, sw_map(c, "order", sw_str(c, sw_run_id(c)), "parcels", parcels));
 }
 
+static const char *on_start(sw_app *a, void *arg)
+{
+    (void)arg;
+    long long seconds = atoll(sw_flag_value(a, "pay-within"));
+    if (seconds < 1 || seconds > PAY_WITHIN_MAX_S)
+        return "--pay-within is a number of seconds, from 1 to those of a year";
+    pay_within_ms = seconds * 1000;
+    return NULL;
+}
+
 int main(int argc, char **argv)
 {
     app = sw_app_new("orders");
     sw_flag(app, "services", "URL", "http://127.0.0.1:9000", "takes payments, packs parcels, sends mail");
     sw_flag(app, "pay-within", "SECONDS", "1800", "how long an order waits for its payment");
-    sw_endpoint(app, "POST /orders", on_order, NULL);
-    sw_function(app, "orders/ship", ship, NULL);
-    sw_function(app, "orders/mail", mail, NULL);
-    sw_function(app, "orders/report", report, &(sw_function_options){.cron = "0 6 * * *", .timezone = "Europe/Berlin"});
+    sw_on_start(app, on_start, NULL);
+    sw_endpoint(app, "POST /orders", on_order, &(sw_endpoint_options){.on_exhausted = SW_STOP});
+    sw_function(app, "orders/ship", ship, &(sw_function_options){.on_exhausted = SW_STOP});
+    sw_function(app, "orders/mail", mail, &(sw_function_options){.on_exhausted = SW_STOP});
+    sw_function(app, "orders/report", report,
+                &(sw_function_options){.cron = "0 6 * * *", .timezone = "Europe/Berlin", .on_exhausted = SW_STOP});
     return sw_main(app, argc, argv);
 }

@@ -1,6 +1,7 @@
 /* services: what a shop depends on, for trying it out: takes payments, packs parcels, sends mail. Each request is a
- * run, so that an Idempotency-Key which is sent again does nothing again. A payment is paid after --pays-after, and
- * whoever asked for it is told at its "notify". GET /ledger says what was done; it is in memory. */
+ * run, so that an Idempotency-Key which is sent again does nothing again. A payment is paid after --pays-after, unless
+ * it was cancelled before, and whoever asked for it is told at its "notify". GET /ledger says what was done; it is in
+ * memory. */
 #include <pthread.h>
 #include <stdlib.h>
 #include <stepwell.h>
@@ -10,7 +11,7 @@ enum { DONE_MAX = 100000, DAY_MS = 24 * 3600 * 1000, NOTIFY_RETRIES = 100, NOTIF
 
 /* What a service has done. */
 typedef struct done {
-    char kind[16]; /* "payments", "parcels", "mails" */
+    char kind[16]; /* "payments", "cancellations", "parcels", "mails" */
     int64_t at_ms, cents;
     char text[128];
 } done;
@@ -22,17 +23,31 @@ static size_t ledger_count;
 
 /* ---- The ledger ---- */
 
-static void ledger_add(const char *kind, int64_t at_ms, int64_t cents, const char *text)
+/* Under the lock. */
+static bool ledger_has(const char *kind, const char *text)
+{
+    for (size_t i = 0; i < ledger_count; i++)
+        if (strcmp(ledger[i].kind, kind) == 0 && strcmp(ledger[i].text, text) == 0) return true;
+    return false;
+}
+
+/* Adds what is done, unless something of the kind `unless` was done with that text (NULL: in any case). Returns whether
+ * it is done. */
+static bool ledger_add(const char *unless, const done *what)
 {
     (void)pthread_mutex_lock(&ledger_lock);
-    if (ledger_count < DONE_MAX) {
-        done *d = &ledger[ledger_count++];
-        d->at_ms = at_ms;
-        d->cents = cents;
-        (void)strncpy(d->kind, kind, sizeof d->kind - 1);
-        (void)strncpy(d->text, text ? text : "", sizeof d->text - 1);
-    }
+    bool may_be = !unless || !ledger_has(unless, what->text);
+    if (may_be && ledger_count < DONE_MAX) ledger[ledger_count++] = *what;
     (void)pthread_mutex_unlock(&ledger_lock);
+    return may_be;
+}
+
+static done done_now(sw_ctx *c, const char *kind, const char *text)
+{
+    done d = {.at_ms = sw_now(c)};
+    (void)strncpy(d.kind, kind, sizeof d.kind - 1);
+    (void)strncpy(d.text, text ? text : "", sizeof d.text - 1);
+    return d;
 }
 
 /* What was done on that day, counted from the Unix epoch in UTC; NULL: on any. */
@@ -53,7 +68,7 @@ static void on_ledger(sw_ctx *c)
     const char *day = sw_query(c, "day");
     (void)pthread_mutex_lock(&ledger_lock);
     sw_value all = sw_map(c, "payments", ledger_of(c, "payments", day), "parcels", ledger_of(c, "parcels", day),
-                          "mails", ledger_of(c, "mails", day));
+                          "mails", ledger_of(c, "mails", day), "cancellations", ledger_of(c, "cancellations", day));
     (void)pthread_mutex_unlock(&ledger_lock);
     sw_reply_json(c, 200, all);
 }
@@ -62,21 +77,32 @@ static void on_ledger(sw_ctx *c)
 
 static sw_value pack(sw_ctx *c, sw_value parcel)
 {
-    ledger_add("parcels", sw_now(c), 0, sw_cstr(c, sw_get(parcel, "item")));
+    const done d = done_now(c, "parcels", sw_cstr(c, sw_get(parcel, "item")));
+    (void)ledger_add(NULL, &d);
     return sw_map(c, "parcel", sw_str(c, sw_run_id(c)), "item", sw_get(parcel, "item"));
 }
 
 static sw_value send_mail(sw_ctx *c, sw_value mail)
 {
-    ledger_add("mails", sw_now(c), 0,
-               sw_printf(c, "%s: %s", sw_cstr(c, sw_get(mail, "to")), sw_cstr(c, sw_get(mail, "subject"))));
+    const char *text = sw_printf(c, "%s: %s", sw_cstr(c, sw_get(mail, "to")), sw_cstr(c, sw_get(mail, "subject")));
+    const done d = done_now(c, "mails", text);
+    (void)ledger_add(NULL, &d);
     return sw_map(c, "sent", sw_bool(true));
 }
 
+/* Returns whether it was taken: of a payment that was cancelled it is not. */
 static sw_value take_money(sw_ctx *c, sw_value payment)
 {
-    ledger_add("payments", sw_now(c), sw_as_int(sw_get(payment, "cents"), 0), sw_cstr(c, sw_get(payment, "payment")));
-    return sw_nil();
+    done d = done_now(c, "payments", sw_cstr(c, sw_get(payment, "payment")));
+    d.cents = sw_as_int(sw_get(payment, "cents"), 0);
+    return sw_bool(ledger_add("cancellations", &d));
+}
+
+/* What becomes of a payment that is to be cancelled: it may be paid already. */
+static sw_value cancel(sw_ctx *c, sw_value payment)
+{
+    const done d = done_now(c, "cancellations", sw_cstr(c, sw_get(payment, "payment")));
+    return sw_map(c, "status", sw_str(c, ledger_add("payments", &d) ? "cancelled" : "paid"));
 }
 
 static sw_value notify(sw_ctx *c, sw_value payment)
@@ -91,7 +117,7 @@ static sw_value notify(sw_ctx *c, sw_value payment)
 /* The payer pays; the shop is told, for as long as it is not there. */
 static sw_value settle(sw_ctx *c, sw_value payment)
 {
-    (void)sw_step(c, "take", take_money, payment);
+    if (!sw_as_bool(sw_step(c, "take", take_money, payment), false)) return sw_nil();
     return sw_step_with(c, "notify", notify, payment,
                         &(sw_step_options){.retries = NOTIFY_RETRIES, .backoff_max_ms = NOTIFY_PAUSE_MAX_MS});
 }
@@ -112,6 +138,16 @@ static void on_payment(sw_ctx *c)
     sw_reply_json(c, 201, sw_map(c, "payment", id, "status", sw_str(c, "pending")));
 }
 
+static void on_cancellation(sw_ctx *c)
+{
+    sw_value payment = sw_body_json(c);
+    if (sw_type(sw_get(payment, "payment")) != SW_STRING) {
+        sw_reply_text(c, 400, "a cancellation has the \"payment\" that it is of\n");
+        return;
+    }
+    sw_reply_json(c, 201, sw_step(c, "cancel", cancel, payment));
+}
+
 static void on_parcel(sw_ctx *c) { sw_reply_json(c, 201, sw_step(c, "pack", pack, sw_body_json(c))); }
 static void on_mail(sw_ctx *c) { sw_reply_json(c, 201, sw_step(c, "mail", send_mail, sw_body_json(c))); }
 
@@ -121,6 +157,7 @@ int main(int argc, char **argv)
     sw_flag(app, "pays-after", "MS", "1000", "how long a payer takes");
     sw_route(app, "GET /ledger", on_ledger);
     sw_endpoint(app, "POST /payments", on_payment, NULL);
+    sw_endpoint(app, "POST /cancellations", on_cancellation, NULL);
     sw_endpoint(app, "POST /parcels", on_parcel, NULL);
     sw_endpoint(app, "POST /mails", on_mail, NULL);
     sw_function(app, "payments/settle", settle, NULL);
