@@ -17,10 +17,12 @@ const plain = (name) => name.replace(/[^\w-]/g, "");
 // What the command lacks, or has otherwise than the request had it.
 function notesOf(request, left) {
   const notes = left.map(plain);
-  const isLong = request.bodyBytes > 0 && request.body === undefined && request.bodyBase64 === undefined;
-  if (isLong) notes.push("the body, which is too long to be shown");
-  const hidden = [request.target.includes(REDACTED) && "the target", request.bodyRedacted && "the body"].filter(Boolean);
-  return [notes.length > 0 && `left out: ${notes.join(", ")}`, hidden.length > 0 && `${REDACTED} is not what was sent: ${hidden.join(", ")}`]
+  const isGone = request.bodyBytes > 0 && request.body === undefined && request.bodyBase64 === undefined;
+  if (isGone) notes.push(`the body, which is ${request.bodyRedacted ? "not" : "too long to be"} shown`);
+  const isHidden = request.bodyRedacted && !isGone;
+  const hidden = [request.target.includes(REDACTED) && "the target", isHidden && "the body"].filter(Boolean);
+  return [notes.length > 0 && `left out: ${notes.join(", ")}`,
+    hidden.length > 0 && `${REDACTED} is not what was sent: ${hidden.join(", ")}`]
     .filter(Boolean).map((note) => `# ${note}\n`).join("");
 }
 

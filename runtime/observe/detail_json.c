@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 #include <time.h>
 
 #include "runtime/base/json.h"
@@ -138,6 +139,17 @@ static void put_body(json_writer *w, entry_text body)
     json_put_value(w, "bodyBase64", bytes);
 }
 
+/* Whoever sends a request again with its Idempotency-Key is told what its client was, and gets the URL by which that
+ * steers the run: who may only look is not shown the key, with which hidden parts of a body could be tried, too. */
+static bool header_is_hidden(const json_writer *w, sw_value name)
+{
+    static const char key[] = "idempotency-key";
+    if (sw_type(name) != SW_STRING) return false;
+    const msgpack_object_str *s = &name.via.str;
+    bool is_key = s->size == sizeof key - 1 && strncasecmp(s->ptr, key, sizeof key - 1) == 0;
+    return is_key || redact_has_header(w->hides, s->ptr, s->size);
+}
+
 /* [name, value, name, value, ...] as a list of objects: a name may come twice. */
 static void put_headers(json_writer *w, entry_text packed)
 {
@@ -148,10 +160,9 @@ static void put_headers(json_writer *w, entry_text packed)
     json_open_array(w, "headers");
     for (size_t i = 0; i + 1 < sw_len(flat); i += 2) {
         sw_value name = sw_at(flat, i);
-        bool hides = sw_type(name) == SW_STRING && redact_has_header(w->hides, name.via.str.ptr, name.via.str.size);
         json_open_map(w, NULL);
         json_put_value(w, "name", name);
-        if (hides)
+        if (header_is_hidden(w, name))
             json_put_text(w, "value", REDACTED);
         else
             json_put_value(w, "value", sw_at(flat, i + 1));

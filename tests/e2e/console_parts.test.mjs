@@ -511,6 +511,9 @@ test('a command says what it lacks', () => {
   assert.match(curlOf(request), /-H 'Content-Type:'/, 'it had none: curl sends that of a form');
   assert.doesNotMatch(curlOf(request), /#/);
   assert.match(curlOf({ ...request, body: undefined, bodyBytes: 2e6 }), /^# left out: the body, which is too long/);
+  const unshown = curlOf({ ...request, body: undefined, bodyBytes: 2, bodyRedacted: true });
+  assert.match(unshown, /^# left out: the body, which is not shown\n/);
+  assert.doesNotMatch(unshown, /is not what was sent/);
   assert.match(curlOf({ ...request, bodyRedacted: true }), /^# \[redacted\] is not what was sent: the body\n/);
   const pin = curlOf({ ...request, target: '/a?pin=[redacted]' });
   assert.match(pin, /^# \[redacted\] is not what was sent: the target\n/);

@@ -176,6 +176,21 @@ static void check_body(const char *body, const char *members)
     CHECK(!strstr(page, KEY));
 }
 
+/* With the key of a request that is shown whole, who may only look could be the run's client. */
+static void test_key(void)
+{
+    static const char *const keyed[] = {"idempotency-KEY: order-4711", "Accept: idempotency-key", NULL};
+    char id[64];
+    start("json:none", "text");
+    call("POST", server_url("/echo"), keyed, "b", 0, &a);
+    CHECK_INT(a.status, 200);
+    answer_header(&a, "X-Run-Id", id, sizeof id);
+    CHECK(!strstr(page_of(id), "order-4711"));
+    CHECK(strstr(a.body, "{\"name\":\"idempotency-KEY\",\"value\":\"[redacted]\"}"));
+    CHECK(strstr(a.body, "{\"name\":\"Accept\",\"value\":\"idempotency-key\"}"));
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
 static void test_bodies(void)
 {
     start("json:pin,query:key,header:x-key", "text");
@@ -245,6 +260,7 @@ static const check_case cases[] = {{"errors and log lines do not show what they 
                                    {"nor do lines of JSON", test_json_lines},
                                    {"the journal has it all the same", test_kept},
                                    {"nor do bodies", test_bodies},
+                                   {"nor is the key that leads to a run shown", test_key},
                                    {"nor do filters find it", test_filters},
                                    {"nor does the answer that was first", test_answer}};
 
