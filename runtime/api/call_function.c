@@ -124,8 +124,8 @@ function_call function_call_prepare(sw_ctx *c, const call_asked *asked, sw_value
     if (!was_made) call_check_limits(c, asked); /* the limits may have been higher when it was made */
     q.function = call_find_function(c, asked, was_made);
     q.input = call_input(c, q.function, input);
-    if (probe_on && asked->is_member) probe_member(q.named.path);
-    if (probe_on && !asked->is_member && !is_answered) probe_hold_wait(c, id, q.named.path);
+    if (probe_on && asked->is_member) probe_member(c->run, q.named.path);
+    if (probe_on && !asked->is_member && !is_answered) probe_hold_call(c, id, q.named.path);
     if (!was_made) call_wait_room(c);
     return q;
 }

@@ -244,7 +244,7 @@ void member_add(sw_ctx *c, sw_group *g, const member_kind *kind, const step_spec
     assert(kind->has_strand);
     m->spec = *spec;
     m->spec.decided = g->fails_at_once ? &g->decided : NULL;
-    if (kind == &member_step && probe_on) probe_member(spec->path);
+    if (kind == &member_step && probe_on) probe_member(g->run, spec->path);
     m->is_lost = fit_has_lost(r, spec->path);
     if (kind == &member_step) m->outcome = step_answer(r, spec, &m->value, &m->failure);
     bool answered = m->outcome != STEP_OPEN;

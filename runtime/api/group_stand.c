@@ -185,7 +185,7 @@ bool group_suspend(sw_group *g, strand *s, bool is_coming)
     if (!g->standing || !strand_may_begin(s)) return strand_await_group(s, NULL, false);
     for (open_wait *w = g->standing; w; w = w->next) {
         member *m = member_of_wait(w);
-        if (probe_on && !m->wait.is_told) probe_stands(g->ctx, w->id, w->path, !w->signal && !w->is_call);
+        if (probe_on && !m->wait.is_told) probe_stands(g->ctx, w);
         if (w->is_call && calls++ == 0) first_call = w->path;
         m->wait.is_told = true;
         m->wait.has_waited = true;

@@ -97,7 +97,7 @@ sleep_begun sleep_begin(sw_ctx *c, const char *id, const sleep_asked *asked)
     if (rec && !fit_is(rec, ENTRY_SLEEP, id, e.occurrence)) ctx_raise(c, fit_misfit(r, rec, "sleep", id));
     sleep_begun begun = {.path = e.path, .until = asked->until, .from_ms = asked->now->wall_ms, .is_earlier = rec};
     if (probe_on && asked->is_member)
-        probe_member(e.path);
+        probe_member(c->run, e.path);
     else if (probe_on)
         begun.is_passed = probe_passes_sleep(c, id, e.path, rec != NULL);
     if (rec) {

@@ -134,7 +134,7 @@ wait_state wait_begin(waiting *w, const wait_call *call, sw_value *out)
     w->open.signal = call->asked->signal;
     w->open.path = path_next(c, PATH_STEP, id, &w->occurrence);
     if (probe_on) probe_wait(c, id, w->open.path);
-    if (probe_on && call->is_member) probe_member(w->open.path);
+    if (probe_on && call->is_member) probe_member(c->run, w->open.path);
     replay_record *rec = fit_find(r, w->open.path);
     if (c->pending_lines) replay_log_pass(c, rec != NULL);
     if (rec && !fit_is(rec, ENTRY_WAIT, id, w->occurrence)) ctx_raise(c, fit_misfit(r, rec, "wait", id));

@@ -28,6 +28,9 @@ typedef struct trial {
     size_t count;
 } trial;
 
+/* Whether the run has told it, and not one that it has called: those are runs of their own, on trial by themselves. */
+static bool fact_is_of_run(const fact *f) { return f->run == LINEAGE_ROOT; }
+
 static const char *text_or_none(const char *text) { return text ? text : ""; }
 
 static const check_verdict ok = {CHECK_OK, "", "", ""};
@@ -43,14 +46,16 @@ static int record_compare(const void *a, const void *b)
 
 static bool entry_is_of_wait(const entry *e)
 {
-    return e->kind == ENTRY_WAIT || e->kind == ENTRY_TAKEN || e->kind == ENTRY_TIMED_OUT || e->kind == ENTRY_CALLED ||
-           e->kind == ENTRY_RETURNED;
+    return e->kind == ENTRY_WAIT || e->kind == ENTRY_TAKEN || e->kind == ENTRY_TIMED_OUT;
 }
+
+static bool entry_is_of_call(const entry *e) { return e->kind == ENTRY_CALLED || e->kind == ENTRY_RETURNED; }
 
 static bool entry_has_record(const entry *e)
 {
     return e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_SLEEP ||
-           entry_is_of_wait(e) || e->kind == ENTRY_VALUE || e->kind == ENTRY_WON || e->kind == ENTRY_SENT;
+           entry_is_of_wait(e) || entry_is_of_call(e) || e->kind == ENTRY_VALUE || e->kind == ENTRY_WON ||
+           e->kind == ENTRY_SENT;
 }
 
 /* False: out of memory. */
@@ -132,6 +137,7 @@ static const char *record_words(const trial *t, const record *r)
     const char *kind = r->last->kind == ENTRY_SLEEP  ? "sleep"
                        : r->last->kind == ENTRY_WON  ? "decision"
                        : entry_is_of_wait(r->last)   ? "wait"
+                       : entry_is_of_call(r->last)   ? "call"
                        : r->last->kind == ENTRY_SENT ? "signal"
                                                      : "step";
     return text_or_none(arena_printf(t->arena, "%s \"%s\"", kind, record_path(t, r)));
@@ -141,6 +147,7 @@ static const char *fact_words(const trial *t, const fact *f)
 {
     const char *kind = f->flags & FACT_SLEEP    ? "sleep"
                        : f->flags & FACT_CHOICE ? "decision"
+                       : f->flags & FACT_CALLED ? "call"
                        : f->flags & FACT_WAIT   ? "wait"
                        : f->flags & FACT_SENT   ? "signal"
                                                 : "step";
@@ -157,10 +164,11 @@ static check_verdict differs(const char *at, const char *expected, const char *g
 /* Whether the journal has the kind of thing that the program asks for. */
 static bool record_is_alike(const record *r, const fact *f)
 {
-    bool sleeps = f->flags & FACT_SLEEP, waits = f->flags & FACT_WAIT, chooses = f->flags & FACT_CHOICE;
-    bool sends = f->flags & FACT_SENT;
+    bool sleeps = f->flags & FACT_SLEEP, calls = f->flags & FACT_CALLED, waits = f->flags & FACT_WAIT && !calls;
+    bool sends = f->flags & FACT_SENT, chooses = f->flags & FACT_CHOICE;
     return (r->last->kind == ENTRY_SLEEP) == sleeps && entry_is_of_wait(r->last) == waits &&
-           (r->last->kind == ENTRY_WON) == chooses && (r->last->kind == ENTRY_SENT) == sends;
+           entry_is_of_call(r->last) == calls && (r->last->kind == ENTRY_WON) == chooses &&
+           (r->last->kind == ENTRY_SENT) == sends;
 }
 
 static check_verdict judge_input(const trial *t, const fact *f, const record *r)
@@ -196,7 +204,7 @@ static bool fact_is_member(const trial *t, const fact *step)
 static const record *asked_before(const trial *t, const fact *at)
 {
     for (const fact *f = at; f-- > t->x->facts;) {
-        if (f->kind != FACT_STEP || f->flags & FACT_DRAWN || fact_is_member(t, f)) continue;
+        if (f->kind != FACT_STEP || !fact_is_of_run(f) || f->flags & FACT_DRAWN || fact_is_member(t, f)) continue;
         if (!entry_text_equal(f->label, at->label)) continue;
         return record_find(t, f->path);
     }
@@ -241,6 +249,7 @@ static check_verdict judge_facts(const trial *t)
     check_verdict first = ok;
     for (size_t i = 0; i < t->x->fact_count; i++) {
         const fact *f = &t->x->facts[i];
+        if (!fact_is_of_run(f)) continue;
         record *r = f->kind == FACT_STEP ? record_find(t, f->path) : NULL;
         check_verdict v = r ? judge_asked(t, f, r) : f->kind == FACT_MISUSE ? judge_misuse(t, f) : ok;
         if (first.kind == CHECK_OK) first = v;
@@ -254,7 +263,7 @@ static const fact *fact_held(const trial *t, bool is_new)
 {
     for (size_t i = 0; i < t->x->fact_count; i++) {
         const fact *f = &t->x->facts[i];
-        if (f->kind == FACT_HELD && (record_find(t, f->path) == NULL) == is_new) return f;
+        if (f->kind == FACT_HELD && fact_is_of_run(f) && (record_find(t, f->path) == NULL) == is_new) return f;
     }
     return NULL;
 }

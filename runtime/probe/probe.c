@@ -119,7 +119,8 @@ static void probe_hold(strand *s, fact f)
 bool probe_holds_attempt(strand *s, const step_spec *spec, uint32_t failed)
 {
     if (!probe_active_plan.checks) return false;
-    probe_hold(s, (fact){.path = spec->path,
+    probe_hold(s, (fact){.run = probe_lineage(&s->run->id),
+                         .path = spec->path,
                          .attempt = failed + 1,
                          .id = probe_text(spec->id),
                          .label = probe_text(spec->branch_label)});
@@ -130,17 +131,22 @@ bool probe_passes_sleep(sw_ctx *c, const char *id, uint64_t path, bool is_record
 {
     if (!probe_active_plan.checks) return false;
     if (is_recorded) return true;
-    probe_hold(c->strand,
-               (fact){.path = path, .flags = FACT_SLEEP, .id = probe_text(id), .label = probe_text(c->label)});
+    probe_hold(c->strand, probe_asked(c, id, path, FACT_SLEEP));
     ctx_raise_interrupt(c);
 }
 
-void probe_hold_wait(sw_ctx *c, const char *id, uint64_t path)
+static void probe_hold_asked(sw_ctx *c, const char *id, uint64_t path, uint32_t flags)
 {
     if (!probe_active_plan.checks) return;
-    probe_hold(c->strand,
-               (fact){.path = path, .flags = FACT_WAIT, .id = probe_text(id), .label = probe_text(c->label)});
+    probe_hold(c->strand, probe_asked(c, id, path, flags));
     ctx_raise_interrupt(c);
+}
+
+void probe_hold_wait(sw_ctx *c, const char *id, uint64_t path) { probe_hold_asked(c, id, path, FACT_WAIT); }
+
+void probe_hold_call(sw_ctx *c, const char *id, uint64_t path)
+{
+    probe_hold_asked(c, id, path, FACT_WAIT | FACT_CALLED);
 }
 
 void probe_sent(sw_ctx *c, const char *id, uint64_t path, bool is_recorded)
@@ -152,19 +158,17 @@ void probe_sent(sw_ctx *c, const char *id, uint64_t path, bool is_recorded)
     ctx_raise_interrupt(c);
 }
 
-void probe_member(uint64_t path)
+void probe_member(const run *r, uint64_t path)
 {
-    if (probe_active_plan.checks) fact_tell(&(fact){.kind = FACT_MEMBER, .path = path});
+    if (probe_active_plan.checks) fact_tell(&(fact){.kind = FACT_MEMBER, .run = probe_lineage(&r->id), .path = path});
 }
 
-void probe_stands(const sw_ctx *c, const char *id, uint64_t path, bool is_sleep)
+void probe_stands(const sw_ctx *c, const open_wait *w)
 {
     if (!probe_active_plan.checks) return;
-    fact_tell(&(fact){.kind = FACT_HELD,
-                      .path = path,
-                      .flags = is_sleep ? FACT_SLEEP : FACT_WAIT,
-                      .id = probe_text(id),
-                      .label = probe_text(c->label)});
+    fact f = probe_asked(c, w->id, w->path, w->is_call ? FACT_WAIT | FACT_CALLED : w->signal ? FACT_WAIT : FACT_SLEEP);
+    f.kind = FACT_HELD;
+    fact_tell(&f);
 }
 
 void probe_value(const sw_ctx *c, const char *id, uint64_t path)

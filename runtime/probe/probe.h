@@ -17,6 +17,7 @@
 #include "storage/run_id.h"
 
 struct home;
+struct open_wait;
 struct run;
 struct strand;
 struct tape;
@@ -57,14 +58,16 @@ bool probe_passes_sleep(sw_ctx *c, const char *id, uint64_t path, bool is_record
 /* The code has come to a wait that the journal has no end of. Under --check: reports that, waits until the strand is to
  * be unwound, and does not return. */
 void probe_hold_wait(sw_ctx *c, const char *id, uint64_t path);
+/* The code has come to a call of a function, of which the journal has no result. Likewise. */
+void probe_hold_call(sw_ctx *c, const char *id, uint64_t path);
 /* The code has come to a signal to another run. Under --check, unless the journal has it: waits until the strand is to
  * be unwound, and does not return. */
 void probe_sent(sw_ctx *c, const char *id, uint64_t path, bool is_recorded);
 /* Under --check: reports that the step, sleep or wait which was just asked for, with this path, is a member of a group.
  */
-void probe_member(uint64_t path);
-/* The code waits for a group's member that stands, a wait or a sleep. Under --check: reports that. */
-void probe_stands(const sw_ctx *c, const char *id, uint64_t path, bool is_sleep);
+void probe_member(const struct run *r, uint64_t path);
+/* The code waits for a group's member that stands: a wait, a sleep or a call. Under --check: reports that. */
+void probe_stands(const sw_ctx *c, const struct open_wait *w);
 /* Under --check: reports that the code asks for a recorded value. */
 void probe_value(const sw_ctx *c, const char *id, uint64_t path);
 /* The function of an attempt is over, and nothing of it is recorded yet. Replaces its result by the first execution's;

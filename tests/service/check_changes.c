@@ -148,6 +148,24 @@ static void on_race(sw_ctx *c)
     sw_reply_text(c, 200, "over");
 }
 
+static sw_value price(sw_ctx *c, sw_value input) { return make(c, "price", input); }
+
+/* Its step has the id of one of the run that it calls, and so the path: each is of a run of its own. */
+static void on_calls(sw_ctx *c)
+{
+    (void)make(c, "price", sw_int(1));
+    sw_group *g = sw_group_new(c);
+    if (is("new call")) sw_group_call(g, "new", "price", sw_int(2));
+    (void)sw_group_wait(g);
+    if (is("call becomes step")) (void)make(c, "ask", sw_int(3));
+    if (is("call becomes wait")) (void)sw_wait_for(c, "ask", &(sw_wait){.signal = "ask"}, NULL);
+    if (strncmp(change(), "call ", 5) != 0) (void)sw_call(c, "ask", "price", sw_int(3));
+    if (!is("nothing told")) (void)sw_call_with(c, "tell", "price", sw_int(4), &(sw_call_options){.detached = true});
+    if (is("later call")) (void)sw_call(c, "later", "price", sw_int(5));
+    (void)sw_wait_for(c, "more", &(sw_wait){.signal = "more"}, NULL);
+    sw_reply_text(c, 200, "over");
+}
+
 static const char *on_start(sw_app *app, void *arg)
 {
     (void)arg;
@@ -163,6 +181,8 @@ static int serve(int argc, char **argv)
     sw_endpoint(app, is("route gone") ? "GET /orders" : "GET /order", on_order, &options);
     sw_endpoint(app, "GET /fail", on_fail, &options);
     sw_endpoint(app, "GET /race", on_race, &options);
+    sw_endpoint(app, "GET /calls", on_calls, &options);
+    sw_function(app, "price", price, NULL);
     if (is("another endpoint")) sw_endpoint(app, "GET /more", on_order, NULL);
     sw_on_start(app, on_start, NULL);
     return sw_main(app, argc, argv);
@@ -366,6 +386,39 @@ static void test_decided(void)
     memcpy(data, kept, sizeof data);
 }
 
+/* A run that has called: what it has called is looked at by itself. */
+static void test_calls(void)
+{
+    static const struct {
+        const char *changed, *at, *says;
+    } changes[] = {
+        {"new call", "new", "\"expected\":\"call \\\"ask\\\"\",\"got\":\"the new call \\\"new\\\"\""},
+        {"call becomes step", "ask", "\"expected\":\"call \\\"ask\\\"\",\"got\":\"step \\\"ask\\\"\""},
+        {"call becomes wait", "ask", "\"expected\":\"call \\\"ask\\\"\",\"got\":\"wait \\\"ask\\\"\""},
+        {"call gone", "more", "\"expected\":\"call \\\"ask\\\"\""},
+        {"nothing told", "more", "\"expected\":\"call \\\"tell\\\"\""},
+        {"later call", "later", "\"got\":\"the new call \\\"later\\\"\""},
+    };
+    char kept[sizeof data], run[128];
+    memcpy(kept, data, sizeof kept);
+    snprintf(data, sizeof data, "%s/called", root);
+    start();
+    run_of("/calls", run);
+    wait_page(run, "\"kind\":\"wait\"");
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    CHECK_INT(check_folder("", data, "--check-json"), 0);
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        CHECK_INT(check_folder(changes[i].changed, data, "--check-json"), 1);
+        const char *line = line_of(run);
+        char at[64];
+        snprintf(at, sizeof at, "\"at\":\"%s\"", changes[i].at);
+        bool ok = strstr(line, at) && strstr(line, changes[i].says);
+        if (!ok) printf("# %s: %s\n", changes[i].changed, line);
+        CHECK(ok);
+    }
+    memcpy(data, kept, sizeof data);
+}
+
 static void test_good(void)
 {
     static const char *const good[] = {
@@ -479,6 +532,7 @@ static void test_refusals(void)
 }
 
 static const check_case cases[] = {{"a group that is decided", test_decided},
+                                   {"runs that call", test_calls},
                                    {"changes that runs do not bear are found", test_bad},
                                    {"others give no false alarm", test_good},
                                    {"the page is for people", test_page},
