@@ -16,6 +16,7 @@
 static const char not_seen[] = "This answer did not come from this page: please answer once more.",
                   too_old[] = "This page was open for too long: please send your answer once more.",
                   too_long[] = "Your answer is too long: please make it shorter.",
+                  is_blank[] = "Your answer is empty: please write it, and send it then.",
                   not_text[] = "Your answer has characters that cannot be read: please type it once more.";
 
 void question_form_free(question_form *f)
@@ -69,6 +70,8 @@ static bool form_take(question_form *f, const home *h, char *answer, bool is_old
         form_refuse(f, 413, too_long);
     else if (!utf8_is_valid(answer, len))
         form_refuse(f, 400, not_text);
+    else if (answer[strspn(answer, " \t\n")] == 0) /* sent too early, and the first answer counts */
+        form_refuse(f, 400, is_blank);
     else
         f->answers = form_pack_text(f, answer, len);
     return f->answers || f->note;

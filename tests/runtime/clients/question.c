@@ -619,7 +619,7 @@ static void test_late_ends(void)
 /* What is no path of a question is not taken for a signal of the name. */
 static void check_no_path(const char *run)
 {
-    static const char *const paths[] = {"", "0", "0000000000000000", "123456789ABCDEF0", "123456789abcdef", "question"};
+    static const char *const paths[] = {"", "0", "0000000000000000", "123456789ABCDEFG", "123456789abcdef", "question"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         char target[256];
         snprintf(target, sizeof target, "/_sw/runs/%s/signals/approve?question=%s", run, paths[i]);
@@ -636,9 +636,8 @@ static void test_operator(void)
         turned_open(routes, NULL);
         run_id id = park("POST /ask");
         run_id_format(&id, name);
-        const char *path = strstr(seen.url[0], "token=s") + strlen("token=s");
-        snprintf(target, sizeof target, "/_sw/runs/%s/signals/approve%s%.16s", name,
-                 by_question ? "?question=" : "?x=", path);
+        const char *path = by_question ? strstr(seen.url[0], "token=s") + strlen("token=s") : "", *q = "?question=";
+        snprintf(target, sizeof target, "/_sw/runs/%s/signals/approve%s%.16s", name, *path ? q : "", path);
         if (by_question) turned_check(turned_ask("POST", target, "\"perhaps\""), 400, "none of the question's choices");
         check_no_path(name);
         turned_check(turned_ask("POST", target, "\"approve\""), 202, by_question ? "\"decision\":\"approve\"" : "");
@@ -755,6 +754,7 @@ static void test_typed(void)
     told(send_typed(url, form, "a+text+of+more+than+20+bytes"), 413,
          "required>\na text of more than 20 bytes</textarea>");
     told(send_typed(url, form, "%FF"), 400, "type it once more");
+    told(send_typed(url, form, "+%0D%0A%09"), 400, "Your answer is empty");
     CHECK_INT(letters(), 1);
     told(turned_send_to("DELETE", &id, ""), 200, "");
     told(send_typed(url, form, typed), 409, "Your answer was not taken: <strong>two\nlines &lt;b&gt;</strong>");
