@@ -57,9 +57,9 @@ static bool key_read(key *k, char *text)
 redact *redact_new(const char *whose, const char *list, char *error, size_t error_size)
 {
     redact *r = calloc(1, sizeof *r);
-    char *text = strdup(list);
+    char *text = strdup(list ? list : "");
     (void)snprintf(error, error_size, "out of memory");
-    for (char *at = text, *end; r && at; at = end) {
+    for (char *at = list ? text : NULL, *end; r && at; at = end) {
         end = strchr(at, ',');
         if (end) *end++ = 0;
         at += strspn(at, " ");
@@ -81,6 +81,8 @@ redact *redact_new(const char *whose, const char *list, char *error, size_t erro
     free(r);
     return NULL;
 }
+
+void redact_hide_tokens(redact *r) { r->hides_tokens = true; }
 
 void redact_free(redact *r)
 {
@@ -323,9 +325,22 @@ static bool place_redact(const place *p, msgpack_object *v)
     return v->type != MSGPACK_OBJECT_STR || place_redact_string(p, v);
 }
 
+static bool value_may_hide(const redact *r, const msgpack_object *v, size_t depth)
+{
+    if (v->type == MSGPACK_OBJECT_STR) return redact_may_hide(r, v->via.str.ptr, v->via.str.size);
+    if (depth > VALUE_DEPTH_MAX) return false;
+    for (size_t i = 0; v->type == MSGPACK_OBJECT_ARRAY && i < v->via.array.size; i++)
+        if (value_may_hide(r, &v->via.array.ptr[i], depth + 1)) return true;
+    for (size_t i = 0; v->type == MSGPACK_OBJECT_MAP && i < v->via.map.size; i++)
+        if (value_may_hide(r, &v->via.map.ptr[i].key, depth) || value_may_hide(r, &v->via.map.ptr[i].val, depth + 1))
+            return true;
+    return false;
+}
+
 /* Adds how many parts are hidden to *hidden. */
 static bool value_redact(place *root, msgpack_object *v)
 {
+    if (root->keys && root->keys->count == 0 && !value_may_hide(root->keys, v, 0)) return true;
     if (!root->keys || (root->takes_out && !redact_has_json(root->keys))) return true;
     memset(root->lives, 0xff, sizeof root->lives);
     return place_redact(root, v);

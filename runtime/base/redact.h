@@ -5,7 +5,9 @@
  *     header:NAME    a header of that name, in any case
  *     query:NAME     a parameter of a target's query
  *     json:NAME      a member of that name, at any depth
- *     json:/a/0/b    what RFC 6901 finds; "*" stands for each member or element */
+ *     json:/a/0/b    what RFC 6901 finds; "*" stands for each member or element
+ *
+ * and, where it is to, the tokens in URLs of runs (signals, outputs, streams), wherever they stand. */
 #ifndef RUNTIME_BASE_REDACT_H
 #define RUNTIME_BASE_REDACT_H
 
@@ -20,9 +22,11 @@
 
 typedef struct redact redact;
 
-/* Reads a list of keys with commas. NULL with a message in `error`, which begins with `whose`: one of them is none, or
- * there is no memory. */
+/* Reads a list of keys with commas; NULL: there are none. Returns NULL with a message in `error`, which begins with
+ * `whose`: one of them is no key, or there is no memory. */
 redact *redact_new(const char *whose, const char *list, char *error, size_t error_size);
+/* From now on the tokens in URLs of runs are hidden, too. */
+void redact_hide_tokens(redact *r);
 void redact_free(redact *r); /* NULL is allowed */
 
 /* In all of these NULL as `r` hides nothing. */
@@ -50,6 +54,9 @@ const char *redact_target(const redact *r, arena *a, const char *target, size_t 
 size_t redact_text(const redact *r, http_text text, char *to, size_t size);
 /* Replaces *text by such a copy in `a` if something is hidden in it. False: no memory. */
 bool redact_text_in(const redact *r, arena *a, http_text *text);
+/* Whether the text, or a string of the JSON that it is, may have something that is hidden: a quick look where tokens of
+ * URLs alone are. */
+bool redact_may_hide(const redact *r, const char *text, size_t len);
 /* Whether it would hide anything. */
 bool redact_hides_in_text(const redact *r, http_text text);
 /* Gives `put` the copy piece by piece: what is shown lies in `text` itself. */

@@ -18,6 +18,7 @@ typedef struct key {
 
 struct redact {
     char *text; /* all names and steps lie in it */
+    bool hides_tokens;
     size_t count;
     key keys[KEYS_MAX];
 };
@@ -29,4 +30,12 @@ bool redact_has_query(const redact *r);
  * parameter is hidden. */
 size_t redact_parameter_max(const redact *r);
 
+/* A text that is searched for tokens. Begins with .at = .url_end, where the text begins, and .end. */
+typedef struct token_scan {
+    const char *at, *end;
+    const char *url_end; /* until there a URL of a run is read */
+} token_scan;
+
+/* Finds the next token in a URL of a run, which may be percent-encoded, or quoted in JSON. False: there is none. */
+bool redact_next_token(token_scan *s, http_text *token);
 #endif

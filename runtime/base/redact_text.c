@@ -290,7 +290,26 @@ static bool find_secret(copying *c, const char *at, secret *out)
 typedef struct sink {
     redact_put *put;
     void *arg;
+    token_scan tokens;
+    http_text token; /* the next one that is not behind; len 0: there is none */
 } sink;
+
+static void sink_next_token(sink *to)
+{
+    if (!redact_next_token(&to->tokens, &to->token)) to->token.len = 0;
+}
+
+/* Shows what no key hides, but for tokens. */
+static void sink_put_shown(sink *to, const char *from, const char *upto)
+{
+    for (; to->token.len > 0 && to->token.data < upto; sink_next_token(to)) {
+        if (to->token.data < from) continue; /* it was hidden with what is around it */
+        if (to->token.data > from) to->put(to->arg, from, (size_t)(to->token.data - from));
+        to->put(to->arg, REDACTED, sizeof REDACTED - 1);
+        from = to->token.data + to->token.len;
+    }
+    if (upto > from) to->put(to->arg, from, (size_t)(upto - from));
+}
 
 static void sink_put_quote(const sink *to, const secret *s)
 {
@@ -319,26 +338,36 @@ static copying copying_of(const redact *r, http_text text)
                      .hidden_end = from};
 }
 
+static token_scan tokens_of(const redact *r, http_text text)
+{
+    const char *end = text.data + (r && r->hides_tokens ? text.len : 0);
+    return (token_scan){.at = text.data, .end = end, .url_end = text.data};
+}
+
 void redact_text_put(const redact *r, http_text text, redact_put *put, void *arg)
 {
     copying c = copying_of(r, text);
-    const sink to = {put, arg};
-    for (const char *at = c.text; r && at < c.end; at++) {
+    sink to = {.put = put, .arg = arg, .tokens = tokens_of(r, text)};
+    sink_next_token(&to);
+    for (const char *at = c.text; r && r->count > 0 && at < c.end; at++) {
         secret found;
         if (!find_secret(&c, at, &found)) continue;
         bool is_new = found.from >= c.hidden_end; /* else more of the same is hidden */
-        if (found.from > c.hidden_end) put(arg, c.hidden_end, (size_t)(found.from - c.hidden_end));
+        if (found.from > c.hidden_end) sink_put_shown(&to, c.hidden_end, found.from);
         if (is_new) sink_put_hidden(&to, &found);
         c.hidden_end = found.upto;
     }
-    if (c.end > c.hidden_end) put(arg, c.hidden_end, (size_t)(c.end - c.hidden_end));
+    if (c.end > c.hidden_end) sink_put_shown(&to, c.hidden_end, c.end);
 }
 
 bool redact_hides_in_text(const redact *r, http_text text)
 {
     copying c = copying_of(r, text);
+    token_scan tokens = tokens_of(r, text);
     secret found;
-    for (const char *at = c.text; r && at < c.end; at++)
+    http_text token;
+    if (redact_next_token(&tokens, &token)) return true;
+    for (const char *at = c.text; r && r->count > 0 && at < c.end; at++)
         if (find_secret(&c, at, &found)) return true;
     return false;
 }

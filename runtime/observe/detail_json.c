@@ -115,7 +115,7 @@ static body_hidden redact_body(json_writer *w, entry_text *body)
 {
     const char *message = NULL;
     sw_value v;
-    if (!w->hides) return BODY_IS_WHOLE;
+    if (!redact_may_hide(w->hides, body->data, body->len)) return BODY_IS_WHOLE;
     if (json_read(&w->arena, body->data, body->len, &v, &message)) return redact_body_value(w, v, body);
     if (message != value_no_memory) return redact_body_text(w, body);
     w->is_short = true;

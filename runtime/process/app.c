@@ -256,6 +256,7 @@ void app_free(sw_app *app)
     feed_destroy(&app->feed);
     log_hide(NULL);
     redact_free(app->redact);
+    redact_free(app->redact_log);
     http_router_free(app->router);
     http_router_free(app->admin_router);
     option_set_free(app->flags);
@@ -317,6 +318,18 @@ void app_set_address(sw_app *app, const char *address)
     (void)snprintf(app->address, sizeof app->address, "%s", is_known ? address : "");
 }
 
+/* With --dev whoever reads the log has written the program: a link that it would mail is there to be tried. */
+static bool app_read_redact(sw_app *app, char *error, size_t error_size)
+{
+    app->redact = redact_new("--redact", app->opt.redact, error, error_size);
+    app->redact_log = redact_new("--redact", app->opt.redact, error, error_size);
+    if (!app->redact || !app->redact_log) return false;
+    redact_hide_tokens(app->redact);
+    if (!app->opt.dev) redact_hide_tokens(app->redact_log);
+    log_hide(app->redact_log);
+    return true;
+}
+
 options_result app_configure(sw_app *app, int argc, char **argv, char *error, size_t error_size)
 {
     assert(error_size > 0);
@@ -332,9 +345,7 @@ options_result app_configure(sw_app *app, int argc, char **argv, char *error, si
     operators_mode mode = getenv(CONTROL_VARIABLE) ? OPERATORS_GOOD : OPERATORS_ALL;
     app->operators = operators_new(app->opt.tokens, app->opt.admin_token, mode, error, error_size);
     if (!app->operators) return OPTIONS_WRONG;
-    if (app->opt.redact && !(app->redact = redact_new("--redact", app->opt.redact, error, error_size)))
-        return OPTIONS_WRONG;
-    log_hide(app->redact);
+    if (!app_read_redact(app, error, error_size)) return OPTIONS_WRONG;
     if (!http_header_valid("origin", app->opt.cors_origin)) {
         (void)snprintf(error, error_size, "--cors-origin cannot be sent as a header");
         return OPTIONS_WRONG;

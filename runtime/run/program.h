@@ -34,7 +34,8 @@ struct sw_app {
     struct public_urls *public_urls;
     char address[64]; /* where it serves, "127.0.0.1:8080"; "": people elsewhere cannot know, or it is no address */
     struct operators *operators; /* who may use the admin API */
-    struct redact *redact;       /* what admin API, log and spans do not show (--redact); NULL: they show all */
+    struct redact *redact;       /* what admin API and spans do not show (--redact, tokens) */
+    struct redact *redact_log;   /* what the log does not show */
     struct link_code *link_code; /* see runtime/clients/link_code.h; NULL: there is no such code */
     int control;                 /* to the supervisor; -1: none */
     control_ended worker_before; /* what the supervisor says of the worker before */

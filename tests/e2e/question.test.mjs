@@ -31,7 +31,8 @@ async function ask(question, of = program) {
   options.headers.Prefer = 'respond-async';
   const { runId, outputUrl } = await json(`${of.url}/ask`, options);
   const detail = () => json(`${of.url}/_sw/runs/${runId}`);
-  const link = await until(`the link of ${runId}`, async () => (await detail()).status);
+  const mailed = new RegExp(`^mailed ${runId} (\\S+)$`, 'm');
+  const [, link] = await until(`the link of ${runId}`, async () => mailed.exec(of.log()));
   assert.ok(link.startsWith(of.url), link);
   const state = async () => (await detail()).questions[0].state;
   const answer = (body) => json(link, asJson(body));

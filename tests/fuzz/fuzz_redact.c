@@ -28,6 +28,9 @@ static const char *const places[] = {
     "?a=1&%6bey=" SECRET,
     "key=it's-" SECRET,
     "\"/x?key=" SECRET "\"",
+    "/_sw/runs/X/signals/a%20b?token=" SECRET "&",
+    "\\/_sw\\/runs\\/X\\/output?token=" SECRET,
+    "%2F_sw%2fruns%2FX%2Fstream%3Ftoken%3D" SECRET,
 };
 
 static void require(int is_so)
@@ -122,6 +125,7 @@ int LLVMFuzzerTestOneInput(const unsigned char *data, size_t size)
     char error[256], text[TEXT_MAX];
     if (!r) r = redact_new("fuzz", "json:pin,json:/a/card,header:x-key,query:key", error, sizeof error);
     require(r != NULL);
+    redact_hide_tokens(r);
     if (size < 2 || size > 2048 || has_secret((const char *)data, size)) return 0;
     const char *place = places[data[0] % (sizeof places / sizeof *places)];
     size_t before = data[1] * (size - 2) / 255, after = size - 2 - before, len = before;

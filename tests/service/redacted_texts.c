@@ -39,10 +39,19 @@ static sw_value on_confirm(sw_ctx *c, sw_value input)
     return input;
 }
 
+/* Fails with the link of its question, and logs it. */
+static void on_leak(sw_ctx *c)
+{
+    const char *url = sw_signal_url(c, "confirm", "confirm", NULL);
+    sw_log(c, "mails %s", url);
+    sw_fail_fatal(c, "nobody mails %s", url);
+}
+
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("texts");
     sw_endpoint(app, "POST /ask", on_ask, NULL);
+    sw_endpoint(app, "POST /leak", on_leak, NULL);
     sw_endpoint(app, "POST /echo", on_echo, NULL);
     sw_endpoint(app, "POST /stand", on_ask, &(sw_endpoint_options){.on_exhausted = SW_STOP});
     sw_function(app, "confirm", on_confirm, NULL);
@@ -134,6 +143,24 @@ static void test_json_lines(void)
     CHECK(strstr(said, "{\\\"pin\\\":\\\"[redacted]\\\",\\\"tea\\\":true}")); /* a text has no places */
     CHECK(!strstr(said, PIN) && strstr(said, KEY));
     CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
+/* Where nothing is to be hidden, tokens of runs are, but for the log of whoever develops the program. */
+static void test_tokens(void)
+{
+    static const char shown[] = "/signals/confirm?token=s", hidden[] = "/signals/confirm?token=[redacted]";
+    char data[128], id[64];
+    snprintf(data, sizeof data, "%s/tokens", root);
+    for (int dev = 0; dev < 2; dev++) {
+        served_start(&server, (const char *const[]){"--data", data, "--loops", "1", dev ? "--dev" : NULL, NULL});
+        begin("/leak", "", id);
+        CHECK_INT(a.status, 500);
+        CHECK(strstr(a.body, shown)); /* its client sees what it is told */
+        const char *said = read_log("POST /leak failed: nobody mails ");
+        CHECK(strstr(said, dev ? shown : hidden) && !strstr(said, dev ? hidden : shown));
+        if (dev) CHECK(strstr(page_of(id), hidden) && !strstr(a.body, shown));
+        CHECK_INT(served_stop(&server, SIGTERM), 0);
+    }
 }
 
 static void test_kept(void)
@@ -256,7 +283,8 @@ static void test_filters(void)
     folder = "data";
 }
 
-static const check_case cases[] = {{"errors and log lines do not show what they quote", test_errors},
+static const check_case cases[] = {{"tokens of runs", test_tokens},
+                                   {"errors and log lines do not show what they quote", test_errors},
                                    {"nor do lines of JSON", test_json_lines},
                                    {"the journal has it all the same", test_kept},
                                    {"nor do bodies", test_bodies},

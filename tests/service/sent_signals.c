@@ -39,13 +39,27 @@ static void on_send(sw_ctx *c)
     sw_reply_json(c, 200, sw_bool(is_sent));
 }
 
-/* Tells the URL of its question by its status. */
+/* Mails are files in the folder MAILS, named as the run that sends them. */
+static sw_value mail(sw_ctx *c, sw_value url)
+{
+    char path[256], made[256];
+    const char *text = sw_cstr(c, url);
+    snprintf(made, sizeof made, "%s/made-%s", getenv("MAILS"), sw_run_id(c));
+    snprintf(path, sizeof path, "%s/%s", getenv("MAILS"), sw_run_id(c));
+    FILE *f = fopen(made, "w");
+    bool is_mailed = f && fputs(text, f) >= 0;
+    if (f && (fclose(f) != 0 || rename(made, path) != 0)) is_mailed = false;
+    if (!is_mailed) sw_fail_fatal(c, "the mail cannot be written");
+    return sw_nil();
+}
+
+/* Mails the URL of its question. */
 static void on_ask(sw_ctx *c)
 {
     static const char *const choices[] = {"yes", "no", NULL};
     const char *url = sw_signal_url(c, "ask", "answer", &(sw_question){.text = "Well?", .choices = choices});
     sw_value v = sw_nil();
-    sw_step(c, "mail", take, sw_str(c, url));
+    sw_step(c, "mail", mail, sw_str(c, url));
     (void)sw_wait_for(c, "answer", &(sw_wait){.signal = "answer"}, &v);
     sw_reply_json(c, 200, v);
 }
@@ -67,6 +81,7 @@ static answer a;
 static void start(const char *name)
 {
     snprintf(data, sizeof data, "%s/%s", root, name);
+    CHECK(setenv("MAILS", root, 1) == 0);
     served_start(&server, (const char *const[]){"--data", data, "--loops", "3", "--dev", "--admin-on-public", NULL});
 }
 
@@ -131,20 +146,23 @@ static void test_sent(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
-/* The URL of the question is the input of the step "mail". */
+/* Reads the URL that was mailed, which the page of the run does not show. */
 static void read_url(const char *output, char url[512])
 {
-    char id[27], path[96];
+    char id[27], path[128];
+    FILE *mail;
     read_id(output, id);
-    snprintf(path, sizeof path, "/_sw/runs/%s", id);
-    const char *found = NULL;
-    while (!found) {
+    snprintf(path, sizeof path, "%s/%s", root, id);
+    while (!(mail = fopen(path, "r"))) usleep(2000);
+    CHECK(fgets(url, 512, mail) && fclose(mail) == 0);
+    const char *own = strstr(url, "/_sw/runs/");
+    CHECK(own && strstr(own, "/signals/answer?token=s"));
+    memmove(url, own, strlen(own) + 1);
+    do {
+        snprintf(path, sizeof path, "/_sw/runs/%s", id);
         call_patiently("GET", server_url(path), NULL, NULL, &a);
-        found = a.status == 200 ? strstr(a.body, "/signals/answer?token=s") : NULL;
-    }
-    CHECK(sscanf(found, "/signals/answer?token=%80[0-9a-zA-Z._-]", path) == 1);
-    snprintf(url, 512, "/_sw/runs/%s/signals/answer?token=%s", id, path);
-    CHECK(!strstr(a.body, "\"url\""));
+    } while (a.status != 200 || !strstr(a.body, "/signals/answer?token=[redacted]"));
+    CHECK(!strstr(a.body, "\"url\"") && !strstr(a.body, strstr(url, "token=")));
 }
 
 static long answer_by(const char *url, const char *body)

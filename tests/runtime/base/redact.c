@@ -333,7 +333,87 @@ static void test_refusals(void)
     CHECK(!redact_new("--redact", deep, error, sizeof error));
 }
 
-static const check_case cases[] = {{"values are hidden, and those of the journal left alone", test_values},
+#define RUN   "/_sw/runs/01M8H2XFAZZVYG88RV5RQCW01T"
+#define TOKEN "s3454fed85a67d1a0.Tluu3-gdA81Gt0Bk4byJTe96wcGr3bkuv328zwI1G6Q"
+
+static void check_tokens(redact *r, const char *text, const char *expected)
+{
+    http_text shown = {text, strlen(text)};
+    CHECK(redact_hides_in_text(r, shown) == (strcmp(text, expected) != 0));
+    CHECK(redact_text_in(r, &memory, &shown));
+    CHECK_INT(shown.len, strlen(expected));
+    CHECK(memcmp(shown.data, expected, shown.len) == 0);
+}
+
+/* Whoever may look is not to act: tokens in URLs of runs are in no text, however these quote them; other texts, and
+ * parameters of that name in other URLs, stay as they are. */
+static void test_tokens(void)
+{
+    static const struct {
+        const char *text, *expected;
+    } tried[] = {
+        {"http://a.example" RUN "/signals/pay?token=" TOKEN, "http://a.example" RUN "/signals/pay?token=[redacted]"},
+        {RUN "/output?token=" TOKEN " and " RUN "/stream?x=1&token=" TOKEN "&y=2.",
+         RUN "/output?token=[redacted] and " RUN "/stream?x=1&token=[redacted]&y=2."},
+        {"{\"url\":\"http:\\/\\/a\\/_sw\\/runs\\/X\\/signals\\/pay?token=" TOKEN "\"}",
+         "{\"url\":\"http:\\/\\/a\\/_sw\\/runs\\/X\\/signals\\/pay?token=[redacted]\"}"},
+        {"notify=http%3A%2F%2Fa%2F_sw%2fruns%2FX%2Fsignals%2Fpay%3Ftoken%3D" TOKEN "&amount=3",
+         "notify=http%3A%2F%2Fa%2F_sw%2fruns%2FX%2Fsignals%2Fpay%3Ftoken%3D[redacted]&amount=3"},
+        {RUN "/signals/the%20token?token=" TOKEN, RUN "/signals/the%20token?token=[redacted]"},
+        {RUN "/output?token=" TOKEN "&token=x" RUN "?token=y",
+         RUN "/output?token=[redacted]&token=[redacted]" RUN "?token=[redacted]"},
+        {RUN "/output?token=", RUN "/output?token="},
+        {RUN "/output token=" TOKEN, RUN "/output token=" TOKEN},
+        {"http://a.example/reset?token=" TOKEN, "http://a.example/reset?token=" TOKEN},
+        {"_sw/_sw/runs", "_sw/_sw/runs"},
+        {"_sw", "_sw"},
+        {"", ""},
+    };
+    redact *alone = make(NULL), *beside = make("json:password,header:X-Key,query:key");
+    redact_hide_tokens(alone);
+    redact_hide_tokens(beside);
+    for (size_t i = 0; i < sizeof tried / sizeof tried[0]; i++) {
+        check_tokens(alone, tried[i].text, tried[i].expected);
+        check_tokens(beside, tried[i].text, tried[i].expected);
+        check_tokens(NULL, tried[i].text, tried[i].text);
+    }
+    check_tokens(alone, "\"password\":\"p\"", "\"password\":\"p\"");
+    check_tokens(beside, "\"password\":\"p\" " RUN "/stream?token=" TOKEN "&key=k",
+                 "\"password\":\"[redacted]\" " RUN "/stream?token=[redacted]&key=[redacted]");
+    check_tokens(beside, RUN "/stream?key=k&token=" TOKEN, RUN "/stream?key=[redacted]&token=[redacted]");
+    check_tokens(beside, "%2F_sw%2fruns%2FX%3Ftoken%3D" TOKEN "%\\=ey",
+                 "%2F_sw%2fruns%2FX%3Ftoken%3D[redacted]%\\=[redacted]");
+    check_tokens(beside, "key=" RUN "?token=" TOKEN "&" RUN "?token=x", "key=[redacted]&" RUN "?token=[redacted]");
+    redact_free(alone);
+    redact_free(beside);
+}
+
+/* In a value, at any depth, names of members too; what has none is not even copied. */
+static void test_tokens_of_values(void)
+{
+    static const char text[] = "{\"to\":[\"x\",{\"" RUN "/a?token=" TOKEN "\":\"" RUN "/a?token=" TOKEN "\"}]}",
+                      plain[] = "{\"to\":[\"token=" TOKEN "\",{\"_sw\":\"/_sw/runs\"}]}";
+    redact *r = make(NULL);
+    sw_value v;
+    sw_bytes shown;
+    const char *message = NULL;
+    size_t hidden = 0;
+    redact_hide_tokens(r);
+    CHECK(json_read(&memory, text, sizeof text - 1, &v, &message) && redact_value_counted(r, &memory, &v, &hidden));
+    CHECK_INT(hidden, 2);
+    CHECK(json_write(&memory, v, &shown));
+    CHECK_STR(shown.data, "{\"to\":[\"x\",{\"" RUN "/a?token=[redacted]\":\"" RUN "/a?token=[redacted]\"}]}");
+    hidden = 0;
+    CHECK(json_read(&memory, plain, sizeof plain - 1, &v, &message) && redact_value_counted(r, &memory, &v, &hidden));
+    CHECK_INT(hidden, 0);
+    CHECK(json_write(&memory, v, &shown));
+    CHECK_STR(shown.data, plain);
+    redact_free(r);
+}
+
+static const check_case cases[] = {{"tokens of runs are in no text", test_tokens},
+                                   {"tokens of runs are in no value", test_tokens_of_values},
+                                   {"values are hidden, and those of the journal left alone", test_values},
                                    {"parameters of targets are hidden", test_targets},
                                    {"strings of values are texts", test_strings},
                                    {"values are taken out", test_values_out},
