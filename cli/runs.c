@@ -94,7 +94,7 @@ typedef struct served_list {
     const char *path, *query; /* query: "" or with its "&" */
     const char *member;       /* of a page: its runs */
     long long wanted;         /* at most; of these are still to come */
-    table *t;
+    table t;
 } served_list;
 
 /* Takes a page of runs below `before`, which is "" for the newest ones, and then where the next page begins, "" behind
@@ -107,7 +107,7 @@ static cli_end list_page(cli *one, served_list *l, char before[CURSOR_BYTES])
     cli_end end = client_get(one, cli_text(one, "%s?limit=%lld%s%s", l->path, page, l->query, cursor), &reply);
     if (end != CLI_DONE) return end;
     sw_value runs = sw_get(reply.json, l->member), next = sw_get(reply.json, "next");
-    for (size_t i = 0; i < sw_len(runs) && l->wanted > 0; i++, l->wanted--) list_take(l->t, one, sw_at(runs, i));
+    for (size_t i = 0; i < sw_len(runs) && l->wanted > 0; i++, l->wanted--) list_take(&l->t, one, sw_at(runs, i));
     bool has_next = sw_type(next) == SW_STRING;
     if (has_next && sw_len(next) >= CURSOR_BYTES)
         return cli_fail(CLI_REFUSED, "%s names a next page that is no run id", client_address(one));
@@ -118,7 +118,7 @@ static cli_end list_page(cli *one, served_list *l, char before[CURSOR_BYTES])
 /* Asks page after page. What is there by then has been added, also when one is refused. */
 static cli_end list_pages(served_list *l)
 {
-    const cli *c = l->t->c;
+    const cli *c = l->t.c;
     const char *first = c->values[OPTION_BEFORE];
     char before[CURSOR_BYTES];
     cli_end end = CLI_DONE;
@@ -136,13 +136,11 @@ static cli_end list_pages(served_list *l)
 static cli_end list_print(cli *c, served_list *l, cli_end (*offline)(cli *c, offline_listing *listing))
 {
     long long bounds[2] = {1, LIST_MOST};
-    table t;
     if (!cli_number(c, OPTION_LIMIT, LIST_DEFAULT, bounds, &l->wanted)) return CLI_USAGE;
-    list_begin(&t, c);
-    l->t = &t;
-    offline_listing listing = {.wanted = l->wanted, .on_line = list_take, .arg = &t};
+    list_begin(&l->t, c);
+    offline_listing listing = {.wanted = l->wanted, .on_line = list_take, .arg = &l->t};
     cli_end end = cli_has(c, OPTION_DATA) ? offline(c, &listing) : list_pages(l);
-    if (!cli_has(c, OPTION_JSON) && (end == CLI_DONE || t.first->next)) table_print(&t);
+    if (!cli_has(c, OPTION_JSON) && (end == CLI_DONE || l->t.first->next)) table_print(&l->t);
     return end;
 }
 
