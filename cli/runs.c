@@ -197,6 +197,7 @@ static void show_head(cli *c, sw_value run)
                    {"target", "target"},
                    {"version", "version"},
                    {"error", "error"},
+                   {"cancelledBy", "cancelled by"},
                    {"detail", "stopped"},
                    {"stoppedBy", "stopped by"},
                    {"damage", "damage"},

@@ -68,6 +68,7 @@ function Facts({ run, now, tell }) {
       <${Fact} name="failed attempts">${run.failedAttempts ? count(run.failedAttempts) : null}<//>
       <${Fact} name="crashes">${run.crashes ? count(run.crashes) : null}<//>
       <${Fact} name="stopped by">${run.stoppedBy}<//>
+      <${Fact} name="cancelled by">${run.cancelledBy}<//>
       <${Fact} name="used for another input">${run.inputsDiffered ? plural(run.inputsDiffered, "result") : null}<//>
       <${Fact} name="returned unasked">${run.resultsUnasked ? plural(run.resultsUnasked, "result") : null}<//>
       <${Fact} name="entries">${count(run.entryCount)}<//>

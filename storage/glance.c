@@ -17,7 +17,8 @@ typedef struct reading {
     uint32_t last_from;     /* `cut`: how many entries come before those that were read from the end */
     bool is_decided;        /* by what was read from the end: see summary_is_decided */
     bool has_late_failure;  /* what was read from the end has a step that failed for good */
-    run_remarks late;       /* out of what was read from the end: texts as in `out` */
+    bool has_late_cancel; /* what was read from the end says who has asked for the run's end, or that it was reopened */
+    run_remarks late;     /* out of what was read from the end: texts as in `out` */
 } reading;
 
 /* Replaces the borrowed text by a copy of its first bytes_max bytes, which ends between two characters. */
@@ -139,6 +140,14 @@ static void copy_failure(store_summary *out, const run_summary *part)
     if (part->ended.kind) out->of.cause = part->cause;
 }
 
+/* Takes who has asked for the run's end from `part`, likewise. Returns whether it says so, or that this is void. */
+static bool copy_cancel(store_summary *out, const run_summary *part)
+{
+    bool tells = part->cancelled_by.len > 0 || part->reopened;
+    if (tells) replace_text(out, &out->of.cancelled_by, part->cancelled_by, GLANCE_TEXT_MAX);
+    return tells;
+}
+
 /* Another step failed for good, and the run went on. */
 static void drop_other_failure(store_summary *out)
 {
@@ -163,6 +172,7 @@ static bool reading_on_first(reading *r, const run_summary *part)
     of->crashes += part->crashes;
     copy_remarks(r->out, &of->remarks, &part->remarks, true);
     copy_failure(r->out, part);
+    (void)copy_cancel(r->out, part);
     r->first_entries = of->entries;
     return r->first_bytes <= r->bytes_max;
 }
@@ -179,6 +189,7 @@ static bool reading_on_last(reading *r, uint32_t seq, const run_summary *part)
     copy_remarks(r->out, &r->late, &part->remarks, false);
     if (!r->has_late_failure) copy_failure(r->out, part);
     r->has_late_failure = r->has_late_failure || part->failed_path;
+    r->has_late_cancel = r->has_late_cancel || copy_cancel(r->out, part);
     size_t most =
         row_is_stopped(r) ? r->bytes_max * MORE_STOPPED : r->bytes_max; /* its attempts may have streamed on */
     return !r->is_decided && r->last_bytes <= most;
@@ -192,6 +203,14 @@ static void drop_stale_state(reading *r)
     if (!r->out->cut || r->is_decided || r->last_from <= r->first_entries) return;
     if (!row_is_stopped(r)) copy_entry(r->out, &r->out->of.stopped, &none);
     if (r->out->live) copy_entry(r->out, &r->out->of.ended, &none);
+}
+
+/* The beginning tells who has asked for the run's end, which may be void by what was not read. */
+static void drop_stale_cancel(reading *r)
+{
+    if (!r->out->cut || r->has_late_cancel || r->last_from <= r->first_entries) return;
+    free_text(&r->out->of.cancelled_by);
+    r->out->of.cancelled_by = (entry_text){NULL, 0};
 }
 
 static bool reading_on_segment(void *arg, backend_end end, uint32_t seq, store_bytes segment)
@@ -210,6 +229,7 @@ void glance_take(backend *b, store_summary *out, size_t bytes_max)
     assert(!out->error && !out->of.started.kind);
     b->ops->glance(b, out, reading_on_segment, &r);
     drop_stale_state(&r);
+    drop_stale_cancel(&r);
     drop_other_failure(out);
     copy_remarks(out, &out->of.remarks, &r.late, true);
     free_remarks(&r.late);
@@ -229,4 +249,5 @@ void glance_free(store_summary *s)
     }
     free_remarks(&s->of.remarks);
     free_text(&s->of.failed_step);
+    free_text(&s->of.cancelled_by);
 }

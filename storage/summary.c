@@ -19,6 +19,7 @@ static void summary_take_failure(run_summary *s, const entry *e)
 static void summary_reopen(run_summary *s, const entry *reopened)
 {
     s->stopped = s->ended = (entry){.path = 0};
+    s->cancelled_by = (entry_text){NULL, 0};
     s->failed_path = s->cause = 0;
     s->failed_step = (entry_text){NULL, 0};
     s->released_epoch = reopened->epoch;
@@ -36,6 +37,7 @@ void summary_read(run_summary *s, const char *data, size_t len)
         if (e.kind == ENTRY_STARTED) s->started = e;
         if (e.kind == ENTRY_ENDED) s->ended = e;
         if (e.kind == ENTRY_STOPPED) s->stopped = e;
+        if (e.kind == ENTRY_CANCEL) s->cancelled_by = e.error;
         if (e.kind == ENTRY_RELEASED) s->stopped = (entry){.path = 0};
         if (e.kind == ENTRY_RELEASED) s->released_epoch = e.epoch;
         if (e.kind == ENTRY_REOPENED) summary_reopen(s, &e);

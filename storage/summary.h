@@ -8,6 +8,7 @@
 
 typedef struct run_summary {
     entry started, stopped, ended; /* kind 0: not there; stopped, ended: not since it was last released, or reopened */
+    entry_text cancelled_by;       /* who has asked for its end, and not since it was reopened; len 0: it is not said */
     uint64_t released_epoch;       /* of its last release, or when it was last reopened; 0: never */
     uint32_t reopened;             /* how often, when it had ended */
     uint32_t entries, steps, failures, differences, unasked, crashes;

@@ -146,6 +146,7 @@ static void put_run(json_writer *w, const sw_app *app, const store_summary *s, c
     json_put_int(w, "startedAt", of->started.kind ? of->started.at_ms : run_id_time_ms(&s->run));
     if (of->ended.kind) json_put_int(w, "endedAt", of->ended.at_ms);
     if (of->ended.error.len) put_said(w, "error", of->ended.error);
+    if (of->cancelled_by.len) put_bytes(w, "cancelledBy", of->cancelled_by);
     bool has_due = s->due_ms > 0 && s->due_ms < STORE_DUE_NEVER;
     if (stop == STOP_NONE && !of->ended.kind && has_due) json_put_int(w, "due", s->due_ms);
     put_begun(w, &of->started);

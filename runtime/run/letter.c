@@ -28,7 +28,9 @@ static const char *const tables[LETTER_KINDS] = {[LETTER_TRIES] = "tries",
                                                  [LETTER_CANCEL] = letter_table,
                                                  [LETTER_RELEASE] = letter_table,
                                                  [LETTER_STOP] = letter_table};
-const char letter_of_client[] = "client";
+const char letter_of_client[] = "client", letter_of_caller[] = "the run that has called it",
+           letter_of_winner[] = "its caller: another was first";
+_Static_assert(sizeof "its caller: another was first" <= LETTER_BY_MAX + 1, "who a letter is of is written whole");
 
 static bool letter_is_wish(int64_t kind)
 {
@@ -207,14 +209,14 @@ bool letter_send(home *h, const run_id *to, const letter_wish *wish)
     return true;
 }
 
-letter *letter_new_recall(home *h, const run_id *to)
+letter *letter_new_recall(home *h, const run_id *to, bool has_lost)
 {
     letter *m = letter_new(h, LETTER_CANCEL, 0);
     if (!m) return NULL;
     m->run = *to;
     m->is_apart = true;
     letter_write_key(to, letter_of_call(0), m->key);
-    (void)snprintf(m->by, sizeof m->by, "%s", "the run that has called it");
+    (void)snprintf(m->by, sizeof m->by, "%s", has_lost ? letter_of_winner : letter_of_caller);
     size_t len = letter_pack(m);
     if (len == 0 || !letter_add_notice(m)) {
         letter_free(m);

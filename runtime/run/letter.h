@@ -29,8 +29,9 @@ enum {
 };
 
 extern const char letter_table[]; /* "inbox" */
-/* Who a letter is of that no operator has written: whoever has the run's token. */
-extern const char letter_of_client[];
+/* Who a letter is of that no operator has written: whoever has the run's token; the run that has called it, when that
+ * ends, or when the call has lost. */
+extern const char letter_of_client[], letter_of_caller[], letter_of_winner[];
 
 /* What becomes of a letter. */
 typedef enum letter_fate {
@@ -75,7 +76,7 @@ typedef struct letter {
     store_row row;           /* that writes it, or deletes it */
     store_segment segment;   /* while that row is committed alone */
     uint8_t key[LETTER_KEY_BYTES];
-    char by[LETTER_BY_MAX + 1]; /* an operator's name, or letter_of_client */
+    char by[LETTER_BY_MAX + 1]; /* an operator's name, or letter_of_... */
     size_t text_len;
     char *text;   /* LETTER_STOP: what its writer says, not zero-terminated; of the same memory as the letter */
     char value[]; /* of its row: LETTER_VALUE_MAX bytes, and as many as the text has */
@@ -107,8 +108,9 @@ const store_row *letter_mark_row(letter_receipt *r);
 /* Writes a letter: slot_take_letter gets it when it is on disk, or could not be written. One to a run of another node
  * is LETTER_KEPT when it is on disk. False: no memory. */
 bool letter_send(struct home *h, const run_id *to, const letter_wish *wish);
-/* Makes the letter by which a run that ends cancels one that it has called. m->row puts it. NULL: no memory. */
-letter *letter_new_recall(struct home *h, const run_id *to);
+/* Makes the letter by which a run that ends cancels one that it has called; `has_lost`: or that does so since another
+ * member of the call's group was first. m->row puts it. NULL: no memory. */
+letter *letter_new_recall(struct home *h, const run_id *to, bool has_lost);
 /* Makes the letter of a row that was read; the caller owns it. NULL: no memory, which *is_short says, or a kind that is
  * not known. */
 letter *letter_read(struct home *h, const store_table_row *row, bool *is_short);

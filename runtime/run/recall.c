@@ -14,7 +14,8 @@
 /* False: no memory. */
 static bool recall_add(run *r, letter **list, const run_id *child)
 {
-    letter *m = letter_new_recall(r->task.home, child);
+    bool is_loser = list == &r->recalls_of_losers;
+    letter *m = letter_new_recall(r->task.home, child, is_loser);
     if (!m) return false;
     m->next = *list;
     *list = m;

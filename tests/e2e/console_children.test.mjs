@@ -44,6 +44,7 @@ test('each child is listed as it stands, and what its caller has of it', async (
   await page.click(`#child-${last} .note`);
   await shows(page, '.run-id', last);
   await counts(page, '#tab-children', 0, 'it has called nothing');
+  await shows(page, '.facts', /cancelled by/);
   await page.goBack();
   await page.waitForSelector(`#child-${last}.active`);
 });

@@ -179,6 +179,7 @@ static void test_states(void)
     CHECK_STR(text_of(child_in(page, "succeeded"), "endpoint"), "same");
     CHECK_STR(text_of(child_in(page, "failed"), "error"), "there is no paper");
     CHECK(!json_object_get(child_in(page, "cancelled"), "detached"));
+    CHECK_STR(text_of(child_in(page, "cancelled"), "cancelledBy"), "its caller: another was first");
     CHECK(json_is_true(json_object_get(child_in(page, "sleeping"), "detached")));
     json_decref(page);
     stop();

@@ -191,6 +191,44 @@ static void test_reopened(void)
     }
 }
 
+static bool is_by(const store_summary *s, const char *name)
+{
+    return s->of.cancelled_by.len == strlen(name) && memcmp(s->of.cancelled_by.data, name, strlen(name)) == 0;
+}
+
+/* The run is cancelled by `by`, ends after some attempts that were under way, and is looked at. */
+static void cancel_and_end(const run_id *id, const char *by, unsigned attempts)
+{
+    add(&(entry){.kind = ENTRY_CANCEL, .status = ENTRY_CANCEL_ASKED, .error = entry_text_of(by)});
+    commit(id, STORE_LIVE_UNCHANGED);
+    steps(id, attempts);
+    end(id);
+    store_summary s = look(id);
+    CHECK(is_by(&s, by) || (s.cut && is_by(&s, "")));
+    CHECK(attempts > 0 || is_by(&s, by));
+    glance_free(&s);
+}
+
+/* Who has cancelled a run is told, or nothing: never who has cancelled it before it went on. */
+static void test_cancelled(void)
+{
+    for (unsigned attempts = 0; attempts < 30; attempts += 3) {
+        run_id id = subject_id(1000, (uint8_t)attempts);
+        begin(&id, "/a");
+        cancel_and_end(&id, "ann", attempts);
+        add(&(entry){.kind = ENTRY_REOPENED, .attempt = 1, .epoch = 77});
+        commit(&id, STORE_LIVE_REOPEN);
+        store_summary s = look(&id);
+        CHECK(is_by(&s, ""));
+        glance_free(&s);
+        steps(&id, attempts);
+        s = look(&id);
+        CHECK(is_by(&s, ""));
+        glance_free(&s);
+        cancel_and_end(&id, "bob", attempts);
+    }
+}
+
 /* Attempts that were under way stream on for longer than is read of each end. */
 static void test_streams_on(void)
 {
@@ -450,6 +488,7 @@ static void both_long(void) { with_both(test_long); }
 static void both_stopped(void) { with_both(test_stopped); }
 static void both_streams_on(void) { with_both(test_streams_on); }
 static void both_reopened(void) { with_both(test_reopened); }
+static void both_cancelled(void) { with_both(test_cancelled); }
 static void both_stopped_long_ago(void) { with_both(test_stopped_long_ago); }
 static void both_texts(void) { with_both(test_texts); }
 static void both_remarks(void) { with_both(test_remarks); }
@@ -457,18 +496,14 @@ static void both_remarks_ended(void) { with_both(test_remarks_at_the_end); }
 static void both_remarks_beyond(void) { with_both(test_remarks_beyond); }
 static void both_damaged(void) { with_both(test_damaged_entry); }
 
-static const check_case cases[] = {{"a short journal is counted", both_short},
-                                   {"a long one is read at its ends", both_long},
-                                   {"stopped and released", both_stopped},
-                                   {"a stop behind which attempts stream on", both_streams_on},
-                                   {"released out of sight", both_stopped_long_ago},
-                                   {"ended, and goes on", both_reopened},
-                                   {"long texts are cut", both_texts},
-                                   {"what a run says of itself", both_remarks},
-                                   {"its end says it all", both_remarks_ended},
-                                   {"more than it may say", both_remarks_beyond},
-                                   {"a damaged entry is told", both_damaged},
-                                   {"runs beside damaged ones", test_beside_damage}};
+static const check_case cases[] = {
+    {"a short journal is counted", both_short},       {"a long one is read at its ends", both_long},
+    {"stopped and released", both_stopped},           {"a stop behind which attempts stream on", both_streams_on},
+    {"released out of sight", both_stopped_long_ago}, {"ended, and goes on", both_reopened},
+    {"cancelled by somebody", both_cancelled},        {"long texts are cut", both_texts},
+    {"what a run says of itself", both_remarks},      {"its end says it all", both_remarks_ended},
+    {"more than it may say", both_remarks_beyond},    {"a damaged entry is told", both_damaged},
+    {"runs beside damaged ones", test_beside_damage}};
 
 int main(int argc, char **argv)
 {
