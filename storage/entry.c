@@ -296,11 +296,18 @@ static bool cursor_take_array(cursor *c, uint64_t *items)
     return (tag & 0xf0) == 0x90 || (tag == 0xdc && cursor_take_big_endian(c, 2, items));
 }
 
+uint64_t entry_cause(const entry *e, size_t i)
+{
+    uint64_t path;
+    assert(i < entry_cause_count(e));
+    memcpy(&path, e->causes.data + i * sizeof path, sizeof path);
+    return be64toh(path);
+}
+
 bool entry_has_cause(const entry *e, uint64_t path)
 {
-    uint64_t one = htobe64(path);
-    for (size_t at = 0; at + sizeof one <= e->causes.len; at += sizeof one)
-        if (memcmp(e->causes.data + at, &one, sizeof one) == 0) return true;
+    for (size_t i = 0; i < entry_cause_count(e); i++)
+        if (entry_cause(e, i) == path) return true;
     return false;
 }
 

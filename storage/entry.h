@@ -185,7 +185,11 @@ static inline uint64_t entry_epoch(uint64_t opening, uint32_t setting)
 static inline uint64_t entry_opening(uint64_t epoch) { return epoch & ((UINT64_C(1) << ENTRY_OPENING_BITS) - 1); }
 static inline uint32_t entry_setting(uint64_t epoch) { return (uint32_t)(epoch >> ENTRY_OPENING_BITS); }
 
-/* Whether `causes`, paths of 8 bytes each, big endian, has this one. */
+/* `causes` are paths of 8 bytes each, big endian: how many there are, and each of them. */
+static inline size_t entry_cause_count(const entry *e) { return e->causes.len / sizeof(uint64_t); }
+uint64_t entry_cause(const entry *e, size_t i);
+/* Whether this path is one of them: looks at all, so whoever has many paths to ask for looks for each cause among these
+ * instead. */
 bool entry_has_cause(const entry *e, uint64_t path);
 
 /* The message of entry_decode for an unknown kind below ENTRY_PASSABLE: a newer program wrote the journal. */

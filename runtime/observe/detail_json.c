@@ -14,6 +14,7 @@
 #include "runtime/base/value.h"
 #include "runtime/observe/entry_json.h"
 #include "runtime/observe/fold.h"
+#include "runtime/observe/strands_by_path.h"
 #include "runtime/observe/why.h"
 #include "runtime/run/attempt_input.h"
 #include "runtime/run/function_input.h"
@@ -30,6 +31,7 @@ typedef struct page {
     const detail *of;
     const fold *journal;
     const fold_step *parked; /* what the run waits for outside memory; NULL: nothing that is known */
+    strands_by_path strands; /* of the run in memory */
 } page;
 
 static void put_bytes(json_writer *w, const char *name, entry_text s) { json_put_bytes(w, name, s.data, s.len); }
@@ -311,14 +313,6 @@ static void put_now(json_writer *w, const survey_strand *now)
     json_close_map(w);
 }
 
-/* What the strand that works for the step is doing; NULL: none does. */
-static const survey_strand *strand_of(const page *p, uint64_t path)
-{
-    const survey_strand *s = p->of->now ? p->of->now->strands : NULL;
-    while (s && (!s->id || s->path != path)) s = s->next;
-    return s;
-}
-
 /* Whether the time is over that the step or sleep waits for, by the journal alone where that tells: the wall clock may
  * have been set since. */
 static bool wait_is_over(const page *p, const fold_step *s, const survey_strand *now)
@@ -388,7 +382,7 @@ static void put_again(const page *p, const fold_step *s)
 static void put_step(const page *p, const fold_step *s)
 {
     json_writer *w = p->w;
-    const survey_strand *now = strand_of(p, s->path);
+    const survey_strand *now = strands_find(&p->strands, s->path);
     const char *state = step_state(p, s, now);
     json_open_map(w, NULL);
     put_name(w, s, now);
@@ -448,7 +442,8 @@ void detail_json_put(json_writer *w, const detail *d)
 {
     fold journal;
     fold_read(&journal, &w->arena, d->data, d->len);
-    const page p = {.w = w, .of = d, .journal = &journal, .parked = d->now ? why_parked_step(d->now, &journal) : NULL};
+    page p = {.w = w, .of = d, .journal = &journal, .parked = d->now ? why_parked_step(d->now, &journal) : NULL};
+    if (!strands_sort(&p.strands, d->now, &w->arena)) w->is_short = true;
     put_why(&p);
     put_request(&p);
     put_response(&p);

@@ -1,35 +1,62 @@
 #include "runtime/observe/fold.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <string.h>
 
-enum { CELLS_FIRST = 64 };
+enum { PLACES_FIRST = 128 };
 
 /* ---- The table of paths ---- */
 
-static fold_step **fold_cell(fold_step **cells, size_t count, uint64_t path)
+static bool place_is_free(const fold_place *p) { return !p->step && !p->branch && !p->steps && !p->branches; }
+
+/* Returns the place of the path, or the free one where it belongs. */
+static fold_place *fold_place_at(fold_place *places, size_t room, uint64_t path)
 {
-    assert((count & (count - 1)) == 0); /* a power of two */
-    size_t i = (size_t)path & (count - 1);
-    while (cells[i] && cells[i]->path != path) i = (i + 1) & (count - 1);
-    return &cells[i];
+    assert((room & (room - 1)) == 0); /* a power of two */
+    size_t i = (size_t)path & (room - 1);
+    while (!place_is_free(&places[i]) && places[i].path != path) i = (i + 1) & (room - 1);
+    return &places[i];
 }
 
 static bool fold_grow(fold *f)
 {
-    size_t count = f->cell_count ? f->cell_count * 2 : CELLS_FIRST;
-    fold_step **cells = arena_zalloc(f->arena, count * sizeof *cells);
-    if (!cells) return false;
-    for (fold_step *s = f->steps; s; s = s->next) *fold_cell(cells, count, s->path) = s;
-    f->cells = cells;
-    f->cell_count = count;
+    size_t room = f->place_room ? f->place_room * 2 : PLACES_FIRST;
+    fold_place *places = arena_zalloc(f->arena, room * sizeof *places);
+    if (!places) return false;
+    for (size_t i = 0; i < f->place_room; i++)
+        if (!place_is_free(&f->places[i])) *fold_place_at(places, room, f->places[i].path) = f->places[i];
+    f->places = places;
+    f->place_room = room;
     return true;
+}
+
+/* NULL: nothing is known of the path. */
+static fold_place *fold_place_find(const fold *f, uint64_t path)
+{
+    fold_place *p = f->place_room > 0 ? fold_place_at(f->places, f->place_room, path) : NULL;
+    return p && !place_is_free(p) ? p : NULL;
+}
+
+/* Returns the path's place, good until another one is made: the caller puts something there at once. NULL: no memory.
+ */
+static fold_place *fold_place_of(fold *f, uint64_t path)
+{
+    fold_place *p = fold_place_find(f, path);
+    if (p) return p;
+    if (f->place_count * 2 >= f->place_room && !fold_grow(f)) {
+        f->is_short = true;
+        return NULL;
+    }
+    p = fold_place_at(f->places, f->place_room, path);
+    p->path = path;
+    f->place_count++;
+    return p;
 }
 
 fold_step *fold_find(const fold *f, uint64_t path)
 {
-    return f->cell_count > 0 ? *fold_cell(f->cells, f->cell_count, path) : NULL;
+    const fold_place *p = fold_place_find(f, path);
+    return p ? p->step : NULL;
 }
 
 /* Returns the step of the path, made if there is none. NULL: no memory. */
@@ -37,18 +64,28 @@ static fold_step *fold_step_of(fold *f, uint64_t path)
 {
     fold_step *s = fold_find(f, path);
     if (s) return s;
-    bool room = f->step_count * 2 < f->cell_count || fold_grow(f);
-    s = room ? arena_zalloc(f->arena, sizeof *s) : NULL;
-    if (!s) {
+    s = arena_zalloc(f->arena, sizeof *s);
+    fold_place *p = s ? fold_place_of(f, path) : NULL;
+    if (!p) {
         f->is_short = true;
         return NULL;
     }
     s->path = path;
-    *fold_cell(f->cells, f->cell_count, path) = s;
+    p->step = s;
     *f->steps_end = s;
     f->steps_end = &s->next;
     f->step_count++;
     return s;
+}
+
+/* Of which branch a step is that is told for the first time is in that branch's list. */
+static void step_set_branch(fold *f, fold_step *s, uint64_t branch)
+{
+    fold_place *p = branch != 0 && s->branch == 0 ? fold_place_of(f, branch) : NULL;
+    s->branch = branch;
+    if (!p) return;
+    s->next_within = p->steps;
+    p->steps = s;
 }
 
 /* ---- Entries ---- */
@@ -60,7 +97,7 @@ static fold_step *fold_step_named(fold *f, const entry *e)
     if (!s) return NULL;
     s->id = e->id;
     s->occurrence = e->occurrence;
-    s->branch = e->branch;
+    step_set_branch(f, s, e->branch);
     return s;
 }
 
@@ -103,8 +140,9 @@ static void fold_add_signal(fold *f, const entry *e, size_t at)
         f->is_short = true;
         return;
     }
-    *s = (fold_signal){.next = f->unread, .letter = e->letter, .at = at};
-    f->unread = s;
+    *s = (fold_signal){.letter = e->letter, .at = at};
+    *f->unread_end = s;
+    f->unread_end = &s->next;
 }
 
 /* A wait takes the signal. Returns where its entry begins; 0: the journal has none. */
@@ -114,6 +152,7 @@ static size_t fold_take_signal(fold *f, entry_text letter)
         if (!entry_text_equal((*s)->letter, letter)) continue;
         size_t at = (*s)->at;
         *s = (*s)->next;
+        if (!*s) f->unread_end = s;
         return at;
     }
     return 0;
@@ -200,6 +239,12 @@ static void fold_take_branch(fold *f, const entry *e)
     *b = (fold_branch){.path = e->path, .parent = e->branch, .id = e->id, .occurrence = e->occurrence};
     *f->branches_end = b;
     f->branches_end = &b->next;
+    fold_place *p = fold_place_of(f, b->path);
+    if (p && !p->branch) p->branch = b;
+    p = p && e->branch != 0 ? fold_place_of(f, e->branch) : NULL;
+    if (!p) return;
+    b->next_within = p->branches;
+    p->branches = b;
 }
 
 static void fold_take_crash(fold *f, const entry *e)
@@ -208,6 +253,24 @@ static void fold_take_crash(fold *f, const entry *e)
     if (!s) return;
     if (s->id.len == 0) s->id = e->id;
     s->crashes++;
+}
+
+/* An end or a stop: notes which steps are its causes. */
+static void fold_take_end(fold *f, const entry *e)
+{
+    bool stops = e->kind == ENTRY_STOPPED;
+    *(stops ? &f->stopped_number : &f->ended_number) = ++f->ends;
+    *(stops ? &f->stopped : &f->ended) = *e;
+    for (size_t i = 0; i < entry_cause_count(e); i++) {
+        fold_step *s = fold_find(f, entry_cause(e, i));
+        if (s) s->caused = f->ends;
+    }
+}
+
+/* An end of a run that stands still names the causes of its stop again, or has no causes. */
+static bool step_is_cause(const fold *f, const fold_step *s)
+{
+    return s->caused > 0 && (s->caused == f->ended_number || s->caused == f->stopped_number);
 }
 
 fold_again fold_step_again(const fold *f, const fold_step *s)
@@ -222,7 +285,7 @@ fold_again fold_step_again(const fold *f, const fold_step *s)
     case FOLD_WAITING: /* a run that was called is cancelled with the end */
         return s->function.len > 0 && f->ended.kind ? FOLD_ANEW : FOLD_STAYS;
     case FOLD_FAILED:
-        return entry_has_cause(&f->ended, s->path) || entry_has_cause(&f->stopped, s->path) ? FOLD_ANEW : FOLD_STAYS;
+        return step_is_cause(f, s) ? FOLD_ANEW : FOLD_STAYS;
     case FOLD_RETRYING:
         return is_exhausted && !f->ended.kind ? FOLD_ANEW : FOLD_NEXT;
     case FOLD_OPEN:
@@ -244,16 +307,20 @@ static void fold_take_release(fold *f)
     for (fold_step *s = f->steps; s; s = s->next)
         if (fold_step_again(f, s) == FOLD_ANEW) step_begin_anew(s);
     f->stopped = (entry){.path = 0};
+    f->stopped_number = 0;
 }
 
 /* The run goes on after its end: the failures that caused the end count no more, nor does its response. */
 static void fold_take_reopened(fold *f, const entry *reopened)
 {
     for (fold_step *s = f->steps; s; s = s->next)
-        if ((s->state == FOLD_FAILED && entry_has_cause(reopened, s->path)) ||
-            (s->state == FOLD_WAITING && s->function.len > 0))
-            step_begin_anew(s);
+        if (s->state == FOLD_WAITING && s->function.len > 0) step_begin_anew(s);
+    for (size_t i = 0; i < entry_cause_count(reopened); i++) {
+        fold_step *s = fold_find(f, entry_cause(reopened, i));
+        if (s && s->state == FOLD_FAILED) step_begin_anew(s);
+    }
     f->stopped = f->ended = (entry){.path = 0};
+    f->stopped_number = f->ended_number = 0;
     f->response_at = 0;
 }
 
@@ -272,33 +339,40 @@ static void step_cut(fold_step *s, int64_t at_ms)
     s->due_ms = 0;
 }
 
-static const fold_branch *fold_branch_of(const fold *f, uint64_t path)
+/* Adds the branch to those that have lost, if it is not one already: a branch loses once, and so does all in it. */
+static void branch_lose(fold_branch *b, fold_branch **lost)
 {
-    const fold_branch *b = f->branches;
-    while (b && b->path != path) b = b->next;
-    return b;
+    if (b->has_lost) return;
+    b->has_lost = true;
+    b->next_lost = *lost;
+    *lost = b;
 }
 
-static bool branch_has_lost(const fold *f, const entry *won, uint64_t path)
+/* Gives up what is open in branches that have lost, and in those within them. */
+static void fold_cut_lost(fold *f, fold_branch *lost, int64_t at_ms)
 {
-    const fold_branch *b = fold_branch_of(f, path);
-    while (b && !entry_has_cause(won, b->path)) b = fold_branch_of(f, b->parent);
-    return b != NULL;
+    while (lost) {
+        const fold_branch *b = lost;
+        const fold_place *p = fold_place_find(f, b->path);
+        lost = b->next_lost;
+        f->looks++;
+        for (fold_step *s = p ? p->steps : NULL; s; s = s->next_within, f->looks++)
+            if (s->branch == b->path) step_cut(s, at_ms);
+        for (fold_branch *within = p ? p->branches : NULL; within; within = within->next_within, f->looks++)
+            branch_lose(within, &lost);
+    }
 }
 
 /* The members that *won* names are given up, and what is open in the branches among them. */
 static void fold_take_won(fold *f, const entry *won)
 {
-    bool has_branch = false;
-    uint64_t path;
-    for (size_t at = 0; at + sizeof path <= won->causes.len; at += sizeof path) {
-        memcpy(&path, won->causes.data + at, sizeof path);
-        fold_step *s = fold_find(f, be64toh(path));
-        if (s) step_cut(s, won->at_ms);
-        has_branch = has_branch || !s;
+    fold_branch *lost = NULL;
+    for (size_t i = 0; i < entry_cause_count(won); i++, f->looks++) {
+        const fold_place *p = fold_place_find(f, entry_cause(won, i));
+        if (p && p->step) step_cut(p->step, won->at_ms);
+        if (p && p->branch) branch_lose(p->branch, &lost);
     }
-    for (fold_step *s = has_branch ? f->steps : NULL; s; s = s->next)
-        if (step_is_open(s) && branch_has_lost(f, won, s->branch)) step_cut(s, won->at_ms);
+    fold_cut_lost(f, lost, won->at_ms);
 }
 
 /* An attempt that was under way then, or a call. */
@@ -360,16 +434,14 @@ static void fold_take(fold *f, const entry *e, size_t at)
         f->response_at = at;
         return;
     case ENTRY_STOPPED:
-        f->stopped = *e;
+    case ENTRY_ENDED:
+        fold_take_end(f, e);
         return;
     case ENTRY_RELEASED:
         fold_take_release(f);
         return;
     case ENTRY_REOPENED:
         fold_take_reopened(f, e);
-        return;
-    case ENTRY_ENDED:
-        f->ended = *e;
         return;
     default:
         return;
@@ -383,6 +455,7 @@ void fold_read(fold *f, arena *a, const char *data, size_t len)
     *f = (fold){.data = data, .len = len, .arena = a};
     f->steps_end = &f->steps;
     f->branches_end = &f->branches;
+    f->unread_end = &f->unread;
     for (size_t at = 0, n; at < len && (n = entry_decode(data + at, len - at, &e, &error)) > 0; at += n) {
         fold_take(f, &e, at);
     }

@@ -29,7 +29,8 @@ typedef struct fold_attempt {
 } fold_attempt;
 
 typedef struct fold_step {
-    struct fold_step *next; /* in the order in which the journal comes to them */
+    struct fold_step *next;        /* in the order in which the journal comes to them */
+    struct fold_step *next_within; /* in its branch */
     uint64_t path;
     uint64_t branch;     /* path of the branch around it; 0: unknown */
     entry_text id;       /* its label (branch/id:1), as long as the journal has its chunks alone */
@@ -49,6 +50,7 @@ typedef struct fold_step {
     uint32_t chunks;  /* that count: those of failed attempts have been taken back */
     uint32_t crashes; /* of the process, in this step */
     uint32_t differs; /* other inputs that its result was used for */
+    uint32_t caused;  /* number of the last end or stop that names it as a cause; 0: none */
     fold_attempt *first, *last;
 } fold_step;
 
@@ -60,11 +62,22 @@ typedef struct fold_signal {
 } fold_signal;
 
 typedef struct fold_branch {
-    struct fold_branch *next;
+    struct fold_branch *next, *next_within; /* of all; in its parent */
+    struct fold_branch *next_lost;          /* while what is in those that have lost is given up */
+    bool has_lost;
     uint64_t path, parent;
     entry_text id;
     uint32_t occurrence;
 } fold_branch;
+
+/* What a path stands for; a branch has members also if the journal has no entry of its beginning. */
+typedef struct fold_place {
+    uint64_t path;
+    fold_step *step;
+    fold_branch *branch;
+    fold_step *steps;      /* within it, the last first */
+    fold_branch *branches; /* likewise */
+} fold_place;
 
 typedef struct fold {
     const char *data; /* the journal, borrowed */
@@ -72,14 +85,17 @@ typedef struct fold {
     arena *arena;
     fold_step *steps, **steps_end;
     fold_branch *branches, **branches_end;
-    fold_signal *unread; /* the newest first */
-    fold_step **cells;   /* hash table by path, open addressing; NULL: the cell is free */
-    size_t cell_count, step_count;
+    fold_signal *unread, **unread_end; /* in order, as they are mostly taken */
+    fold_place *places;                /* hash table by path, open addressing; without anything: the place is free */
+    size_t place_room, place_count, step_count;
+    size_t looks;       /* at what decisions may have given up: a few for each step and branch, whatever the journal */
     uint32_t chunks;    /* streamed outside steps */
     size_t response_at; /* of the response's entry; 0: there is none */
     entry stopped;      /* of the last stop, to the release behind it; kind 0: none */
     entry ended;        /* of the end, if the run was not reopened behind it; kind 0: none */
-    bool is_short;      /* there was no memory for all of it */
+    uint32_t ends;      /* ends and stops so far */
+    uint32_t stopped_number, ended_number; /* of these two among them; 0: none */
+    bool is_short;                         /* there was no memory for all of it */
 } fold;
 
 /* Folds the entries up to the first that cannot be read. */

@@ -1,7 +1,6 @@
 #include "runtime/run/fork_choice.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <string.h>
 
 #include "coro/seeded_bug.h"
@@ -103,13 +102,10 @@ static path_note *note_of(chooser *c, uint64_t path)
 }
 
 /* The failures of these steps led to the end or to a stop, so the fork is to make them again. */
-static void void_causes(chooser *c, entry_text causes)
+static void void_causes(chooser *c, const entry *e)
 {
-    uint64_t path;
-    for (size_t at = 0; at + sizeof path <= causes.len; at += sizeof path) {
-        memcpy(&path, causes.data + at, sizeof path);
-        if (path) note_of(c, be64toh(path))->is_void = true;
-    }
+    for (size_t i = 0; i < entry_cause_count(e); i++)
+        if (entry_cause(e, i)) note_of(c, entry_cause(e, i))->is_void = true;
 }
 
 /* ---- Deciding ---- */
@@ -277,7 +273,7 @@ static void choose_all(chooser *c, entry_text journal)
             size_t n = entry_decode(journal.data + e->at, e->len, &whole, &ignored);
             assert(n == e->len);
             (void)n;
-            void_causes(c, whole.causes);
+            void_causes(c, &whole);
         }
         e->fate = fate_of(c, e);
     }

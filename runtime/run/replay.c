@@ -1,7 +1,6 @@
 #include "runtime/run/replay_core.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <string.h>
 
 #include "coro/seeded_bug.h"
@@ -217,17 +216,16 @@ static bool abandoned_grow(replay *p, size_t more)
 static bool replay_take_won(replay *p, const entry *e)
 {
     replay_record *rec = replay_record_of(p, e, ENTRY_WON);
-    uint64_t path;
-    if (!rec || !abandoned_grow(p, e->causes.len / sizeof path)) return false;
+    if (!rec || !abandoned_grow(p, entry_cause_count(e))) return false;
     rec->id = e->id;
     rec->occurrence = e->occurrence;
     rec->began = e->began;
     rec->winner = e->winner;
     rec->member = e->member;
-    for (size_t at = 0; at + sizeof path <= e->causes.len; at += sizeof path) {
-        memcpy(&path, e->causes.data + at, sizeof path);
+    for (size_t i = 0; i < entry_cause_count(e); i++) {
+        uint64_t path = entry_cause(e, i);
         if (path == 0) continue;
-        abandoned_put(p->abandoned, p->abandoned_cells, be64toh(path));
+        abandoned_put(p->abandoned, p->abandoned_cells, path);
         p->abandoned_count++;
     }
     return true;
@@ -261,16 +259,33 @@ static void record_begin_anew(replay_record *rec)
     rec->wait = (clock_entry){.due_ms = 0};
 }
 
+/* As replay_find, of what the journal says: the code has not come to the record yet. */
+static replay_record *replay_peek(replay *p, uint64_t path)
+{
+    replay_record *rec = replay_cell(p->records, p->cells, path);
+    return rec->kind ? rec : NULL;
+}
+
+/* A run that was called and had not returned has been cancelled with the end; of a call that has lost nobody wants the
+ * result. */
+static void record_take_back_call(replay_record *rec)
+{
+    assert(rec->kind == ENTRY_CALLED && !rec->done);
+    if (!rec->is_recalled) rec->is_void = true;
+}
+
 /* Gives retries anew, for a release from STOP_EXHAUSTED: to the steps that the stop names as causes, and to those that
  * waited for their next attempt then. Other failures stand, for the code has dealt with them. */
 static void replay_give_retries(replay *p, const entry *stopped)
 {
     for (size_t i = 0; i < p->cells; i++) {
         replay_record *rec = &p->records[i];
-        if (rec->kind != ENTRY_STEP_DONE || rec->done ||
-            (rec->failed && !entry_has_cause(stopped, rec->path) && !BUG(RELEASE_ALL)))
-            continue;
-        record_begin_anew(rec);
+        bool stands = rec->done || (rec->failed && !BUG(RELEASE_ALL));
+        if (rec->kind == ENTRY_STEP_DONE && !stands) record_begin_anew(rec);
+    }
+    for (size_t i = 0; i < entry_cause_count(stopped); i++) {
+        replay_record *rec = replay_peek(p, entry_cause(stopped, i));
+        if (rec && rec->kind == ENTRY_STEP_DONE && !rec->done) record_begin_anew(rec);
     }
 }
 
@@ -279,14 +294,15 @@ static void replay_give_retries(replay *p, const entry *stopped)
 static void replay_take_reopened(replay *p, const entry *reopened)
 {
     const entry none = {.path = 0};
-    for (size_t i = 0; i < p->cells; i++) {
+    for (size_t i = 0; i < p->cells && !BUG(REOPEN_NONE); i++) {
         replay_record *rec = &p->records[i];
-        if (rec->done || BUG(REOPEN_NONE)) continue;
-        bool is_cause = entry_has_cause(reopened, rec->path);
-        if (rec->kind == ENTRY_STEP_DONE && is_cause) record_begin_anew(rec);
-        /* A run that was called and had not returned has been cancelled with the end; of a call that has lost nobody
-         * wants the result. */
-        if (rec->kind == ENTRY_CALLED && (is_cause || !rec->failed) && !rec->is_recalled) rec->is_void = true;
+        if (rec->kind == ENTRY_CALLED && !rec->done && !rec->failed) record_take_back_call(rec);
+    }
+    for (size_t i = 0; i < entry_cause_count(reopened) && !BUG(REOPEN_NONE); i++) {
+        replay_record *rec = replay_peek(p, entry_cause(reopened, i));
+        if (!rec || rec->done) continue;
+        if (rec->kind == ENTRY_STEP_DONE) record_begin_anew(rec);
+        if (rec->kind == ENTRY_CALLED) record_take_back_call(rec);
     }
     p->response = p->ended = p->cancel = p->stopped = none;
     p->stands = NULL;
@@ -302,7 +318,7 @@ void replay_release(replay *p)
 /* Of a step's attempt *won* tells. */
 static bool replay_take_abandoned(replay *p, const entry *e)
 {
-    replay_record *rec = replay_find(p, e->path);
+    replay_record *rec = replay_peek(p, e->path);
     if (rec && rec->kind == ENTRY_CALLED) rec->is_recalled = true;
     return true;
 }

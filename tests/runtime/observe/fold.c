@@ -238,6 +238,82 @@ static void test_many(void)
     CHECK(fold_waiting_from(f.steps) == f.steps);
 }
 
+static void has_won(uint64_t path, uint64_t winner, const uint64_t *losers, size_t count)
+{
+    has((entry){.kind = ENTRY_WON,
+                .path = path,
+                .id = entry_text_of("first"),
+                .winner = winner,
+                .at_ms = T + 7,
+                .causes = {(const char *)losers, count * sizeof *losers}});
+}
+
+static void has_branch(uint64_t path, uint64_t parent)
+{
+    has((entry){.kind = ENTRY_BRANCH, .path = path, .branch = parent, .id = entry_text_of("branch")});
+}
+
+static void has_wait_in(uint64_t path, uint64_t branch)
+{
+    has((entry){.kind = ENTRY_WAIT,
+                .path = path,
+                .branch = branch,
+                .id = entry_text_of("decision"),
+                .signal = entry_text_of("approve")});
+}
+
+/* What is open in a branch that has lost is cut, also in branches within it, however their entries come; what is over
+ * stays, and so does all that has not lost. */
+static void test_lost_branch(void)
+{
+    const uint64_t losers[] = {htobe64(20), htobe64(1), htobe64(99)};
+    begin();
+    has_branch(20, 7);
+    has_wait_in(30, 21); /* before the entry of its branch */
+    has_branch(21, 20);
+    has_branch(22, 7);
+    has_wait_in(31, 20);
+    has_wait_in(32, 22);
+    has_wait_in(1, 7);
+    has_wait_in(33, 21);
+    has_of_wait(ENTRY_TIMED_OUT, 33, "");
+    has_won(5, 22, losers, 3);
+    has_branch(20, 20); /* damaged: a circle */
+    has_won(6, 22, losers, 3);
+    read_all();
+    CHECK_INT(found(30)->state, FOLD_CUT);
+    CHECK_INT(found(30)->ended_ms, T + 7);
+    CHECK_INT(found(31)->state, FOLD_CUT);
+    CHECK_INT(found(1)->state, FOLD_CUT);
+    CHECK_INT(found(32)->state, FOLD_WAITING);
+    CHECK_INT(found(33)->state, FOLD_TIMED_OUT);
+}
+
+/* One decision with ten thousand branches that lose, and as many decisions as there are steps: each step and branch is
+ * looked at a few times. */
+static void test_many_lost(void)
+{
+    enum { MANY = 10000 };
+    static uint64_t losers[MANY];
+    begin();
+    for (uint64_t i = 0; i < MANY; i++) {
+        losers[i] = htobe64(1000000 + i);
+        has_branch(1000000 + i, i % 100 > 0 ? 1000000 + i - 1 : 7); /* a hundred deep */
+        has_wait_in(2000000 + i, 1000000 + i);
+    }
+    has_won(5, 6, losers, MANY);
+    for (uint64_t i = 0; i < MANY; i++) {
+        const uint64_t loser = htobe64(3000000 + i);
+        has_branch(3000000 + i, 7);
+        has_wait_in(4000000 + i, 3000000 + i);
+        has_won(5000000 + i, 6, &loser, 1);
+    }
+    read_all();
+    for (uint64_t i = 0; i < MANY; i++)
+        CHECK(found(2000000 + i)->state == FOLD_CUT && found(4000000 + i)->state == FOLD_CUT);
+    CHECK(f.looks >= 4 * MANY && f.looks <= 8 * MANY);
+}
+
 /* A journal that is cut, or damaged, is folded as far as it can be read. */
 static void test_damaged(void)
 {
@@ -305,6 +381,8 @@ static const check_case cases[] = {{"attempts are listed, and the last one decid
                                    {"what a release or a resume does again", test_again},
                                    {"branches, crashes, differences and the response", test_rest},
                                    {"thousands of steps are found", test_many},
+                                   {"what is open in a branch that has lost is cut", test_lost_branch},
+                                   {"thousands of losers are looked at once", test_many_lost},
                                    {"a damaged journal is folded up to the damage", test_damaged}};
 
 int main(int argc, char **argv)
