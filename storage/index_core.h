@@ -10,6 +10,7 @@
 
 enum {
     INDEX_EVENTS_MAX = 262144, /* told and not yet taken; of each of the two buffers */
+    INDEX_EVENTS_FIRST = 1024, /* for which each buffer has room from the start */
     TALLY_RUNS = 1000,
     TALLY_SLOT_MS =
         600000, /* all runs of a tally began in one such slot of time, so that those of an hour can be told */
@@ -36,8 +37,8 @@ typedef struct index_event {
 } index_event;
 
 typedef struct index_events {
-    index_event *list; /* INDEX_EVENTS_MAX */
-    size_t count;
+    index_event *list; /* doubles, and stays as large as it was needed once */
+    size_t count, room;
 } index_events;
 
 /* One of the newest runs. */
@@ -140,7 +141,7 @@ void index_feed_free(run_index *x);
 /* Moves what was told into `taken` and `late_taken`, by id; events of one run in their order. True: events were lost,
  * of runs from *lost_from on. */
 bool index_feed_take(run_index *x, run_id *lost_from);
-/* Sorts the events, INDEX_EVENTS_MAX at most, by id. */
+/* Sorts the events by id: INDEX_EVENTS_FIRST at most, or as many as were taken. */
 void index_events_sort(run_index *x, index_events *e);
 /* Under the lock: nothing of what is being written is known to be on disk, so it is late again. */
 void index_feed_restore(run_index *x);

@@ -1,22 +1,30 @@
-/* What the index is told: two bounded buffers of events, filled by the journal thread and by whoever deletes runs. */
+/* What the index is told: two bounded buffers of events, which grow as they are needed. They are filled by the journal
+ * thread and by whoever deletes runs. */
 #include <assert.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "storage/index_core.h"
 
-static bool events_make(index_events *e)
+/* Makes room for `needed` events, and keeps those that are there. False: no memory. */
+static bool events_reserve(index_events *e, size_t needed)
 {
-    e->count = 0;
-    e->list = malloc(INDEX_EVENTS_MAX * sizeof *e->list);
-    return e->list != NULL;
+    size_t room = e->room ? e->room : INDEX_EVENTS_FIRST;
+    assert(needed <= INDEX_EVENTS_MAX);
+    while (room < needed) room *= 2;
+    if (room == e->room) return true;
+    index_event *bigger = realloc(e->list, room * sizeof *bigger);
+    if (!bigger) return false;
+    e->list = bigger;
+    e->room = room;
+    return true;
 }
 
 bool index_feed_begin(run_index *x)
 {
     index_events *all[] = {&x->fresh, &x->late, &x->busy, &x->taken, &x->late_taken, &x->spare};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
-        if (!events_make(all[i])) return false;
+        if (!events_reserve(all[i], INDEX_EVENTS_FIRST)) return false;
     return true;
 }
 
@@ -35,14 +43,27 @@ static bool event_can_be_found(const run_index *x, const index_events *of, const
     return of != &x->fresh && (e->what == INDEX_CHANGED || e->what == INDEX_ENDED);
 }
 
-static void feed_put(run_index *x, index_events *to, const index_event *e)
+/* For an event of that buffer there is no room, or no memory. */
+static void feed_drop(run_index *x, const index_events *of, const index_event *e)
 {
-    if (to->count < x->events_max)
-        to->list[to->count++] = *e;
-    else if (event_can_be_found(x, to, e))
+    if (event_can_be_found(x, of, e))
         x->is_unchecked = true;
     else
         index_feed_lose(x, &e->run);
+}
+
+static void feed_put(run_index *x, index_events *to, const index_event *e)
+{
+    if (to->count < x->events_max && events_reserve(to, to->count + 1))
+        to->list[to->count++] = *e;
+    else
+        feed_drop(x, to, e);
+}
+
+static void feed_drop_all(run_index *x, index_events *e)
+{
+    for (size_t i = 0; i < e->count; i++) feed_drop(x, e, &e->list[i]);
+    e->count = 0;
 }
 
 void index_feed_lose(run_index *x, const run_id *id)
@@ -149,12 +170,27 @@ static void events_sort(index_event *list, index_event *spare, size_t count)
     events_merge(list, spare, middle, count);
 }
 
-void index_events_sort(run_index *x, index_events *e) { events_sort(e->list, x->spare.list, e->count); }
+void index_events_sort(run_index *x, index_events *e)
+{
+    assert(e->count <= x->spare.room);
+    events_sort(e->list, x->spare.list, e->count);
+}
+
+/* Under the lock: makes room for sorting what was told, and for the copy of what is late. Without memory it is dropped,
+ * and read from the disk. */
+static void feed_reserve(run_index *x)
+{
+    size_t most = x->fresh.count > x->late.count ? x->fresh.count : x->late.count;
+    if (events_reserve(&x->spare, most) && events_reserve(&x->late_taken, x->late.count)) return;
+    feed_drop_all(x, &x->fresh);
+    feed_drop_all(x, &x->late);
+}
 
 bool index_feed_take(run_index *x, run_id *lost_from)
 {
     (void)pthread_mutex_lock(&x->lock);
     assert(x->taken.count == 0 && x->busy.count == 0);
+    feed_reserve(x);
     events_swap(&x->fresh, &x->taken);
     events_swap(&x->late, &x->busy);
     index_marks_take(&x->marks);

@@ -602,10 +602,82 @@ static void test_retention_waits(void)
     subject_end();
 }
 
+/* ---- Buffers that grow ---- */
+
+static size_t scarce_bytes; /* realloc has no memory for exactly so many; 0: it has for all */
+
+void *__real_realloc(void *block, size_t size);
+void *__wrap_realloc(void *block, size_t size);
+void *__wrap_realloc(void *block, size_t size)
+{
+    return size > 0 && size == scarce_bytes ? NULL : __real_realloc(block, size);
+}
+
+/* Tells of changes to runs below the floor, each again and again. */
+static void tell_changes(size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        run_index_tell(x, &(store_segment){.run = runs[i % 300].id,
+                                           .seq = 7,
+                                           .len = 1,
+                                           .live = STORE_LIVE_UNCHANGED,
+                                           .outcome = STORE_DONE,
+                                           .is_renewed = true});
+}
+
+static size_t buffer_bytes(void)
+{
+    const index_events *all[] = {&x->fresh, &x->late, &x->busy, &x->taken, &x->late_taken, &x->spare};
+    size_t room = 0;
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++) room += all[i]->room;
+    return room * sizeof(index_event);
+}
+
+static void check_all(void)
+{
+    CHECK(run_index_take(x, now_ms));
+    settle();
+    check_counts();
+    scarce_bytes = 0;
+    run_index_free(x);
+    subject_end();
+}
+
+/* They are small until they are needed. */
+static void test_buffers_grow(void)
+{
+    begin_many();
+    x->events_max = INDEX_EVENTS_MAX;
+    CHECK(buffer_bytes() <= 512 * 1024);
+    tell_changes(5000);
+    CHECK(x->late.count == 5000 && !x->is_lost && !x->is_unchecked);
+    CHECK(buffer_bytes() <= 1024 * 1024);
+    check_all();
+}
+
+/* What there is no memory to tell of, to copy or to sort is read from the disk. */
+static void test_buffers_without_memory(void)
+{
+    begin_many();
+    x->events_max = INDEX_EVENTS_MAX;
+    scarce_bytes = 4096 * sizeof(index_event);
+    tell_changes(5000);
+    CHECK(x->late.count == 2048 && !x->is_lost && x->is_unchecked);
+    check_all();
+    begin_many();
+    x->events_max = INDEX_EVENTS_MAX;
+    tell_changes(5000);
+    scarce_bytes = 8192 * sizeof(index_event);
+    CHECK(!x->is_lost && !x->is_unchecked);
+    check_all();
+}
+
 static const check_case cases[] = {{"in memory", test_memory},
                                    {"with RocksDB", test_rocks},
                                    {"ends that find no room", test_ends_without_room},
-                                   {"retention leaves room", test_retention_waits}};
+                                   {"retention leaves room", test_retention_waits},
+                                   {"buffers grow as they are needed", test_buffers_grow},
+                                   {"buffers without memory", test_buffers_without_memory}};
 
 int main(int argc, char **argv)
 {
