@@ -23,6 +23,9 @@ const char *bulk_action_name(bulk_action action)
 
 /* ---- Reading ---- */
 
+/* Microseconds, say, would leave no run out. */
+static const char no_as_of[] = "\"asOf\" is a time in Unix milliseconds, before the year 10000";
+
 static bool text_is(sw_value v, const char *text)
 {
     return sw_type(v) == SW_STRING && sw_len(v) == strlen(text) && memcmp(v.via.str.ptr, text, sw_len(v)) == 0;
@@ -96,7 +99,7 @@ const char *bulk_plan_read(bulk_plan *p, const sw_app *app, const bulk_body *bod
     const char *why = plan_read_action(p, body->action);
     if (!why) why = plan_read_filter(p, body->filter, wrong);
     if (why) return why;
-    if (!plan_read_number(body->as_of, INT64_MAX / 2, &p->as_of_ms)) return "\"asOf\" is a time in Unix milliseconds";
+    if (!plan_read_number(body->as_of, MOMENT_LAST_MS, &p->as_of_ms)) return no_as_of;
     if (!plan_read_number(body->per_second, BULK_PER_SECOND_MAX, &p->per_second)) return "\"perSecond\" is 1 to 10000";
     if (!plan_read_number(body->max, INT64_MAX, &p->max)) return "\"max\" is a number from 1 on";
     if (!body_copy_text(p->text, LETTER_TEXT_MAX, body->text)) return body_no_letter_text;

@@ -50,7 +50,8 @@ static bool resume_read_wish(http_exchange *x, arena *a, reopen_wish *wish)
     if (!body_read(x, a, members, 2)) return false;
     int64_t ms = sw_as_int(timeout, -1), number = sw_as_int(generation, -1);
     const char *wrong = NULL;
-    if (!sw_is_nil(timeout) && (ms < 0 || ms > MOMENT_LAST_MS)) wrong = "\"timeoutMs\" is 0, for no deadline, or more";
+    if (!sw_is_nil(timeout) && (ms < 0 || ms > MOMENT_LAST_MS))
+        wrong = "\"timeoutMs\" is 0, for no deadline, or up to 253402300799999"; /* MOMENT_LAST_MS */
     if (!sw_is_nil(generation) && (number < 1 || number > UINT32_MAX)) wrong = "\"generation\" is 1 to 4294967295";
     if (wrong) problem_reply(x, 400, wrong, NULL);
     wish->timeout_ms = ms;

@@ -39,10 +39,12 @@ static bool wish_refuse_memory(http_exchange *x)
 /* False: the exchange has its answer. */
 static bool wish_refuse_name(http_exchange *x, const function_wish *wish)
 {
-    problem_reply(x, 404,
-                  wish->is_scheduled ? "the program has no schedule of this name (sw_function_options.cron)"
-                                     : "the program has no function of this name (sw_function)",
-                  NULL);
+    problem_reply(
+        x, 404,
+        wish->is_scheduled
+            ? "the program has no schedule of this name (sw_function_options.cron): GET /_sw/schedules has all"
+            : "the program has no function of this name (sw_function): GET /_sw/endpoints has all",
+        NULL);
     return false;
 }
 

@@ -81,8 +81,9 @@ static bool start_find(home *h, http_exchange *x, const start_wish *wish, http_m
     const endpoint *e = app_endpoint(h->app, wish->route.data, wish->route.len);
     if (!space || !e || e->door == DOOR_ADMIN) { /* the library's own say themselves who may begin them */
         problem_reply(x, 404,
-                      e && e->function ? "this is a function: POST /_sw/functions/NAME begins it"
-                                       : "the program has no durable endpoint of this route",
+                      e && e->function
+                          ? "this is a function: POST /_sw/functions/NAME begins it"
+                          : "the program has no durable endpoint of this route: GET /_sw/endpoints has all",
                       NULL);
         return false;
     }

@@ -124,6 +124,11 @@ static void test_others(void)
         {"POST", "/_sw/runs/ID/signals/go?question=0", "1", 400, "16 hexadecimal digits"},
         {"POST", "/_sw/runs/ID/signals/go?question=0123456789ABCDEF", "1", 404, "no such question"},
         {"POST", "/_sw/runs/ID/resume", "{\"generation\":7}", 409, "has not ended"},
+        {"POST", "/_sw/runs/ID/resume", "{\"timeoutMs\":253402300800000}", 400, "up to 253402300799999"},
+        {"POST", "/_sw/bulk", "{\"action\":\"cancel\",\"filter\":{},\"asOf\":1795870834509000}", 400, "milliseconds"},
+        {"POST", "/_sw/runs", "{\"endpoint\":\"POST /wiat\",\"target\":\"/wiat\"}", 404, "GET /_sw/endpoints has all"},
+        {"POST", "/_sw/functions/shp", "{}", 404, "GET /_sw/endpoints has all"},
+        {"POST", "/_sw/schedules/shp", "", 404, "GET /_sw/schedules has all"},
     };
     static const char *const two[] = {"Authorization: Bearer a", "Authorization: Bearer b", NULL};
     start("others");
