@@ -23,7 +23,7 @@ static check_verdict run_execute(sw_app *app, const checked_run *r, arena *a)
     char error[ERROR_TEXT];
     execution x;
     tape none = {.cells = NULL};
-    const disk_run on_disk = {r->id, LINEAGE_ROOT, r->journal.data, r->journal.size};
+    const disk_run on_disk = {r->id, LINEAGE_ROOT, LINEAGE_ROOT, r->journal.data, r->journal.size};
     const execution_input input = {.plan = {.checks = true, .tape = &none},
                                    .disk = {.runs = &on_disk, .run_count = 1},
                                    .openings = 1,

@@ -16,8 +16,8 @@ struct sw_app;
 /* A run on disk. Borrowed. */
 typedef struct disk_run {
     run_id id;
-    uint64_t lineage;
-    const char *journal; /* its entries */
+    uint64_t lineage, caller; /* caller: the lineage of the run that has called it; of that which nobody has: its own */
+    const char *journal;      /* its entries */
     size_t len;
 } disk_run;
 
@@ -47,7 +47,7 @@ typedef struct execution_input {
 /* One run of an execution, as it is on disk at the end. */
 typedef struct executed_run {
     run_id id;
-    uint64_t lineage;
+    uint64_t lineage, caller;
     msgpack_sbuffer journal; /* texts of entries lie in it; owned */
     entry *entries;          /* owned */
     size_t *ends;            /* journal bytes up to the end of each entry; owned */

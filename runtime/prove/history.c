@@ -69,13 +69,13 @@ static executed_run *runs_find(const execution *x, const run_id *id)
 }
 
 /* NULL: no memory. */
-static executed_run *runs_add(execution *x, const run_id *id, uint64_t lineage)
+static executed_run *runs_add(execution *x, const run_id *id, uint64_t lineage, uint64_t caller)
 {
     executed_run *runs = list_grow(x->runs, x->run_count, &x->run_room, sizeof *runs);
     if (!runs) return NULL;
     x->runs = runs;
     executed_run *r = &runs[x->run_count++];
-    *r = (executed_run){.id = *id, .lineage = lineage};
+    *r = (executed_run){.id = *id, .lineage = lineage, .caller = caller};
     return r;
 }
 
@@ -155,7 +155,7 @@ static bool history_add_child(execution *x, uint64_t caller, const entry *called
     run_id id;
     memcpy(id.bytes, child->id.data, sizeof id.bytes);
     executed_run *r = runs_find(x, &id);
-    if (!r) r = runs_add(x, &id, lineage_of_call(caller, called->path, called->attempt));
+    if (!r) r = runs_add(x, &id, lineage_of_call(caller, called->path, called->attempt), caller);
     return r && history_add_all(x, r, child->data);
 }
 
@@ -183,7 +183,7 @@ static bool history_add_joint(execution *x, const joint *j)
     entry e;
     memcpy(id.bytes, j->first->id.data, sizeof id.bytes);
     executed_run *r = runs_find(x, &id);
-    if (!r) r = runs_add(x, &id, LINEAGE_ROOT);
+    if (!r) r = runs_add(x, &id, LINEAGE_ROOT, LINEAGE_ROOT);
     if (!r) return false;
     const uint32_t number = (uint32_t)(r - x->runs); /* the list may move */
     const size_t from = r->entry_count;
@@ -273,7 +273,7 @@ static bool run_read_entries(executed_run *r)
 static bool history_begin(execution *x, const disk *d)
 {
     for (size_t i = 0; i < d->run_count; i++) {
-        executed_run *r = runs_add(x, &d->runs[i].id, d->runs[i].lineage);
+        executed_run *r = runs_add(x, &d->runs[i].id, d->runs[i].lineage, d->runs[i].caller);
         if (!r || !history_add_all(x, r, (entry_text){d->runs[i].journal, d->runs[i].len})) return false;
     }
     for (size_t i = 0; i < d->row_count; i++)
@@ -336,7 +336,7 @@ bool history_disk(arena *a, const execution *x, size_t count, disk *out)
         size_t entries = r->entry_count;
         while (entries > 0 && r->places[entries - 1] >= count) entries--;
         if (entries == 0) continue;
-        runs[out->run_count++] = (disk_run){r->id, r->lineage, r->journal.data, r->ends[entries - 1]};
+        runs[out->run_count++] = (disk_run){r->id, r->lineage, r->caller, r->journal.data, r->ends[entries - 1]};
     }
     for (size_t i = 0; i < x->row_count; i++)
         if (x->rows[i].place < count) rows_change(rows, &out->row_count, &x->rows[i]);

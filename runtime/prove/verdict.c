@@ -76,8 +76,13 @@ static bool run_was_given_up(const executed_run *r)
 
 bool verdict_has_lost(const execution *first, const execution *x, uint64_t lineage)
 {
-    return lineage != LINEAGE_ROOT &&
-           (run_was_given_up(execution_run(first, lineage)) || run_was_given_up(execution_run(x, lineage)));
+    while (lineage != LINEAGE_ROOT) {
+        const executed_run *was = execution_run(first, lineage), *is = execution_run(x, lineage);
+        if (run_was_given_up(was) || run_was_given_up(is)) return true;
+        if (!was && !is) return false;
+        lineage = was ? was->caller : is->caller;
+    }
+    return false;
 }
 
 /* ---- Outside steps ---- */

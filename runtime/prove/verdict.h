@@ -102,8 +102,8 @@ bool verdict_print(verdict *v, const execution *first, FILE *to);
 const char *verdict_who(verdict *v, const execution *x, const fact *f);
 /* Likewise, the run. */
 const char *verdict_who_run(verdict *v, const execution *x, uint64_t lineage);
-/* Whether nobody waits any more for what becomes of the run, in either execution: the call lost against another member
- * of its group, or its caller ended. It was cancelled where it just was. */
+/* Whether the run was given up in either execution, or one of those by which it came to be called: its call lost
+ * against another member of its group, or its caller ended. It was cancelled where it just was. */
 bool verdict_has_lost(const execution *first, const execution *x, uint64_t lineage);
 
 /* Adds a finding, unless one with its kind, who and what is there. Copies the texts; a NULL text, for which memory was

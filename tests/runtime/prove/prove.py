@@ -422,6 +422,15 @@ def a_call_that_loses_is_cancelled_wherever_it_was(upstream, temp):
 
 
 @test
+def whatever_runs_call_comes_to_the_same(upstream, temp):
+    for seed in range(1, 21):
+        tree = ("-d", json.dumps({"seed": seed, "depth": 2}), "--prove-points", "40")
+        for signals in ((), ("--prove-signal", "nobody=1")):
+            code, page, error = prove("trees", "tree", *tree, *signals)
+            same((seed, code, page[1:], error.splitlines()[-1:] if code == 2 else []), (seed, 0, [], []))
+
+
+@test
 def signals_between_runs_are_kept(upstream, temp):
     code, page, _ = prove("children", "GET /news")
     same((page[0].split(",")[0], all_good(page[0]), page[1:], code), ("13 entries of 2 runs", (13, 11), [], 0))
