@@ -6,17 +6,25 @@ import { duration, plural } from "./words.js";
 
 const SHOWN = 300;
 
+// What an entry says, in one cell.
+function noteOf(kind, entry) {
+  const { error, by, reason, status, attempt, member, givenUp, child, to } = entry;
+  if (kind === "called" && !error) return `${entry.function}: run ${child}`;
+  if (kind === "won") return `member ${member}, ${plural(givenUp, "other")} given up`;
+  return error ?? by ?? reason ?? status ?? to ?? child ?? (attempt > 1 ? `attempt ${attempt}` : "");
+}
+
 function Entry({ entry, number, since }) {
   const [open, setOpen] = useState(false), { kind, at, id, occurrence, ...rest } = entry;
-  const has = Object.keys(rest).length > 0, label = id === undefined ? "" : occurrence ? `${id}:${occurrence}` : id;
-  const what = rest.error ?? rest.by ?? rest.reason ?? rest.status ?? (rest.attempt > 1 ? `attempt ${rest.attempt}` : rest.member === undefined ? "" : `member ${rest.member}`);
+  const has = Object.keys(rest).length > 0, name = id ?? (kind === "signal" ? rest.signal : "");
+  const label = occurrence ? `${name}:${occurrence}` : name;
   return html`
     <tr class=${kind === "step failed" || kind === "crashed" ? "bad-row" : ""}>
       <td class="number">${number}</td><td>${at > 0 && html`<${Time} at=${at} />`}</td>
       <td class="number">${at > 0 && `+${duration(Math.max(0, at - since))}`}</td>
       <th scope="row">${has ? html`<button type="button" class="link" aria-expanded=${open} onClick=${() => setOpen(!open)}>${kind}</button>`
         : kind}</th>
-      <td>${label}</td><td class="note">${what}</td></tr>
+      <td>${label}</td><td class="note">${noteOf(kind, rest)}</td></tr>
     ${open && html`<tr><td></td><td colspan="5"><${JsonView} title=${`entry ${number}`} value=${rest} /></td></tr>`}`;
 }
 

@@ -8,11 +8,12 @@ const ROWS_OPEN = 400;           // a tree with more rows begins folded
 
 // ---- Bars ----
 
-// What a step did when: [{kind, from, to, attempt}], by time. Kinds: queue, done, failed, backoff, sleep, wait, running.
+// What a step did when: [{kind, from, to, attempt}], by time. Kinds: queue, done, failed, abandoned, backoff, sleep,
+// wait, running.
 export function barsOf(step, now) {
   const bars = [], add = (kind, from, to, attempt) => { if (to > from || attempt) bars.push({ kind, from, to, attempt }); };
   if (step.sleep) {
-    add("sleep", step.begunAt, step.due ?? now);
+    add("sleep", step.begunAt, step.due ?? step.endedAt ?? now);
     return bars;
   }
   if (step.signal || step.function) {
@@ -23,7 +24,7 @@ export function barsOf(step, now) {
   for (const [i, attempt] of (step.attempts ?? []).entries()) {
     if (since != null) add("queue", since, attempt.at);
     const end = attempt.at + attempt.durationMs;
-    add(attempt.abandoned ? "backoff" : attempt.error === undefined ? "done" : "failed", attempt.at, end, attempt);
+    add(attempt.abandoned ? "abandoned" : attempt.error === undefined ? "done" : "failed", attempt.at, end, attempt);
     since = end;
     if (attempt.retryAt) {
       const next = step.attempts[i + 1]?.at ?? step.now?.since ?? Infinity;

@@ -8,7 +8,8 @@ import { duration } from "./words.js";
 
 const ROW = 26, BAR = 12, OVERVIEW = 44, OVERVIEW_BARS = 3000, LEAST_MS = 1;
 
-const said = { queue: "waits", done: "attempt", failed: "failed attempt", backoff: "pause before a retry", sleep: "sleep",
+const said = { queue: "waits", done: "attempt", failed: "failed attempt", abandoned: "abandoned attempt",
+  backoff: "pause before a retry", sleep: "sleep",
   wait: "wait for a signal or a call", running: "at work", span: "" };
 
 // ---- Bars ----
@@ -135,9 +136,11 @@ function keysOf({ rows, active, choose, toggle, zoom, view, range }) {
   };
 }
 
-const Legend = () => html`<p class="legend" aria-hidden="true">${["done", "failed", "running", "backoff", "queue", "sleep", "wait"].map(
+const Legend = () => html`<p class="legend" aria-hidden="true">${["done", "failed", "running", "backoff", "queue", "sleep", "wait",
+  "abandoned"].map(
   (kind) => html`<span><svg width="14" height="10"><rect class=${`bar ${kind}`} y="2" width="14" height="6" rx="2" /></svg> ${
-    { done: "done", failed: "failed", running: "at work", backoff: "pause before a retry", queue: "waits", sleep: "sleep", wait: "wait for a signal or a call" }[kind]}</span>`)}</p>`;
+    { done: "done", failed: "failed", running: "at work", backoff: "pause before a retry", queue: "waits", sleep: "sleep", wait: "wait for a signal or a call",
+      abandoned: "abandoned" }[kind]}</span>`)}</p>`;
 
 // `chosen` is the key of the row that the panel shows; choose(row) is told of another.
 export function Waterfall({ run, tree, now, chosen, choose }) {

@@ -361,8 +361,8 @@ static void put_name(json_writer *w, const fold_step *s, const survey_strand *no
 
 static void put_times(json_writer *w, const fold_step *s, const char *state)
 {
-    bool is_over =
-        s->ended_ms > 0 && (strcmp(state, "done") == 0 || strcmp(state, "failed") == 0 || s->state == FOLD_TIMED_OUT);
+    bool is_over = s->ended_ms > 0 && (strcmp(state, "done") == 0 || strcmp(state, "failed") == 0 ||
+                                       s->state == FOLD_TIMED_OUT || s->state == FOLD_CUT);
     if (s->begun_ms > 0) json_put_int(w, "begunAt", s->begun_ms);
     if (is_over) json_put_int(w, "endedAt", s->ended_ms);
     if (is_over && s->begun_ms > 0)

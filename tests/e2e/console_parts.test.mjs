@@ -382,6 +382,17 @@ test('bars follow each other without a gap', () => {
     [wait, { ...wait, state: 'done', endedAt: 1200 }].map((s) => barsOf(s, 1500)),
     [1500, 1200].map((to) => [{ kind: 'wait', from: 1000, to, attempt: undefined }]),
   );
+  const lost = { state: 'cut', endedAt: 1300, attempts: undefined };
+  assert.deepEqual(
+    [step('w', { ...lost, signal: 'paid' }), step('n', { ...lost, sleep: true })].map((s) => barsOf(s, 9000)[0].to),
+    [1300, 1300],
+    'what a group gave up ends there, and not with the run',
+  );
+  const given = [{ attempt: 1, at: 1000, durationMs: 40, abandoned: true }];
+  assert.deepEqual(
+    barsOf(step('s', { ...lost, attempts: given }), 9000).map((b) => `${b.kind} ${b.from}-${b.to}`),
+    ['abandoned 1000-1040'],
+  );
 });
 
 test('a long wait does not squeeze what was before it', () => {

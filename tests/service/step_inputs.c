@@ -192,6 +192,15 @@ static void read_page(const char *id)
 
 static json_t *first_step(void) { return json_array_get(json_object_get(page, "steps"), 0); }
 
+static json_t *step_named(const char *id)
+{
+    json_t *steps = json_object_get(page, "steps");
+    size_t i = 0;
+    while (i < json_array_size(steps) && strcmp(text_at(json_array_get(steps, i), "id"), id) != 0) i++;
+    CHECK(i < json_array_size(steps));
+    return json_array_get(steps, i);
+}
+
 /* Reads the page until its first step is in the state. */
 static json_t *await_step(const char *id, const char *state)
 {
@@ -330,12 +339,10 @@ static void test_abandoned(void)
     begin("/any", id);
     do read_page(id);
     while (!json_object_get(page, "endedAt"));
-    size_t i;
-    json_t *step;
-    const char *what = "";
-    json_array_foreach(json_object_get(page, "steps"), i, step) if (strcmp(text_at(step, "id"), "slow") == 0) what =
-        what_of(step);
-    CHECK_STR(what, "given up");
+    json_t *step = step_named("slow");
+    CHECK_STR(what_of(step), "given up");
+    CHECK_STR(text_at(step, "state"), "cut");
+    CHECK(int_at(step, "begunAt") > 0 && int_at(step, "endedAt") >= int_at(step, "begunAt"));
     check_entries("abandoned", 1, 1);
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
