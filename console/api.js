@@ -28,16 +28,19 @@ function readClock(response) {
   if (theirs) ahead = Math.abs(off) > 2000 ? off : 0;
 }
 
-function headersOf(body) {
-  const headers = {};
+// A name for a request that the server does once, however often it is sent (Idempotency-Key).
+export const newKey = () => Array.from(crypto.getRandomValues(new Uint32Array(4)), (n) => n.toString(36)).join("-");
+
+function headersOf(body, key) {
+  const headers = key ? { "Idempotency-Key": key } : {};
   if (session.token) headers.Authorization = `Bearer ${session.token}`;
   if (body !== undefined) headers["Content-Type"] = typeof body === "string" ? "text/plain" : "application/json";
   return headers;
 }
 
-async function send(method, path, body, signal) {
+async function send(method, path, { body, key, signal }) {
   const payload = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
-  return fetch(path, { method, headers: headersOf(body), body: payload, signal, cache: "no-store", redirect: "error" });
+  return fetch(path, { method, headers: headersOf(body, key), body: payload, signal, cache: "no-store", redirect: "error" });
 }
 
 // Does the work with a signal that also ends it when the server has been silent for too long: who waits for an answer
@@ -70,10 +73,11 @@ async function refusal(response) {
   return new Refusal(response.status, detail, { problem, isStranger: !challenge.includes("insufficient_scope") });
 }
 
-// Asks, and resolves to the answer: JSON, or text of other types. Rejects with a Refusal. `asText`: JSON as it came.
-export async function ask(method, path, body, { signal, asText = false } = {}) {
+// Asks, and resolves to the answer: JSON, or text of other types. Rejects with a Refusal. `asText`: JSON as it came. `key`:
+// the request's name, by newKey.
+export async function ask(method, path, body, { signal, key, asText = false } = {}) {
   const { isJson, text } = await inTime(signal, async (limit) => {
-    const response = await send(method, path, body, limit);
+    const response = await send(method, path, { body, key, signal: limit });
     readClock(response);
     if (!response.ok) throw await refusal(response);
     return { isJson: /\bjson\b/.test(response.headers.get("Content-Type") ?? ""), text: await response.text() };
@@ -115,7 +119,7 @@ export async function* readEvents(body) {
 export async function follow(path, signal, on) {
   for (let pause = 500; !signal.aborted; pause = Math.min(pause * 2, 15000)) {
     try {
-      const response = await send("GET", path, undefined, signal);
+      const response = await send("GET", path, { signal });
       if (!response.ok) throw await refusal(response);
       on.connected(true);
       pause = 500;

@@ -11,6 +11,7 @@ import { Link, State, Time, Trouble, copy, download, html, useAnswer, useClock, 
 import { go } from "./place.js";
 import { Questions, Sent } from "./questions.js";
 import { findNode, isBulk, isOfFunction, treeOf } from "./run_model.js";
+import { SignalDialog, canSignal } from "./signal.js";
 import { STEERING } from "./steering.js";
 import { StepPanel } from "./step_panel.js";
 import { Waterfall } from "./waterfall.js";
@@ -95,6 +96,8 @@ function Actions({ run, open, tell }) {
     <div class="actions" role="toolbar" aria-label="what to do with this run">
       ${names.map((name) => html`<button type="button" id=${`do-${name}`} class=${STEERING[name].isGrave ? "grave" : ""}
         onClick=${() => open({ name })}>${STEERING[name].label} …</button>`)}
+      ${canSignal(run) && html`
+        <button type="button" id="do-signal" onClick=${() => open({ name: "signal" })}>Send signal …</button>`}
       ${!isBulk(run) && html`
         <button type="button" id="do-fork" onClick=${() => open({ name: "fork" })}>Fork …</button>`}
       <button type="button" id="copy-id"
@@ -145,6 +148,8 @@ function Steps({ run, now, place, fork }) {
     <${StepPanel} row=${row} now=${now} fork=${fork} /></div>`;
 }
 
+const Dialog = (props) => html`<${{ fork: ForkDialog, signal: SignalDialog }[props.name] ?? SteerDialog} ...${props} />`;
+
 export function RunView({ place, onRefusal, tell }) {
   const { value: run, error, again } = useRun(place.run);
   const [open, setOpen] = useState(null);
@@ -176,8 +181,6 @@ export function RunView({ place, onRefusal, tell }) {
         ${tab === "exchange" && html`<${ExchangeView} run=${run} tell=${tell} />`}
         ${tab === "journal" && html`<${JournalView} run=${run} />`}
       </div>
-      ${open?.name === "fork" && html`<${ForkDialog} run=${run} from=${open.from} close=${close} tell=${tell} />`}
-      ${open && open.name !== "fork" && html`
-        <${SteerDialog} name=${open.name} run=${run} close=${close} changed=${again} tell=${tell} />`}
+      ${open && html`<${Dialog} ...${open} run=${run} close=${close} changed=${again} tell=${tell} />`}
     </section>`;
 }

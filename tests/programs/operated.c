@@ -198,6 +198,8 @@ static sw_value on_tell(sw_ctx *c, sw_value input)
     return sw_bool(is_sent);
 }
 
+/* ---- Runs that call others, and race for what comes first ---- */
+
 static sw_value on_rest(sw_ctx *c, sw_value input)
 {
     sw_sleep(c, "night", HOUR_MS);
@@ -219,6 +221,28 @@ static sw_value on_batch(sw_ctx *c, sw_value input)
     (void)sw_group_any(any, "first", &out);
     (void)sw_call_with(c, "beside", "orders/rest", item, &(sw_call_options){.detached = true});
     return sw_call(c, "night", "orders/rest", item);
+}
+
+static sw_value on_deliver(sw_ctx *c, sw_value input)
+{
+    sw_value got = sw_nil();
+    (void)input;
+    sw_wait_for(c, "delivery", &(sw_wait){.signal = "delivered"}, &got);
+    return got;
+}
+
+static sw_value on_fulfil(sw_ctx *c, sw_value input)
+{
+    sw_value first = sw_nil(), item = sw_get(input, "item");
+    sw_value delivered = sw_call(c, "deliver", "orders/deliver", sw_map(c, "item", item, NULL));
+    sw_call_with(c, "file", "orders/pack", input, &(sw_call_options){.detached = true});
+    sw_group *g = sw_group_new(c);
+    sw_value asked = sw_map(c, "gate", sw_get(input, "gate"), "name", sw_str(c, "courier"), NULL);
+    sw_group_step_with(g, "courier", ask_gate, asked, &once);
+    sw_group_wait_for(g, "collection", &(sw_wait){.signal = "collected"});
+    sw_group_sleep(g, "patience", HOUR_MS);
+    sw_group_any(g, "handed over", &first);
+    return sw_map(c, "delivered", delivered, "first", first, NULL);
 }
 
 int main(int argc, char **argv)
@@ -243,5 +267,7 @@ int main(int argc, char **argv)
     sw_function(app, "orders/tell", on_tell, NULL);
     sw_function(app, "orders/rest", on_rest, NULL);
     sw_function(app, "orders/batch", on_batch, NULL);
+    sw_function(app, "orders/deliver", on_deliver, NULL);
+    sw_function(app, "orders/fulfil", on_fulfil, NULL);
     return sw_main(app, argc, argv);
 }
