@@ -1,5 +1,5 @@
-// The admin API as the page asks it: with this tab's token, and with the server's own words when it refuses. The token is
-// in sessionStorage alone, never in a cookie or a URL.
+// The admin API as the page asks it: with this tab's token, and with the server's own words when it refuses. The token
+// is in sessionStorage alone, never in a cookie or a URL.
 import { readJson } from "./json.js";
 
 const KEY = "stepwell-token", ANSWER_MS = 60000;
@@ -40,7 +40,8 @@ function headersOf(body, key) {
 
 async function send(method, path, { body, key, signal }) {
   const payload = body === undefined || typeof body === "string" ? body : JSON.stringify(body);
-  return fetch(path, { method, headers: headersOf(body, key), body: payload, signal, cache: "no-store", redirect: "error" });
+  const headers = headersOf(body, key);
+  return fetch(path, { method, headers, body: payload, signal, cache: "no-store", redirect: "error" });
 }
 
 // Does the work with a signal that also ends it when the server has been silent for too long: who waits for an answer
@@ -55,7 +56,8 @@ async function inTime(signal, work) {
     return await work(limit.signal);
   } catch (error) {
     if (error instanceof Refusal || (limit.signal.aborted && !isLate)) throw error;
-    throw new Refusal(0, isLate ? "The server does not answer. What was asked of it may have been done." : "The server cannot be reached.");
+    throw new Refusal(0, isLate ? "The server does not answer. What was asked of it may have been done."
+      : "The server cannot be reached.");
   } finally {
     clearTimeout(timer);
     signal?.removeEventListener("abort", stop);
@@ -73,8 +75,8 @@ async function refusal(response) {
   return new Refusal(response.status, detail, { problem, isStranger: !challenge.includes("insufficient_scope") });
 }
 
-// Asks, and resolves to the answer: JSON, or text of other types. Rejects with a Refusal. `asText`: JSON as it came. `key`:
-// the request's name, by newKey.
+// Asks, and resolves to the answer: JSON, or text of other types. Rejects with a Refusal. `asText`: JSON as it came.
+// `key`: the request's name, by newKey.
 export async function ask(method, path, body, { signal, key, asText = false } = {}) {
   const { isJson, text } = await inTime(signal, async (limit) => {
     const response = await send(method, path, { body, key, signal: limit });

@@ -22,8 +22,8 @@ function Entry({ entry, number, since }) {
     <tr class=${kind === "step failed" || kind === "crashed" ? "bad-row" : ""}>
       <td class="number">${number}</td><td>${at > 0 && html`<${Time} at=${at} />`}</td>
       <td class="number">${at > 0 && `+${duration(Math.max(0, at - since))}`}</td>
-      <th scope="row">${has ? html`<button type="button" class="link" aria-expanded=${open} onClick=${() => setOpen(!open)}>${kind}</button>`
-        : kind}</th>
+      <th scope="row">${has ? html`<button type="button" class="link" aria-expanded=${open}
+        onClick=${() => setOpen(!open)}>${kind}</button>` : kind}</th>
       <td>${label}</td><td class="note">${noteOf(kind, rest)}</td></tr>
     ${open && html`<tr><td></td><td colspan="5"><${JsonView} title=${`entry ${number}`} value=${rest} /></td></tr>`}`;
 }
@@ -35,7 +35,8 @@ export function JournalView({ run }) {
       <table><caption class="unseen">entries of the journal</caption>
         <thead><tr><th scope="col" class="number">#</th><th scope="col">at</th><th scope="col" class="number">after</th>
           <th scope="col">entry</th><th scope="col">of</th><th scope="col">more</th></tr></thead>
-        <tbody>${entries.slice(0, shown).map((entry, i) => html`<${Entry} key=${i} entry=${entry} number=${i} since=${run.startedAt} />`)}</tbody>
+        <tbody>${entries.slice(0, shown).map((entry, i) => html`
+          <${Entry} key=${i} entry=${entry} number=${i} since=${run.startedAt} />`)}</tbody>
       </table>
       ${entries.length > shown && html`<button type="button" onClick=${() => setShown(shown * 4)}>
         ${plural(entries.length - shown, "more entry", "more entries")}</button>`}

@@ -1,5 +1,5 @@
-// What a run's page draws, made of what the server says of the run: its steps as a tree of branches and groups, each with
-// bars in time. Pure: draws nothing, asks nobody.
+// What a run's page draws, made of what the server says of the run: its steps as a tree of branches and groups, each
+// with bars in time. Pure: draws nothing, asks nobody.
 import { stepLabel } from "./words.js";
 
 const ROOT = "cbf29ce484222325"; // the path of the handler itself (docs/internals/journal.md, Paths)
@@ -11,7 +11,8 @@ const ROWS_OPEN = 400;           // a tree with more rows begins folded
 // What a step did when: [{kind, from, to, attempt}], by time. Kinds: queue, done, failed, abandoned, backoff, sleep,
 // wait, running.
 export function barsOf(step, now) {
-  const bars = [], add = (kind, from, to, attempt) => { if (to > from || attempt) bars.push({ kind, from, to, attempt }); };
+  const bars = [];
+  const add = (kind, from, to, attempt) => { if (to > from || attempt) bars.push({ kind, from, to, attempt }); };
   if (step.sleep) {
     add("sleep", step.begunAt, step.due ?? step.endedAt ?? now);
     return bars;
@@ -56,7 +57,10 @@ const push = (map, key, value) => {
 function leaf(step, now) {
   const bars = barsOf(step, now), from = step.begunAt ?? bars[0]?.from ?? now;
   const to = Math.max(from, ...bars.map((bar) => Math.min(bar.to, Math.max(now, bar.from))));
-  return { key: step.path, kind: "step", name: step.id, label: stepLabel(step), step, bars, from, to, state: step.state, children: [] };
+  return {
+    key: step.path, kind: "step", name: step.id, label: stepLabel(step), step, bars, from, to, state: step.state,
+    children: [],
+  };
 }
 
 function span(node) {
@@ -70,7 +74,9 @@ function groupAlike(nodes, key) {
   for (const node of nodes) push(alike, mask(node.name), node);
   for (const [label, members] of alike) {
     if (members.length < GROUP_MIN) out.push(...members);
-    else out.push(span({ key: `${key}/${label}`, kind: "group", label: `${label} × ${members.length}`, children: members }));
+    else out.push(span({
+      key: `${key}/${label}`, kind: "group", label: `${label} × ${members.length}`, children: members,
+    }));
   }
   return out.sort((a, b) => a.from - b.from);
 }
@@ -86,7 +92,8 @@ export function treeOf(run, now) {
     for (const branch of held.get(path) ?? []) {
       const children = build(branch.path, depth + 1);
       if (children.length === 0) continue; // nothing of it is journaled yet
-      nodes.push(span({ key: branch.path, kind: "branch", name: branch.id, label: stepLabel(branch), branch, children }));
+      const label = stepLabel(branch);
+      nodes.push(span({ key: branch.path, kind: "branch", name: branch.id, label, branch, children }));
     }
     return groupAlike(nodes.sort((a, b) => a.from - b.from), path);
   };
@@ -111,7 +118,8 @@ export function rowsOf(tree, toggled) {
 // From the run's beginning to its end, or to now and a quarter more if something is due later.
 export function rangeOf(run, tree, now) {
   const from = Math.min(run.startedAt, ...tree.map((node) => node.from));
-  const due = Math.max(0, ...run.steps.map((step) => (step.state === "done" ? 0 : (step.due ?? step.attempts?.at(-1)?.retryAt ?? 0))));
+  const dueOf = (step) => (step.state === "done" ? 0 : (step.due ?? step.attempts?.at(-1)?.retryAt ?? 0));
+  const due = Math.max(0, ...run.steps.map(dueOf));
   const to = run.endedAt ?? Math.max(now, Math.min(due, now + (now - from) / 4));
   return { from, to: Math.max(to, ...tree.map((node) => node.to), from + 1) };
 }
@@ -127,8 +135,8 @@ export function findNode(tree, key) {
 
 // Round distances of an axis of so many marks at most.
 export function ticksOf(from, to, most) {
-  const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 9e5, 18e5, 36e5,
-    72e5, 144e5, 216e5, 432e5, 864e5, 1728e5, 6048e5, 2592e6, 7776e6, 31536e6];
+  const steps = [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 2e3, 5e3, 1e4, 15e3, 3e4, 6e4, 12e4, 3e5, 6e5, 9e5, 18e5,
+    36e5, 72e5, 144e5, 216e5, 432e5, 864e5, 1728e5, 6048e5, 2592e6, 7776e6, 31536e6];
   const step = steps.find((s) => (to - from) / s <= most) ?? (to - from) / most, ticks = [];
   for (let at = Math.ceil(from / step) * step; at <= to; at += step) ticks.push(at);
   return ticks;

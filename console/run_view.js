@@ -148,7 +148,8 @@ function Steps({ run, now, place, fork }) {
     <${StepPanel} row=${row} now=${now} fork=${fork} /></div>`;
 }
 
-const Dialog = (props) => html`<${{ fork: ForkDialog, signal: SignalDialog }[props.name] ?? SteerDialog} ...${props} />`;
+const DIALOGS = { fork: ForkDialog, signal: SignalDialog };
+const Dialog = (props) => html`<${DIALOGS[props.name] ?? SteerDialog} ...${props} />`;
 
 export function RunView({ place, onRefusal, tell }) {
   const { value: run, error, again } = useRun(place.run);

@@ -27,6 +27,7 @@ function useKey(...says) {
 
 export function SignalDialog({ run, close, changed, tell }) {
   const awaited = awaitedBy(run), [fields, set] = useState({ name: awaited[0] ?? "", value: "" });
+  const change = (name) => (e) => set({ ...fields, [name]: e.currentTarget.value });
   const key = useKey(fields.name, fields.value);
   const work = useWork(run.runId, async () => {
     const path = `_sw/runs/${encodeURIComponent(run.runId)}/signals/${encodeURIComponent(fields.name)}`;
@@ -39,12 +40,15 @@ export function SignalDialog({ run, close, changed, tell }) {
     <${Modal} title="Send this run a signal" close=${close}>
       <form onSubmit=${work.start}>
         <p class="soft"><code>${run.runId}</code> ${run.endpoint}</p>
-        <p>${awaited.length > 0 ? html`It waits for ${awaited.map((name, i) => html`${i > 0 ? ", " : ""}<strong>${name}</strong>`)}.`
+        <p>${awaited.length > 0
+          ? html`It waits for ${awaited.map((name, i) => html`${i > 0 ? ", " : ""}<strong>${name}</strong>`)}.`
           : "It waits for no signal now: what is sent is kept until it does, or ends."}</p>
-        <label class="field"><span>name</span><input id="signal-name" required maxlength=${NAME_BYTES} spellcheck=${false}
-          autocomplete="off" value=${fields.name} onInput=${(e) => set({ ...fields, name: e.currentTarget.value })} /></label>
-        <label class="field"><span>value (JSON; nothing is null)</span><textarea id="signal-value" rows="4" spellcheck=${false}
-          value=${fields.value} onInput=${(e) => set({ ...fields, value: e.currentTarget.value })}></textarea></label>
+        <label class="field"><span>name</span>
+          <input id="signal-name" required maxlength=${NAME_BYTES} spellcheck=${false} autocomplete="off"
+            value=${fields.name} onInput=${change("name")} /></label>
+        <label class="field"><span>value (JSON; nothing is null)</span>
+          <textarea id="signal-value" rows="4" spellcheck=${false} value=${fields.value}
+            onInput=${change("value")}></textarea></label>
         <${Refused} ...${work} />
         <${Buttons} label="Send" busy=${work.busy} close=${close} />
       </form>

@@ -1,5 +1,5 @@
-// The waterfall: each step a row with what it did when, branches side by side. Drawn by hand; only rows in sight exist. Owns
-// what is folded and which part of the time is seen; the keys do all that the mouse does.
+// The waterfall: each step a row with what it did when, branches side by side. Drawn by hand; only rows in sight exist.
+// Owns what is folded and which part of the time is seen; the keys do all that the mouse does.
 import { useMemo, useRef, useState } from "preact/hooks";
 import { html } from "./parts.js";
 import { rangeOf, rowsOf, ticksOf } from "./run_model.js";
@@ -21,10 +21,12 @@ function Bars({ bars, view, width }) {
   return html`
     <svg class="bars" width=${width} height=${ROW} aria-hidden="true">
       ${seen.map((bar) => {
-        const from = Math.min(Math.max(-2, x(bar.from)), width - 2), to = Math.min(width + 2, x(bar.to)), isThin = bar.kind === "backoff" || bar.kind === "queue";
+        const from = Math.min(Math.max(-2, x(bar.from)), width - 2), to = Math.min(width + 2, x(bar.to));
+        const isThin = bar.kind === "backoff" || bar.kind === "queue";
         const height = bar.kind === "span" ? 5 : isThin ? 4 : BAR, w = Math.max(2, to - from);
-        return html`<rect class=${`bar ${bar.kind}`} x=${from} y=${(ROW - height) / 2} width=${w} height=${height} rx="2">
-          <title>${`${said[bar.kind]}${bar.attempt ? ` ${bar.attempt.attempt}` : ""} ${duration(bar.to - bar.from)}`}</title></rect>`;
+        const title = `${said[bar.kind]}${bar.attempt ? ` ${bar.attempt.attempt}` : ""} ${duration(bar.to - bar.from)}`;
+        return html`<rect class=${`bar ${bar.kind}`} x=${from} y=${(ROW - height) / 2} width=${w} height=${height}
+          rx="2"><title>${title}</title></rect>`;
       })}
     </svg>`;
 }
@@ -35,7 +37,8 @@ function Axis({ view, width, origin }) {
   return html`
     <svg class="axis" width=${width} height="30" aria-hidden="true">
       ${ticks.map((t) => html`<g><line x1=${x(t)} x2=${x(t)} y1="20" y2="30" />
-        <text x=${Math.min(x(t), width - 4)} y="14" text-anchor=${x(t) > width - 40 ? "end" : x(t) < 20 ? "start" : "middle"}>
+        <text x=${Math.min(x(t), width - 4)} y="14"
+          text-anchor=${x(t) > width - 40 ? "end" : x(t) < 20 ? "start" : "middle"}>
           ${t === 0 ? "0" : duration(t)}</text></g>`)}
     </svg>`;
 }
@@ -55,7 +58,8 @@ function Overview({ tree, range, view, zoom }) {
   const all = leaves(tree), every = Math.ceil(all.length / OVERVIEW_BARS);
   const x = (at) => ((at - range.from) / (range.to - range.from)) * width;
   const timeAt = (e) => {
-    const box = ref.current.getBoundingClientRect(), part = Math.max(0, Math.min(1, (e.clientX - box.left) / box.width));
+    const box = ref.current.getBoundingClientRect();
+    const part = Math.max(0, Math.min(1, (e.clientX - box.left) / box.width));
     return range.from + part * (range.to - range.from);
   };
   const down = (e) => { e.currentTarget.setPointerCapture(e.pointerId); setDrag([timeAt(e), timeAt(e)]); };
@@ -66,19 +70,25 @@ function Overview({ tree, range, view, zoom }) {
   };
   const shown = drag ? { from: Math.min(...drag), to: Math.max(...drag) } : view;
   return html`
-    <div class="overview" ref=${ref} onPointerDown=${down} onPointerMove=${move} onPointerUp=${up} onDblClick=${() => zoom(null)}>
+    <div class="overview" ref=${ref} onPointerDown=${down} onPointerMove=${move} onPointerUp=${up}
+      onDblClick=${() => zoom(null)}>
       <svg width=${width} height=${OVERVIEW} aria-hidden="true">
         ${all.filter((_, i) => i % every === 0).map((node, i, some) => html`
           <rect class=${`mini ${node.state}`} x=${x(node.from)} y=${2 + (i / some.length) * (OVERVIEW - 6)}
-            width=${Math.max(1.5, x(node.to) - x(node.from))} height=${Math.max(1, Math.min(6, (OVERVIEW - 8) / some.length))} />`)}
-        <rect class="brush" x=${x(shown.from)} y="0.5" width=${Math.max(2, x(shown.to) - x(shown.from))} height=${OVERVIEW - 1} />
+            width=${Math.max(1.5, x(node.to) - x(node.from))}
+            height=${Math.max(1, Math.min(6, (OVERVIEW - 8) / some.length))} />`)}
+        <rect class="brush" x=${x(shown.from)} y="0.5" width=${Math.max(2, x(shown.to) - x(shown.from))}
+          height=${OVERVIEW - 1} />
       </svg>
     </div>`;
 }
 
 // ---- Rows ----
 
-const MARK = { done: "✓", failed: "✕", retrying: "↻", sleeping: "☾", running: "▶", waiting: "…", "timed out": "⌛", cut: "–" };
+const MARK = {
+  done: "✓", failed: "✕", retrying: "↻", sleeping: "☾", running: "▶", waiting: "…",
+  "timed out": "⌛", cut: "–",
+};
 
 function describe(row) {
   const attempts = row.step?.attempts?.length ?? 0;
@@ -94,7 +104,8 @@ function RowOf({ row, index, view, width, isActive, choose, toggle }) {
       aria-posinset=${row.place} aria-setsize=${row.of} aria-selected=${isActive}
       aria-expanded=${hasChildren ? !row.isFolded : undefined} onClick=${() => choose(index)}>
       <span role="gridcell" class="name" style=${{ paddingLeft: `${(row.level - 1) * 14 + 6}px` }}>
-        ${hasChildren && html`<span class="fold" onClick=${fold} aria-hidden="true">${row.isFolded ? "▸" : "▾"}</span>`}
+        ${hasChildren && html`<span class="fold" onClick=${fold}
+          aria-hidden="true">${row.isFolded ? "▸" : "▾"}</span>`}
         <span class=${`mark ${row.state}`} aria-hidden="true">${MARK[row.state] ?? ""}</span>
         <span class="label-text">${row.label}</span>
         ${chunks > 0 && html`<span class="soft" aria-hidden="true"> ≡${chunks}</span>`}
@@ -118,13 +129,15 @@ function keysOf({ rows, active, choose, toggle, zoom, view, range }) {
   const canFold = row && row.children.length > 0;
   const parent = () => rows.slice(0, active).findLastIndex((r) => r.level < row.level);
   const acts = {
-    "+": () => zoom(zoomed(view, range, 0.5)), "=": () => zoom(zoomed(view, range, 0.5)), "-": () => zoom(zoomed(view, range, 2)),
+    "+": () => zoom(zoomed(view, range, 0.5)), "=": () => zoom(zoomed(view, range, 0.5)),
+    "-": () => zoom(zoomed(view, range, 2)),
     0: () => zoom(null), Home: () => choose(0), End: () => choose(rows.length - 1),
   };
   return (event) => {
     const { key } = event;
     if (event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.shiftKey && (key === "ArrowLeft" || key === "ArrowRight")) zoom(zoomed(view, range, 1, key === "ArrowLeft" ? -0.25 : 0.25));
+    const aside = event.shiftKey && { ArrowLeft: -0.25, ArrowRight: 0.25 }[key];
+    if (aside) zoom(zoomed(view, range, 1, aside));
     else if (steps[key]) choose(Math.max(0, Math.min(rows.length - 1, active + steps[key])));
     else if (acts[key]) acts[key]();
     else if (key === "ArrowRight" && canFold && row.isFolded) toggle(row.key);
@@ -136,11 +149,13 @@ function keysOf({ rows, active, choose, toggle, zoom, view, range }) {
   };
 }
 
-const Legend = () => html`<p class="legend" aria-hidden="true">${["done", "failed", "running", "backoff", "queue", "sleep", "wait",
-  "abandoned"].map(
-  (kind) => html`<span><svg width="14" height="10"><rect class=${`bar ${kind}`} y="2" width="14" height="6" rx="2" /></svg> ${
-    { done: "done", failed: "failed", running: "at work", backoff: "pause before a retry", queue: "waits", sleep: "sleep", wait: "wait for a signal or a call",
-      abandoned: "abandoned" }[kind]}</span>`)}</p>`;
+const KINDS = {
+  done: "done", failed: "failed", running: "at work", backoff: "pause before a retry", queue: "waits", sleep: "sleep",
+  wait: "wait for a signal or a call", abandoned: "abandoned",
+};
+const Legend = () => html`<p class="legend" aria-hidden="true">${Object.entries(KINDS).map(([kind, means]) => html`
+  <span><svg width="14" height="10"><rect class=${`bar ${kind}`} x="1" y="2" width="12" height="6" rx="2" /></svg> ${
+    means}</span>`)}</p>`;
 
 // `chosen` is the key of the row that the panel shows; choose(row) is told of another.
 export function Waterfall({ run, tree, now, chosen, choose }) {
@@ -148,10 +163,14 @@ export function Waterfall({ run, tree, now, chosen, choose }) {
   const { width: whole } = useSize(body), names = whole < 640 ? 130 : 270, width = Math.max(0, whole - names - 14);
   const rows = useMemo(() => rowsOf(tree, toggled), [tree, toggled]);
   const range = rangeOf(run, tree, now), view = zoomTo ?? range, active = rows.findIndex((row) => row.key === chosen);
-  const toggle = (key) => setToggled((old) => { const next = new Set(old); if (!next.delete(key)) next.add(key); return next; });
+  const toggle = (key) => setToggled((old) => {
+    const next = new Set(old);
+    if (!next.delete(key)) next.add(key);
+    return next;
+  });
   const chooseAt = (index) => { if (rows[index]) choose(rows[index]); };
-  const row = (i) => html`<${RowOf} key=${rows[i].key} row=${rows[i]} index=${i} view=${view} width=${width} isActive=${i === active}
-    choose=${chooseAt} toggle=${toggle} />`;
+  const row = (i) => html`<${RowOf} key=${rows[i].key} row=${rows[i]} index=${i} view=${view} width=${width}
+    isActive=${i === active} choose=${chooseAt} toggle=${toggle} />`;
   const head = html`<div class="span-row heads" role="row"><span role="columnheader" class="name">step</span>
     <span role="columnheader" class="drawn"><span class="unseen">when</span>
       ${width > 0 && html`<${Axis} view=${view} width=${width} origin=${range.from} />`}</span></div>`;
@@ -163,8 +182,9 @@ export function Waterfall({ run, tree, now, chosen, choose }) {
           <button type="button" aria-label="zoom out" onClick=${() => zoom(zoomed(view, range, 2))}>−</button>
           <button type="button" disabled=${!zoomTo} onClick=${() => zoom(null)}>whole</button></div></div>
       <${Virtual} class="spans" role="treegrid" aria-label="steps" tabIndex=${0} aria-rowcount=${rows.length + 1}
-        aria-activedescendant=${active >= 0 ? `step-${chosen}` : undefined} count=${rows.length} height=${ROW} headHeight=${30}
-        onKeyDown=${keysOf({ rows, active, choose: chooseAt, toggle, zoom, view, range })} head=${head} row=${row} active=${active} />
+        aria-activedescendant=${active >= 0 ? `step-${chosen}` : undefined} count=${rows.length} height=${ROW}
+        headHeight=${30} onKeyDown=${keysOf({ rows, active, choose: chooseAt, toggle, zoom, view, range })}
+        head=${head} row=${row} active=${active} />
       ${rows.length === 0 && html`<p class="empty">No step has begun.</p>`}
       <${Legend} />
     </div>`;
