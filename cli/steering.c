@@ -104,8 +104,9 @@ static void fork_add(table *t, sw_value operations, const char *what)
         const char *id = view_text(t->c, sw_get(o, "id"), 0);
         long long occurrence = (long long)sw_as_int(sw_get(o, "occurrence"), 0);
         if (occurrence > 0) id = cli_text(t->c, "%s:%lld", id, occurrence);
-        table_add(t, (const char *const[]){what, view_text(t->c, sw_get(o, "kind"), 0), id,
-                                           view_text(t->c, sw_get(o, "path"), 0)});
+        const char *kind = view_text(t->c, sw_get(o, "kind"), 0);
+        if (sw_as_bool(sw_get(o, "detached"), false)) kind = "detached call";
+        table_add(t, (const char *const[]){what, kind, id, view_text(t->c, sw_get(o, "path"), 0)});
     }
 }
 

@@ -11,10 +11,17 @@ import { plural, stepLabel } from "./words.js";
 
 const REST_MS = 300; // after a key, before the server is asked
 
+// What one of them is, unless it is a step.
+function kindInWords({ kind, function: of, detached }) {
+  if (kind === "call") return `call of ${of}${detached ? ", detached" : ""}`;
+  return kind === "step" ? "" : kind;
+}
+
 function List({ title, steps, id }) {
   return html`
     <div class="steps-list"><h3>${title} <span class="soft">${plural(steps.length, "step")}</span></h3>
-      <ul id=${id} tabIndex=${0} aria-label=${title}>${steps.map((step) => html`<li>${stepLabel(step)}</li>`)}
+      <ul id=${id} tabIndex=${0} aria-label=${title}>${steps.map((step) => html`<li>${stepLabel(step)}
+        <span class="soft">${kindInWords(step)}</span></li>`)}
       ${steps.length === 0 && html`<li class="soft">none</li>`}</ul></div>`;
 }
 

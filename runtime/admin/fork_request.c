@@ -36,16 +36,18 @@ static const char *kind_text(uint16_t kind)
         return "wait";
     case ENTRY_CALLED:
         return "call";
+    case ENTRY_SENT:
+        return "signal";
     default:
         return "step";
     }
 }
 
-/* Whether the entry stands for something that a person counts: a step, a sleep, a value, once. */
+/* Whether the entry stands for something that a person counts: a step, a sleep, a value, a signal sent, once. */
 static bool entry_is_told(const fork_entry *e, fork_fate fate)
 {
     bool is_one = e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_SLEEP ||
-                  e->kind == ENTRY_WAIT || e->kind == ENTRY_CALLED || e->kind == ENTRY_VALUE ||
+                  e->kind == ENTRY_WAIT || e->kind == ENTRY_CALLED || e->kind == ENTRY_VALUE || e->kind == ENTRY_SENT ||
                   (fate == FORK_AGAIN && (e->is_inside || e->kind == ENTRY_ROLLBACK));
     return e->fate == fate && is_one;
 }
@@ -64,6 +66,8 @@ static void put_operation(json_writer *w, const fork_entry *of, entry_text journ
     json_put_text(w, "path", path);
     json_put_bytes(w, "id", e.id.data, e.id.len);
     if (e.occurrence) json_put_int(w, "occurrence", e.occurrence);
+    if (e.kind == ENTRY_CALLED) json_put_bytes(w, "function", e.function.data, e.function.len);
+    if (e.kind == ENTRY_CALLED && e.detached) json_put_bool(w, "detached", true);
     json_close_map(w);
 }
 

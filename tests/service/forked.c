@@ -81,6 +81,28 @@ static void on_topic(sw_ctx *c)
     sw_reply_text(c, 200, "%lld", (long long)(sum + step(c, BROKEN)));
 }
 
+static sw_value on_child(sw_ctx *c, sw_value name) { return sw_int(step(c, (int)sw_as_int(name, 0))); }
+
+static void on_take(sw_ctx *c)
+{
+    sw_value name = sw_nil();
+    for (;;) {
+        sw_wait_for(c, "go", &(sw_wait){.signal = "go"}, &name);
+        (void)step(c, (int)sw_as_int(name, 0));
+    }
+}
+
+/* Calls, tells and forgets: what these cause is seen by the upstream, as steps are. */
+static void on_told(sw_ctx *c)
+{
+    sw_bytes taker = sw_body(c);
+    int64_t sum = step(c, 1) + sw_as_int(sw_call(c, "call 40", "child", sw_int(40)), 0);
+    sw_call_with(c, "call 41", "child", sw_int(41), &(sw_call_options){.detached = true});
+    if (!sw_send_signal(c, "call 42", sw_printf(c, "%.*s", (int)taker.len, taker.data), "go", sw_int(42)))
+        sw_fail_fatal(c, "nobody takes it");
+    sw_reply_text(c, 200, "%lld", (long long)(sum + step(c, 2)));
+}
+
 static void on_echo(sw_ctx *c)
 {
     sw_bytes body = sw_body(c);
@@ -111,6 +133,9 @@ static int serve(int argc, char **argv)
     sw_app *app = sw_app_new("forked");
     sw_route(app, "GET /up/:name", on_up);
     sw_endpoint(app, "POST /tree", on_tree, NULL);
+    sw_endpoint(app, "POST /told", on_told, NULL);
+    sw_endpoint(app, "POST /take", on_take, NULL);
+    sw_function(app, "child", on_child, NULL);
     sw_endpoint(app, "POST /order", on_order, NULL);
     sw_endpoint(app, "POST /echo", on_echo, NULL);
     sw_endpoint(app, "POST /topic", on_topic, NULL);
@@ -219,6 +244,7 @@ static void fork_from(const char *from, const char *expected)
     for (int i = 0; i < NAMES; i++) {
         snprintf(op, sizeof op, "call %d", i);
         int again = listed("again", op);
+        while (seen->calls[i] - before[i] < again) usleep(2000); /* by runs for which the fork does not wait */
         if (seen->calls[i] - before[i] != again) printf("# %s from %s: %s\n", op, from, plan.body);
         CHECK_INT(seen->calls[i] - before[i], again);
         CHECK_INT(again + listed("copied", op), before[i] > 0);
@@ -262,6 +288,37 @@ static void from_each_step_exactly_what_the_plan_says(void)
     CHECK(forks >= 11);
     printf("# %u forks\n", forks);
     stop();
+}
+
+/* What other runs are made to do, by calls, signals and calls that nobody waits for, is in the plan as well. */
+static void what_others_do_is_in_the_plan(void)
+{
+    static char whole[sizeof plan.body];
+    char taker[32];
+    int forks = 0, expected = 1;
+    in_folder("told");
+    start();
+    call("POST", server_url("/take"), (const char *const[]){"Prefer: respond-async", NULL}, "", 0, &a);
+    answer_header(&a, "X-Run-Id", taker, sizeof taker);
+    run_to_end("/told", taker, NULL);
+    CHECK_STR(a.body, "430");
+    plan_fork("null");
+    memcpy(whole, plan.body, sizeof whole);
+    CHECK(strstr(whole, "{\"kind\":\"call\"") &&
+          strstr(whole, "\"id\":\"call 41\",\"function\":\"child\",\"detached\":true}"));
+    CHECK(strstr(whole, "{\"kind\":\"signal\""));
+    while (seen->calls[41] < 1 || seen->calls[42] < 1) usleep(2000);
+    for (; *path_of(whole, forks); forks++) {
+        char from[32];
+        snprintf(from, sizeof from, "%s", path_of(whole, forks));
+        fork_from(from, "430");
+        expected += listed("again", "call 42");
+    }
+    CHECK_INT(forks, 5);
+    CHECK_INT(expected, 1 + 4); /* but from the last step */
+    stop();
+    CHECK_INT(seen->calls[41], 1 + 3);
+    CHECK_INT(seen->calls[42], expected);
 }
 
 static void a_failed_run_is_forked_from_where_it_failed(void)
@@ -603,6 +660,7 @@ static void its_run_forgets_it(void)
 
 static const check_case cases[] = {
     {"from each step exactly what the plan says", from_each_step_exactly_what_the_plan_says},
+    {"what others do is in the plan", what_others_do_is_in_the_plan},
     {"a failed run is forked from where it failed", a_failed_run_is_forked_from_where_it_failed},
     {"its body is another, and its key is not copied", its_body_is_another_and_its_key_is_not_copied},
     {"what its steps have said is said of it", what_its_steps_have_said_is_said_of_it},
