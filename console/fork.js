@@ -1,5 +1,5 @@
-// A fork: a new run that has what another one had done before a step. First a dry run says what is copied and what is done
-// again; nothing is done before that has been seen.
+// A fork: a new run that has what another one had done before a step. First a dry run says what is copied and what is
+// done again; nothing is done before that has been seen.
 import { useEffect, useState } from "preact/hooks";
 import { ask } from "./api.js";
 import { Buttons, Modal, Refused, useWork } from "./dialogs.js";
@@ -75,8 +75,8 @@ export function ForkDialog({ run, from, close, tell }) {
         <label class="check"><input id="fork-change" type="checkbox" checked=${body !== null}
           onChange=${(e) => setBody(e.currentTarget.checked ? whole ?? "" : null)} />
           with another ${isOfFunction(run) ? "input" : "request body"}</label>
-        ${body !== null && whole === undefined && isThere && html`<p class="soft" id="fork-unknown">The whole of it has to be
-          written: ${isHidden ? `parts of the present ${what} are not shown here (--redact)`
+        ${body !== null && whole === undefined && isThere && html`<p class="soft" id="fork-unknown">The whole of it has
+          to be written: ${isHidden ? `parts of the present ${what} are not shown here (--redact)`
             : `the present ${what} is not known here as it was sent`},
           and what is not written is not sent.</p>`}
         ${body !== null && html`<label class="field"><span>${isOfFunction(run) ? "input (JSON)" : "body"}</span>

@@ -89,7 +89,7 @@ static void dispatch_reply_options(home *h, http_exchange *x, const char *allow)
 static void dispatch_reply_method(http_exchange *x, const char *allow)
 {
     const http_reply_header header = {"Allow", allow};
-    char why[160];
+    char why[HTTP_ALLOW_BYTES + 32];
     (void)snprintf(why, sizeof why, "the methods of this path are %s", allow);
     problem_reply_with(x, 405, why, &header, 1);
 }

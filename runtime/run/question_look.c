@@ -180,12 +180,12 @@ static bool look_at(looking *l, const entry *e)
     }
 }
 
-const char *question_look(arena *a, entry_text journal, const run_id *run, uint64_t path, question_found *out)
+const char *question_look(arena *a, entry_text journal, const run_id *id, uint64_t path, question_found *out)
 {
     looking l = {.a = a, .path = path, .out = out};
     const char *error = NULL;
     *out = (question_found){.state = QUESTION_OPEN};
-    question_letter(run, path, l.letter);
+    question_letter(id, path, l.letter);
     for (size_t at = 0, n; at < journal.len; at += n) {
         entry e;
         n = entry_decode(journal.data + at, journal.len - at, &e, &error);

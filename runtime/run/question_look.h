@@ -23,6 +23,6 @@ typedef struct question_found {
 
 /* Reads a journal, from which *out borrows; what `out` has beside lies in `a`. NULL: done; else why it cannot be read,
  * or value_no_memory. */
-const char *question_look(arena *a, entry_text journal, const run_id *run, uint64_t path, question_found *out);
+const char *question_look(arena *a, entry_text journal, const run_id *id, uint64_t path, question_found *out);
 
 #endif

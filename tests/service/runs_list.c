@@ -125,7 +125,7 @@ static void read_page(const char *path)
 /* Waits for the state, then looks at the line and at the page. */
 static void check_run_of(const char *path, const char *state, const char *in_line, const char *in_page)
 {
-    char id[64], page[64], says[128], endpoint[96];
+    char id[64], page[96], says[128], endpoint[96];
     begin(path, id);
     snprintf(says, sizeof says, "\"state\":\"%s\",\"endpoint\":\"GET %s\",\"target\":\"%s\"", state, path, path);
     while (!strstr(line_of(id), says) || !strstr(line_of(id), in_line)) usleep(2000);

@@ -617,12 +617,12 @@ static void test_late_ends(void)
 }
 
 /* What is no path of a question is not taken for a signal of the name. */
-static void check_no_path(const char *run)
+static void check_no_path(const char *id)
 {
     static const char *const paths[] = {"", "0", "0000000000000000", "123456789ABCDEFG", "123456789abcdef", "question"};
     for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
         char target[256];
-        snprintf(target, sizeof target, "/_sw/runs/%s/signals/approve?question=%s", run, paths[i]);
+        snprintf(target, sizeof target, "/_sw/runs/%s/signals/approve?question=%s", id, paths[i]);
         turned_check(turned_ask("POST", target, "\"approve\""), 400, "16 hexadecimal digits");
     }
     CHECK_INT(letters(), 0);
