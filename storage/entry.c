@@ -68,7 +68,7 @@ static const field layout[KINDS_END][FIELDS_MAX] = {
     [ENTRY_WON] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(U64, branch), F(U32, began),
                    F(U64, winner), F(U32, member), F(BIN, causes)},
     [ENTRY_ABANDONED] = {F(U64, path), F(STR, id), F(U32, occurrence), F(U32, attempt), F(I64, at_ms),
-                         F(I64, duration_ms), F(U64, branch), F(U32, began), F(BIN, calls)},
+                         F(I64, duration_ms), F(U64, branch), F(U32, began), F(BIN, calls), F(U64, question)},
     [ENTRY_CALLED] = {F(U64, path), F(STR, id), F(U32, occurrence), F(I64, at_ms), F(U64, branch), F(U32, began),
                       F(BIN, child), F(STR, function), F(BIN, input), F(U32, attempt), F(BOOL, detached),
                       F(I64, due_ms), F(I64, begins_ms)},

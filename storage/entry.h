@@ -32,7 +32,8 @@ typedef enum entry_kind {
     ENTRY_TAKEN = 15,      /* a wait has got the signal of that `letter` */
     ENTRY_TIMED_OUT = 16,  /* a wait is over without one */
     ENTRY_WON = 17,        /* the first success of a group has decided it: the other members are given up */
-    ENTRY_ABANDONED = 18,  /* an attempt that was under way then: what it does may have been done */
+    ENTRY_ABANDONED = 18,  /* an attempt that was under way then: what it does may have been done; or a call, wait or
+                              sleep, attempt 0: nobody waits for it any more */
     ENTRY_CALLED = 19,     /* a function was called: its run, the `child`, begins in the same commit */
     ENTRY_RETURNED = 20,   /* that run has ended, and the call has its result */
     ENTRY_SENT = 21,       /* a signal was sent to another run, or there was no such run that could get it */
@@ -107,7 +108,7 @@ typedef struct entry {
                              whom */
     entry_text by;        /* STOPPED: the operator who did it, "" for all other reasons; SIGNAL: who has sent it */
     entry_text signal;    /* WAIT, SIGNAL, SENT: the signal's name */
-    uint64_t question;    /* WAIT, TAKEN, TIMED_OUT: path of the question that the wait belongs to; 0: none, so far */
+    uint64_t question;    /* WAIT and its ends: path of the question that the wait belongs to; 0: none, so far */
     entry_text letter;    /* SIGNAL, TAKEN, SENT: the signal's id, which no other of its run has: ENTRY_LETTER_BYTES */
     entry_text child;     /* CALLED, RETURNED: id of the run that was called, 16 bytes */
     entry_text input;     /* STEP_DONE, CALLED: msgpack bytes of the input, "" if there is none or it is left out */

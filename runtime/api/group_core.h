@@ -13,8 +13,9 @@
  *        \--a place, and a stack--> running --its function is over--> ended        has a strand
  *        |     |--(not begun) another failure decides the group--> ended (abandoned)
  *        |     \--another member wins--> abandoned --its code has let go--> ended (unwound)
- *        \--> standing --decided, by the strand that waits for the group--> ended  has none
- *                  \--nobody wants its result any more--> ended (abandoned): withdrawn
+ *        |--> standing --decided, by the strand that waits for the group--> ended  has none
+ *        |         \--nobody wants its result any more: *abandoned*--> ended (abandoned): withdrawn
+ *        \--the journal has *abandoned*--> ended (abandoned)
  *
  * A group that wants its first success:
  *
@@ -59,7 +60,8 @@ struct member {
     strand *strand;       /* while it runs */
     step_outcome outcome; /* STEP_OPEN until the member has ended */
     bool ended;
-    bool is_lost; /* another member has won, in this execution or in an earlier one */
+    bool is_lost;      /* another member has won, in this execution or in an earlier one */
+    bool was_given_up; /* it stood in an earlier execution, which gave it up */
     sw_value value;
     failure failure;
     struct function_call *call; /* of a call; it uses wait.open as well */
@@ -129,7 +131,8 @@ void group_decide_standing(sw_group *g, bool first, bool *is_coming);
 void group_end_sleep(member *m);
 /* Adds a member that stands: m->wait.open is what it waits for. */
 void member_stand(member *m);
-/* Ends all members that stand, but for work, since nobody wants their results: a signal stays for the next wait. */
+/* Ends all members that stand, but for work, since nobody wants their results: a signal stays for the next wait. That
+ * is journaled, so that they stand no more in another execution, whatever that comes to first. */
 void group_withdraw(sw_group *g);
 /* Also those for which somebody works: another member has won. */
 void group_give_up_standing(sw_group *g);
@@ -158,7 +161,8 @@ bool group_suspend_for(sw_group *g, strand *s, bool is_coming);
  * they may read what lies in its frames. Never returns. */
 SW_NORETURN void group_quit(sw_group *g);
 /* Of a group whose members have ended: unwinds its context if one of them did, or was given up, so that nothing may
- * come of the group; stops or fails the run if one has lost in a decision that the code now does not come to. */
+ * come of the group; stops or fails the run if one has lost in a decision that the code now does not come to, or
+ * was given up for a failure that is none now. */
 void group_refuse_unended(const sw_group *g, group_goal goal);
 /* The group is over: it belongs to its context no longer. */
 void group_close(sw_group *g);

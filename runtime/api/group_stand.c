@@ -12,6 +12,7 @@
 #include "runtime/run/home.h"
 #include "runtime/run/mailbox.h"
 #include "runtime/run/path.h"
+#include "runtime/run/record.h"
 #include "runtime/run/run_span.h"
 #include "runtime/run/strand.h"
 
@@ -119,6 +120,24 @@ void group_decide_standing(sw_group *g, bool first, bool *is_coming)
     if (!is_decided) (void)standing_decide(g, true, first, is_coming);
 }
 
+/* Journals that a wait or sleep is given up, for people, and for the next execution. Of what has lost *won* tells. A
+ * run that leaves memory gives nothing up: its next execution does, if it comes there. */
+static void member_record_given_up(const member *m)
+{
+    run *r = m->group->run;
+    const waiting *w = &m->wait;
+    bool is_over = m->kind == &member_sleep && clock_left_ms(&w->open.until) <= 0;
+    if (m->kind->is_work || is_over || m->group->strand->is_abandoned || run_unwinds(r)) return;
+    (void)record_append(r, &(entry){.kind = ENTRY_ABANDONED,
+                                    .path = w->open.path,
+                                    .id = entry_text_of(w->open.id),
+                                    .occurrence = w->occurrence,
+                                    .at_ms = clock_wall_ms(),
+                                    .branch = w->c->path,
+                                    .began = w->began,
+                                    .question = w->open.question});
+}
+
 static void standing_end(sw_group *g, bool with_work)
 {
     open_wait **at = &g->standing;
@@ -129,6 +148,7 @@ static void standing_end(sw_group *g, bool with_work)
             continue;
         }
         (void)standing_take(g, at);
+        if (!with_work) member_record_given_up(m);
         if (m->kind->withdraw) m->kind->withdraw(m);
         member_abandon(m);
     }
@@ -202,7 +222,8 @@ bool group_suspend(sw_group *g, strand *s, bool is_coming)
 
 /* ---- Adding ---- */
 
-/* One that has lost in an earlier execution stands no more, nor does one that is new in something that has lost. */
+/* One that has lost, or was given up, in an earlier execution stands no more, nor does one that is new in something
+ * that has lost. */
 void member_stand(member *m)
 {
     sw_group *g = m->group;
@@ -210,7 +231,8 @@ void member_stand(member *m)
     assert(m->wait.open.next == NULL);
     member_link(m);
     m->is_lost = fit_has_lost(g->run, path);
-    if (m->is_lost || (g->strand->is_abandoned && !fit_find(g->run, path))) {
+    m->was_given_up = fit_was_given_up(g->run, path);
+    if (m->is_lost || m->was_given_up || (g->strand->is_abandoned && !fit_find(g->run, path))) {
         if (m->kind->withdraw) m->kind->withdraw(m);
         member_abandon(m);
         return;
@@ -247,6 +269,8 @@ static void group_sleep(sw_ctx *c, sw_group *g, const char *id, const sleep_aske
     waiting *w = &m->wait;
     *w = (waiting){.c = c, .open.id = step_copy_id(c, "a sleep", id)};
     sleep_begun begun = sleep_begin(c, w->open.id, asked);
+    w->occurrence = begun.occurrence;
+    w->began = begun.began;
     w->open.path = begun.path;
     w->open.until = begun.until;
     w->at_ms = begun.from_ms;

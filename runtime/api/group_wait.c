@@ -162,7 +162,8 @@ static bool member_is_unwound(const member *m)
     return m->outcome == STEP_UNWOUND && (!m->is_lost || g->strand->is_abandoned || run_unwinds(g->run));
 }
 
-/* One that has lost has no end for the code to see, unless that has another sw_group_any than the journal. */
+/* One that has lost has no end for the code to see, unless that has another sw_group_any than the journal; nor has one
+ * that was given up, unless what failed then does not fail now. */
 void group_refuse_unended(const sw_group *g, group_goal goal)
 {
     const member *given_up = NULL;
@@ -174,6 +175,8 @@ void group_refuse_unended(const sw_group *g, group_goal goal)
     if (!given_up || goal == GROUP_END || (goal == GROUP_RESULTS && g->has_failed)) return;
     if (g->strand->is_abandoned) ctx_raise(g->ctx, failure_unwind);
     if (given_up->is_lost) ctx_raise(g->ctx, fit_misfit_lost(g->run, member_path(given_up), member_id(given_up)));
+    if (given_up->was_given_up)
+        ctx_raise(g->ctx, fit_misfit_given_up(g->run, member_path(given_up), member_id(given_up)));
 }
 
 static void group_wait_members(sw_group *g, group_goal goal)

@@ -95,18 +95,25 @@ sleep_begun sleep_begin(sw_ctx *c, const char *id, const sleep_asked *asked)
     replay_record *rec = fit_find(r, e.path);
     if (c->pending_lines) replay_log_pass(c, rec != NULL);
     if (rec && !fit_is(rec, ENTRY_SLEEP, id, e.occurrence)) ctx_raise(c, fit_misfit(r, rec, "sleep", id));
-    sleep_begun begun = {.path = e.path, .until = asked->until, .from_ms = asked->now->wall_ms, .is_earlier = rec};
+    bool is_earlier = rec && !fit_begins_anew(rec, asked->is_member);
+    sleep_begun begun = {.path = e.path,
+                         .occurrence = e.occurrence,
+                         .began = is_earlier ? rec->began : r->seq_next,
+                         .until = asked->until,
+                         .from_ms = asked->now->wall_ms,
+                         .is_earlier = is_earlier};
     if (probe_on && asked->is_member)
         probe_member(c->run, e.path);
     else if (probe_on)
         begun.is_passed = probe_passes_sleep(c, id, e.path, rec != NULL);
-    if (rec) {
+    if (is_earlier) {
         begun.until = clock_wait_of(&r->task.home->clock, &rec->wait);
         begun.from_ms = rec->wait.at_ms;
     } else if (!asked->is_member || !fit_member_has_lost(c, e.path)) {
         ctx_check_begin(c);
         sleep_append(c, &e, asked->now, &asked->until);
     }
+    if (rec) rec->is_void = false; /* it has begun */
     return begun;
 }
 

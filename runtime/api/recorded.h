@@ -12,6 +12,7 @@ typedef struct sleep_asked {
 
 typedef struct sleep_begun {
     uint64_t path;
+    uint32_t occurrence, began; /* as its entry has them */
     clock_wait until;
     int64_t from_ms; /* Unix: when it began, as its entry says */
     bool is_earlier; /* an earlier execution began it */

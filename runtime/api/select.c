@@ -162,7 +162,7 @@ static void any_finish(sw_group *g, const member *winner)
         if (!group_suspend_for(g, g->strand, false)) group_quit(g);
     group_close(g);
     if (winner->outcome == STEP_OK) return;
-    group_refuse_unended(g, GROUP_RESULTS);
+    group_refuse_unended(g, winner->outcome == STEP_FAILED ? GROUP_RESULTS : GROUP_SETTLED);
     group_fail(g, winner); /* the program has changed */
 }
 

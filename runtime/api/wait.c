@@ -140,10 +140,11 @@ wait_state wait_begin(waiting *w, const wait_call *call, sw_value *out)
     if (rec && !fit_is(rec, ENTRY_WAIT, id, w->occurrence)) ctx_raise(c, fit_misfit(r, rec, "wait", id));
     bool is_decided = rec && wait_is_decided(rec);
     if (probe_on && !call->is_member && !is_decided) probe_hold_wait(c, id, w->open.path);
-    if (rec)
+    if (rec && !fit_begins_anew(rec, call->is_member))
         wait_take_record(w, rec);
     else if (!call->is_member || !fit_member_has_lost(c, w->open.path))
         wait_append_begun(w, call->asked, &now);
+    if (rec) rec->is_void = false; /* it has begun */
     if (!is_decided) return WAIT_OPEN;
     question_wait_ends(r, w->open.question, rec->done);
     if (rec->done) *out = wait_unpack(c, rec->value);

@@ -175,7 +175,8 @@ void entry_json_put(json_writer *w, const entry *e)
     if (e->id.len) put_bytes(w, e->kind == ENTRY_USAGE ? "model" : "id", e->id);
     if (e->occurrence) json_put_int(w, "occurrence", e->occurrence);
     if (e->attempt) json_put_int(w, attempt_name(e->kind), e->attempt);
-    bool is_attempt = e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_ABANDONED;
+    bool is_attempt =
+        e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || (e->kind == ENTRY_ABANDONED && e->attempt > 0);
     if (is_attempt) json_put_int(w, "duration", e->duration_ms);
     if (e->kind == ENTRY_WON) json_put_int(w, "member", e->member);
     if (e->kind == ENTRY_WON) json_put_int(w, "givenUp", (int64_t)(e->causes.len / sizeof e->path));

@@ -180,6 +180,7 @@ static void fold_take_wait(fold *f, const entry *e, size_t at)
         s->signal = e->signal;
         s->state = FOLD_WAITING;
         s->begun_ms = e->at_ms;
+        s->ended_ms = 0; /* it may have been given up before */
         s->due_ms = e->due_ms;
         return;
     }
@@ -375,12 +376,12 @@ static void fold_take_won(fold *f, const entry *won)
     fold_cut_lost(f, lost, won->at_ms);
 }
 
-/* An attempt that was under way then, or a call. */
+/* An attempt that was under way then; or a call, wait or sleep. */
 static void fold_take_abandoned(fold *f, const entry *e, size_t at)
 {
     fold_step *s = fold_step_named(f, e);
     if (!s) return;
-    if (s->called_at > 0) {
+    if (e->attempt == 0) {
         step_cut(s, e->at_ms);
         return;
     }

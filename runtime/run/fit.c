@@ -95,6 +95,26 @@ failure fit_misfit_lost(run *r, uint64_t path, const char *id)
                                 id));
 }
 
+bool fit_was_given_up(run *r, uint64_t path)
+{
+    const replay_record *rec = fit_find(r, path);
+    return rec && rec->is_given_up;
+}
+
+bool fit_begins_anew(const replay_record *rec, bool is_member)
+{
+    return rec->is_void || (rec->is_given_up && !is_member);
+}
+
+failure fit_misfit_given_up(run *r, uint64_t path, const char *id)
+{
+    return fit_end(r, path,
+                   arena_printf(&r->task.arena,
+                                "the journal does not fit the code: \"%s\" was given up there, since another member "
+                                "of its group had failed or its branch was over, and the code now waits for its end",
+                                id));
+}
+
 /* Returns the version of the program's endpoint, which may be another one than the run began with. */
 static const char *fit_version(const run *r)
 {

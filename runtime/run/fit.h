@@ -25,6 +25,14 @@ bool fit_is_step(run *r, const replay_record *rec, const struct step_spec *spec)
  * `id`. Stops the run if its endpoint has on_difference SW_STOP. Returns the failure to raise: an unwind then, else a
  * fatal one. */
 failure fit_misfit(run *r, const replay_record *rec, const char *what, const char *id);
+/* Whether the journal says that the wait or sleep of this path was given up. */
+bool fit_was_given_up(run *r, uint64_t path);
+/* Whether the wait or sleep, which the journal has, begins anew: it was given up for a failure that counts no more, or
+ * the code wants it now where it was a member of a group. It is the code's to begin it. */
+bool fit_begins_anew(const replay_record *rec, bool is_member);
+/* Likewise of a member that was given up, in a group of which the code now waits for all. */
+failure fit_misfit_given_up(run *r, uint64_t path, const char *id);
+
 /* Deals with a member of a group that has lost, by a decision of the journal that the code does not come to any more:
  * stops the run, or returns the failure to raise, as fit_misfit does. */
 failure fit_misfit_lost(run *r, uint64_t path, const char *id);

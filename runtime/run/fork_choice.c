@@ -184,7 +184,7 @@ static fork_fate fate_of_wait(chooser *c, const fork_entry *e)
     path_note *n = note_of(c, e->path);
     if (!n->is_known) return fate_of_end(c, n, e, e->is_final);
     bool takes = n->takes_wait;
-    if (e->kind == ENTRY_CALLED) n->takes_wait = false; /* one that was made before that counts no more */
+    n->takes_wait = false; /* one that began before that counts no more */
     return takes ? FORK_COPIED : FORK_AGAIN;
 }
 

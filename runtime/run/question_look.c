@@ -168,6 +168,7 @@ static bool look_at(looking *l, const entry *e)
         return true;
     case ENTRY_TAKEN:
     case ENTRY_TIMED_OUT:
+    case ENTRY_ABANDONED:
         look_at_decision(l, e);
         return true;
     case ENTRY_ENDED:

@@ -182,6 +182,7 @@ static bool replay_take_wait(replay *p, const entry *e)
         rec->wait = entry_wait(e);
         rec->signal = e->signal;
         rec->question = e->question;
+        rec->is_given_up = rec->is_void = false;
         return true;
     }
     rec->done = e->kind == ENTRY_TAKEN;
@@ -274,12 +275,20 @@ static void record_take_back_call(replay_record *rec)
     if (!rec->is_recalled) rec->is_void = true;
 }
 
+/* What was given up for a failure that counts no more is wanted again, as far as the code comes to it. */
+static void record_revive(replay_record *rec)
+{
+    if (rec->is_given_up) rec->is_void = true;
+    rec->is_given_up = false;
+}
+
 /* Gives retries anew, for a release from STOP_EXHAUSTED: to the steps that the stop names as causes, and to those that
  * waited for their next attempt then. Other failures stand, for the code has dealt with them. */
 static void replay_give_retries(replay *p, const entry *stopped)
 {
     for (size_t i = 0; i < p->cells; i++) {
         replay_record *rec = &p->records[i];
+        record_revive(rec);
         bool stands = rec->done || (rec->failed && !BUG(RELEASE_ALL));
         if (rec->kind == ENTRY_STEP_DONE && !stands) record_begin_anew(rec);
     }
@@ -296,6 +305,7 @@ static void replay_take_reopened(replay *p, const entry *reopened)
     const entry none = {.path = 0};
     for (size_t i = 0; i < p->cells && !BUG(REOPEN_NONE); i++) {
         replay_record *rec = &p->records[i];
+        record_revive(rec);
         if (rec->kind == ENTRY_CALLED && !rec->done && !rec->failed) record_take_back_call(rec);
     }
     for (size_t i = 0; i < entry_cause_count(reopened) && !BUG(REOPEN_NONE); i++) {
@@ -319,7 +329,9 @@ void replay_release(replay *p)
 static bool replay_take_abandoned(replay *p, const entry *e)
 {
     replay_record *rec = replay_peek(p, e->path);
-    if (rec && rec->kind == ENTRY_CALLED) rec->is_recalled = true;
+    if (!rec) return true;
+    if (rec->kind == ENTRY_CALLED) rec->is_recalled = true;
+    if (rec->kind == ENTRY_SLEEP || (rec->kind == ENTRY_WAIT && !rec->done && !rec->failed)) rec->is_given_up = true;
     return true;
 }
 
@@ -339,10 +351,12 @@ static bool replay_take_release(replay *p, const entry *e)
 static bool record_keep(replay_record *rec, const entry *e)
 {
     rec->id = e->id;
+    rec->began = e->began;
     rec->occurrence = e->occurrence;
     rec->wait = entry_wait(e);
     rec->value = e->value;
     rec->answer = e->answer;
+    rec->is_given_up = rec->is_void = false;
     return true;
 }
 

@@ -20,7 +20,8 @@ typedef struct replay_record {
     bool done;           /* a step, a call: it has a result; a wait: it has taken a signal */
     bool failed;         /* a step, a call: it failed for good; a wait: it has timed out */
     bool detached;       /* a call: nobody waits for its run; then it is done */
-    bool is_void;        /* a call: the run went on after its end, and makes it again */
+    bool is_void;        /* a call, wait or sleep: the run went on after its end or stop, and it begins anew */
+    bool is_given_up;    /* a wait, a sleep: nobody waited for it any more, and it was not over */
     bool is_recalled;    /* a call: it has lost, and the run that was called is cancelled */
     bool fatal;          /* a step: its last failure was not to be repeated */
     bool answer;         /* a patch, or a signal sent */

@@ -69,6 +69,7 @@ static const char *const meetings[MEETINGS] = {
     [MET_LOST_WITHIN] = "such groups that were given up with the branch around them",
     [MET_WON_AGAIN] = "decisions that a later execution has come to",
     [MET_CUT] = "attempts of losers that were under way",
+    [MET_GIVEN_UP] = "waits and sleeps given up beside a failure, or with what held them",
     [MET_NONE_WON] = "runs that have failed since nobody had won",
     [MET_DRAIN_BEHIND] = "drains while runs waited for others",
 };

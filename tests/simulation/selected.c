@@ -118,8 +118,35 @@ const char *selected_won(run_record *r, const entry *e)
     return NULL;
 }
 
-const char *selected_cut(const run_record *r, const entry *e)
+/* A wait or sleep of that id that is a member of a group; NO_OP: there is none. Some sleeps have one id. */
+static int standing_op(const run_record *r, const entry *e)
 {
+    const job *j = &w->jobs[r->job];
+    for (unsigned i = 0; i < j->op_count; i++) {
+        const op *o = &j->ops[i];
+        bool stands = o->kind == OP_WAIT || o->kind == OP_SLEEP || o->kind == OP_UNTIL;
+        if (stands && o->parent != NO_OP && entry_text_is(e->id, o->id)) return (int)i;
+    }
+    return NO_OP;
+}
+
+/* Nobody waits for it any more: something beside it has failed, or what holds it was over. It may begin anew when that
+ * counts no more. */
+static const char *take_given_up(run_record *r, int at)
+{
+    op_state *s = &r->ops[at];
+    bool is_wait = op_of(r, at)->kind == OP_WAIT;
+    if (is_wait && s->given_up) return "a wait is given up that has lost before";
+    if (is_wait && (s->chosen || !s->waits)) return "a wait is given up that was decided, or has not begun";
+    if (is_wait) s->waits = false;
+    w->met[MET_GIVEN_UP]++;
+    return NULL;
+}
+
+const char *selected_cut(run_record *r, const entry *e)
+{
+    int stood = e->attempt == 0 ? standing_op(r, e) : NO_OP;
+    if (stood != NO_OP) return take_given_up(r, stood);
     int at = promise_op_at(r, e->path);
     if (at == NO_OP) return "an attempt is given up that never began";
     const op_state *s = &r->ops[at];

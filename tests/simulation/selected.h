@@ -18,7 +18,7 @@ void selected_told(const run_record *r, int group);
 int selected_op(const run_record *r, const entry *e);
 /* An entry *won*, or *abandoned*: what is wrong with it; NULL: nothing. */
 const char *selected_won(run_record *r, const entry *e);
-const char *selected_cut(const run_record *r, const entry *e);
+const char *selected_cut(run_record *r, const entry *e);
 /* The group's decision is known: all but the winner have lost, with all that is in them. */
 void selected_give_up(run_record *r, int group);
 /* The entry is of something that has lost, and tells of more than that. */

@@ -569,6 +569,7 @@ typedef enum meeting {
     MET_LOST_WITHIN,    /* a group within what has lost was not decided, and had begun */
     MET_WON_AGAIN,      /* a later execution has come to a decision */
     MET_CUT,            /* an attempt of what has lost was under way */
+    MET_GIVEN_UP,       /* a wait or sleep, for something else than the success of another member */
     MET_NONE_WON,       /* a run has failed since all members of a group had */
     MEETINGS
 } meeting;

@@ -97,8 +97,8 @@ static size_t add_wait_samples(entry *out)
                        .at_ms = 23,
                        .duration_ms = 70001,
                        .branch = 97,
-                       .began = 8,
-                       .calls = text("\x90")};
+                       .calls = text("\x90"),
+                       .question = 98};
     return n;
 }
 

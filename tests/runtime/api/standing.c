@@ -279,7 +279,7 @@ static void test_timeout(void)
     run_id id = turned_begin("POST /late")->id;
     TURN_UNTIL(turned_slot(&id));
     check_output(&id, 500, "the wait \\\"wait\\\" has timed out");
-    check_journal(&id, "started; wait wait; wait wait; timed out wait; response; ended");
+    check_journal(&id, "started; wait wait; wait wait; timed out wait; abandoned wait; response; ended");
     turned_close();
 }
 
@@ -301,7 +301,10 @@ static void test_failing(void)
     turned_open(routes, NULL);
     seen.go = true;
     run_id id = turned_park("POST /failing");
-    check_journal(&id, "started; step done hold; other branch; wait wait; sleep nap; step failed fail; wait again");
+    check_journal(
+        &id,
+        "started; step done hold; other branch; wait wait; sleep nap; step failed fail; abandoned wait; abandoned nap; "
+        "wait again");
     CHECK_INT(signal_told(&id, "a", "5"), 202);
     check_output(&id, 200, "[[{\"ok\":false,\"error\":\"it cannot be done\"}],true,5]");
     CHECK_INT(seen.executions, 2);

@@ -62,10 +62,47 @@ static void on_lost(sw_ctx *c)
     go_on(c);
 }
 
+static sw_value fail(sw_ctx *c, sw_value v)
+{
+    (void)v;
+    sw_fail_fatal(c, "no luck");
+}
+
+static sw_value ask_beside(sw_ctx *c, sw_value v)
+{
+    ask(c);
+    sw_group *g = sw_group_new(c);
+    sw_group_wait_for(g, "wait", &(sw_wait){.signal = "approve"});
+    sw_group_step(g, "fail", fail, v);
+    return sw_group_wait(g);
+}
+
+/* Returns, and the group that nobody has waited for is over. */
+static sw_value ask_and_leave(sw_ctx *c, sw_value v)
+{
+    ask(c);
+    sw_group_wait_for(sw_group_new(c), "wait", &(sw_wait){.signal = "approve"});
+    return v;
+}
+
+static void in_branch(sw_ctx *c, sw_step_fn fn)
+{
+    seen.executions++;
+    sw_group *g = sw_group_new(c);
+    sw_group_branch(g, "asker", fn, sw_nil());
+    (void)sw_group_settle(g);
+    go_on(c);
+}
+
+static void on_failed(sw_ctx *c) { in_branch(c, ask_beside); }
+static void on_left(sw_ctx *c) { in_branch(c, ask_and_leave); }
+
 static void routes(sw_app *app)
 {
     memset(&seen, 0, sizeof seen);
     sw_endpoint(app, "POST /lost", on_lost, NULL);
+    sw_endpoint(app, "POST /failed", on_failed, NULL);
+    sw_endpoint(app, "POST /left", on_left, NULL);
 }
 
 /* ---- Asking ---- */
@@ -151,6 +188,19 @@ static void test_lost_just_now(void)
     turned_close();
 }
 
+/* The wait was given up without a decision: something beside it has failed, or its branch was over. */
+static void given_up(const char *route)
+{
+    open_it();
+    run_id id = turned_park(route);
+    go_through(&id);
+}
+
+static void test_failed(void) { given_up("POST /failed"); }
+static void test_left(void) { given_up("POST /left"); }
+
 static const check_case cases[] = {{"a branch that loses before it waits", test_lost},
-                                   {"one that has just lost", test_lost_just_now}};
+                                   {"one that has just lost", test_lost_just_now},
+                                   {"a wait beside a failure", test_failed},
+                                   {"a wait that its branch leaves", test_left}};
 CHECK_MAIN(cases)
