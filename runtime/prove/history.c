@@ -11,9 +11,9 @@ _Static_assert(sizeof((run_id){0}.bytes) == RUN_ID_BYTES, "ids are compared as t
 /* ---- Rows of a segment. Parent and child are one program: a row is its head and its bytes ---- */
 
 typedef struct row_head {
-    size_t key_len, value_len;
-    bool is_deletion;
+    uint64_t key_len, value_len, is_deletion;
 } row_head;
+_Static_assert(sizeof(row_head) == 3 * sizeof(uint64_t), "it is written as it lies: without gaps");
 
 bool history_pack_rows(msgpack_sbuffer *to, const store_row *rows)
 {
@@ -21,7 +21,7 @@ bool history_pack_rows(msgpack_sbuffer *to, const store_row *rows)
     for (const store_row *r = rows; r && ok; r = r->next) {
         if (strcmp(r->table, letter_table) != 0 || r->key.len != LETTER_KEY_BYTES) continue;
         const bool is_deletion = r->op == STORE_ROW_DELETE;
-        const row_head head = {r->key.len, is_deletion ? 0 : r->value.len, is_deletion};
+        const row_head head = {r->key.len, is_deletion ? 0 : r->value.len, is_deletion ? 1 : 0};
         ok = msgpack_sbuffer_write(to, (const char *)&head, sizeof head) == 0 &&
              msgpack_sbuffer_write(to, r->key.data, head.key_len) == 0 &&
              (head.value_len == 0 || msgpack_sbuffer_write(to, r->value.data, head.value_len) == 0);
@@ -37,7 +37,7 @@ static size_t row_read(entry_text packed, size_t at, history_row *out)
     memcpy(&head, packed.data + at, sizeof head);
     at += sizeof head;
     assert(packed.len - at >= head.key_len + head.value_len);
-    *out = (history_row){.is_deletion = head.is_deletion,
+    *out = (history_row){.is_deletion = head.is_deletion != 0,
                          .row = {{packed.data + at, head.key_len}, {packed.data + at + head.key_len, head.value_len}}};
     return at + head.key_len + head.value_len;
 }

@@ -10,7 +10,9 @@ static sw_value post(sw_ctx *c, const char *path, sw_value what, bool has_key)
 {
     const char *const headers[] = {sw_printf(c, "Idempotency-Key: %s", sw_step_key(c)), NULL};
     const char *url = sw_printf(c, "%s%s", sw_flag_value(app, "upstream"), path);
-    return sw_fetch_json(c, &(sw_request){.url = url, .headers = has_key ? headers : NULL, .body = sw_json(c, what)});
+    sw_request q = {.url = url, .body = sw_json(c, what)};
+    if (has_key) q.headers = headers;
+    return sw_fetch_json(c, &q);
 }
 
 static sw_value pack(sw_ctx *c, sw_value item) { return post(c, "/pack", item, true); }
@@ -118,8 +120,8 @@ static void on_call(sw_ctx *c)
 
 static void on_detach(sw_ctx *c)
 {
-    const sw_call_options detached = {.detached = true};
-    sw_reply_json(c, 200, sw_call_with(c, "it", sw_query(c, "function"), sw_str(c, "it is so"), &detached));
+    const sw_call_options alone = {.detached = true};
+    sw_reply_json(c, 200, sw_call_with(c, "it", sw_query(c, "function"), sw_str(c, "it is so"), &alone));
 }
 
 static void on_news(sw_ctx *c)
