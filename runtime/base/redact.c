@@ -36,6 +36,19 @@ static bool key_take_pointer(key *k, char *text)
     return true;
 }
 
+/* Whether the step of a pointer may lead into an array: digits alone. */
+static bool is_index(const char *step) { return *step && step[strspn(step, "0123456789")] == 0; }
+
+/* The name that a member has which the key hides in a text; NULL: the key names none. */
+static const char *key_find_member(const key *k)
+{
+    size_t at = k->depth;
+    if (k->kind == KEY_NAME || k->kind == KEY_HEADER) return k->name;
+    if (k->kind != KEY_POINTER) return NULL;
+    while (at > 0 && (strcmp(k->steps[at - 1], "*") == 0 || is_index(k->steps[at - 1]))) at--;
+    return at > 0 && *k->steps[at - 1] ? k->steps[at - 1] : NULL;
+}
+
 static bool key_read(key *k, char *text)
 {
     static const struct {
@@ -48,8 +61,11 @@ static bool key_read(key *k, char *text)
         if (strncmp(text, kinds[i].prefix, len) != 0 || text[len] == 0) continue;
         k->kind = kinds[i].kind;
         k->name = text + len;
+        k->name_len = strlen(k->name);
         bool is_pointer = k->kind == KEY_NAME && text[len] == '/';
-        return !is_pointer || key_take_pointer(k, text + len + 1);
+        bool is_read = !is_pointer || key_take_pointer(k, text + len + 1);
+        k->member = key_find_member(k);
+        return is_read;
     }
     return false;
 }
@@ -97,7 +113,7 @@ static bool redact_has(const redact *r, key_kind kind, const char *name, size_t 
 {
     for (size_t i = 0; r && i < r->count; i++) {
         const key *k = &r->keys[i];
-        if (k->kind == kind && strlen(k->name) == len && strncasecmp(k->name, name, len) == 0) return true;
+        if (k->kind == kind && k->name_len == len && strncasecmp(k->name, name, len) == 0) return true;
     }
     return false;
 }
@@ -139,7 +155,7 @@ size_t redact_parameter_max(const redact *r)
     enum { ENCODED = 3 /* "%41" */ };
     size_t most = 0;
     for (size_t i = 0; r && i < r->count; i++) {
-        const size_t len = r->keys[i].kind == KEY_QUERY ? ENCODED * strlen(r->keys[i].name) : 0;
+        const size_t len = r->keys[i].kind == KEY_QUERY ? ENCODED * r->keys[i].name_len : 0;
         if (len > most) most = len;
     }
     return most;
@@ -216,7 +232,7 @@ static bool step_is(const char *step, const char *name, size_t len)
 static bool key_is_name(const key *k, bool takes_out, const char *name, size_t len)
 {
     bool is_header = k->kind == KEY_HEADER && !takes_out;
-    if ((k->kind != KEY_NAME && !is_header) || strlen(k->name) != len) return false;
+    if ((k->kind != KEY_NAME && !is_header) || k->name_len != len) return false;
     return (is_header ? strncasecmp(k->name, name, len) : memcmp(k->name, name, len)) == 0;
 }
 

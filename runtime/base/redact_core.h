@@ -11,7 +11,9 @@ typedef enum key_kind { KEY_HEADER, KEY_QUERY, KEY_NAME, KEY_POINTER } key_kind;
 
 typedef struct key {
     key_kind kind;
-    const char *name;             /* but for KEY_POINTER */
+    const char *name; /* but for KEY_POINTER */
+    size_t name_len;
+    const char *member;           /* what a member is called that the key hides in a text; NULL: none */
     const char *steps[DEPTH_MAX]; /* KEY_POINTER: decoded */
     size_t depth;
 } key;

@@ -117,19 +117,6 @@ static const char *value_end(const char *at, const char *end, size_t depth)
 
 /* ---- Names ---- */
 
-/* Whether the step of a pointer may lead into an array: digits alone. */
-static bool is_index(const char *step) { return *step && step[strspn(step, "0123456789")] == 0; }
-
-/* The name that a member has which the key hides; NULL: the key names none. */
-static const char *key_member(const key *k)
-{
-    size_t at = k->depth;
-    if (k->kind == KEY_NAME || k->kind == KEY_HEADER) return k->name;
-    if (k->kind != KEY_POINTER) return NULL;
-    while (at > 0 && (strcmp(k->steps[at - 1], "*") == 0 || is_index(k->steps[at - 1]))) at--;
-    return at > 0 ? k->steps[at - 1] : NULL;
-}
-
 /* Reads four hexadecimal digits; -1: others stand there. */
 static int code_read(const char *at, const char *end)
 {
@@ -174,8 +161,8 @@ static const char *name_read_character(const char *at, const char *end, size_t d
  * there. Writers of JSON may have escaped what is not ASCII. */
 static const char *key_read_name(const key *k, const char *at, const char *end, size_t depth)
 {
-    const char *name = key_member(k);
-    if (!name || !*name) return NULL;
+    const char *name = k->member;
+    if (!name) return NULL;
     while (*name && at < end) {
         char c[3];
         size_t len;
@@ -207,11 +194,10 @@ static bool find_header(copying *c, const char *from, secret *out)
 {
     for (size_t i = 0; i < c->keys->count; i++) {
         const key *k = &c->keys->keys[i];
-        const size_t len = k->kind == KEY_HEADER ? strlen(k->name) : 0;
-        if (len == 0 || (size_t)(c->end - from) <= len || strncasecmp(from, k->name, len) != 0) continue;
-        const char *at = from + len;
-        if (*at != ':') continue;
-        at++;
+        const size_t len = k->kind == KEY_HEADER ? k->name_len : 0;
+        if (len == 0 || (size_t)(c->end - from) <= len || from[len] != ':') continue;
+        if (strncasecmp(from, k->name, len) != 0) continue;
+        const char *at = from + len + 1;
         while (at < c->end && *at == ' ') at++;
         if (c->line_end < at) c->line_end = at;
         while (c->line_end < c->end && *c->line_end != '\n' && *c->line_end != '\r') c->line_end++;
@@ -224,7 +210,8 @@ static bool find_header(copying *c, const char *from, secret *out)
 /* Whether a word may begin behind this character. */
 static bool is_gap(char c)
 {
-    return !((c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') || (c && strchr("_-.%+", c)));
+    bool is_letter = (c | 0x20) >= 'a' && (c | 0x20) <= 'z', is_digit = c >= '0' && c <= '9';
+    return !is_letter && !is_digit && c != '_' && c != '-' && c != '.' && c != '%' && c != '+';
 }
 
 /* Whether a word has this character; those that are not ASCII may also be around it. */
@@ -278,9 +265,11 @@ static bool find_parameter(copying *c, const char *from, secret *out)
  * the last quote of a value may be the first of another member, if the value was cut. */
 static bool find_secret(copying *c, const char *at, secret *out)
 {
-    bool may_begin = at == c->text || is_gap(at[-1]), may_be_member = *at == '"' && at + 1 >= c->hidden_end;
-    bool is_found = may_be_member && find_member(c, at, out);
-    if (!is_found && may_begin && is_of_word(*at)) is_found = find_header(c, at, out) || find_parameter(c, at, out);
+    bool is_found = false;
+    if (*at == '"')
+        is_found = at + 1 >= c->hidden_end && find_member(c, at, out);
+    else if (is_of_word(*at) && (at == c->text || is_gap(at[-1])))
+        is_found = find_header(c, at, out) || find_parameter(c, at, out);
     return is_found && out->upto > c->hidden_end;
 }
 

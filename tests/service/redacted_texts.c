@@ -145,6 +145,13 @@ static void test_json_lines(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+static bool lists(const char *error, const char *id)
+{
+    char path[512] = "/_sw/runs?error=";
+    escape(error, path + strlen(path));
+    return strstr(get(path), id) != NULL;
+}
+
 /* Where nothing is to be hidden, tokens of runs are, but for the log of whoever develops the program. */
 static void test_tokens(void)
 {
@@ -159,6 +166,7 @@ static void test_tokens(void)
         const char *said = read_log("POST /leak failed: nobody mails ");
         CHECK(strstr(said, dev ? shown : hidden) && !strstr(said, dev ? hidden : shown));
         if (dev) CHECK(strstr(page_of(id), hidden) && !strstr(a.body, shown));
+        if (dev) CHECK(lists(hidden, id) && lists("?token=", id) && !lists(shown, id)); /* nor found by trying */
         CHECK_INT(served_stop(&server, SIGTERM), 0);
     }
 }
