@@ -437,6 +437,21 @@ def signals_between_runs_are_kept(upstream, temp):
 
 
 @test
+def runs_that_are_called_get_the_signals_too(upstream, temp):
+    for request in ("call", "detach"):
+        code, page, _ = prove("children", f"GET /{request}?function=listen", "--prove-signal", 'word="hello"')
+        all_good(page[0])
+        same((code, page[1:]), (0, []))
+        code, page, error = prove("children", f"GET /{request}?function=listen")
+        same((code, page), (2, []))
+        same(
+            error.splitlines()[-1],
+            "children: a run waits for a signal, without a timeout, and nobody sends it here: give it with "
+            "--prove-signal NAME=JSON",
+        )
+
+
+@test
 def mistakes_of_runs_that_are_called_are_named(upstream, temp):
     def told(function, request="call"):
         code, page, _ = prove("children", f"GET /{request}?function={function}", upstream=upstream)

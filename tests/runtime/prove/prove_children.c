@@ -80,6 +80,13 @@ static sw_value on_tell(sw_ctx *c, sw_value caller)
 
 static sw_value on_charge(sw_ctx *c, sw_value order) { return sw_step(c, "charge", charge, order); }
 
+static sw_value on_listen(sw_ctx *c, sw_value what)
+{
+    sw_value heard = what;
+    sw_wait_for(c, "word", &(sw_wait){.signal = "word"}, &heard);
+    return heard;
+}
+
 static sw_value on_abort(sw_ctx *c, sw_value order)
 {
     (void)c, (void)order;
@@ -152,6 +159,7 @@ int main(int argc, char **argv)
     sw_function(app, "clock", on_clock, NULL);
     sw_function(app, "count", on_count, NULL);
     sw_function(app, "charge", on_charge, NULL);
+    sw_function(app, "listen", on_listen, NULL);
     sw_function(app, "abort", on_abort, NULL);
     sw_endpoint(app, "GET /order", on_order, NULL);
     sw_endpoint(app, "GET /race", on_race, NULL);
