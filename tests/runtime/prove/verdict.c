@@ -220,6 +220,116 @@ static void test_steps(void)
     verdict_free(&v);
 }
 
+/* ---- Runs that are called ---- */
+
+enum { CHILD = 99 };
+
+/* An execution whose run has called another one, of the function "ship", which has come to this answer. */
+typedef struct family {
+    told root, child;
+    executed_run runs[2];
+    execution x;
+} family;
+
+static void family_make(family *f, const entry *answer)
+{
+    entry started = {.kind = ENTRY_STARTED, .function = entry_text_of("ship")};
+    run_of_one_step(&f->root, &response);
+    f->child = (told){.run = {.lineage = CHILD, .caller = LINEAGE_ROOT}};
+    f->child.run.entries = f->child.entries;
+    f->child.run.ends = f->child.ends;
+    record(&f->child, started);
+    record(&f->child, *answer);
+    record(&f->child, (entry){.kind = ENTRY_ENDED});
+}
+
+static const execution *family_of(family *f, size_t run_count)
+{
+    f->runs[0] = f->root.run;
+    f->runs[1] = f->child.run;
+    f->x = f->root.x;
+    f->x.runs = f->runs;
+    f->x.run_count = run_count;
+    f->x.entry_count = f->runs[0].entry_count + f->runs[1].entry_count;
+    return &f->x;
+}
+
+static family was, is;
+
+/* Compares `is`, of which so many runs are there, with `was`. */
+static void compare_families(size_t run_count)
+{
+    const execution *before = family_of(&was, 2), *x = family_of(&is, run_count);
+    const disk_run on_disk = {.lineage = LINEAGE_ROOT, .len = 10};
+    const disk d = {.runs = &on_disk, .run_count = 1};
+    verdict_init(&v);
+    CHECK(tape_add(&t, before->facts, before->fact_count));
+    v.first = before;
+    verdict_look(&v, x, 3);
+    verdict_compare(&v, before, &t, x, &(crash_point){.number = 3, .disk = &d});
+    tape_free(&t);
+}
+
+static void test_runs_are_called(void)
+{
+    entry other_answer = response;
+    other_answer.status = 500;
+    family_make(&was, &response);
+    family_make(&is, &response);
+    compare_families(2);
+    CHECK_INT(v.points_same, 1);
+    CHECK(!v.findings);
+    verdict_free(&v);
+    compare_families(1);
+    expect_difference("no run of \"ship\" is called that the first run called");
+    family_make(&is, &other_answer);
+    compare_families(2);
+    CHECK_STR(v.findings->who, "ship");
+    CHECK_STR(v.findings->what, "the answer is 500, and was 200");
+    verdict_free(&v);
+}
+
+/* What becomes of a run that was given up nobody wants to know, nor of those that it has called. */
+static void test_runs_are_lost(void)
+{
+    entry other_answer = response;
+    other_answer.status = 410;
+    family_make(&was, &response);
+    family_make(&is, &other_answer);
+    record(&is.child, (entry){.kind = ENTRY_CANCEL, .status = ENTRY_CANCEL_ASKED});
+    compare_families(2);
+    CHECK_INT(v.points_same, 1);
+    CHECK(!v.findings);
+    CHECK(verdict_has_lost(&was.x, &is.x, CHILD));
+    CHECK(!verdict_has_lost(&was.x, &is.x, LINEAGE_ROOT));
+    is.runs[0].lineage = CHILD; /* the one that it has called */
+    is.runs[1].caller = CHILD;
+    is.runs[1].lineage = CHILD + 1;
+    is.runs[0].cancelled = is.runs[1].cancelled;
+    is.runs[1].cancelled = NULL;
+    CHECK(verdict_has_lost(&was.x, &is.x, CHILD + 1));
+    verdict_free(&v);
+    is.child.run.cancelled = NULL;
+    is.child.entries[3].status = ENTRY_CANCEL_LATE; /* a deadline is the run's own */
+    is.child.run.cancelled = &is.child.entries[3];
+    compare_families(2);
+    CHECK_INT(v.points_same, 0);
+    verdict_free(&v);
+}
+
+static void test_runs_begin_once(void)
+{
+    family_make(&was, &response);
+    family_make(&is, &response);
+    record(&is.child, (entry){.kind = ENTRY_STARTED});
+    compare_families(2);
+    CHECK_INT(v.points_once, 0);
+    CHECK_INT(v.findings->kind, FINDING_TWICE);
+    CHECK_STR(v.findings->who, "ship");
+    CHECK_STR(v.findings->what, "has begun again although it was on disk: please report this");
+    verdict_free(&v);
+}
+
 /* ---- Which call stands for which ---- */
 
 enum { CALLS = 4 };
@@ -264,5 +374,8 @@ static const check_case cases[] = {{"a finished step that runs again is counted"
                                    {"chunks are compared outside steps", test_chunks},
                                    {"labels and usage are compared outside steps", test_remarks},
                                    {"steps are compared with their inputs", test_steps},
+                                   {"runs that are called are compared, too", test_runs_are_called},
+                                   {"runs that were given up are not", test_runs_are_lost},
+                                   {"a run that begins twice is told", test_runs_begin_once},
                                    {"recorded calls are found by place, step and URL", test_calls}};
 CHECK_MAIN(cases)
