@@ -139,6 +139,36 @@ test('attempts that have failed, and the wait for the next', async (t) => {
   assert.ok((await page.$$('.span-row .bar.backoff')).length >= 1);
 });
 
+test('a failing step: its attempts, what it was given, and how long the service asks for', async (t) => {
+  const service = await startOperated(t), hour = 3600;
+  service.gate.answer('search', [503], [429, { 'Retry-After': String(hour) }]);
+  const id = await service.begin('/busy'), page = await open(t, service, { path: `/?run=${id}` });
+  const host = service.gate.url.slice('http://'.length);
+  await page.waitForSelector('#why >> text=/for attempt 3 of search/');
+  const said = new RegExp(`waits .* for attempt 3 of search \\(429 from ${host}, Retry-After 60 min\\)`);
+  await shows(page, '#why', said);
+  const step = (await service.run(id)).steps[0], [first, second] = step.attempts, due = second.retryAt;
+  assert.ok(due >= second.at + second.durationMs + hour * 1000, 'not before the service wants it');
+  const timeOf = (selector) => page.$$eval(`${selector} time`, (all) => all.map((e) => Date.parse(e.dateTime)));
+  assert.ok(Math.abs((await timeOf('#why'))[0] - due) <= 2000, 'the time of the next attempt, by the steady clock');
+
+  await page.click('.span-row >> text=search');
+  await shows(page, '#panel h2', /search\s+retrying/);
+  await counts(page, '#panel .attempts > li.bad', 2);
+  const attempt = (n) => `#panel .attempts > li:nth-child(${n})`;
+  assert.deepEqual(await timeOf(attempt(1)), [first.at, first.retryAt]);
+  assert.deepEqual(await timeOf(attempt(2)), [second.at, due]);
+  await shows(page, attempt(1), /answered 503/);
+  await shows(page, attempt(2), /answered 429/);
+  await shows(page, `${attempt(2)} .calls`, /429\s+asks for 1 h 00 min/);
+  assert.doesNotMatch(await page.textContent(`${attempt(1)} .calls`), /asks for/);
+  await shows(page, '#step-input', /name.*search/s);
+  await counts(page, '#step-output', 0);
+  await counts(page, '.span-row .bar.failed', 2);
+  assert.equal(service.gate.asked.length, 2);
+  await shot(page, 'console-retry-after');
+});
+
 test('the feed tells a tab that is seen, and one that is not holds no connection', async (t) => {
   const service = await startOperated(t);
   const page = await open(t, service);

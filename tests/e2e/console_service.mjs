@@ -9,7 +9,8 @@ import { PATIENCE_MS, startProgram, until } from './program.mjs';
 export { counts, overflow, shot, shows } from './page_browser.mjs';
 export { until } from './program.mjs';
 
-// Answers calls to URL/NAME when the test has said how: open(NAME), or fail(NAME, status).
+// Answers calls to URL/NAME when the test has said how: open(NAME), fail(NAME, status), or answer(NAME, [status,
+// headers], ...): one after the other, and the last of them from then on.
 async function startGate() {
   const answers = new Map(),
     waiting = [],
@@ -17,8 +18,9 @@ async function startGate() {
   const release = () => {
     for (let i = waiting.length - 1; i >= 0; i--)
       if (answers.has(waiting[i].name)) {
-        const { name, response } = waiting.splice(i, 1)[0];
-        response.writeHead(answers.get(name)).end('go on');
+        const { name, response } = waiting.splice(i, 1)[0], replies = answers.get(name);
+        const [status, headers = {}] = replies.length > 1 ? replies.shift() : replies[0];
+        response.writeHead(status, headers).end('go on');
       }
   };
   const server = createServer((request, response) => {
@@ -32,11 +34,14 @@ async function startGate() {
     url: `http://127.0.0.1:${server.address().port}`,
     asked,
     open(...names) {
-      for (const name of names) answers.set(name, 200);
+      for (const name of names) answers.set(name, [[200]]);
       release();
     },
     fail(name, status = 500) {
-      answers.set(name, status);
+      this.answer(name, [status]);
+    },
+    answer(name, ...replies) {
+      answers.set(name, replies);
       release();
     },
     shut(name) {

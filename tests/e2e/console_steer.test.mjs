@@ -413,6 +413,56 @@ test('forks by keys alone, one with another body: a dry run says what is done, a
   await page.waitForSelector('#step-input >> text=<b>chair</b>');
 });
 
+test('a fork from a step with an edited body, by keys alone', async (t) => {
+  const service = await startOperated(t);
+  service.gate.open('charge');
+  const id = await service.begin('/orders/1', { method: 'POST', body: { item: 'lamp', n: 1 } });
+  await service.inState(id, 'succeeded');
+  const page = await open(t, service, { path: `/?run=${id}` });
+  await page.waitForSelector('.span-row:not(.heads)');
+  const focus = () =>
+    page.evaluate(() => {
+      const at = document.activeElement;
+      return at.id || at.getAttribute('role') || at.type;
+    });
+  const press = async (wanted, key) => {
+    for (let i = 0; i < 60 && (await focus()) !== wanted; i++) await page.keyboard.press(key);
+    assert.equal(await focus(), wanted);
+  };
+  await press('treegrid', 'Tab');
+  await page.keyboard.press('Home');
+  await shows(page, '#panel h2', /reserve/);
+  await page.keyboard.press('ArrowDown');
+  await shows(page, '#panel h2', /charge/);
+  await press('fork-here', 'Tab');
+  await page.keyboard.press('Enter');
+  await page.waitForSelector('dialog[open]');
+  const list = (name) => page.$$eval(`#fork-${name} li`, (all) => all.map((e) => e.textContent));
+  await page.waitForSelector('#fork-copied >> text=reserve');
+  await press('fork-change', 'Tab');
+  await page.keyboard.press('Space');
+  await press('fork-body', 'Tab');
+  assert.equal(await page.inputValue('#fork-body'), '{"item":"lamp","n":1}');
+  await page.keyboard.press('Control+End');
+  await page.keyboard.press('Backspace');
+  await Promise.all([ // the plan of the body before is there
+    page.waitForResponse((r) => r.url().endsWith('/fork') && r.request().postData().includes('Ann')),
+    page.keyboard.type(',"for":"Ann"}'),
+  ]);
+  await page.waitForSelector('dialog button[type=submit]:not([disabled])');
+  assert.deepEqual([await list('copied'), await list('again')], [['reserve'], ['charge', 'ship']]);
+  await press('submit', 'Tab');
+  await page.keyboard.press('Enter');
+  await gone(page);
+  await page.waitForFunction((old) => !location.search.includes(old), id);
+  await runIs(page, 'succeeded');
+  assert.equal(service.gate.asked.length, 2, 'charged once more, and nothing else');
+  const fork = await service.run(new URL(page.url()).searchParams.get('run'));
+  assert.deepEqual(JSON.parse(fork.request.body), { item: 'lamp', n: 1, for: 'Ann' });
+  assert.deepEqual(fork.steps[0].input, { item: 'lamp', n: 1 }, 'what was copied is of the former body');
+  assert.deepEqual(JSON.parse(fork.response.body).order, { item: 'lamp', n: 1, for: 'Ann' });
+});
+
 test('all that fit the filters are cancelled by a run of the server', async (t) => {
   const service = await startOperated(t);
   const ids = [];

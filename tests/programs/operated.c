@@ -66,6 +66,22 @@ static void on_retry(sw_ctx *c)
     sw_reply_text(c, 200, "at last");
 }
 
+/* Waits as long as a service asks for that is busy. */
+static sw_value ask_busy(sw_ctx *c, sw_value input)
+{
+    const char *gate = sw_cstr(c, sw_get(input, "gate")), *name = sw_cstr(c, sw_get(input, "name"));
+    const sw_request q = {.url = sw_printf(c, "%s/%s", gate, name)};
+    sw_response r = sw_fetch(c, &q);
+    sw_response_check(c, &q, &r);
+    return input;
+}
+
+static void on_busy(sw_ctx *c)
+{
+    sw_step_with(c, "search", ask_busy, gate_input(c, "search"), &quick);
+    sw_reply_text(c, 200, "found");
+}
+
 static sw_value ask_json(sw_ctx *c, sw_value input)
 {
     return sw_fetch_json(c, &(sw_request){.url = sw_printf(c, "%s/json", sw_cstr(c, sw_get(input, "gate")))});
@@ -256,6 +272,7 @@ int main(int argc, char **argv)
     sw_endpoint(app, "GET /sleep", on_sleep, NULL);
     sw_endpoint(app, "GET /retry", on_retry, NULL);
     sw_endpoint(app, "GET /third", on_third, NULL);
+    sw_endpoint(app, "GET /busy", on_busy, NULL);
     sw_endpoint(app, "GET /json", on_json, NULL);
     sw_endpoint(app, "GET /mixed", on_mixed, NULL);
     sw_endpoint(app, "GET /alike/:step", on_alike, NULL);
