@@ -1,8 +1,8 @@
-// Doing one thing to many runs: to those that are chosen, a few at a time from here, or to all that fit the filters, by a
-// durable run of the server's own (POST /_sw/bulk).
+// Doing one thing to many runs: to those that are chosen, a few at a time from here, or to all that fit the filters, by
+// a durable run of the server's own (POST /_sw/bulk).
 import { useState } from "preact/hooks";
 import { ask } from "./api.js";
-import { Buttons, Modal, Refused, useWork } from "./dialogs.js";
+import { Buttons, Modal, Refused, useKey, useWork } from "./dialogs.js";
 import { Time, html } from "./parts.js";
 import { go } from "./place.js";
 import { STEERING, steer } from "./steering.js";
@@ -53,8 +53,9 @@ function ChosenDialog({ name, runs: chosen, close, changed }) {
     <${Modal} title=${`${action.label} ${plural(fit.length, "run")}?`} close=${close}>
       <form onSubmit=${isOver ? (e) => { e.preventDefault(); close(); } : work.start}>
         ${action.says({}).filter(Boolean).map((text) => html`<p>Of each: ${text}</p>`)}
-        ${skipped > 0 && html`<p>${plural(skipped, "chosen run")} ${skipped === 1 ? "is" : "are"} left out: this is not for
-          ${" "}${[...new Set(runs.filter((run) => !fit.includes(run)).map((run) => run.state))].join(", ")} runs.</p>`}
+        ${skipped > 0 && html`<p>${plural(skipped, "chosen run")} ${skipped === 1 ? "is" : "are"} left out: this is not
+          for${" "}
+          ${[...new Set(runs.filter((run) => !fit.includes(run)).map((run) => run.state))].join(", ")} runs.</p>`}
         <${Outcome} outcome=${outcome} total=${fit.length} />
         <${Refused} error=${work.error} />
         <${Buttons} label=${isOver ? "Done" : `${action.label} ${plural(fit.length, "run")}`} grave=${action.isGrave}
@@ -82,10 +83,11 @@ export function BulkDialog({ filters, close, action = "cancel", title = "All run
   const [wish, set] = useState({ action, perSecond: 50, max: 10000 }), [answer, setAnswer] = useState({});
   const [filter] = useState(filters); // as it was when somebody decided
   const found = answer.of === wish ? answer.found : null; // an answer to what was wished before says nothing
-  const change = (more) => set({ ...wish, ...more });
+  const change = (more) => set({ ...wish, ...more }), key = useKey(wish, filter, found?.asOf);
   const work = useWork(null, async (isLeft) => {
-    if (!found) return setAnswer({ of: wish, found: await ask("POST", "_sw/bulk", { ...wish, filter, dryRun: true }) });
-    const { runId } = await ask("POST", "_sw/bulk", { ...wish, filter, asOf: found.asOf, dryRun: false });
+    const begin = (more, how) => ask("POST", "_sw/bulk", { ...wish, filter, ...more }, how);
+    if (!found) return setAnswer({ of: wish, found: await begin({ dryRun: true }) });
+    const { runId } = await begin({ asOf: found.asOf, dryRun: false }, { key });
     if (isLeft()) return undefined;
     close();
     return go({ run: runId });

@@ -1,6 +1,7 @@
-// Asks before something is done to a run, says what that will be, and tells how it went; also that somebody else was quicker.
+// Asks before something is done to a run, says what that will be, and tells how it went; also that somebody else was
+// quicker.
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ask } from "./api.js";
+import { ask, newKey } from "./api.js";
 import { html, useLeft } from "./parts.js";
 import { STEERING, doneText, lastSteering, steer } from "./steering.js";
 import { plural } from "./words.js";
@@ -36,10 +37,18 @@ export function Refused({ error, now }) {
       ${now && html`<p id="what-happened">${now}</p>`}</div>`;
 }
 
-// Does the work of a dialog's button once at a time: {busy, error, now, start(event)}. `work(isLeft)`: a dialog that was
-// closed meanwhile takes nobody anywhere.
+// The name of one request, however often it is sent: another one as soon as what it says has changed.
+export function useKey(...says) {
+  const ref = useRef({}), text = JSON.stringify(says);
+  if (ref.current.text !== text) ref.current = { text, key: newKey() };
+  return ref.current.key;
+}
+
+// Does the work of a dialog's button once at a time: {busy, error, now, start(event)}. `work(isLeft)`: a dialog that
+// was closed meanwhile takes nobody anywhere.
 export function useWork(id, work, changed) {
-  const isLeft = useLeft(), [busy, setBusy] = useState(false), [refused, setRefused] = useState({ error: null, now: null });
+  const isLeft = useLeft(), [busy, setBusy] = useState(false);
+  const [refused, setRefused] = useState({ error: null, now: null });
   const start = async (event) => {
     event.preventDefault();
     if (busy) return;
@@ -48,7 +57,8 @@ export function useWork(id, work, changed) {
     try {
       await work(isLeft);
     } catch (error) {
-      const run = id && error.status === 409 ? await ask("GET", `_sw/runs/${encodeURIComponent(id)}`).catch(() => null) : null;
+      const look = () => ask("GET", `_sw/runs/${encodeURIComponent(id)}`).catch(() => null);
+      const run = id && error.status === 409 ? await look() : null;
       setRefused({ error, now: run && lastSteering(run) });
       changed?.();
     }

@@ -2,7 +2,7 @@
 // done again; nothing is done before that has been seen.
 import { useEffect, useState } from "preact/hooks";
 import { ask } from "./api.js";
-import { Buttons, Modal, Refused, useWork } from "./dialogs.js";
+import { Buttons, Modal, Refused, useKey, useWork } from "./dialogs.js";
 import { writeJson } from "./json.js";
 import { html } from "./parts.js";
 import { go } from "./place.js";
@@ -53,9 +53,9 @@ export function ForkDialog({ run, from, close, tell }) {
   const [at, setAt] = useState(from ?? ""), [body, setBody] = useState(null);
   const path = `_sw/runs/${encodeURIComponent(run.runId)}/fork`;
   const wish = { from: at || null, ...(body === null ? {} : { body }) };
-  const { plan, error } = usePlan(path, wish);
+  const { plan, error } = usePlan(path, wish), key = useKey(wish);
   const work = useWork(run.runId, async (isLeft) => {
-    const made = await ask("POST", path, { ...wish, dryRun: false });
+    const made = await ask("POST", path, { ...wish, dryRun: false }, { key });
     tell(`Forked: this is the new run, ${made.runId}.`);
     if (isLeft()) return;
     close();

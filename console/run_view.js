@@ -51,7 +51,7 @@ function Why({ run, now }) {
   return html`
     <div class=${`why ${why.kind}`} id="why"><p><span class="unseen">Not finished: </span>${why.text}</p>
       ${why.until > now && html`<p class="soft">until <${Time} at=${why.until} />
-        (${duration(why.until - now)} more)</p>`}</div>`;
+        ${" "}(${duration(why.until - now)} more)</p>`}</div>`;
 }
 
 const RunLink = ({ id }) => html`<${Link} to=${{ run: id }}><code>${id}</code><//>`;

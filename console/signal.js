@@ -1,7 +1,7 @@
 // Sends a run a signal by hand: what it waits for in the place of whoever has not told it.
-import { useRef, useState } from "preact/hooks";
-import { ask, newKey } from "./api.js";
-import { Buttons, Modal, Refused, useWork } from "./dialogs.js";
+import { useState } from "preact/hooks";
+import { ask } from "./api.js";
+import { Buttons, Modal, Refused, useKey, useWork } from "./dialogs.js";
 import { html } from "./parts.js";
 import { isBulk } from "./run_model.js";
 import { isOver } from "./words.js";
@@ -16,13 +16,6 @@ export function awaitedBy(run) {
   const asked = new Set((run.questions ?? []).filter((question) => question.state === "open").map((q) => q.signal));
   const all = [...new Set([run.why?.signal, ...waits].filter(Boolean))];
   return [...all.filter((name) => !asked.has(name)), ...all.filter((name) => asked.has(name))];
-}
-
-// The name of one request, however often it is sent: another one as soon as what it says has changed.
-function useKey(...says) {
-  const ref = useRef({}), text = JSON.stringify(says);
-  if (ref.current.text !== text) ref.current = { text, key: newKey() };
-  return ref.current.key;
 }
 
 export function SignalDialog({ run, close, changed, tell }) {

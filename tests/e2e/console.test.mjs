@@ -147,6 +147,7 @@ test('a failing step: its attempts, what it was given, and how long the service 
   await page.waitForSelector('#why >> text=/for attempt 3 of search/');
   const said = new RegExp(`waits .* for attempt 3 of search \\(429 from ${host}, Retry-After 60 min\\)`);
   await shows(page, '#why', said);
+  await shows(page, '#why', /until \S.* \(1 h \d\d min more\)/);
   const step = (await service.run(id)).steps[0], [first, second] = step.attempts, due = second.retryAt;
   assert.ok(due >= second.at + second.durationMs + hour * 1000, 'not before the service wants it');
   const timeOf = (selector) => page.$$eval(`${selector} time`, (all) => all.map((e) => Date.parse(e.dateTime)));

@@ -285,6 +285,59 @@ test('who may only look is told so, and the question stays open', async (t) => {
   await counts(page, '#questions form', 2);
 });
 
+test('what begins a run begins one, also when the first answer was lost', async (t) => {
+  const service = await startOperated(t), asked = '**/_sw/**';
+  service.gate.open('charge');
+  const page = await open(t, service, { path: '/?view=endpoints' });
+  const submit = () => page.click('dialog button[type=submit]:not([disabled])');
+  const beginTwice = async () => {
+    let isLost = false;
+    await page.route(asked, async (route) => {
+      const request = route.request(), isDry = request.postData()?.includes('"dryRun":true');
+      if (isLost || isDry || request.method() !== 'POST') return route.continue();
+      isLost = true;
+      await route.fetch();
+      return route.abort();
+    });
+    await submit();
+    await shows(page, 'dialog .trouble', /cannot be reached/);
+    await submit();
+    await gone(page);
+    await page.unroute(asked);
+  };
+  const count = async (endpoint) => {
+    const { body } = await service.ask(`/_sw/runs?endpoint=${encodeURIComponent(endpoint)}`);
+    return body.runs.length;
+  };
+
+  await page.click('tr:has-text("orders/pack") >> text=Start …');
+  await page.fill('#start-input', '{"item":"lamp"}');
+  await beginTwice();
+  await runIs(page, 'succeeded');
+  assert.equal(await count('orders/pack'), 1);
+  await page.click('#do-fork');
+  await beginTwice();
+  assert.equal(await count('orders/pack'), 2, 'a fork');
+
+  await page.goto(`${service.admin}/?view=endpoints`);
+  await page.click('tr:has-text("POST /orders/:id") >> text=Start …');
+  await page.fill('#start-target', '/orders/9');
+  await beginTwice();
+  assert.equal(await count('POST /orders/:id'), 1);
+
+  const asleep = await service.begin('/sleep');
+  await service.inState(asleep, 'sleeping');
+  await page.goto(`${service.admin}/?state=sleeping`);
+  await page.waitForSelector(`#row-${asleep}`);
+  await page.click('#bulk-all');
+  await page.selectOption('#bulk-action', 'cancel');
+  await submit();
+  await page.waitForSelector('#bulk-found');
+  await beginTwice();
+  await service.inState(asleep, 'cancelled');
+  assert.equal(await count('POST /_sw/bulk'), 1);
+});
+
 test('errors are grouped, and lead to their runs', async (t) => {
   const service = await startOperated(t);
   service.gate.fail('charge', 503);
