@@ -131,6 +131,7 @@ cli_end journal_dump(cli *c);
 cli_end journal_verify(cli *c);
 cli_end backup_make_copy(cli *c);
 cli_end restore_copy(cli *c);
+cli_end check_runs(cli *c);
 cli_end doctor_look(cli *c);
 
 #endif

@@ -19,7 +19,7 @@ _stepwell() {
     local filters="--state --endpoint --run-version --label --id --error --step --kind --from --to"
     local words=
     if [ -z "$noun" ]; then
-        words="runs bulk functions schedules stats settings journal backup restore doctor $general"
+        words="runs bulk functions schedules stats settings journal backup restore check doctor $general"
     else
         case $noun:$verb in
         runs:) words="list show children tail cancel stop release resume signal answer fork export $general" ;;
@@ -38,6 +38,9 @@ _stepwell() {
         schedules:) words="list pause resume trigger forget $general" ;;
         settings:) words="list set delete $general" ;;
         journal:) words="dump verify $general" ;;
+        check:*)
+            words="--limit $general"
+            [[ $word == -* ]] || { mapfile -t COMPREPLY < <(compgen -f -- "$word"); return; } ;;
         restore:* | backup:*) mapfile -t COMPREPLY < <(compgen -d -- "$word"); [[ $word == -* ]] || return ;;&
         *) words=$general ;;
         esac

@@ -48,6 +48,8 @@ const command commands[] = {
     {"journal", "verify", "", 0, 0, 0, journal_verify, "reads all of a folder, and says what is damaged"},
     {"backup", NULL, "NAME", 1, 1, 0, backup_make_copy, "a copy of the whole journal"},
     {"restore", NULL, "BACKUP DIR", 2, 2, 0, restore_copy, "a folder from a backup, its live runs stopped"},
+    {"check", NULL, "PROGRAM", 1, 1, OPTION_BIT(OPTION_LIMIT), check_runs,
+     "whether a program fits the runs of a folder"},
     {"doctor", NULL, "", 0, 0, 0, doctor_look, "what is kept and why, and what runs short"},
 };
 const size_t command_count = sizeof commands / sizeof commands[0];

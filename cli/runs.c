@@ -236,6 +236,8 @@ static const char *number_of(cli *c, sw_value v)
 static const char *entry_what(cli *c, sw_value e)
 {
     static const char *const members[] = {"error", "by", "value", "status", "reason", "units"};
+    const char *function = view_text(c, sw_get(e, "function"), 0);
+    if (*function) return cli_text(c, "%s, run %s", function, view_text(c, sw_get(e, "child"), 0));
     for (size_t i = 0; i < sizeof members / sizeof *members; i++) {
         sw_value v = sw_get(e, members[i]);
         if (!sw_is_nil(v)) return view_text(c, v, WHAT_COLUMNS);
@@ -281,14 +283,23 @@ static const char *step_took(cli *c, sw_value step)
     return begun > 0 && ended >= begun ? view_duration(c, ended - begun) : "";
 }
 
-/* Its last error, what it has sent to another run, or its result. */
-static const char *step_what(cli *c, sw_value step)
+/* Its last error, or its result. */
+static const char *step_end(cli *c, sw_value step)
 {
-    const char *sent = questions_sent(c, step);
-    if (*sent) return sent;
-    sw_value attempts = sw_get(step, "attempts"), error = sw_nil();
+    sw_value attempts = sw_get(step, "attempts"), error = sw_get(step, "error");
     if (sw_len(attempts) > 0) error = sw_get(sw_at(attempts, sw_len(attempts) - 1), "error");
     return view_text(c, sw_is_nil(error) ? sw_get(step, "value") : error, WHAT_COLUMNS);
+}
+
+/* What it has sent to another run, which run it has called or what it waits for, and what came of it. */
+static const char *step_what(cli *c, sw_value step)
+{
+    const char *sent = questions_sent(c, step), *end = step_end(c, step);
+    const char *function = view_text(c, sw_get(step, "function"), 0), *signal = view_text(c, sw_get(step, "signal"), 0);
+    if (*sent) return sent;
+    if (*signal) return cli_text(c, "signal %s%s%s", signal, *end ? ": " : "", end);
+    if (!*function) return end;
+    return cli_text(c, "%s, run %s%s%s", function, view_text(c, sw_get(step, "child"), 0), *end ? ": " : "", end);
 }
 
 static void show_steps(cli *c, sw_value run)

@@ -17,7 +17,7 @@ import urllib.error
 import urllib.request
 
 from asked import (HIDDEN, HOSTILE, TOKEN, WAIT_S, Program, case, cases, cli, expect, is_harmless, letter, project,
-                   read, root, stepwell, wait_for)
+                   read, root, stepwell, told, wait_for)
 
 
 @case("a wrong command line does nothing and ends with 2")
@@ -126,9 +126,12 @@ def children():
         caller = p.run("functions", "start", "call", "600").strip()
         p.until(caller, "succeeded")
         wait_for(lambda: "failed, detached" in p.run("runs", "children", caller, "--limit", "601"))
+        called = re.compile(r"orders/pack, run [0-9A-Z]{26}")
+        assert len(called.findall(p.run("runs", "show", caller))) == 601
         assert not p.run("runs", "children", p.ask("/work"), "--json")
         check(p.env)
     check({}, "--data", p.data)
+    assert len(called.findall(expect(0, "runs", "show", caller, "--data", p.data)[0])) == 601
 
 
 @case("no text of a run reaches the terminal as it is")
@@ -716,6 +719,26 @@ def deep():
     assert len(expect(0, "runs", "list", "--json", *data)[0].splitlines()) == len(said) + 1
     out = expect(0, "journal", "dump", *data)[0]
     assert set(re.findall(r'^{"runId":"(\w+)",', out, re.M)) == {before, *said}
+
+
+@case("a program is checked against the runs of a folder, by itself")
+def checked():
+    with Program("checked") as p:
+        p.ask("/work")
+        p.ask("/fail", b"no")
+        p.until(p.ask("/sleep", prefer=True), "sleeping")
+    data = ["--data", "checked"]
+    assert "1 live and 2 ended runs: 3 ok" in expect(0, "check", told, *data)[0]
+    lines = [json.loads(line) for line in expect(0, "check", told, "--json", "--limit", "1", *data)[0].splitlines()]
+    assert [line.get("verdict") for line in lines].count("ok") == 2, lines
+    assert expect(2, "check", told, "--data", "nowhere")[1]
+    assert "--data DIR" in expect(2, "check", told)[1]
+    assert "stepwell check PROGRAM" in expect(2, "check", *data)[1]
+    assert "./no-such: No such file" in expect(1, "check", "./no-such", *data)[1]
+    with open(f"{root}/differs", "w", encoding="ascii") as file:
+        file.write('#!/bin/sh\necho "$@"\nexit 1\n')
+    os.chmod(f"{root}/differs", 0o700)
+    assert expect(1, "check", "./differs", "--limit=7", *data)[0] == "--check checked --check-ended=7\n"
 
 
 @case("completion knows the commands that there are")
