@@ -89,15 +89,43 @@ static void put_why(const page *p)
 /* What has become of a body. */
 typedef enum body_hidden { BODY_IS_WHOLE, BODY_IS_REDACTED, BODY_IS_LEFT_OUT } body_hidden;
 
-/* Hides values of a body that is JSON. If there were any, *body is written anew. */
+static size_t members_of_value(const msgpack_object *v)
+{
+    size_t n = 0;
+    if (v->type == MSGPACK_OBJECT_MAP) {
+        n = v->via.map.size;
+        for (uint32_t i = 0; i < v->via.map.size; i++) n += members_of_value(&v->via.map.ptr[i].val);
+    } else if (v->type == MSGPACK_OBJECT_ARRAY) {
+        for (uint32_t i = 0; i < v->via.array.size; i++) n += members_of_value(&v->via.array.ptr[i]);
+    }
+    return n;
+}
+
+/* How many members the text, which is JSON, has: of equal ones a value has the last alone. */
+static size_t members_of_text(entry_text json)
+{
+    bool is_string = false;
+    size_t n = 0;
+    for (const char *at = json.data, *end = at + json.len; at < end; at++) {
+        if (*at == '"') is_string = !is_string;
+        if (is_string && *at == '\\') at++;
+        n += !is_string && *at == ':';
+    }
+    return n;
+}
+
+/* Hides values of a body that is JSON. If there were any, or what is hidden may be in a member that another one of the
+ * name follows, *body is written anew. */
 static body_hidden redact_body_value(json_writer *w, sw_value v, entry_text *body)
 {
     size_t hidden = 0;
     sw_bytes shown = {"", 0};
-    bool ok =
-        redact_value_counted(w->hides, &w->arena, &v, &hidden) && (hidden == 0 || json_write(&w->arena, v, &shown));
+    bool has_more = members_of_value(&v) < members_of_text(*body) &&
+                    redact_hides_in_text(w->hides, (http_text){body->data, body->len});
+    bool ok = redact_value_counted(w->hides, &w->arena, &v, &hidden);
+    if (ok && hidden == 0 && !has_more) return BODY_IS_WHOLE;
+    ok = ok && json_write(&w->arena, v, &shown);
     w->is_short = w->is_short || !ok;
-    if (hidden == 0) return BODY_IS_WHOLE;
     *body = (entry_text){shown.data, shown.len};
     return BODY_IS_REDACTED;
 }

@@ -235,6 +235,10 @@ static void test_bodies(void)
                "\"bodyRedacted\":true,\"body\":\"{\\\"a\\\":\\\"X-Key: "
                "[redacted]\\\\nb\\\",\\\"X-KEY\\\":\\\"[redacted]\\\"}\"");
     check_body("{ \"a\": 1.0 }", "\"bodyBytes\":12,\"body\":\"{ \\\"a\\\": 1.0 }\""); /* nothing is hidden */
+    check_body("{\"a\":{\"pin\":\"" KEY
+               "\"},\"a\":\"\\\":1\",\"b\":[{\"c\":2}]}", /* of equal members the last one counts */
+               "\"bodyRedacted\":true,\"body\":\"{\\\"a\\\":\\\"\\\\\\\":1\\\",\\\"b\\\":[{\\\"c\\\":2}]}\"");
+    check_body("{\"a\":1, \"a\":\"\\\":\"}", "\"bodyBytes\":18,\"body\":\"{\\\"a\\\":1, "); /* nothing is hidden */
     check_body("key=" KEY "&b=1", "\"bodyRedacted\":true,\"body\":\"key=[redacted]&b=1\"");
     check_body("\xff b", "\"bodyBytes\":3,\"bodyBase64\":\"/yBi\"");
     check_body("\xff key=" KEY, "\"bodyBytes\":12,\"bodyRedacted\":true}"); /* its bytes are not shown at all */
