@@ -193,7 +193,8 @@ static void test_reopened(void)
 
 static bool is_by(const store_summary *s, const char *name)
 {
-    return s->of.cancelled_by.len == strlen(name) && memcmp(s->of.cancelled_by.data, name, strlen(name)) == 0;
+    const entry_text by = s->of.cancelled_by;
+    return by.len == strlen(name) && (by.len == 0 || memcmp(by.data, name, by.len) == 0);
 }
 
 /* The run is cancelled by `by`, ends after some attempts that were under way, and is looked at. */
