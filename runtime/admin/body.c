@@ -46,19 +46,26 @@ static bool body_key_is(sw_value key, const char *name)
     return sw_type(key) == SW_STRING && sw_len(key) == strlen(name) && memcmp(key.via.str.ptr, name, sw_len(key)) == 0;
 }
 
+/* Says of a member that none of these is which ones are known. */
+static bool body_refuse_member(http_exchange *x, const body_member *members, size_t count, sw_value key)
+{
+    char why[512];
+    const bool is_text = sw_type(key) == SW_STRING;
+    const int len = !is_text ? 0 : sw_len(key) < 64 ? (int)sw_len(key) : 64;
+    size_t n = (size_t)snprintf(why, sizeof why, "the body has a member that is not known here: \"%.*s\"; it takes",
+                                len, is_text ? key.via.str.ptr : "");
+    for (size_t i = 0; i < count && n < sizeof why; i++)
+        n += (size_t)snprintf(why + n, sizeof why - n, "%s \"%s\"", i == 0 ? "" : ",", members[i].name);
+    return body_refuse(x, why);
+}
+
 /* Puts the member where it belongs. False: the exchange has its answer. */
 static bool body_take_member(http_exchange *x, const body_member *members, size_t count, sw_value key, sw_value value)
 {
     char why[160];
     const body_member *m = members;
     while (m < members + count && !body_key_is(key, m->name)) m++;
-    if (m == members + count) {
-        bool is_text = sw_type(key) == SW_STRING;
-        int len = is_text && sw_len(key) < 64 ? (int)sw_len(key) : is_text ? 64 : 0;
-        (void)snprintf(why, sizeof why, "the body has a member that is not known here: \"%.*s\"", len,
-                       is_text ? key.via.str.ptr : "");
-        return body_refuse(x, why);
-    }
+    if (m == members + count) return body_refuse_member(x, members, count, key);
     if (sw_type(value) != SW_NIL && m->kind != SW_NIL && sw_type(value) != m->kind) {
         (void)snprintf(why, sizeof why, "\"%s\" has to be %s", m->name, body_kind_name(m->kind));
         return body_refuse(x, why);

@@ -57,7 +57,7 @@ static const char *plan_read_criterion(bulk_plan *p, sw_value key, sw_value valu
     else
         return "\"filter\" has texts of at most 511 bytes, or numbers";
     if (!run_filter_knows(name)) {
-        (void)snprintf(wrong, BULK_WRONG_BYTES, "\"filter\" takes what GET /_sw/runs takes, but no \"%s\"", name);
+        (void)snprintf(wrong, BULK_WRONG_BYTES, "\"filter\" takes " RUN_FILTER_NAMES ", but no \"%s\"", name);
         return wrong;
     }
     p->names_endpoint = p->names_endpoint || strcmp(name, "endpoint") == 0;

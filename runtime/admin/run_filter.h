@@ -9,6 +9,9 @@
 #include "runtime/run/program.h"
 #include "storage/query.h"
 
+/* The names of what can be set, for refusals. */
+#define RUN_FILTER_NAMES "endpoint, state, version, label, from, to, id, error, step, kind, before, after"
+
 enum {
     RUN_FILTER_TEXT = SHOWN_PART_MAX + 1,
     RUN_FILTER_BYTES = 65536 /* read from each end of a journal. What is found depends on it: one number for the list,

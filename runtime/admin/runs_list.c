@@ -20,8 +20,7 @@ enum {
 _Static_assert(LIST_DEFAULT >= 1 && LIST_DEFAULT <= LIST_MAX, "a list that names no limit has one that may be named");
 _Static_assert(LIST_MAX <= LIST_LOOKED_MAX, "a page without a filter is full");
 
-static const char list_names[] =
-    "endpoint, state, version, label, from, to, id, error, step, kind, before, after and limit";
+static const char list_names[] = RUN_FILTER_NAMES " and limit";
 
 /* A request for a list that waits for the store. */
 typedef struct listing {

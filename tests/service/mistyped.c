@@ -127,6 +127,10 @@ static void test_others(void)
         {"POST", "/_sw/runs/ID/resume", "{\"timeoutMs\":253402300800000}", 400, "up to 253402300799999"},
         {"POST", "/_sw/bulk", "{\"action\":\"cancel\",\"filter\":{},\"asOf\":1795870834509000}", 400, "milliseconds"},
         {"POST", "/_sw/runs", "{\"endpoint\":\"POST /wiat\",\"target\":\"/wiat\"}", 404, "GET /_sw/endpoints has all"},
+        {"POST", "/_sw/bulk", "{\"action\":\"cancel\",\"filter\":{\"status\":\"failed\"}}", 400,
+         "takes endpoint, state, "},
+        {"POST", "/_sw/runs/ID/fork", "{\"dryrun\":true}", 400,
+         "it takes \\\"from\\\", \\\"body\\\", \\\"dryRun\\\"\""},
         {"POST", "/_sw/functions/shp", "{}", 404, "GET /_sw/endpoints has all"},
         {"POST", "/_sw/schedules/shp", "", 404, "GET /_sw/schedules has all"},
     };
