@@ -89,6 +89,7 @@ typedef struct entry {
     uint32_t occurrence; /* which of the equal ids of its branch, from 0; CHUNK outside steps: which of the branch */
     uint32_t attempt;    /* STEP_*: from 1; LABEL, STATUS, USAGE: of the step, 0 outside steps; REOPENED: the generation
                             that begins, from 1; CALLED: how often the call was made before */
+    uint32_t asked; /* REOPENED: the generation of the run that has called this one, for which it goes on; 0: none */
     /* STEP_*, SLEEP, WAIT, TAKEN, TIMED_OUT, CALLED, RETURNED, WON, ABANDONED: 0 in entries of 0.1.0 */
     uint64_t branch;     /* path of the branch around it; BRANCH: of its parent */
     uint32_t began;      /* entries that the run had when its first attempt, the wait, call or branch began */
@@ -96,7 +97,7 @@ typedef struct entry {
     uint64_t epoch; /* STARTED, STEP_*, SLEEP, WAIT, STOPPED, RELEASED, REOPENED: when it was made; see entry_opening,
                        entry_setting */
     int64_t at_ms;  /* Unix: when it happened (STEP_*: when the attempt ended) */
-    int64_t duration_ms;  /* STEP_*: of the attempt */
+    int64_t duration_ms;  /* STEP_*: of the attempt; CALLED: .timeout_ms of the call, 0 if none */
     int64_t due_ms;       /* SLEEP: until; STEP_FAILED: next attempt, 0 if none; WAIT: its timeout, 0 if none; STARTED,
                              REOPENED: the run's deadline, 0 if none; CALLED: the child's deadline, 0 if none */
     int64_t begins_ms;    /* CALLED: when the child is to begin, 0: at once */
@@ -113,8 +114,8 @@ typedef struct entry {
     entry_text child;     /* CALLED, RETURNED: id of the run that was called, 16 bytes */
     entry_text input;     /* STEP_DONE, CALLED: msgpack bytes of the input, "" if there is none or it is left out */
     uint64_t input_bytes; /* STEP_DONE: how long an input is that is left out for its length; else 0 */
-    entry_text
-        value; /* STEP_DONE, VALUE, CHUNK, STATUS, SIGNAL, RETURNED: msgpack bytes of the value; LABEL: its text */
+    entry_text value; /* STEP_DONE, VALUE, CHUNK, STATUS, SIGNAL, RETURNED: msgpack bytes of the value; LABEL: its text;
+                         ENDED: of the result, if the run has succeeded and another one waits for it */
     int64_t used[ENTRY_USED];     /* USAGE: what this one says */
     int64_t used_sum[ENTRY_USED]; /* USAGE: what all of the run have said so far, with this one */
     entry_text calls;   /* STEP_*, ABANDONED: msgpack bytes of the calls that the attempt made, at most ENTRY_CALLS_MAX,

@@ -17,16 +17,27 @@ typedef struct resume_request {
     run_id run;
 } resume_request;
 
-enum { BODY_BYTES = RUN_URL_MAX + 128 };
+enum { BODY_BYTES = RUN_URL_MAX + 192, CALLER_BYTES = RUN_ID_TEXT + 32 };
 
-static void request_reply(const resume_request *q, uint32_t generation)
+/* The member that names the run which has called this one; empty: none has, or none waits. */
+static void caller_format(const run_id *caller, char out[CALLER_BYTES])
 {
-    char id[RUN_ID_TEXT + 1], url[RUN_URL_MAX], body[BODY_BYTES];
+    char id[RUN_ID_TEXT + 1];
+    *out = 0;
+    if (!caller) return;
+    run_id_format(caller, id);
+    (void)snprintf(out, CALLER_BYTES, ",\"calledBy\":\"%s\"", id);
+}
+
+static void request_reply(const resume_request *q, const reopen_result *result)
+{
+    char id[RUN_ID_TEXT + 1], url[RUN_URL_MAX], caller[CALLER_BYTES], body[BODY_BYTES];
     run_id_format(&q->run, id);
     run_url(q->base.home, &(run_link){.run = &q->run, .what = "output", .scope = RUN_TOKEN_READ}, url);
+    caller_format(result->caller, caller);
     const http_reply_header headers[] = {{"Content-Type", "application/json"}, {"X-Run-Id", id}};
-    int len =
-        snprintf(body, sizeof body, "{\"runId\":\"%s\",\"generation\":%u,\"outputUrl\":\"%s\"}\n", id, generation, url);
+    int len = snprintf(body, sizeof body, "{\"runId\":\"%s\",\"generation\":%u,\"outputUrl\":\"%s\"%s}\n", id,
+                       result->generation, url, caller);
     assert(len > 0 && (size_t)len < sizeof body);
     http_reply(q->base.x, 202, headers, 2, (http_text){body, (size_t)len});
 }
@@ -38,7 +49,7 @@ static void request_on_done(void *arg, const reopen_result *result)
         inquiry_refuse(&q->base, reopen_status(result->reason), result->detail, result->retry_after);
         return;
     }
-    request_reply(q, result->generation);
+    request_reply(q, result);
     free(q);
 }
 

@@ -119,7 +119,7 @@ function_call function_call_prepare(sw_ctx *c, const call_asked *asked, sw_value
     if (probe_on) probe_call_asked(c, id, q.named.path, input);
     const replay_record *rec = fit_find(c->run, q.named.path);
     if (c->pending_lines) replay_log_pass(c, rec != NULL);
-    bool was_made = rec && !rec->is_void, is_answered = was_made && (rec->done || rec->failed);
+    bool was_made = rec && !rec->is_gone, is_answered = was_made && (rec->done || rec->failed);
     c->run->call_count++;
     if (!was_made) call_check_limits(c, asked); /* the limits may have been higher when it was made */
     q.function = call_find_function(c, asked, was_made);
@@ -248,6 +248,25 @@ static step_outcome call_answer(run *r, function_call *q, const replay_record *r
     return rec->failed ? call_fail(r, q, rec->error, why) : STEP_OPEN;
 }
 
+/* The run that was called is not there to go on: another one begins. */
+static step_outcome call_make_again(run *r, function_call *q, sw_value *out, failure *why)
+{
+    replay_record *rec = fit_find(r, q->named.path);
+    if (!q->function) {
+        *why = call_failure(q, "the run that it had called is gone, and the program has its function no more");
+        return STEP_FAILED;
+    }
+    if (rec) rec->is_gone = true;
+    return call_make(r, q, rec ? rec->attempts + 1 : 1, out, why);
+}
+
+/* Whether the call has no result, and the run that was called will return to another one. */
+static bool call_is_anothers(const run *r, const replay_record *rec)
+{
+    run_id child;
+    return !rec->done && !rec->failed && !rec->is_recalled && !calling_is_own(&r->id, rec, &child);
+}
+
 step_outcome function_call_begin(run *r, function_call *q, sw_value *out, failure *why)
 {
     const replay_record *rec = fit_find(r, q->named.path);
@@ -256,23 +275,28 @@ step_outcome function_call_begin(run *r, function_call *q, sw_value *out, failur
         return why->kind == FAILURE_UNWIND ? STEP_UNWOUND : STEP_FAILED;
     }
     bool is_made_again = BUG(CHILD_AGAIN) && rec && !rec->done && !rec->failed && !rec->detached;
-    if (rec && !rec->is_void && !is_made_again) return call_answer(r, q, rec, out, why);
-    if (fit_has_lost(r, q->named.path)) return STEP_OPEN; /* it was made, and its run has ended with the caller */
+    bool is_made = rec && !rec->is_gone && !is_made_again && !call_is_anothers(r, rec);
+    if (is_made) return call_answer(r, q, rec, out, why);
+    if (fit_has_lost(r, q->named.path)) return STEP_OPEN; /* it was made, and there is no such run any more */
     if (strand_has_lost(r)) {                             /* another member of a group around it has won */
         *why = failure_unwind;
         return STEP_UNWOUND;
     }
-    return call_make(r, q, rec ? rec->attempts + 1 : 0, out, why);
+    return rec ? call_make_again(r, q, out, why) : call_make(r, q, 0, out, why);
 }
 
 /* The letter is here: *returned* is appended, with whose commit the letter's row goes. */
-static step_outcome call_take(run *r, const function_call *q, mail_letter *m, sw_value *out, failure *why)
+static step_outcome call_take(run *r, function_call *q, mail_letter *m, sw_value *out, failure *why)
 {
     returned what;
     bool is_short = false;
     if (!returned_read(&r->task.arena, m->value, &what, &is_short)) {
         if (is_short) return call_lose(r, why);
         what.error = entry_text_of("what it returned cannot be read, or is more than --run-state-max allows");
+    }
+    if (what.is_gone) { /* the letter's row goes with the other's beginning */
+        mailbox_take(r, m);
+        return call_make_again(r, q, out, why);
     }
     entry e = q->named;
     e.kind = ENTRY_RETURNED;

@@ -5,7 +5,8 @@
  * *returned*
  *               \--detached: done at once                        \--the run ends: the child is cancelled
  *     done, failed --a replay--> answered by the journal
- *     failed, or open at the end of a run that goes on after it --a replay--> void: made again, by another child */
+ *     failed, or open at the end of a run that goes on after it --*reopened*--> open: the child goes on, too
+ *     open, and the child that was to go on is gone --its letter is here--> asked for: made again, by another child */
 #ifndef RUNTIME_API_CALL_FUNCTION_H
 #define RUNTIME_API_CALL_FUNCTION_H
 

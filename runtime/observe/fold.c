@@ -295,9 +295,11 @@ fold_again fold_step_again(const fold *f, const fold_step *s)
     return FOLD_STAYS;
 }
 
+/* A call waits again for the run that was called, which goes on, too. */
 static void step_begin_anew(fold_step *s)
 {
-    s->state = FOLD_OPEN;
+    s->state = s->function.len > 0 ? FOLD_WAITING : FOLD_OPEN;
+    s->returned_at = 0;
     s->tried = 0;
     s->due_ms = s->ended_ms = 0;
 }
@@ -314,8 +316,6 @@ static void fold_take_release(fold *f)
 /* The run goes on after its end: the failures that caused the end count no more, nor does its response. */
 static void fold_take_reopened(fold *f, const entry *reopened)
 {
-    for (fold_step *s = f->steps; s; s = s->next)
-        if (s->state == FOLD_WAITING && s->function.len > 0) step_begin_anew(s);
     for (size_t i = 0; i < entry_cause_count(reopened); i++) {
         fold_step *s = fold_find(f, entry_cause(reopened, i));
         if (s && s->state == FOLD_FAILED) step_begin_anew(s);

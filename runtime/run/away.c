@@ -100,7 +100,7 @@ bool away_ask(home *h, const run_id *to, const mail_wish *wish, away_fn *on_answ
     }
     *q = (asking){.home = h, .letter = m, .has_id = wish->id != NULL, .on_answer = on_answer, .arg = arg};
     letter_write_key(to, 0, from);
-    letter_write_key(to, letter_of_call(0), q->to); /* what runs have sent that it has called is behind that */
+    letter_write_key(to, letter_of_call(0, 0), q->to); /* what runs have sent that it has called is behind that */
     row_cursor_set(&q->at, (store_bytes){from, sizeof from});
     if (store_summarize(h->port, to, 1, LOOK_BYTES, asking_on_run, q)) return true;
     mail_discard(m);

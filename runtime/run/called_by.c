@@ -7,7 +7,8 @@
 
 /* On disk: docs/internals/journal.md. */
 static const char CALLED_BY[] = "called_by";
-enum { NUMBER_AT = RUN_ID_BYTES, DEPTH_AT = NUMBER_AT + 4, BEGINS_AT = DEPTH_AT + 4, BYTES = BEGINS_AT + 8 };
+enum { NUMBER_AT = RUN_ID_BYTES, DEPTH_AT = NUMBER_AT + 4, BEGINS_AT = DEPTH_AT + 4, GENERATION_AT = BEGINS_AT + 8 };
+enum { BYTES = GENERATION_AT + 4 };
 
 static void put_be(uint8_t *to, uint64_t n, size_t bytes)
 {
@@ -32,6 +33,7 @@ bool called_by_read(const entry *started, called_by *out)
     out->number = (uint32_t)take_be(t.data + NUMBER_AT, 4);
     out->depth = (uint32_t)take_be(t.data + DEPTH_AT, 4);
     out->begins_ms = (int64_t)take_be(t.data + BEGINS_AT, 8);
+    out->generation = (uint32_t)take_be(t.data + GENERATION_AT, 4);
     return true;
 }
 
@@ -42,6 +44,7 @@ bool called_by_pack(msgpack_packer *pk, const called_by *by)
     put_be(bytes + NUMBER_AT, by->number, 4);
     put_be(bytes + DEPTH_AT, by->depth, 4);
     put_be(bytes + BEGINS_AT, (uint64_t)by->begins_ms, 8);
+    put_be(bytes + GENERATION_AT, by->generation, 4);
     return value_pack_text(pk, CALLED_BY) && msgpack_pack_bin(pk, sizeof bytes) == 0 &&
            msgpack_pack_bin_body(pk, bytes, sizeof bytes) == 0;
 }

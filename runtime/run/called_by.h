@@ -10,10 +10,11 @@
 #include "storage/run_id.h"
 
 typedef struct called_by {
-    uint32_t depth;    /* how many runs have called one another down to this one; 0: nobody has called it */
-    uint32_t number;   /* of the entry *called* in `parent`, from 1, which waits for the result; 0: nobody waits */
-    run_id parent;     /* with `depth` */
-    int64_t begins_ms; /* Unix: the run waits until then before it does anything; 0: it does not wait */
+    uint32_t depth;      /* how many runs have called one another down to this one; 0: nobody has called it */
+    uint32_t number;     /* of the entry *called* in `parent`, from 1, which waits for the result; 0: nobody waits */
+    run_id parent;       /* with `depth` */
+    int64_t begins_ms;   /* Unix: the run waits until then before it does anything; 0: it does not wait */
+    uint32_t generation; /* of `parent`, for which the result is: as of the call, or as that run has said since */
 } called_by;
 
 /* Zeros: nobody has called it. False: what it says is damaged. */

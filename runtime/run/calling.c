@@ -17,6 +17,7 @@
 #include "runtime/run/program.h"
 #include "runtime/run/record.h"
 #include "runtime/run/reopen.h"
+#include "runtime/run/replay.h"
 #include "runtime/run/run_trace.h"
 #include "runtime/run/slot_core.h"
 #include "storage/kin.h"
@@ -57,22 +58,38 @@ static void calling_unlink(run *r, calling *q)
 
 /* ---- Making ---- */
 
+enum { TIME_BYTES = 6, SLOT_AT = 14 };
+
+/* What makes a call different from all others. */
+static void calling_hash(const run_id *caller, uint64_t path, uint32_t generation, uint8_t hash[DIGEST_BYTES])
+{
+    const http_text parts[] = {{(const char *)caller->bytes, sizeof caller->bytes},
+                               {(const char *)&path, sizeof path},
+                               {(const char *)&generation, sizeof generation}};
+    digest_texts(hash, parts, sizeof parts / sizeof *parts, "the id of a run that is called");
+}
+
 /* The time of the call, and bytes of a hash of what makes the call different from all others. One of these is the
  * child's slot in the cluster: children spread over the nodes. */
 static run_id calling_make_id(const run *r, const call_plan *plan, int64_t now_ms)
 {
-    enum { TIME_BYTES = 6 };
     uint8_t hash[DIGEST_BYTES];
     run_id id;
     if (plan->child) return *plan->child;
-    const http_text parts[] = {{(const char *)r->id.bytes, sizeof r->id.bytes},
-                               {(const char *)&plan->named.path, sizeof plan->named.path},
-                               {(const char *)&plan->generation, sizeof plan->generation}};
-    digest_texts(hash, parts, sizeof parts / sizeof *parts, "the id of a run that is called");
+    calling_hash(&r->id, plan->named.path, plan->generation, hash);
     for (int i = 0; i < TIME_BYTES; i++) id.bytes[i] = (uint8_t)((uint64_t)now_ms >> (8 * (TIME_BYTES - 1 - i)));
     memcpy(id.bytes + TIME_BYTES, hash, RUN_ID_BYTES - TIME_BYTES);
     if (!r->task.home->cluster->has_others) run_id_set_cluster_slot(&id, RUN_ID_SLOT_ALONE);
     return id;
+}
+
+bool calling_is_own(const run_id *caller, const replay_record *call, run_id *child)
+{
+    uint8_t hash[DIGEST_BYTES];
+    if (call->child.len != sizeof child->bytes) return false; /* of a damaged journal: nobody knows which run that is */
+    memcpy(child->bytes, call->child.data, sizeof child->bytes);
+    calling_hash(caller, call->path, call->attempts, hash);
+    return memcmp(child->bytes + TIME_BYTES, hash, SLOT_AT - TIME_BYTES) == 0;
 }
 
 enum { BEHIND_PARENT_MS = 1000 };
@@ -97,7 +114,8 @@ static bool calling_pack_more(const run *r, const call_plan *plan, msgpack_sbuff
     const called_by by = {.parent = r->id,
                           .depth = r->caller.depth + 1,
                           .number = plan->detached ? 0 : r->seq_next + 1,
-                          .begins_ms = plan->begins_ms};
+                          .begins_ms = plan->begins_ms,
+                          .generation = r->generation};
     msgpack_packer pk;
     msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
     return msgpack_pack_map(&pk, CALLED_BY_PAIRS + run_trace_child_pairs(&r->task) +
@@ -203,6 +221,7 @@ calling_outcome calling_begin(run *r, const call_plan *plan, run_id *child)
     called.detached = plan->detached;
     called.due_ms = calling_due_ms(r, plan, now_ms);
     called.begins_ms = plan->begins_ms;
+    called.duration_ms = plan->timeout_ms > 0 ? plan->timeout_ms : 0;
     return calling_append(r, plan, &called);
 }
 
@@ -269,7 +288,11 @@ bool calling_take_child(home *h, const run_id *child, int64_t begins_ms)
 static bool calling_on_delivery(home *h, parcel *p)
 {
     calling *q = calling_of(p);
-    if (!calling_take_child(h, &q->child, q->begins_ms)) return false;
+    if (!calling_take_child(h, &q->child, q->begins_ms)) {
+        q->begins_ms =
+            0; /* before it is asked again the child may have ended, cancelled: then its slot is not to stay */
+        return false;
+    }
     calling_free(q);
     return true;
 }

@@ -13,6 +13,7 @@
 #ifndef RUNTIME_RUN_CALLING_H
 #define RUNTIME_RUN_CALLING_H
 
+#include "runtime/run/replay.h"
 #include "runtime/run/run.h"
 
 enum { CALLING_TAG = 8 /* of the segments that calling_committed takes */ };
@@ -41,6 +42,10 @@ typedef enum calling_outcome {
 /* Appends *called*, and has the child begin with the commit of that. CALLING_DONE: *child is its id, and run.seq_next
  * the number of the call. */
 calling_outcome calling_begin(run *r, const call_plan *plan, run_id *child);
+
+/* Whether that run has made the call itself, by which *child was called: not so of one that a fork has from the run
+ * that it is a fork of. */
+bool calling_is_own(const run_id *caller, const replay_record *call, run_id *child);
 
 /* ---- For record.c ---- */
 

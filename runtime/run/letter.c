@@ -20,21 +20,20 @@
 #include "runtime/stepwell.h"
 
 enum { LETTER_FIELDS = 5, LETTER_ID_BYTES = 16 };
-_Static_assert(LETTER_CANCEL == 1 && LETTER_RELEASE == 2 && LETTER_STOP == 3, "letters on disk have these numbers");
+_Static_assert(LETTER_CANCEL == 1 && LETTER_RELEASE == 2 && LETTER_STOP == 3 && LETTER_REOPEN == 7,
+               "letters on disk have these numbers");
 _Static_assert(LETTER_KEY_BYTES == RUN_ID_BYTES + sizeof(uint64_t), "a key is a run's id and an arrival number");
 
 const char letter_table[] = "inbox";
-static const char *const tables[LETTER_KINDS] = {[LETTER_TRIES] = "tries",
-                                                 [LETTER_CANCEL] = letter_table,
-                                                 [LETTER_RELEASE] = letter_table,
-                                                 [LETTER_STOP] = letter_table};
 const char letter_of_client[] = "client", letter_of_caller[] = "the run that has called it",
            letter_of_winner[] = "its caller: another was first";
 _Static_assert(sizeof "its caller: another was first" <= LETTER_BY_MAX + 1, "who a letter is of is written whole");
 
+static const char *table_of(const letter *m) { return m->kind == LETTER_TRIES ? "tries" : letter_table; }
+
 static bool letter_is_wish(int64_t kind)
 {
-    return kind == LETTER_CANCEL || kind == LETTER_RELEASE || kind == LETTER_STOP;
+    return kind == LETTER_CANCEL || kind == LETTER_RELEASE || kind == LETTER_STOP || kind == LETTER_REOPEN;
 }
 
 /* Makes a letter with room for a text of that length. NULL: no memory. */
@@ -129,14 +128,13 @@ const store_row *letter_mark_row(letter_receipt *r)
 static void letter_commit(letter *m, store_row_op op, size_t value_len)
 {
     home *h = m->home;
-    assert(m->kind < LETTER_KINDS);
     assert(op == STORE_ROW_PUT || value_len == 0);
     const bool is_put = op == STORE_ROW_PUT;
     const store_row *mark = is_put && m->receipt ? letter_mark_row(m->receipt) : NULL;
     m->next = NULL;
     m->row = (store_row){.next = is_put ? notice_row(m->notice, mark) : NULL,
                          .op = op,
-                         .table = tables[m->kind],
+                         .table = table_of(m),
                          .key = letter_row_key(m),
                          .value = {m->value, value_len}};
     m->segment = (store_segment){.run = m->run, .live = STORE_LIVE_UNCHANGED, .retain_ms = -1, .rows = &m->row};
@@ -209,14 +207,14 @@ bool letter_send(home *h, const run_id *to, const letter_wish *wish)
     return true;
 }
 
-letter *letter_new_recall(home *h, const run_id *to, bool has_lost)
+/* Makes the row of a letter from run to run, whose text is there; its key has that number. Frees it, and returns NULL:
+ * no memory. */
+static letter *letter_finish(letter *m, const run_id *to, uint64_t arrival, const char *by)
 {
-    letter *m = letter_new(h, LETTER_CANCEL, 0);
-    if (!m) return NULL;
     m->run = *to;
     m->is_apart = true;
-    letter_write_key(to, letter_of_call(0), m->key);
-    (void)snprintf(m->by, sizeof m->by, "%s", has_lost ? letter_of_winner : letter_of_caller);
+    letter_write_key(to, arrival, m->key);
+    (void)snprintf(m->by, sizeof m->by, "%s", by);
     size_t len = letter_pack(m);
     if (len == 0 || !letter_add_notice(m)) {
         letter_free(m);
@@ -225,6 +223,53 @@ letter *letter_new_recall(home *h, const run_id *to, bool has_lost)
     m->row =
         (store_row){.op = STORE_ROW_PUT, .table = letter_table, .key = letter_row_key(m), .value = {m->value, len}};
     return m;
+}
+
+letter *letter_new_recall(home *h, const run_id *to, uint32_t generation, bool has_lost)
+{
+    letter *m = letter_new(h, LETTER_CANCEL, 0);
+    const char *by = has_lost ? letter_of_winner : letter_of_caller;
+    return m ? letter_finish(m, to, letter_of_call(generation, LETTER_OF_RECALL), by) : NULL;
+}
+
+/* The text of a LETTER_REOPEN: the caller's id, then numbers, big endian. Its generation is in the key. */
+enum { CALL_NUMBER_AT = RUN_ID_BYTES, CALL_TIMEOUT_AT = CALL_NUMBER_AT + 8, CALL_DUE_AT = CALL_TIMEOUT_AT + 8 };
+enum { CALL_BYTES = CALL_DUE_AT + 8 };
+
+static void put_u64(char *to, uint64_t n)
+{
+    n = htobe64(n);
+    memcpy(to, &n, sizeof n);
+}
+
+static uint64_t take_u64(const char *from)
+{
+    uint64_t n;
+    memcpy(&n, from, sizeof n);
+    return be64toh(n);
+}
+
+letter *letter_new_reopen(home *h, const run_id *to, const letter_call *call, const char *by)
+{
+    letter *m = letter_new(h, LETTER_REOPEN, CALL_BYTES);
+    if (!m) return NULL;
+    memcpy(m->text, call->caller.bytes, RUN_ID_BYTES);
+    put_u64(m->text + CALL_NUMBER_AT, call->number);
+    put_u64(m->text + CALL_TIMEOUT_AT, (uint64_t)call->timeout_ms);
+    put_u64(m->text + CALL_DUE_AT, (uint64_t)call->parent_due_ms);
+    return letter_finish(m, to, letter_of_call(call->generation, LETTER_OF_REOPEN), by);
+}
+
+bool letter_read_call(const letter *m, letter_call *out)
+{
+    assert(m->kind == LETTER_REOPEN);
+    if (m->text_len < CALL_BYTES) return false;
+    *out = (letter_call){.generation = letter_generation_of(letter_arrival_of(m->key)),
+                         .number = (uint32_t)take_u64(m->text + CALL_NUMBER_AT),
+                         .timeout_ms = (int64_t)take_u64(m->text + CALL_TIMEOUT_AT),
+                         .parent_due_ms = (int64_t)take_u64(m->text + CALL_DUE_AT)};
+    memcpy(out->caller.bytes, m->text, RUN_ID_BYTES);
+    return out->timeout_ms >= 0 && out->parent_due_ms >= 0;
 }
 
 letter *letter_read(home *h, const store_table_row *row, bool *is_short)
@@ -238,6 +283,7 @@ letter *letter_read(home *h, const store_table_row *row, bool *is_short)
     if (m) {
         memcpy(m->key, row->key.data, sizeof m->key);
         letter_see_key(h, m->key);
+        m->is_apart = m->kind == LETTER_REOPEN;
         memcpy(m->by, c.by, sizeof m->by);
         memcpy(m->run.bytes, m->key, RUN_ID_BYTES);
         if (c.text.len > 0) memcpy(m->text, c.text.data, c.text.len);
@@ -304,7 +350,7 @@ const store_row *letter_deletions(letter *list)
     for (letter *m = list; m; m = m->next)
         m->row = (store_row){.next = m->next ? &m->next->row : NULL,
                              .op = STORE_ROW_DELETE,
-                             .table = tables[m->kind],
+                             .table = table_of(m),
                              .key = letter_row_key(m)};
     return list ? &list->row : NULL;
 }
@@ -317,12 +363,12 @@ void letter_move(letter **from, letter **to)
     *from = NULL;
 }
 
-void letter_move_wishes(letter **from, letter **to)
+void letter_move_some(letter **from, letter **to, bool (*moves)(const void *arg, const letter *m), const void *arg)
 {
     assert(from != to);
     while (*to) to = &(*to)->next;
     for (letter *m; (m = *from) != NULL;) {
-        if (m->kind == LETTER_TRIES) {
+        if (!moves(arg, m)) {
             from = &m->next;
             continue;
         }
@@ -331,6 +377,13 @@ void letter_move_wishes(letter **from, letter **to)
         *to = m;
         to = &m->next;
     }
+}
+
+static bool letter_has_kind(const void *arg, const letter *m) { return m->kind == *(const letter_kind *)arg; }
+
+void letter_move_kind(letter **from, letter **to, letter_kind kind)
+{
+    letter_move_some(from, to, letter_has_kind, &kind);
 }
 
 void letter_drop(home *h, letter **list)
@@ -348,16 +401,9 @@ void letter_drop(home *h, letter **list)
 
 void letter_drop_kind(letter **list, letter_kind kind)
 {
-    for (letter **at = list; *at;) {
-        letter *m = *at;
-        if (m->kind != kind) {
-            at = &m->next;
-            continue;
-        }
-        *at = m->next;
-        m->next = NULL;
-        letter_drop(m->home, &m);
-    }
+    letter *all = NULL;
+    letter_move_kind(list, &all, kind);
+    if (all) letter_drop(all->home, &all);
 }
 
 void letter_settled(letter **list)

@@ -1,4 +1,5 @@
-/* letter: what reaches a run from outside: somebody wants it cancelled, released or stopped. A letter is a row of the
+/* letter: what reaches a run from outside: somebody wants it cancelled, released or stopped, or the run that has called
+ * it wants it to go on after its end. A letter is a row of the
  * table `inbox`, on disk before the wish is acknowledged; the run's loop turns it into an entry, and the commit of that
  * entry deletes the row. Owned by the run's slot, then by the run; on the home's thread. Letters that bring signals are
  * runtime/run/mail.h's. */
@@ -18,7 +19,8 @@ typedef enum letter_kind {
     LETTER_CANCEL = 1,
     LETTER_RELEASE = 2,
     LETTER_STOP = 3,
-    LETTER_KINDS
+    LETTER_KINDS,     /* of those that people write */
+    LETTER_REOPEN = 7 /* of the run that has called it: runtime/run/reopen_call.h */
 } letter_kind;
 
 enum {
@@ -69,7 +71,7 @@ typedef struct letter {
     bool raised;             /* LETTER_TRIES: the row says that this process has the run in memory */
     bool is_spared;          /* LETTER_TRIES: the row need not say so: the run is hardly suspected */
     bool is_obeyed;          /* an entry that it has led to is in the run's journal, or on its way there */
-    bool is_apart;           /* it came with a receipt: no client waits for it */
+    bool is_apart;           /* it came with a receipt, or from another run: no client waits for it */
     letter_receipt *receipt; /* NULL: nobody wants to know, or has been told */
     parcel parcel;           /* on its way from another home (runtime/run/recall.h) */
     struct notice *notice;   /* another node has the run, and its row tells that node; owned. NULL: it has not */
@@ -78,7 +80,8 @@ typedef struct letter {
     uint8_t key[LETTER_KEY_BYTES];
     char by[LETTER_BY_MAX + 1]; /* an operator's name, or letter_of_... */
     size_t text_len;
-    char *text;   /* LETTER_STOP: what its writer says, not zero-terminated; of the same memory as the letter */
+    char *text;   /* LETTER_STOP: what its writer says, LETTER_REOPEN: the call, not zero-terminated; of the letter's
+                     memory */
     char value[]; /* of its row: LETTER_VALUE_MAX bytes, and as many as the text has */
 } letter;
 
@@ -97,20 +100,39 @@ void letter_make_key(struct home *h, const run_id *to, uint8_t key[LETTER_KEY_BY
 void letter_see_key(struct home *h, const uint8_t key[LETTER_KEY_BYTES]);
 void letter_write_key(const run_id *to, uint64_t arrival, uint8_t key[LETTER_KEY_BYTES]);
 /* Arrival numbers of letters that runs write to runs, of whichever home: made of what the run that has called knows, so
- * that no two letters to one run have the same. All others are below them. `number`: of the entry *called* in its run,
- * from 1; 0: of the letter by which a run that has called cancels the one that it has called. */
-static inline uint64_t letter_of_call(uint32_t number) { return UINT64_C(1) << 63 | number; }
+ * that no two letters to one run have the same. All others are below them. `generation`: of the run that has called;
+ * `number`: of the entry *called* in its run; or LETTER_OF_REOPEN, LETTER_OF_RECALL, which are no such number, since
+ * *started* comes first: of the letters by which it has the run that it has called go on, and by which it cancels it.
+ * So of each generation the letter that begins it comes before the one that ends it. */
+enum { LETTER_OF_REOPEN = 0, LETTER_OF_RECALL = 1, LETTER_GENERATION_MAX = INT32_MAX };
+static inline uint64_t letter_of_call(uint32_t generation, uint32_t number)
+{
+    return UINT64_C(1) << 63 | (uint64_t)generation << 32 | number;
+}
 static inline bool letter_is_of_call(uint64_t arrival) { return arrival >> 63 != 0; }
 static inline uint32_t letter_call_of(uint64_t arrival) { return (uint32_t)arrival; }
+static inline uint32_t letter_generation_of(uint64_t arrival) { return (uint32_t)(arrival >> 32) & INT32_MAX; }
 uint64_t letter_arrival_of(const uint8_t key[LETTER_KEY_BYTES]);
 /* Makes the row that inserts the receipt's mark; of the receipt. */
 const store_row *letter_mark_row(letter_receipt *r);
 /* Writes a letter: slot_take_letter gets it when it is on disk, or could not be written. One to a run of another node
  * is LETTER_KEPT when it is on disk. False: no memory. */
 bool letter_send(struct home *h, const run_id *to, const letter_wish *wish);
-/* Makes the letter by which a run that ends cancels one that it has called; `has_lost`: or that does so since another
- * member of the call's group was first. m->row puts it. NULL: no memory. */
-letter *letter_new_recall(struct home *h, const run_id *to, bool has_lost);
+/* Makes the letter by which a run, in that generation, cancels one that it has called: since it ends, or, `has_lost`,
+ * since another member of the call's group was first. m->row puts it. NULL: no memory. */
+letter *letter_new_recall(struct home *h, const run_id *to, uint32_t generation, bool has_lost);
+/* What a run that goes on after its end, in `generation`, tells of a call that waits for its result again. */
+typedef struct letter_call {
+    run_id caller;
+    uint32_t generation;
+    uint32_t number;       /* of the entry *called* */
+    int64_t timeout_ms;    /* of the call; 0: none */
+    int64_t parent_due_ms; /* Unix: the caller's deadline; 0: none */
+} letter_call;
+/* Makes the letter that has the run go on which was called. m->row puts it. NULL: no memory. */
+letter *letter_new_reopen(struct home *h, const run_id *to, const letter_call *call, const char *by);
+/* Reads the call of such a letter. False: it is damaged. */
+bool letter_read_call(const letter *m, letter_call *out);
 /* Makes the letter of a row that was read; the caller owns it. NULL: no memory, which *is_short says, or a kind that is
  * not known. */
 letter *letter_read(struct home *h, const store_table_row *row, bool *is_short);
@@ -135,8 +157,10 @@ void letter_tell(letter *m, letter_fate fate);
 const store_row *letter_deletions(letter *list);
 /* Appends a list to another, and empties it. */
 void letter_move(letter **from, letter **to);
-/* Likewise, but those of kind LETTER_TRIES stay. */
-void letter_move_wishes(letter **from, letter **to);
+/* Likewise, those that `moves` tells. */
+void letter_move_some(letter **from, letter **to, bool (*moves)(const void *arg, const letter *m), const void *arg);
+/* Likewise, those of one kind. */
+void letter_move_kind(letter **from, letter **to, letter_kind kind);
 /* Deletes the letters of a list, which lead to nothing, each in a commit of its own. */
 void letter_drop(struct home *h, letter **list);
 /* Tries again to delete what could not be deleted; the journal takes writes again. */

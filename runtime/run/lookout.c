@@ -131,7 +131,9 @@ static bool look_has_return(const home *h, const mail_letter *m)
     const mailbox *b = mailbox_of(h, &m->run);
     const slot *s = slot_find(&h->slots, &m->run);
     if (!mail_is_return(m)) return false;
-    if (b && number_set_has(&b->returns, letter_call_of(mail_arrival(m)))) return true;
+    const uint64_t arrival = mail_arrival(m);
+    bool is_its = b && b->generation == letter_generation_of(arrival);
+    if (is_its && number_set_has(&b->returns, letter_call_of(arrival))) return true;
     return s && s->run && (mail_list_has(s->run->mail_taken, m->key) || mail_list_has(s->run->mail_sealed, m->key));
 }
 

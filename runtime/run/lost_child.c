@@ -26,14 +26,22 @@ static void lost_child_end(lost_child *q, bool is_told)
     if (s->state == SLOT_STOPPED && !h->draining) slot_wake(h, s);
 }
 
+/* What the caller's journal says. */
+typedef struct found_call {
+    uint32_t number;     /* of the entry by which the run was called and that waits for its result; 0: there is none */
+    uint32_t generation; /* of the caller */
+} found_call;
+
 /* ---- The letter ---- */
 
 static void lost_child_on_fate(void *arg, mail_fate fate) { lost_child_end(arg, fate == MAIL_KEPT); }
 
-static void lost_child_write(lost_child *q, uint32_t number)
+static void lost_child_write(lost_child *q, const found_call *found)
 {
-    mail_letter *m = returning_new_failure(q->home, &q->caller, number, &q->id,
-                                           "its run could not be read, and was deleted (--retain-stopped)");
+    const letter_call call = {.caller = q->caller, .generation = found->generation, .number = found->number};
+    const returned what = {.outcome = ENTRY_FAILED,
+                           .error = entry_text_of("its run could not be read, and was deleted (--retain-stopped)")};
+    mail_letter *m = returning_new(q->home, &call, &q->id, &what);
     if (!m) {
         lost_child_end(q, false);
         return;
@@ -45,30 +53,38 @@ static void lost_child_write(lost_child *q, uint32_t number)
 
 /* ---- Its caller ---- */
 
-/* Returns the number of the entry by which the run was called and that waits for its result; 0: there is none. */
-static uint32_t lost_child_find_call(const lost_child *q, const store_journal *j)
+/* A call whose failure has ended the caller waits again when that has gone on. */
+static found_call lost_child_find_call(const lost_child *q, const store_journal *j)
 {
     const char *error = NULL;
-    uint32_t number = 0, count = 0;
+    found_call found = {.number = 0};
+    uint32_t called = 0, count = 0;
+    uint64_t path = 0;
     for (size_t at = 0, n; at < j->len; at += n) {
         entry e;
         n = entry_decode(j->data + at, j->len - at, &e, &error);
-        if (n == 0) return number;
+        if (n == 0) return found;
         count++;
+        if (e.kind == ENTRY_REOPENED) {
+            found.generation = e.attempt;
+            if (entry_has_cause(&e, path)) found.number = called;
+        }
         if ((e.kind != ENTRY_CALLED && e.kind != ENTRY_RETURNED) || e.child.len != RUN_ID_BYTES) continue;
         if (memcmp(e.child.data, q->id.bytes, RUN_ID_BYTES) != 0) continue;
-        number = e.kind == ENTRY_CALLED && !e.detached ? count : 0;
+        path = e.path;
+        if (e.kind == ENTRY_CALLED) called = e.detached ? 0 : count;
+        found.number = e.kind == ENTRY_CALLED ? called : 0;
     }
-    return number;
+    return found;
 }
 
 static void lost_child_on_journal(void *arg, store_journal *j, size_t count)
 {
     lost_child *q = arg;
     assert(count == 1);
-    uint32_t number = j->error || !j->live ? 0 : lost_child_find_call(q, j);
-    if (number > 0)
-        lost_child_write(q, number);
+    const found_call found = j->error || !j->live ? (found_call){.number = 0} : lost_child_find_call(q, j);
+    if (found.number > 0)
+        lost_child_write(q, &found);
     else
         lost_child_end(q, !j->error);
 }

@@ -146,14 +146,14 @@ mail_letter *mail_new(home *h, const run_id *to, const mail_wish *wish)
     return m;
 }
 
-mail_letter *mail_new_return(home *h, const run_id *to, uint32_t number, const run_id *child, entry_text value)
+mail_letter *mail_new_return(home *h, const run_id *to, uint64_t arrival, const run_id *child, entry_text value)
 {
     assert(value.len > 0);
     _Static_assert((int)ENTRY_LETTER_BYTES == (int)RUN_ID_BYTES, "such a letter has the child's id");
     mail_letter *m = mail_alloc(h, MAIL_RETURN, (entry_text){NULL, 0}, (entry_text){NULL, 0});
     if (!m) return NULL;
     m->run = *to;
-    letter_write_key(to, letter_of_call(number), m->key);
+    letter_write_key(to, arrival, m->key);
     memcpy(m->id, child->bytes, sizeof m->id);
     if (!mail_pack_return(m, value) || !mail_prepare(h, m)) {
         mail_free(m);

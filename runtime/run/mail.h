@@ -78,9 +78,9 @@ bool mail_name_fits(const char *name, size_t len);
 
 /* Makes the letter of a wish, with its row's value. NULL: no memory. */
 mail_letter *mail_new(struct home *h, const run_id *to, const mail_wish *wish);
-/* Makes the letter that tells the run `to` what has come of its call with that number (letter_of_call), by which the
- * child was called. `value` is msgpack. m->row puts it. NULL: no memory. */
-mail_letter *mail_new_return(struct home *h, const run_id *to, uint32_t number, const run_id *child, entry_text value);
+/* Makes the letter that tells the run `to` what has come of a call, of which `arrival` is made (letter_of_call), by
+ * which the child was called. `value` is msgpack. m->row puts it. NULL: no memory. */
+mail_letter *mail_new_return(struct home *h, const run_id *to, uint64_t arrival, const run_id *child, entry_text value);
 /* Makes the letter of a row that was read. NULL: no memory, which *is_short says, or no letter of these kinds. */
 mail_letter *mail_read(struct home *h, const store_table_row *row, bool *is_short);
 /* Likewise, of a row in the place of a MAIL_RETURN; if it is none, of a letter of that kind without a value, which

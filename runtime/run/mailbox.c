@@ -410,7 +410,7 @@ static size_t mailbox_write_keys(const mailbox *b, uint8_t keys[CLEARED_AT_ONCE]
     size_t n = 0;
     for (; n < b->count && n < CLEARED_AT_ONCE; n++) letter_write_key(&b->run, b->arrivals[n], keys[n]);
     for (uint32_t call = 0; n < CLEARED_AT_ONCE && number_set_next(&b->returns, &call); call++, n++)
-        letter_write_key(&b->run, letter_of_call(call), keys[n]);
+        letter_write_key(&b->run, letter_of_call(b->generation, call), keys[n]);
     return n;
 }
 

@@ -132,11 +132,15 @@ uint32_t mailbox_name(entry_text name, uint64_t question);
 typedef struct mailbox_awaited {
     const uint32_t *names; /* of signals: a letter of one of them wakes it */
     size_t name_count;
-    uint32_t returns; /* so many more of them wake it; 0: none does */
+    uint32_t returns;    /* so many more of them wake it; 0: none does */
+    uint32_t generation; /* of the run */
 } mailbox_awaited;
 
 /* Has the slot, which is parked, know that. */
 void mailbox_listen(struct home *h, struct slot *s, const mailbox_awaited *w);
+/* The run, which is loaded, is in that generation: what runs that it has called have left for an earlier one is
+ * deleted. False: no memory. */
+bool mailbox_go_on(struct home *h, const run_id *id, uint32_t generation);
 /* How many signals to the run are on disk, that it has not taken. */
 size_t mailbox_count(const struct home *h, const run_id *id);
 /* Whether it has any letters. */

@@ -31,7 +31,8 @@ struct mailbox {
     bool is_stale;   /* with `is_reading`: the execution that wanted them has left memory */
     bool is_over;    /* the run has ended */
 
-    number_set returns;         /* the calls whose returns are on disk, but for those taken */
+    number_set returns;         /* the calls whose returns are on disk, but for those taken; all of `generation` */
+    uint32_t generation;        /* of the run, as far as the mailbox knows: returns for an earlier one are deleted */
     size_t returns_taken;       /* those whose deletion goes with entries of the run */
     uint32_t wants;             /* of a parked run: so many more returns wake it; 0: it waits for none */
     mail_letter **held_returns; /* of those on disk: some that are in memory, by number; NULL: none is */
@@ -70,9 +71,12 @@ void mailbox_end_keeping(struct home *h, mailbox *b);
 
 /* ---- mailbox_returns.c ---- */
 
-/* The return with that arrival number is on disk. False: no memory. */
+/* The return with that arrival number, which is of the mailbox's generation, is on disk. False: no memory. */
 bool mailbox_note_return(mailbox *b, uint64_t arrival);
-/* Takes a return that is on disk: keeps it in memory if there is room, for a run that is there. */
+/* The run is in that generation, or a later one: deletes returns for an earlier one. False: no memory. */
+bool mailbox_raise(struct home *h, mailbox *b, uint32_t generation);
+/* Takes a return that is on disk: keeps it in memory if there is room, for a run that is there, in place of an earlier
+ * one of its call. */
 void mailbox_hold_return(mailbox *b, mail_letter *m);
 /* One of those in memory; NULL: there is none. */
 mail_letter *mailbox_any_return(const mailbox *b);

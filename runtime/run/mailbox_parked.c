@@ -47,6 +47,20 @@ static void mailbox_take_signal(home *h, mailbox *b, slot *s, mail_letter *m)
     mailbox_deliver(h, b, s, m);
 }
 
+/* Whether the letter has the result of a call that the run did not wait for any more when it went on after its end. */
+static bool mail_is_old(const mailbox *b, const slot *s, const mail_letter *m)
+{
+    const uint32_t generation = letter_generation_of(mail_arrival(m));
+    if (!mail_is_return(m)) return false;
+    return (b && generation < b->generation) || (s && s->run && generation < s->run->generation);
+}
+
+/* False: no memory. */
+static bool mailbox_add_return(home *h, mailbox *b, uint64_t arrival)
+{
+    return mailbox_raise(h, b, letter_generation_of(arrival)) && mailbox_note_return(b, arrival);
+}
+
 bool mailbox_arrive(home *h, mail_letter *m)
 {
     slot *s = slot_find(&h->slots, &m->run);
@@ -57,14 +71,14 @@ bool mailbox_arrive(home *h, mail_letter *m)
     if (r && !r->slot) return false;
     if (r) s = r->slot;
     bool is_over = (b && b->is_over) || (!s && h->slots.all_found);
-    if (is_over) {
+    if (is_over || mail_is_old(b, s, m)) {
         mail_delete(m);
         return true;
     }
     b = mailbox_make(h, &m->run); /* while the runs are still being found, it may be of one that comes */
     if (!b) return false;
     bool is_return = mail_is_return(m); /* it may be known: read by the start */
-    bool has_room = is_return ? mailbox_note_return(b, mail_arrival(m)) : mailbox_reserve(b, b->count + 1);
+    bool has_room = is_return ? mailbox_add_return(h, b, mail_arrival(m)) : mailbox_reserve(b, b->count + 1);
     if (!has_room) {
         mailbox_tidy(h, b);
         return false;
@@ -107,9 +121,11 @@ static bool mailbox_set_names(home *h, const run_id *id, const uint32_t *names, 
 }
 
 /* Has the slot know that so many more returns wake its run. Without memory each letter does. */
-static void mailbox_want(home *h, slot *s, uint32_t returns)
+static void mailbox_want(home *h, slot *s, const mailbox_awaited *w)
 {
+    const uint32_t returns = w->returns;
     mailbox *b = returns > 0 ? mailbox_make(h, &s->id) : mailbox_of(h, &s->id);
+    if (b) (void)mailbox_raise(h, b, w->generation); /* without memory the next load does that */
     if (b) b->wants = returns;
     if (b && returns == 0) mailbox_tidy(h, b);
     if (!b && returns > 0) s->names[0] = SLOT_NAMES_ANY;
@@ -136,7 +152,15 @@ static void mailbox_want_names(home *h, slot *s, const uint32_t *names, size_t c
 void mailbox_listen(home *h, slot *s, const mailbox_awaited *w)
 {
     mailbox_want_names(h, s, w->names, w->name_count);
-    mailbox_want(h, s, w->returns);
+    mailbox_want(h, s, w);
+}
+
+bool mailbox_go_on(home *h, const run_id *id, uint32_t generation)
+{
+    mailbox *b = mailbox_of(h, id);
+    bool ok = !b || mailbox_raise(h, b, generation);
+    if (b) mailbox_tidy(h, b);
+    return ok;
 }
 
 size_t mailbox_count(const home *h, const run_id *id)
@@ -160,10 +184,11 @@ static bool mailbox_recover_return(home *h, const store_table_row *row)
     uint64_t arrival = letter_arrival_of(row->key.data);
     memcpy(to.bytes, row->key.data, sizeof to.bytes);
     bool is_ours = home_owns(h, &to) && run_id_loop(&to, h->count) == h->index;
-    if (!is_ours || arrival != letter_of_call(letter_call_of(arrival))) return true;
+    if (!is_ours) return true;
     mailbox *b = mailbox_make(h, &to);
     if (!b) return false;
-    if (mailbox_note_return(b, arrival)) return true;
+    if (letter_generation_of(arrival) < b->generation) return true; /* one that arrived since is of a later one */
+    if (mailbox_add_return(h, b, arrival)) return true;
     mailbox_tidy(h, b);
     return false;
 }

@@ -30,14 +30,25 @@ static mail_letter *mailbox_held_return(const mailbox *b, uint32_t number)
     return b->held_returns ? *return_place(b, number) : NULL;
 }
 
+/* Takes the return of a call out of memory, if it is there. */
+static void mailbox_free_return(mailbox *b, uint32_t number)
+{
+    mail_letter **at = b->held_returns ? return_place(b, number) : NULL, *m = at ? *at : NULL;
+    if (!m) return;
+    *at = m->next;
+    b->held_bytes -= return_bytes(m);
+    mail_free(m);
+}
+
 static void mailbox_put_return(mailbox *b, mail_letter *m)
 {
     assert(number_set_has(&b->returns, return_number(m)));
     if (!b->held_returns) b->held_returns = calloc(HELD_BUCKETS, sizeof(mail_letter *));
-    if (!b->held_returns || mailbox_held_return(b, return_number(m))) {
+    if (!b->held_returns) {
         mail_free(m);
         return;
     }
+    mailbox_free_return(b, return_number(m));
     m->next = NULL;
     *return_place(b, return_number(m)) = m;
     b->held_bytes += return_bytes(m);
@@ -45,6 +56,7 @@ static void mailbox_put_return(mailbox *b, mail_letter *m)
 
 void mailbox_hold_return(mailbox *b, mail_letter *m)
 {
+    mailbox_free_return(b, return_number(m)); /* the run that was called has gone on since, and ended anew */
     if (b->held_bytes + return_bytes(m) <= RETURNS_HELD_BYTES)
         mailbox_put_return(b, m);
     else
@@ -67,9 +79,25 @@ void mailbox_free_returns(mailbox *b)
 
 bool mailbox_note_return(mailbox *b, uint64_t arrival)
 {
-    assert(letter_is_of_call(arrival));
+    assert(letter_is_of_call(arrival) && letter_generation_of(arrival) == b->generation);
     if (!number_set_reserve(&b->returns, letter_call_of(arrival))) return false;
     number_set_add(&b->returns, letter_call_of(arrival));
+    return true;
+}
+
+bool mailbox_raise(home *h, mailbox *b, uint32_t generation)
+{
+    uint8_t key[LETTER_KEY_BYTES];
+    uint32_t call = 0;
+    while (generation > b->generation && number_set_next(&b->returns, &call)) {
+        letter_write_key(&b->run, letter_of_call(b->generation, call), key);
+        mail_letter *m = mail_new_missing(h, key);
+        if (!m) return false;
+        mailbox_free_return(b, call);
+        number_set_remove(&b->returns, call);
+        mail_delete(m);
+    }
+    if (generation > b->generation) b->generation = generation;
     return true;
 }
 
@@ -78,7 +106,8 @@ bool mailbox_note_return(mailbox *b, uint64_t arrival)
 typedef struct return_reading {
     home *home;
     run_id run;
-    uint32_t from; /* the number of the call that is wanted */
+    uint32_t generation; /* of the run */
+    uint32_t from;       /* the number of the call that is wanted */
     uint64_t execution;
 } return_reading;
 
@@ -87,8 +116,9 @@ typedef struct return_reading {
 static bool reading_take_row(const return_reading *q, mailbox *b, const store_table_row *row)
 {
     if (row->key.len != LETTER_KEY_BYTES) return true;
-    const uint32_t number = letter_call_of(letter_arrival_of(row->key.data));
-    if (!number_set_has(&b->returns, number)) return true;
+    const uint64_t arrival = letter_arrival_of(row->key.data);
+    const uint32_t number = letter_call_of(arrival);
+    if (letter_generation_of(arrival) != b->generation || !number_set_has(&b->returns, number)) return true;
     mail_letter *m = mail_read_return(q->home, row);
     if (!m) return false;
     if (number != q->from) {
@@ -104,7 +134,7 @@ static bool reading_take_row(const return_reading *q, mailbox *b, const store_ta
 static bool reading_take_missing(const return_reading *q, mailbox *b)
 {
     uint8_t key[LETTER_KEY_BYTES];
-    letter_write_key(&q->run, letter_of_call(q->from), key);
+    letter_write_key(&q->run, letter_of_call(q->generation, q->from), key);
     mail_letter *m = mail_new_missing(q->home, key);
     if (m) mailbox_put_return(b, m);
     return mailbox_held_return(b, q->from) != NULL;
@@ -137,9 +167,10 @@ static bool mailbox_read_returns(home *h, mailbox *b, uint32_t from)
     uint8_t first[LETTER_KEY_BYTES], last[LETTER_KEY_BYTES];
     return_reading *q = malloc(sizeof *q);
     if (!q) return false;
-    *q = (return_reading){.home = h, .run = b->run, .from = from, .execution = b->execution};
-    letter_write_key(&b->run, letter_of_call(from), first);
-    letter_write_key(&b->run, UINT64_MAX, last);
+    *q = (return_reading){
+        .home = h, .run = b->run, .generation = b->generation, .from = from, .execution = b->execution};
+    letter_write_key(&b->run, letter_of_call(b->generation, from), first);
+    letter_write_key(&b->run, letter_of_call(b->generation + 1, 0), last);
     const store_range range = {.table = letter_table,
                                .from = {first, sizeof first},
                                .to = {last, sizeof last},

@@ -151,7 +151,7 @@ static bool mailbox_begin_reading(run *r, mailbox *b)
     q->run = b->run;
     letter_write_key(&b->run, 0, from);
     row_cursor_set(&q->at, (store_bytes){from, sizeof from});
-    letter_write_key(&b->run, letter_of_call(0), q->to);
+    letter_write_key(&b->run, letter_of_call(0, 0), q->to);
     r->inbox_read_ms = clock_steady_ms();
     b->is_reading = mailbox_ask(q);
     if (!b->is_reading) free(q);

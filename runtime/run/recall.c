@@ -6,6 +6,7 @@
 
 #include "coro/seeded_bug.h"
 #include "runtime/run/board.h"
+#include "runtime/run/calling.h"
 #include "runtime/run/home.h"
 #include "runtime/run/notice.h"
 #include "runtime/run/replay.h"
@@ -15,7 +16,7 @@
 static bool recall_add(run *r, letter **list, const run_id *child)
 {
     bool is_loser = list == &r->recalls_of_losers;
-    letter *m = letter_new_recall(r->task.home, child, is_loser);
+    letter *m = letter_new_recall(r->task.home, child, r->generation, is_loser);
     if (!m) return false;
     m->next = *list;
     *list = m;
@@ -31,16 +32,14 @@ bool recall_prepare(run *r)
     if (BUG(RECALL_NONE)) return true;
     while (ok && r->replay && (rec = replay_next_open_call(r->replay, &at)) != NULL) {
         run_id child;
-        if (rec->child.len != sizeof child.bytes) continue; /* of a damaged journal: nobody knows which run that is */
-        memcpy(child.bytes, rec->child.data, sizeof child.bytes);
-        ok = recall_add(r, &r->recalls, &child);
+        if (calling_is_own(&r->id, rec, &child)) ok = recall_add(r, &r->recalls, &child);
     }
     for (const run_child *c = r->children; c && ok; c = c->next)
         if (!c->has_returned && !c->is_recalled) ok = recall_add(r, &r->recalls, &c->id);
     return ok;
 }
 
-static const store_row *recall_rows(letter *list, const store_row *then)
+const store_row *recall_rows(letter *list, const store_row *then)
 {
     for (letter *m = list; m; m = m->next) {
         m->row.next = notice_row(m->notice, then);
@@ -80,7 +79,7 @@ static void recall_on_drop(parcel *p)
     letter_free_all(&m);
 }
 
-static void recall_hand_out(home *h, letter **list)
+void recall_hand_out(home *h, letter **list)
 {
     for (letter *m; (m = *list);) {
         *list = m->next;

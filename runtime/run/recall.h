@@ -36,4 +36,11 @@ void recall_written(run *r);
 /* The run leaves memory. */
 void recall_drop(run *r);
 
+/* ---- Also for letters by which children go on (runtime/run/reopen_call.h) ---- */
+
+/* Returns the rows of the letters, and `then` behind them. */
+const store_row *recall_rows(struct letter *list, const store_row *then);
+/* They are on disk: they go to the children's homes, and the list is empty. */
+void recall_hand_out(struct home *h, struct letter **list);
+
 #endif

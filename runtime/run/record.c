@@ -219,14 +219,21 @@ static void record_describe(run *r)
     r->segment.fate = record_fate(r);
 }
 
+/* Whether the letter goes with the segment. The run that has called this one, and wants it to go on, has its answer by
+ * the last one. */
+static bool record_takes_letter(const void *arg, const letter *m)
+{
+    const run *r = arg;
+    if (m->kind == LETTER_TRIES) return r->open_has_progress;
+    if (m->kind != LETTER_REOPEN) return true;
+    return r->open_has_end && r->returning && letter_generation_of(letter_arrival_of(m->key)) <= r->returns_to;
+}
+
 /* The letters go with the segment; but one without progress does not show that the run has survived what it does: an
  * attempt that streams, or says how far it is, may end the process the next moment, as it did before. */
 static void record_take_letters(run *r)
 {
-    if (r->open_has_progress)
-        letter_move(&r->letters, &r->sealed_letters);
-    else
-        letter_move_wishes(&r->letters, &r->sealed_letters);
+    letter_move_some(&r->letters, &r->sealed_letters, record_takes_letter, r);
     r->open_has_progress = false;
 }
 
@@ -242,7 +249,6 @@ void record_flush(run *r)
     msgpack_sbuffer_init(&r->open);
     /* Not the run's state: one that is lost behind its end has that on disk all the same. */
     bool ends = r->open_has_end;
-    r->open_has_end = false;
     int64_t due_ms = ends ? 0 : record_due_ms(r);
     r->segment = (store_segment){.run = r->id,
                                  .seq = r->seq_sealed + (BUG(SWAP_SEGMENTS) && r->seq_sealed > 8),
@@ -256,6 +262,7 @@ void record_flush(run *r)
                                  .retain_ms = ends ? record_retain_ms(r) : -1};
     record_describe(r);
     record_take_letters(r);
+    r->open_has_end = false;
     bool keeps = BUG(LEAVE_LETTER) || (BUG(LEAVE_TRIES) && letter_is_in(r->sealed_letters, LETTER_TRIES));
     if (!keeps) r->segment.rows = letter_deletions(r->sealed_letters);
     r->segment.rows = recall_seal_losers(r, sending_seal(r, mailbox_seal(r, r->segment.rows)));

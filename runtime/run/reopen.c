@@ -1,4 +1,4 @@
-#include "runtime/run/reopen.h"
+#include "runtime/run/reopen_core.h"
 
 #include <assert.h>
 #include <msgpack.h>
@@ -8,43 +8,26 @@
 #include <string.h>
 
 #include "runtime/base/log.h"
+#include "runtime/base/moment.h"
+#include "runtime/run/called_by.h"
+#include "runtime/run/calling.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
 #include "runtime/run/mailbox.h"
 #include "runtime/run/program.h"
-#include "runtime/run/replay.h"
+#include "runtime/run/recall.h"
 #include "runtime/run/run.h"
 #include "runtime/run/run_listener.h"
 #include "runtime/run/slot_core.h"
 
-typedef struct reopening {
-    LIST_ENTRY(reopening) in_home;
-    home *home;
-    run_id run;
-    uint32_t wanted;       /* wish.generation */
-    const store_row *mark; /* wish.mark */
-    int64_t timeout_ms;
-    char by[LETTER_BY_MAX + 1];
-    reopen_done_fn done;
-    void *arg;
-    enum {
-        REOPENING_ASKED, /* its slot is to be loaded */
-        REOPENING_READ,  /* its journal is being read, beside its slot, for which generation it is in */
-        REOPENING_WRITTEN
-    } state;
-    unsigned reads;        /* so far, with REOPENING_READ */
-    uint32_t generation;   /* the one that begins; with REOPENING_WRITTEN */
-    msgpack_sbuffer entry; /* borrowed by the segment */
-    store_segment segment;
-} reopening;
-
 /* Times that a run is read again which has ended on disk, and whose loop has not been told so yet. */
 enum { READS_MAX = 100 };
 
+static const char NOT_WRITABLE[] = "the journal cannot be written, or memory is out: the run was not resumed";
 static const char ASK_AGAIN[] = "1", JOURNAL_LATER[] = "5";
 
-static reopening *reopening_find(const home *h, const run_id *id)
+reopening *reopening_find(const home *h, const run_id *id)
 {
     reopening *q;
     LIST_FOREACH(q, &h->reopenings, in_home)
@@ -59,14 +42,35 @@ static reopening *reopening_asked(const home *h, const run_id *id)
     return q && q->state == REOPENING_ASKED ? q : NULL;
 }
 
+reopening *reopening_make(home *h, const run_id *id, const char *by)
+{
+    reopening *q = calloc(1, sizeof *q);
+    if (!q) return NULL;
+    q->home = h;
+    q->run = *id;
+    q->timeout_ms = -1;
+    (void)snprintf(q->by, sizeof q->by, "%s", by);
+    msgpack_sbuffer_init(&q->entry);
+    LIST_INSERT_HEAD(&h->reopenings, q, in_home);
+    return q;
+}
+
+void reopening_free(reopening *q)
+{
+    LIST_REMOVE(q, in_home);
+    letter_free_all(&q->children);
+    letter_free_all(&q->from);
+    msgpack_sbuffer_destroy(&q->entry);
+    free(q);
+}
+
 /* Tells what has come of the wish, and frees it. */
 static void reopening_end(reopening *q, const reopen_result *result)
 {
     reopen_done_fn done = q->done;
     void *arg = q->arg;
-    LIST_REMOVE(q, in_home);
-    msgpack_sbuffer_destroy(&q->entry);
-    free(q);
+    assert(!q->from);
+    reopening_free(q);
     done(arg, result);
 }
 
@@ -99,18 +103,13 @@ static void reopening_refuse(reopening *q, reopen_reason reason, const char *why
 /* NULL: no memory. */
 static reopening *reopening_new(home *h, const reopen_wish *wish, reopen_done_fn done, void *arg)
 {
-    reopening *q = calloc(1, sizeof *q);
+    reopening *q = reopening_make(h, &wish->run, wish->by);
     if (!q) return NULL;
-    *q = (reopening){.home = h,
-                     .run = wish->run,
-                     .wanted = wish->generation,
-                     .mark = wish->mark,
-                     .timeout_ms = wish->timeout_ms,
-                     .done = done,
-                     .arg = arg};
-    (void)snprintf(q->by, sizeof q->by, "%s", wish->by);
-    msgpack_sbuffer_init(&q->entry);
-    LIST_INSERT_HEAD(&h->reopenings, q, in_home);
+    q->wanted = wish->generation;
+    q->mark = wish->mark;
+    q->timeout_ms = wish->timeout_ms;
+    q->done = done;
+    q->arg = arg;
     return q;
 }
 
@@ -173,14 +172,9 @@ static void reopening_on_read(void *arg, store_journal *journals, size_t count)
 
 /* ---- Runs that have ended ---- */
 
-/* What a journal of an ended run says beyond its replay. */
-typedef struct sight {
-    bool is_old; /* a step has failed for good in version 0.1, which did not say which failures ended the run */
-} sight;
-
-static void sight_on_entry(void *arg, const entry *e, uint32_t seq)
+void reopen_on_entry(void *arg, const entry *e, uint32_t seq)
 {
-    sight *see = arg;
+    reopen_sight *see = arg;
     (void)seq;
     if (e->kind == ENTRY_STEP_FAILED && e->due_ms == 0 && e->epoch == 0) see->is_old = true;
 }
@@ -191,24 +185,30 @@ static const endpoint *journal_endpoint(const home *h, const replay *p)
     return app_endpoint(h->app, started->function.data, started->function.len);
 }
 
-/* Returns why a run of which this is the whole journal is not reopened; NULL: it is. */
-static const char *reopening_objection(const reopening *q, const replay *p, const sight *see, reopen_reason *reason)
+const char *reopening_objection(const reopening *q, const replay *p, const reopen_sight *see)
 {
     const entry *ended = replay_ended(p), *reopened = replay_reopened(p);
-    uint32_t generation = reopened ? reopened->attempt : 0;
-    *reason = REOPEN_UNFIT;
+    if (reopened && reopened->attempt >= LETTER_GENERATION_MAX) return "the run was resumed too often";
+    if (see->is_old && !replay_cancel(p) && ended->causes.len == 0)
+        return "version 0.1 wrote the run's journal, which does not say which failures ended the run";
+    if (!journal_endpoint(q->home, p)) return "this program has no such endpoint: the run would stand still";
+    return NULL;
+}
+
+/* Likewise, of an operator's wish and the whole journal. */
+static const char *reopening_refusal(const reopening *q, const replay *p, const reopen_sight *see,
+                                     reopen_reason *reason)
+{
+    const entry *ended = replay_ended(p), *reopened = replay_reopened(p);
+    const uint32_t generation = reopened ? reopened->attempt : 0;
+    *reason = ended ? REOPEN_CHANGED : REOPEN_UNFIT;
     if (!ended) return "the run's journal has no end: what came last is lost";
-    if (generation == UINT32_MAX) return "the run was resumed too often";
-    *reason = REOPEN_CHANGED;
     if (q->wanted > 0 && q->wanted != generation + 1)
         return "the run is not before that generation: its next one is \"reopened\" and 1";
     if (ended->status == ENTRY_SUCCEEDED)
         return "the run has succeeded: there is nothing to resume. A fork runs it again";
     *reason = REOPEN_UNFIT;
-    if (see->is_old && !replay_cancel(p) && ended->causes.len == 0)
-        return "version 0.1 wrote the run's journal, which does not say which failures ended the run";
-    if (!journal_endpoint(q->home, p)) return "this program has no such endpoint: the run would stand still";
-    return NULL;
+    return reopening_objection(q, p, see);
 }
 
 /* Returns the paths of the steps that begin anew: those that caused the end; and if the run stood still when it was
@@ -224,21 +224,56 @@ static entry_text reopening_voids(arena *a, const replay *p)
     return (entry_text){bytes, ended.len + stood.len};
 }
 
-/* Fills q->entry. False: no memory. */
-static bool reopening_encode(reopening *q, arena *a, const replay *p)
+/* When the run is over its deadline. One that is to go on for its caller has as long as that has, and no longer than
+ * its call says; 0: it has none. */
+static int64_t reopening_due_ms(const reopening *q, const replay *p, const clock_instant *now)
+{
+    enum { BEHIND_PARENT_MS = 1000 }; /* as of the call: runtime/run/calling.c */
+    int64_t timeout_ms = q->timeout_ms >= 0 ? q->timeout_ms : journal_endpoint(q->home, p)->options.timeout_ms;
+    if (q->call.timeout_ms > 0 && (timeout_ms == 0 || q->call.timeout_ms < timeout_ms)) timeout_ms = q->call.timeout_ms;
+    int64_t due_ms = timeout_ms > 0 ? clock_wait_for(now, timeout_ms).due_ms : 0;
+    int64_t parent_ms = q->call.parent_due_ms > 0 ? moment_after(q->call.parent_due_ms, BEHIND_PARENT_MS) : 0;
+    return parent_ms > 0 && (due_ms == 0 || parent_ms < due_ms) ? parent_ms : due_ms;
+}
+
+/* Makes the letters to the runs for which the run waits behind the entry. False: no memory. */
+static bool reopening_write_letters(reopening *q, const replay *p, const entry *reopened)
+{
+    letter_call call = {.caller = q->run, .generation = q->generation, .parent_due_ms = reopened->due_ms};
+    const replay_record *rec;
+    size_t at = 0;
+    assert(!q->children);
+    while ((rec = replay_next_wanted_call(p, &at)) != NULL) {
+        run_id child;
+        if (!calling_is_own(&q->run, rec, &child)) continue; /* the call is made anew */
+        call.number = rec->number;
+        call.timeout_ms = rec->timeout_ms;
+        letter *m = letter_new_reopen(q->home, &child, &call, q->by);
+        if (!m) return false;
+        m->next = q->children;
+        q->children = m;
+    }
+    return true;
+}
+
+bool reopening_encode(reopening *q, arena *a, replay *p)
 {
     const entry *reopened = replay_reopened(p);
-    int64_t timeout_ms = q->timeout_ms >= 0 ? q->timeout_ms : journal_endpoint(q->home, p)->options.timeout_ms;
     clock_instant now = clock_now(&q->home->clock);
     q->generation = (reopened ? reopened->attempt : 0) + 1;
     const entry e = {.kind = ENTRY_REOPENED,
                      .at_ms = now.wall_ms,
                      .epoch = now.epoch,
                      .attempt = q->generation,
-                     .due_ms = timeout_ms > 0 ? clock_wait_for(&now, timeout_ms).due_ms : 0,
+                     .due_ms = reopening_due_ms(q, p, &now),
                      .error = entry_text_of(q->by),
-                     .causes = reopening_voids(a, p)};
-    return e.causes.data && entry_encode(&q->entry, &e) == 0;
+                     .causes = reopening_voids(a, p),
+                     .asked = q->from    ? q->call.generation
+                              : reopened ? reopened->asked
+                                         : 0};
+    if (!e.causes.data || entry_encode(&q->entry, &e) != 0) return false;
+    replay_reopen(p, &e);
+    return reopening_write_letters(q, p, &e);
 }
 
 /* What somebody has asked of the run before it was known that it had ended leads to nothing. */
@@ -251,7 +286,7 @@ static void slot_deny_wishes(home *h, slot *s)
     slot_deny_release(h, s, ended);
 }
 
-static void reopening_write(reopening *q, slot *s, uint32_t entries)
+void reopening_write(reopening *q, slot *s, uint32_t entries)
 {
     home *h = q->home;
     slot_deny_wishes(h, s);
@@ -263,33 +298,48 @@ static void reopening_write(reopening *q, slot *s, uint32_t entries)
                                  .retain_ms = -1,
                                  .data = q->entry.data,
                                  .len = q->entry.size,
-                                 .rows = q->mark,
+                                 .rows = recall_rows(q->children, q->from ? letter_deletions(q->from) : q->mark),
                                  .is_renewed = true,
                                  .tag = REOPEN_TAG};
     home_send(h, &q->segment);
 }
 
+const char *reopening_hindrance(const reopening *q, const slot *s)
+{
+    if (s->letters_in_flight) /* for the run as it was: they must not be obeyed when it goes on */
+        return "somebody else asks something of the run at this moment: ask again";
+    if (!mailbox_end(q->home, &q->run)) /* they were sent to the run as it was */
+        return "signals that the run has not taken are being deleted: ask again";
+    return gate_writable(q->home) ? NULL : NOT_WRITABLE;
+}
+
+static void reopening_note_caller(reopening *q, const replay *p)
+{
+    called_by by;
+    q->has_caller = called_by_read(replay_started(p), &by) && by.number > 0;
+    if (q->has_caller) q->caller = by.parent;
+}
+
 /* Decides by the whole journal. True: the entry is on its way. */
 static bool reopening_judge_ended(reopening *q, slot *s, arena *a, const store_journal *j)
 {
-    const char *error = NULL;
+    const char *error = NULL, *hindrance = NULL;
     reopen_reason reason;
-    sight see = {.is_old = false};
-    const replay *p = replay_new(a, (entry_text){j->data, j->len}, sight_on_entry, &see, &error);
+    reopen_sight see = {.is_old = false};
+    replay *p = replay_new(a, (entry_text){j->data, j->len}, reopen_on_entry, &see, &error);
     const entry *reopened = p ? replay_reopened(p) : NULL;
-    const char *objection = p ? reopening_objection(q, p, &see, &reason) : NULL;
+    const char *refusal = p ? reopening_refusal(q, p, &see, &reason) : NULL;
+    if (p) reopening_note_caller(q, p);
     if (!p)
         reopening_refuse(q, error == replay_no_memory ? REOPEN_UNREAD : REOPEN_UNREADABLE, error);
     else if (reopened && q->wanted == reopened->attempt)
         reopening_end(q, &(reopen_result){.reason = REOPEN_DONE, .generation = q->wanted});
-    else if (objection)
-        reopening_refuse(q, reason, objection);
-    else if (s->letters_in_flight) /* for the run as it was: they must not be obeyed when it goes on */
-        reopening_refuse(q, REOPEN_LATER, "somebody else asks something of the run at this moment: ask again");
-    else if (!mailbox_end(q->home, &q->run)) /* they were sent to the run as it was */
-        reopening_refuse(q, REOPEN_LATER, "signals that the run has not taken are being deleted: ask again");
-    else if (!gate_writable(q->home) || !reopening_encode(q, a, p))
-        reopening_refuse(q, REOPEN_LATER, "the journal cannot be written, or memory is out: the run was not resumed");
+    else if (refusal)
+        reopening_refuse(q, reason, refusal);
+    else if ((hindrance = reopening_hindrance(q, s)) != NULL)
+        reopening_refuse(q, REOPEN_LATER, hindrance);
+    else if (!reopening_encode(q, a, p))
+        reopening_refuse(q, REOPEN_LATER, NOT_WRITABLE);
     else {
         reopening_write(q, s, replay_entries(p));
         return true;
@@ -358,10 +408,17 @@ void reopen_committed(store_segment *segment)
     reopening *q = (reopening *)((char *)segment - offsetof(reopening, segment));
     home *h = q->home;
     slot *s = slot_find(&h->slots, &q->run);
-    reopen_result result = {.reason = REOPEN_DONE, .generation = q->generation};
+    const run_id caller = q->caller;
+    reopen_result result = {
+        .reason = REOPEN_DONE, .generation = q->generation, .caller = q->has_caller ? &caller : NULL};
     assert(segment->tag == REOPEN_TAG && q->state == REOPENING_WRITTEN);
     assert(s && s->state == SLOT_REOPENING);
     home_segment_back(h);
+    if (!segment->error) recall_hand_out(h, &q->children);
+    if (q->from) {
+        reopening_settle_call(q);
+        return;
+    }
     if (segment->error) {
         result = segment_refusal(segment);
     } else {

@@ -48,6 +48,7 @@ int reopen_status(reopen_reason reason);
 typedef struct reopen_result {
     reopen_reason reason;
     uint32_t generation;     /* with REOPEN_DONE */
+    const run_id *caller;    /* with REOPEN_DONE: the run that has called it, and for which the result is; NULL: none */
     const char *detail;      /* why not; NULL: it does */
     const char *retry_after; /* seconds, when asking again may help; NULL: it does not */
 } reopen_result;

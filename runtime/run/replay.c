@@ -111,6 +111,7 @@ static bool replay_take_branch(replay *p, const entry *e)
     if (!rec) return false;
     rec->id = e->id;
     rec->occurrence = e->occurrence;
+    rec->branch = e->branch;
     return true;
 }
 
@@ -122,12 +123,14 @@ static bool replay_take_call(replay *p, const entry *e)
     rec->id = e->id;
     rec->occurrence = e->occurrence;
     rec->began = e->began;
+    rec->branch = e->branch;
     rec->child = e->child;
     if (e->kind == ENTRY_CALLED) {
         rec->number = p->entries;
+        rec->timeout_ms = e->duration_ms;
         rec->attempts = e->attempt < ATTEMPTS_MAX ? e->attempt : ATTEMPTS_MAX;
         rec->done = rec->detached = e->detached;
-        rec->failed = rec->is_void = false;
+        rec->failed = rec->is_gone = false;
         return true;
     }
     rec->done = e->status == ENTRY_SUCCEEDED;
@@ -267,14 +270,6 @@ static replay_record *replay_peek(replay *p, uint64_t path)
     return rec->kind ? rec : NULL;
 }
 
-/* A run that was called and had not returned has been cancelled with the end; of a call that has lost nobody wants the
- * result. */
-static void record_take_back_call(replay_record *rec)
-{
-    assert(rec->kind == ENTRY_CALLED && !rec->done);
-    if (!rec->is_recalled) rec->is_void = true;
-}
-
 /* What was given up for a failure that counts no more is wanted again, as far as the code comes to it. */
 static void record_revive(replay_record *rec)
 {
@@ -298,21 +293,18 @@ static void replay_give_retries(replay *p, const entry *stopped)
     }
 }
 
-/* Takes back how the run ended, and the failures that `reopened` names. How long the run had been stopped before says
- * nothing any more, since its deadline is another one. */
-static void replay_take_reopened(replay *p, const entry *reopened)
+/* Takes back how the run ended, and the failures that `reopened` names: a call waits for the run that was called, which
+ * goes on, too. So does one that had not returned. How long the run had been stopped before says nothing any more,
+ * since its deadline is another one. */
+void replay_reopen(replay *p, const entry *reopened)
 {
     const entry none = {.path = 0};
-    for (size_t i = 0; i < p->cells && !BUG(REOPEN_NONE); i++) {
-        replay_record *rec = &p->records[i];
-        record_revive(rec);
-        if (rec->kind == ENTRY_CALLED && !rec->done && !rec->failed) record_take_back_call(rec);
-    }
+    for (size_t i = 0; i < p->cells && !BUG(REOPEN_NONE); i++) record_revive(&p->records[i]);
     for (size_t i = 0; i < entry_cause_count(reopened) && !BUG(REOPEN_NONE); i++) {
         replay_record *rec = replay_peek(p, entry_cause(reopened, i));
         if (!rec || rec->done) continue;
         if (rec->kind == ENTRY_STEP_DONE) record_begin_anew(rec);
-        if (rec->kind == ENTRY_CALLED) record_take_back_call(rec);
+        if (rec->kind == ENTRY_CALLED) rec->failed = false;
     }
     p->response = p->ended = p->cancel = p->stopped = none;
     p->stands = NULL;
@@ -397,7 +389,7 @@ static bool replay_take(replay *p, const entry *e)
     case ENTRY_RELEASED:
         return replay_take_release(p, e);
     case ENTRY_REOPENED:
-        replay_take_reopened(p, e);
+        replay_reopen(p, e);
         return true;
     case ENTRY_WON:
     case ENTRY_ABANDONED:

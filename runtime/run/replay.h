@@ -20,18 +20,21 @@ typedef struct replay_record {
     bool done;           /* a step, a call: it has a result; a wait: it has taken a signal */
     bool failed;         /* a step, a call: it failed for good; a wait: it has timed out */
     bool detached;       /* a call: nobody waits for its run; then it is done */
-    bool is_void;        /* a call, wait or sleep: the run went on after its end or stop, and it begins anew */
+    bool is_void;        /* a wait or sleep: the run went on after its end or stop, and it begins anew */
     bool is_given_up;    /* a wait, a sleep: nobody waited for it any more, and it was not over */
+    bool is_gone;        /* a call: there is no run any more that was called, and it is made again */
     bool is_recalled;    /* a call: it has lost, and the run that was called is cancelled */
     bool fatal;          /* a step: its last failure was not to be repeated */
     bool answer;         /* a patch, or a signal sent */
     bool used;           /* the code has come to it */
     bool reported;       /* a step: another input was reported */
-    uint32_t attempts; /* a step: those that failed; a call: how often it was made before; an int has room for one more
-                        */
-    uint32_t number;   /* a call: of its entry, from 1 */
-    entry_text child;  /* a call: id of the run that was called */
-    uint32_t began;    /* a step: entries that the run had when the first attempt began */
+    uint32_t attempts;  /* a step: those that failed; a call: how often it was made before; an int has room for one more
+                         */
+    uint32_t number;    /* a call: of its entry, from 1 */
+    entry_text child;   /* a call: id of the run that was called */
+    int64_t timeout_ms; /* a call: as its options say; 0: none */
+    uint64_t branch;    /* a call, a branch: path of the branch around it */
+    uint32_t began;     /* a step: entries that the run had when the first attempt began */
     uint64_t input_hash;    /* a step: of the input of its result; 0: unknown */
     entry_text reported_by; /* a step: version of the program that last reported another input (ENTRY_DIFFERS) */
     clock_entry wait;       /* a step: the wait for its next attempt; a sleep; a wait: its timeout; due_ms 0: none */
@@ -61,10 +64,13 @@ replay *replay_new(arena *a, entry_text journal, replay_entry_fn on_entry, void 
 
 const entry *replay_started(const replay *p); /* never NULL */
 /* These do not see what came before the run was last reopened. */
-const entry *replay_response(const replay *p); /* NULL: the journal has none */
-const entry *replay_ended(const replay *p);    /* NULL: the run has not ended */
-entry_cancel replay_cancel(const replay *p);   /* ENTRY_CANCEL_NONE: the run was not cancelled */
-const entry *replay_stopped(const replay *p);  /* NULL: the run never was, or has been released or reopened since */
+const entry *replay_response(const replay *p);     /* NULL: the journal has none */
+const entry *replay_ended(const replay *p);        /* NULL: the run has not ended */
+entry_cancel replay_cancel(const replay *p);       /* ENTRY_CANCEL_NONE: the run was not cancelled */
+const entry *replay_cancel_entry(const replay *p); /* NULL: likewise */
+const entry *replay_stopped(const replay *p);      /* NULL: the run never was, or has been released or reopened since */
+/* Takes the end back, as the entry `reopened` does, which is to follow the journal. */
+void replay_reopen(replay *p, const entry *reopened);
 /* Gives steps their retries anew, as a release from a stop does; the caller has appended the entry `released`. */
 void replay_release(replay *p);
 const entry *replay_reopened(const replay *p); /* the last one; NULL: the run never went on after its end */
@@ -89,6 +95,9 @@ const replay_record *replay_next_unasked(const replay *p, size_t *at);
 
 /* Returns the next record, as above, of a call whose run is under way, as far as is known; NULL: no more. */
 const replay_record *replay_next_open_call(const replay *p, size_t *at);
+
+/* Likewise, of those whose results the code wants: neither they nor a branch around them have lost. */
+const replay_record *replay_next_wanted_call(const replay *p, size_t *at);
 
 /* Returns the record of a path and marks it used; NULL: the journal has none. */
 replay_record *replay_find(replay *p, uint64_t path);

@@ -7,6 +7,7 @@ const entry *replay_started(const replay *p) { return &p->started; }
 const entry *replay_response(const replay *p) { return p->response.kind ? &p->response : NULL; }
 const entry *replay_ended(const replay *p) { return p->ended.kind ? &p->ended : NULL; }
 entry_cancel replay_cancel(const replay *p) { return (entry_cancel)p->cancel.status; }
+const entry *replay_cancel_entry(const replay *p) { return p->cancel.kind ? &p->cancel : NULL; }
 const entry *replay_stopped(const replay *p) { return p->stopped.kind ? &p->stopped : NULL; }
 const entry *replay_reopened(const replay *p) { return p->reopened.kind ? &p->reopened : NULL; }
 unsigned replay_crashes(const replay *p) { return p->crashes; }
@@ -114,11 +115,29 @@ bool replay_take_remarked(replay *p, uint64_t path, uint32_t number)
     return is_there;
 }
 
+/* Whether the call, or a branch around it, has lost. */
+static bool replay_call_has_lost(const replay *p, const replay_record *call)
+{
+    const replay_record *rec = call;
+    for (size_t depth = 0; rec->kind && depth <= p->branches; depth++) {
+        if (replay_is_abandoned(p, rec->path)) return true;
+        rec = replay_cell(p->records, p->cells, rec->branch);
+    }
+    return false;
+}
+
+const replay_record *replay_next_wanted_call(const replay *p, size_t *at)
+{
+    const replay_record *rec;
+    while ((rec = replay_next_open_call(p, at)) != NULL && replay_call_has_lost(p, rec)) continue;
+    return rec;
+}
+
 const replay_record *replay_next_open_call(const replay *p, size_t *at)
 {
     while (*at < p->cells) {
         const replay_record *rec = &p->records[(*at)++];
-        if (rec->kind == ENTRY_CALLED && !rec->done && !rec->failed && !rec->is_void && !rec->is_recalled) return rec;
+        if (rec->kind == ENTRY_CALLED && !rec->done && !rec->failed && !rec->is_gone && !rec->is_recalled) return rec;
     }
     return NULL;
 }

@@ -14,14 +14,15 @@
 
 /* ---- The letter's value: [outcome, error, value] ---- */
 
-enum { RETURNED_FIELDS = 3 };
+enum { RETURNED_FIELDS = 3, OUTCOME_GONE = ENTRY_CANCELLED + 1 };
 
 /* False: no memory. */
 static bool returned_pack(msgpack_sbuffer *to, const returned *what)
 {
     msgpack_packer pk;
     msgpack_packer_init(&pk, to, msgpack_sbuffer_write);
-    return msgpack_pack_array(&pk, RETURNED_FIELDS) == 0 && msgpack_pack_int(&pk, (int)what->outcome) == 0 &&
+    return msgpack_pack_array(&pk, RETURNED_FIELDS) == 0 &&
+           msgpack_pack_int(&pk, what->is_gone ? OUTCOME_GONE : (int)what->outcome) == 0 &&
            value_pack_str(&pk, what->error.data, what->error.len) && msgpack_pack_bin(&pk, what->value.len) == 0 &&
            (what->value.len == 0 || msgpack_pack_bin_body(&pk, what->value.data, what->value.len) == 0);
 }
@@ -30,7 +31,7 @@ static bool value_is_returned(const sw_value *v)
 {
     if (v->type != MSGPACK_OBJECT_ARRAY || v->via.array.size < RETURNED_FIELDS) return false;
     const sw_value *f = v->via.array.ptr;
-    return f[0].type == MSGPACK_OBJECT_POSITIVE_INTEGER && f[0].via.u64 <= ENTRY_CANCELLED &&
+    return f[0].type == MSGPACK_OBJECT_POSITIVE_INTEGER && f[0].via.u64 <= OUTCOME_GONE &&
            f[1].type == MSGPACK_OBJECT_STR && f[2].type == MSGPACK_OBJECT_BIN;
 }
 
@@ -43,13 +44,22 @@ bool returned_read(arena *a, entry_text packed, returned *out, bool *is_short)
     *is_short = error == value_no_memory;
     if (!is_read || !value_is_returned(&v)) return false;
     const sw_value *f = v.via.array.ptr;
-    out->outcome = (entry_ended)f[0].via.u64;
+    out->is_gone = f[0].via.u64 == OUTCOME_GONE;
+    if (!out->is_gone) out->outcome = (entry_ended)f[0].via.u64;
     out->error = (entry_text){f[1].via.str.ptr, f[1].via.str.size};
     out->value = (entry_text){f[2].via.bin.ptr, f[2].via.bin.size};
     return true;
 }
 
 /* ---- Making ---- */
+
+/* NULL: no memory. */
+static mail_letter *returning_new_packed(home *h, const letter_call *call, const run_id *child,
+                                         const msgpack_sbuffer *content)
+{
+    return mail_new_return(h, &call->caller, letter_of_call(call->generation, call->number), child,
+                           (entry_text){content->data, content->size});
+}
 
 /* What has become of the run. The value is packed into `packed`. False: no memory. */
 static bool run_describe_end(run *r, msgpack_sbuffer *packed, returned *out)
@@ -70,32 +80,51 @@ static bool run_describe_end(run *r, msgpack_sbuffer *packed, returned *out)
     return true;
 }
 
-bool returning_prepare(run *r)
+/* The generation of the run that has called this one for which the result is. Whoever was cancelled by that run, and is
+ * wanted again, gives the result when it has gone on. */
+static uint32_t run_returns_to(const run *r)
+{
+    letter_call call;
+    uint32_t generation = r->caller.generation;
+    const entry *cancel = r->replay ? replay_cancel_entry(r->replay) : NULL;
+    const char *by = letter_by(r->letters, LETTER_CANCEL);
+    const entry_text who = by ? entry_text_of(by) : cancel ? cancel->error : entry_text_of("");
+    bool is_recalled = entry_text_is(who, letter_of_caller) || entry_text_is(who, letter_of_winner);
+    for (const letter *m = r->letters; m && !is_recalled; m = m->next)
+        if (m->kind == LETTER_REOPEN && letter_read_call(m, &call) && call.generation > generation)
+            generation = call.generation;
+    return generation;
+}
+
+bool returning_prepare(run *r, entry_text *result)
 {
     msgpack_sbuffer packed, content;
     returned what;
     assert(!r->returning);
-    if (r->caller.number == 0 || BUG(RETURN_NONE) || (r->replay && replay_reopened(r->replay))) return true;
+    *result = (entry_text){NULL, 0};
+    if (r->caller.number == 0 || BUG(RETURN_NONE)) return true;
+    r->returns_to = run_returns_to(r);
+    const letter_call call = {.caller = r->caller.parent, .generation = r->returns_to, .number = r->caller.number};
     msgpack_sbuffer_init(&packed);
     msgpack_sbuffer_init(&content);
     if (run_describe_end(r, &packed, &what) && returned_pack(&content, &what))
-        r->returning = mail_new_return(r->task.home, &r->caller.parent, r->caller.number, &r->id,
-                                       (entry_text){content.data, content.size});
+        r->returning = returning_new_packed(r->task.home, &call, &r->id, &content);
+    size_t value_len = packed.size; /* the letter ends with it */
     msgpack_sbuffer_destroy(&packed);
     msgpack_sbuffer_destroy(&content);
-    if (r->returning) r->task.home->gate.open_bytes += r->returning->packed.size;
-    return r->returning != NULL;
+    if (!r->returning) return false;
+    const entry_text *all = &r->returning->value;
+    if (what.outcome == ENTRY_SUCCEEDED) *result = (entry_text){all->data + all->len - value_len, value_len};
+    r->task.home->gate.open_bytes += r->returning->packed.size;
+    return true;
 }
 
-mail_letter *returning_new_failure(home *h, const run_id *caller, uint32_t number, const run_id *child,
-                                   const char *error)
+mail_letter *returning_new(home *h, const letter_call *call, const run_id *child, const returned *what)
 {
-    const returned what = {.outcome = ENTRY_FAILED, .error = entry_text_of(error)};
     mail_letter *m = NULL;
     msgpack_sbuffer content;
     msgpack_sbuffer_init(&content);
-    if (returned_pack(&content, &what))
-        m = mail_new_return(h, caller, number, child, (entry_text){content.data, content.size});
+    if (returned_pack(&content, what)) m = returning_new_packed(h, call, child, &content);
     msgpack_sbuffer_destroy(&content);
     return m;
 }

@@ -72,6 +72,7 @@ struct run {
     int64_t started_ms;            /* Unix; of the first execution */
     uint64_t began_us;             /* steady; 0: the run began in an earlier execution */
     uint64_t started_epoch;        /* of started_ms: see entry_epoch */
+    uint32_t generation;           /* how often it has gone on after its end */
     const char *version;           /* of the endpoint when the run began; in the run's arena, or the endpoint's */
     clock_wait deadline_due;       /* from the endpoint's timeout_ms; zeros: the run has no deadline */
     struct timer deadline;         /* fires at deadline_due: run_cancel */
@@ -155,6 +156,7 @@ struct run {
     struct letter *recalls_sealed;      /* of these: of the commit under way */
     bool is_last_sent;                  /* its last entries are with the store, and these letters with them */
     struct mail_letter *returning;      /* goes with its last commit to the run that has called it (returning.h) */
+    uint32_t returns_to;                /* with `returning`: the generation of that run for which it is */
     uint8_t (*had)[ENTRY_LETTER_BYTES]; /* ids of the signals that the run has had, in `journal` */
     uint32_t had_count, had_room;
     run_key *key;      /* borrowed until the first commit comes back; NULL: none */

@@ -114,7 +114,7 @@ void run_record_end(run *r)
                    .causes = run_causes(r, r->failure)};
     if (!BUG(DROP_STATUS)) remarking_flush(r);
     /* What is to leave with *ended* comes first: what was appended is written, also if the run is lost behind it. */
-    bool ok = returning_prepare(r) && recall_prepare(r);
+    bool ok = returning_prepare(r, &ended.value) && recall_prepare(r);
     ok = ok && run_response_entry(r, &response) && record_append(r, &response);
     scratch->size = 0; /* it held the response's headers, which have been copied */
     ok = ok && remarking_pack(r, scratch);

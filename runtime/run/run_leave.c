@@ -217,7 +217,8 @@ static void run_listen(const run *r, slot *s, bool has_come)
     if (s->state != SLOT_PARKED) return; /* its time has come meanwhile */
     mailbox_awaited wanted = {.names = r->park_names,
                               .name_count = r->park_name_count,
-                              .returns = r->park_returns_due > r->returns ? r->park_returns_due - r->returns : 0};
+                              .returns = r->park_returns_due > r->returns ? r->park_returns_due - r->returns : 0,
+                              .generation = r->generation};
     if (BUG(RETURN_EACH) && wanted.returns > 1) wanted.returns = 1;
     mailbox_listen(h, s, &wanted);
     if (has_come) slot_wake(h, s);
@@ -313,6 +314,17 @@ void run_cut(run *r)
     run_free(r);
 }
 
+/* The run that has called this one wants it to go on after its end: the slot, which takes the letters, looks at that.
+ */
+static void run_look_again(run *r, letter *letters)
+{
+    slot *s = r->slot;
+    assert(s && !s->letters); /* by it the letters have come */
+    s->letters = letters;
+    s->run = NULL;
+    slot_park(r->task.home, s, clock_alarm_in(0));
+}
+
 void run_answer(run *r)
 {
     home *h = r->task.home;
@@ -320,9 +332,15 @@ void run_answer(run *r)
     assert(r->seq_durable == r->seq_next);
     run_count_end(r);
     run_listener_of(r)->on_over(r, RUN_OVER_DURABLE);
+    letter *again = NULL;
+    letter_move_kind(&r->letters, &again, LETTER_REOPEN);
+    if (r->slot) letter_move_kind(&r->slot->letters, &again, LETTER_REOPEN);
     letter_drop(h, &r->letters); /* a cancel or a release that came too late */
     if (r->slot) letter_drop(h, &r->slot->letters);
     (void)mailbox_end(h, &r->id);
-    run_remove_slot(r);
+    if (again)
+        run_look_again(r, again);
+    else
+        run_remove_slot(r);
     run_free(r);
 }

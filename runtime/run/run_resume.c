@@ -96,6 +96,14 @@ static const char *resume_request_problem(const run *r)
 
 static const endpoint no_endpoint = {.kind = ENDPOINT_DURABLE, .route = ""};
 
+static void resume_restore_generation(run *r)
+{
+    const entry *reopened = replay_reopened(r->replay);
+    if (!reopened) return;
+    r->generation = reopened->attempt;
+    if (reopened->asked > 0) r->caller.generation = reopened->asked;
+}
+
 static bool resume_restore(run *r, const store_journal *j, stop_cause *why)
 {
     const char *error = NULL;
@@ -116,6 +124,7 @@ static bool resume_restore(run *r, const store_journal *j, stop_cause *why)
     r->seq_next = r->seq_sealed = r->seq_durable = replay_entries(r->replay);
     assert(r->seq_next > 0);
     r->state_bytes = j->len;
+    resume_restore_generation(r);
     r->commit = run_commit_next(r->commit, COMMIT_ON_LOADED);
     if (r->frames) frames_durable(r->frames, r->seq_durable);
     return true;
@@ -360,7 +369,7 @@ bool run_resume(home *h, slot *s, const store_journal *j, stop_cause *why)
     }
     bool begins = !cancel && !stop;
     if (begins && resume_comes_later(h, s, r, why)) return resume_unmake(r);
-    if (!resume_append_wishes(r, s, &wishes)) {
+    if (!mailbox_go_on(h, &r->id, r->generation) || !resume_append_wishes(r, s, &wishes)) {
         resume_try_later(why, replay_no_memory);
         return resume_unmake(r);
     }

@@ -10,6 +10,7 @@
 #include "runtime/run/home.h"
 #include "runtime/run/letter.h"
 #include "runtime/run/program.h"
+#include "runtime/run/reopen_call.h"
 #include "runtime/run/run.h"
 #include "runtime/run/run_listener.h"
 #include "runtime/run/slot_core.h"
@@ -225,7 +226,7 @@ void slot_send_letter(home *h, slot *s, const letter_wish *wish)
 /* A stop is obeyed when the run is loaded, by the letter alone. */
 static void slot_obey_letter(slot *s, letter_kind kind)
 {
-    assert(kind > LETTER_TRIES && kind < LETTER_KINDS);
+    assert(kind != LETTER_TRIES);
     if (BUG(LOSE_CANCEL) && kind == LETTER_CANCEL) return;
     if (BUG(LOSE_RELEASE) && kind == LETTER_RELEASE) return;
     if (kind == LETTER_CANCEL)
@@ -266,15 +267,26 @@ static void slot_deliver_letter(home *h, run *r, letter *m)
         letter_move(&m, &r->letters);
         run_cancel(r, ENTRY_CANCEL_ASKED);
         run_touch(r);
+    } else if (m->kind == LETTER_REOPEN) {
+        letter_move(&m, &r->letters); /* it says for whom the result is */
     } else {
         letter_drop(h, &m);
         h->listener->on_denied(r->slot, LETTER_RELEASE, 409, "the run is not stopped");
     }
 }
 
+/* Whether the run is loaded for the letter. */
+static bool slot_wakes_for(const slot *s, letter_kind kind)
+{
+    bool is_live = s->has_live_row && (s->state == SLOT_PARKED || s->state == SLOT_STOPPED);
+    return kind != LETTER_REOPEN || !is_live;
+}
+
 void slot_take_letter(home *h, letter *m, const char *error)
 {
     slot *s = slot_find(&h->slots, &m->run);
+    bool is_of_now = s && s->state == SLOT_REOPENING && reopen_is_overtaken(h, m);
+    if (s && !error) reopen_overtake(h, s, m);
     assert(m->home == h);
     assert(m->kind != LETTER_TRIES);
     bool is_anothers = m->is_apart; /* nobody waits at the slot for it */
@@ -284,7 +296,7 @@ void slot_take_letter(home *h, letter *m, const char *error)
         if (s && !is_anothers) h->listener->on_denied(s, m->kind, 503, is_unknown ? NOT_KNOWN : NOT_WRITTEN);
         if (s) slot_look_up(h, s);
         letter_free_all(&m);
-    } else if (!s || (is_anothers && s->state == SLOT_REOPENING)) {
+    } else if (!s || (is_anothers && s->state == SLOT_REOPENING && !is_of_now)) {
         letter_drop(h, &m); /* the run has ended, or had when the letter was sent: it is not for the run that goes on */
     } else if (BUG(LOSE_STOP) && m->kind == LETTER_STOP) {
         h->listener->on_promised(s, LETTER_STOP);
@@ -293,9 +305,10 @@ void slot_take_letter(home *h, letter *m, const char *error)
     } else if (s->run) {
         slot_deliver_letter(h, s->run, m);
     } else {
-        slot_obey_letter(s, m->kind);
+        const letter_kind kind = m->kind;
+        slot_obey_letter(s, kind);
         letter_move(&m, &s->letters);
-        if (!h->draining) slot_wake(h, s); /* else the next process finds it */
+        if (!h->draining && slot_wakes_for(s, kind)) slot_wake(h, s); /* else the next process finds it */
     }
 }
 

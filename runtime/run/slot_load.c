@@ -12,6 +12,7 @@
 #include "runtime/run/mailbox.h"
 #include "runtime/run/program.h"
 #include "runtime/run/reopen.h"
+#include "runtime/run/reopen_call.h"
 #include "runtime/run/replay.h"
 #include "runtime/run/run.h"
 #include "runtime/run/run_listener.h"
@@ -35,7 +36,7 @@ _Static_assert((int64_t)READ_FIRST_MS << TRIES_MAX >= READ_MOST_MS, "slot.tries 
 
 static void slot_answer_ended(home *h, slot *s, const store_journal *j)
 {
-    if (reopen_take_journal(h, s, j)) return;
+    if (reopen_take_journal(h, s, j) || reopen_obey(h, s, j)) return;
     h->listener->on_found_ended(h, s, j);
     (void)mailbox_end(h, &s->id);
     slot_remove(h, s);
@@ -264,6 +265,15 @@ static bool slot_journal_is_outdated(const home *h, const slot *s, const store_j
     return s->read_while_closed && j->live && !j->error && gate_writable(h);
 }
 
+/* What the run that has called this one wants of it is dealt with when it has ended. */
+static void slot_drop_wishes(home *h, slot *s)
+{
+    letter *rest = NULL;
+    letter_move_kind(&s->letters, &rest, LETTER_REOPEN);
+    letter_drop(h, &s->letters);
+    s->letters = rest;
+}
+
 static void slot_take_journal(home *h, const store_journal *j)
 {
     slot *s = slot_find(&h->slots, &j->run);
@@ -281,7 +291,7 @@ static void slot_take_journal(home *h, const store_journal *j)
         slot_resume_or_stop(h, s, &(store_journal){.run = s->id, .error = store_no_memory}, room);
         return;
     }
-    if (!j->live && !j->error) letter_drop(h, &s->letters); /* it has ended, or been deleted */
+    if (!j->live && !j->error) slot_drop_wishes(h, s); /* it has ended, or been deleted */
     /* With a letter it is looked at again: else its row would be found later, and the letter forgotten. When recovery
      * has passed its row, nobody but this slot knows of the run until the next start. */
     bool may_live = s->has_live_row || s->letters || s->is_recovered;
@@ -289,6 +299,8 @@ static void slot_take_journal(home *h, const store_journal *j)
         slot_resume_or_stop(h, s, j, room);
     } else if (j->error) {
         slot_answer_not_found(h, s, 503, j->error);
+    } else if (!j->found && reopen_obey(h, s, j)) {
+        return;
     } else if (!j->found) {
         slot_answer_not_found(h, s, 404, "no such run");
     } else {

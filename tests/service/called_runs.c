@@ -339,7 +339,7 @@ static void test_kinds(void)
     stop();
 }
 
-/* The child's message is the caller's. A caller that goes on after its end calls again what has failed. */
+/* The child's message is the caller's. A caller that goes on after its end has the child go on that has failed. */
 static void test_failing(void)
 {
     start_anew("failing");

@@ -12,7 +12,8 @@
 #include "tests/simulation/promises.h"
 
 enum { RETURN_KIND = 6, ROUNDING_MS = 5, BEHIND_PARENT_MS = 1000 };
-static const uint64_t ARRIVAL_OF_RUNS = UINT64_C(1) << 63; /* cancels by callers have this one, results those behind */
+static const uint64_t ARRIVAL_OF_RUNS = UINT64_C(1) << 63; /* then 31 bits of the caller's generation, and 32 of: */
+enum { OF_REOPEN = 0, OF_RECALL = 1 };                     /* or of the call that has a result */
 
 static int number(const run_record *r) { return (int)(r - w->runs); }
 static const op *op_of(const run_record *r, int at) { return &w->jobs[r->job].ops[at]; }
@@ -32,11 +33,11 @@ void called_told(const run_record *r, int at, bool ok, uint64_t result)
     const op_state *s = &r->ops[at];
     const run_record *c = s->called ? child_of(r, at) : NULL;
     world_note("run %d op %d has called: %d %llx", number(r), at, ok, (unsigned long long)result);
-    bool is_its = c && c->has_first_end && ok == (c->first_outcome == ENTRY_SUCCEEDED);
-    bool is_same = is_its && (!ok || c->first_result == result) && (ok ? !s->failed : !s->done);
+    bool is_its = c && c->end_count > 0 && (!ok || c->has_succeeded);
+    bool is_same = is_its && (!ok || c->result == result) && (ok ? !s->failed : !s->done);
     PROMISE("as the run that was called", is_same, "run %d op %d was told %d, %llx by run %d, which has ended %d, %llx",
-            number(r), at, ok, (unsigned long long)result, c ? number(c) : -1, c ? c->first_outcome : -1,
-            (unsigned long long)(c ? c->first_result : 0));
+            number(r), at, ok, (unsigned long long)result, c ? number(c) : -1, c ? c->has_succeeded : -1,
+            (unsigned long long)(c ? c->result : 0));
 }
 
 void called_named(const run_record *r, int at, const char *id)
@@ -91,9 +92,12 @@ static void look_at_waking(const run_record *r)
 {
     unsigned early = 0;
     if (r->left_in != w->epoch + 1 || r->left_entries != r->entries || !waits_for_all(r)) return;
-    if (is_asked_for(r)) return;
+    if (is_asked_for(r) || r->reopened > 0) return;
     for (int at = 0; at < (int)w->jobs[r->job].op_count; at++)
-        early += is_open(r, at) && !child_of(r, at)->has_first_end;
+        /* Such a one was resumed by itself, and tells that, too. */
+        if (r->ops[at].called && child_of(r, at)->end_count > 1) return;
+    for (int at = 0; at < (int)w->jobs[r->job].op_count; at++)
+        early += is_open(r, at) && child_of(r, at)->end_count == 0;
     w->met[MET_WOKEN]++;
     PROMISE("woken once", early == 0, "run %d begins, and %u of the runs that it waits for have not ended", number(r),
             early);
@@ -184,15 +188,15 @@ static const char *take_returned(run_record *r, int at, const entry *e)
     const run_record *c = child_named(e, op_of(r, at)->calls_job);
     if (!s->called || !c || c != child_of(r, at)) return "a call has the result of a run that it has not called";
     if (s->done || s->failed) return "a call returns twice";
-    if (!c->has_first_end) return "a call has returned, and its run has not ended";
-    if (e->status != c->first_outcome) return "a call has returned otherwise than its run has ended";
+    if (c->end_count == 0) return "a call has returned, and its run has not ended";
+    if (!(c->told[r->reopened] >> e->status & 1)) return "a call has returned what no letter has told it";
     s->done = e->status == ENTRY_SUCCEEDED;
     s->failed = s->fatal = !s->done;
     s->nonce = s->done ? result_of(&e->value) : 0;
     w->met[MET_RETURNED]++;
     w->met[MET_RETURNED_BAD] += s->failed;
     w->met[MET_RETURNED_LATER] += s->called_in < w->epoch;
-    return s->failed || s->nonce == c->first_result ? NULL : "a call has another result than its run";
+    return s->failed || s->nonce == c->result ? NULL : "a call has another result than its run";
 }
 
 const char *called_take(run_record *r, const entry *e)
@@ -236,10 +240,9 @@ void called_ended(run_record *r)
 {
     w->met[MET_RECALLED] += r->recalled && r->outcome == ENTRY_CANCELLED;
     w->met[MET_CHILD_LATE] += r->is_child && r->cancel_reason == ENTRY_CANCEL_LATE && r->status == 504;
-    if (r->has_first_end) return;
-    r->has_first_end = true;
-    r->first_outcome = r->outcome;
-    r->first_result = r->outcome == ENTRY_SUCCEEDED ? program_verdict(r).result : 0;
+    r->end_count++;
+    r->has_succeeded = r->outcome == ENTRY_SUCCEEDED;
+    r->result = r->has_succeeded ? program_verdict(r).result : 0;
 }
 
 void called_reopened(run_record *r, const entry *e, uint64_t voids)
@@ -249,7 +252,9 @@ void called_reopened(run_record *r, const entry *e, uint64_t voids)
         op_state *s = &r->ops[at];
         bool is_void = op_of(r, at)->kind == OP_CALL && s->failed && (voids >> at & 1);
         if (!is_void && !is_open(r, at)) continue;
-        s->called = s->chosen = s->failed = s->fatal = s->copied = false;
+        s->failed = s->fatal = false;
+        if (!s->copied) continue;
+        s->called = s->chosen = s->copied = false; /* the original's child returns to the original */
         s->generation++;
     }
 }
@@ -273,42 +278,70 @@ static uint64_t arrival_of(const void *key)
     return n;
 }
 
-/* The run whose end the letter brings; NULL: it brings none. */
-static run_record *returner_of(const void *data, size_t len)
+/* The run whose end the letter brings, and which end that is; NULL: it brings none. */
+static run_record *returner_of(const void *data, size_t len, unsigned *outcome)
 {
-    msgpack_unpacked u;
+    msgpack_unpacked u, v;
     run_record *c = NULL;
     msgpack_unpacked_init(&u);
+    msgpack_unpacked_init(&v);
     bool ok = msgpack_unpack_next(&u, data, len, NULL) == MSGPACK_UNPACK_SUCCESS &&
               u.data.type == MSGPACK_OBJECT_ARRAY && u.data.via.array.size == 5;
     const msgpack_object *f = ok ? u.data.via.array.ptr : NULL;
     if (f && f[1].via.u64 == RETURN_KIND && f[0].via.bin.size == RUN_ID_BYTES) c = run_of_bytes(f[0].via.bin.ptr);
+    ok = c && msgpack_unpack_next(&v, f[3].via.bin.ptr, f[3].via.bin.size, NULL) == MSGPACK_UNPACK_SUCCESS;
+    *outcome = ok ? (unsigned)v.data.via.array.ptr[0].via.u64 : 0;
+    msgpack_unpacked_destroy(&v);
     msgpack_unpacked_destroy(&u);
     return c;
 }
 
-static void take_return(run_record *c)
-{
-    c->returns++;
-    PROMISE("returns once", c->returns == 1 && c->has_first_end && c->is_awaited,
-            "run %d returns for the %u. time, has ended %d, and its caller waits %d", number(c), c->returns,
-            c->has_first_end, c->is_awaited);
-}
-
-static void take_recall(run_record *c)
+/* A run returns at each of its ends, and to a caller that wants it to go on though it has succeeded. */
+static void take_return(run_record *c, unsigned generation, unsigned outcome)
 {
     const run_record *r = c->caller ? &w->runs[c->caller - 1] : NULL;
-    bool is_right = r && c->is_awaited && (r->has_first_end || r->ops[c->caller_op].given_up);
+    c->returns++;
+    bool is_right = r && c->is_awaited && generation <= r->reopened && (c->wanted || c->returns <= c->end_count);
+    PROMISE("returns once", is_right && c->end_count > 0,
+            "run %d returns for the %u. time, for generation %u, has ended %u times, and its caller waits %d",
+            number(c), c->returns, generation, c->end_count, c->is_awaited);
+    c->told[generation] |= 1U << outcome;
+}
+
+static void take_recall(run_record *c, unsigned generation)
+{
+    const run_record *r = c->caller ? &w->runs[c->caller - 1] : NULL;
+    bool is_right = r && c->is_awaited && (r->end_count > 0 || r->ops[c->caller_op].given_up);
     c->recalled = true;
+    if (c->recalled_in <= generation) c->recalled_in = generation + 1;
     PROMISE("cancel goes down", is_right, "run %d is cancelled by its caller, which goes on", number(c));
 }
 
-static void take_letter(const char *key, const char *value, size_t value_len)
+static void take_wish(run_record *c, unsigned generation)
 {
-    bool is_return = arrival_of(key) > ARRIVAL_OF_RUNS;
-    run_record *c = is_return ? returner_of(value, value_len) : run_of_bytes(key);
-    if (is_return && c) take_return(c);
-    if (!is_return && c && c->is_child) take_recall(c);
+    const run_record *r = c->caller ? &w->runs[c->caller - 1] : NULL;
+    c->wanted = true;
+    w->met[MET_WANTED]++;
+    PROMISE("goes on with its caller", r && c->is_awaited && generation > 0 && generation <= r->reopened,
+            "run %d is to go on for generation %u of its caller, which is in %u", number(c), generation,
+            r ? r->reopened : 0);
+}
+
+/* Takes a letter from run to run; `is_new` (NULL: all are) says which. */
+static void take_letter(const char *key, const char *value, size_t value_len,
+                        bool (*is_new)(const run_record *c, uint32_t of))
+{
+    const uint64_t arrival = arrival_of(key);
+    const uint32_t generation = (uint32_t)(arrival >> 32) & INT32_MAX, of = (uint32_t)arrival;
+    unsigned outcome = 0;
+    run_record *c = of > OF_RECALL ? returner_of(value, value_len, &outcome) : run_of_bytes(key);
+    if (!c || (is_new && !is_new(c, of))) return;
+    if (of > OF_RECALL)
+        take_return(c, generation, outcome);
+    else if (of == OF_RECALL && c->is_child)
+        take_recall(c, generation);
+    else if (of == OF_REOPEN && c->is_child)
+        take_wish(c, generation);
 }
 
 static bool is_of_run(const char *key, size_t len) { return len == LETTER_KEY && arrival_of(key) >= ARRIVAL_OF_RUNS; }
@@ -320,7 +353,7 @@ static void look_at_child(const run_record *c)
     PROMISE("called once", c->is_child == (c->caller > 0) && (!c->caller || c->on_disk),
             "run %d is on disk %d, says that it was called %d, and the disk has a call of it %d", number(c), c->on_disk,
             c->is_child, c->caller > 0);
-    PROMISE("returns once", !c->is_awaited || !c->has_first_end || c->returns == 1,
+    PROMISE("returns once", !c->is_awaited || c->returns >= c->end_count,
             "run %d has ended, and no letter says so to its caller", number(c));
 }
 
@@ -328,7 +361,7 @@ static void look_at_calls(const run_record *r)
 {
     for (int at = 0; r->ended && at < (int)w->jobs[r->job].op_count; at++) {
         const run_record *c = is_open(r, at) ? child_of(r, at) : NULL;
-        PROMISE("cancel goes down", !c || c->has_first_end || c->recalled,
+        PROMISE("cancel goes down", !c || c->ended || c->recalled_in > r->reopened,
                 "run %d has ended, and run %d, for which it does not wait any more, goes on", number(r), number(c));
     }
 }
@@ -347,9 +380,15 @@ void called_committed(const store_segment *list)
         for (const store_row *row = s->outcome == STORE_DONE ? s->rows : NULL; row; row = row->next) {
             bool is_put = strcmp(row->table, "inbox") == 0 && row->op == STORE_ROW_PUT;
             if (is_put && is_of_run(row->key.data, row->key.len))
-                take_letter(row->key.data, row->value.data, row->value.len);
+                take_letter(row->key.data, row->value.data, row->value.len, NULL);
         }
     look_at_all();
+}
+
+static bool was_not_seen(const run_record *c, uint32_t of)
+{
+    if (of == OF_REOPEN) return !c->wanted;
+    return of == OF_RECALL ? !c->recalled : c->returns < c->end_count;
 }
 
 /* What a commit of unknown outcome may have left is new. */
@@ -359,9 +398,7 @@ void called_found(const memory_table *inbox)
         const memory_row *row = &inbox->rows[i];
         const char *key = (const char *)row->key, *value = key + row->key_len;
         if (!is_of_run(key, row->key_len)) continue;
-        bool is_return = arrival_of(key) > ARRIVAL_OF_RUNS;
-        const run_record *c = is_return ? returner_of(value, row->value_len) : run_of_bytes(key);
-        if (c && (is_return ? c->returns == 0 : !c->recalled)) take_letter(key, value, row->value_len);
+        take_letter(key, value, row->value_len, was_not_seen);
     }
     look_at_all();
 }

@@ -60,6 +60,7 @@ static const char *const meetings[MEETINGS] = {
     [MET_RETURNED_LATER] = "that a former process had not",
     [MET_WOKEN] = "runs woken for all that they waited for",
     [MET_RECALLED] = "runs cancelled for the end of their caller",
+    [MET_WANTED] = "runs that are to go on, since their caller does",
     [MET_CHILD_LATE] = "runs that were called, and over their deadline",
     [MET_WON] = "groups that their first success has decided",
     [MET_WON_BRANCH] = "by a branch",

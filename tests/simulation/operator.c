@@ -53,6 +53,14 @@ static client_target wish_for(const run_record *r)
     return world_chance(RANDOM_LIVE, 50) ? TARGET_PAGE : TARGET_RELEASE;
 }
 
+/* A run that has called others, and has failed or was cancelled: perhaps because of them. */
+static bool may_go_on_with_others(const run_record *r)
+{
+    bool has_called = false;
+    for (int at = 0; r->job >= 0 && at < (int)w->jobs[r->job].op_count; at++) has_called |= r->ops[at].called;
+    return has_called && r->ended && r->outcome != ENTRY_SUCCEEDED && r->reopened < RESUMES_MAX;
+}
+
 static run_record *any_run(client_target *target)
 {
     unsigned *left = &w->plan.epoch[w->epoch].operations;
@@ -61,8 +69,9 @@ static run_record *any_run(client_target *target)
     run_record *r = &w->runs[world_below(RANDOM_LIVE, w->run_count)];
     run_record *waits = world_chance(RANDOM_LIVE, 40) ? next_that(signalled_is_awaited) : NULL;
     if (waits) r = waits;
-    *target = wish_for(r);
-    return r;
+    run_record *again = w->plan.children > 0 && world_chance(RANDOM_LIVE, 60) ? next_that(may_go_on_with_others) : NULL;
+    *target = again ? TARGET_RESUME : wish_for(r);
+    return again ? again : r;
 }
 
 /* One that a program stops each time anew is given up. */

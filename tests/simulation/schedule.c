@@ -77,6 +77,7 @@ static void make_program(epoch_plan *e, const dangers *d, bool last)
     e->changed = d->changes && chance(40);
     e->no_resume = d->holds && chance(50);
     if (chance(40)) e->operations = world_below(RANDOM_PLAN, 8);
+    if (w->plan.children > 0) e->operations += 1 + world_below(RANDOM_PLAN, 8); /* many callers are resumed */
     if (d->by_bulk && chance(70)) e->bulks = 1 + world_below(RANDOM_PLAN, 3);
 }
 

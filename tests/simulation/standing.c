@@ -131,7 +131,7 @@ const char *standing_reopened(run_record *r, const entry *e, uint64_t voids)
 {
     if (!r->ended) return "it goes on after its end, and had not ended";
     if (r->outcome == ENTRY_SUCCEEDED) return "it goes on after its end, and had succeeded";
-    if (!r->asked_to_reopen) return "it goes on after its end, and nobody wanted that";
+    if (!r->asked_to_reopen && !r->wanted) return "it goes on after its end, and nobody wanted that";
     if (e->attempt != r->reopened + 1 || r->reopened == REOPENS_MAX) return "it is in another generation";
     if (voids != voids_of(r)) return "other failures are taken back than those that ended it";
     begin_anew(r, voids);

@@ -44,7 +44,7 @@ void promise_cancel_told(const client *c, run_record *r, int status)
             cancelled       ? "is cancelled"
             : r && r->ended ? "has ended"
                             : "goes on");
-    if (status == 202 && !r->ended) r->cancel_promised = true;
+    if (status == 202 && !r->ended && !reopened) r->cancel_promised = true;
 }
 
 /* A stop that an entry tells of is over when *released* is on disk. */

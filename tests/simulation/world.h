@@ -16,8 +16,8 @@ enum {
     JOBS_MAX = 10,
     CHILD_JOBS = 3, /* which no client asks for: behind those of the plan (called.h) */
     OPS_MAX = 64,
-    REOPENS_MAX = 7, /* those that are asked for one by one, and those of bulk actions */
-    RESUMES_MAX = 3, /* of a run, one by one */
+    REOPENS_MAX = 30, /* those that are asked for one by one, those of bulk actions, and those with a caller */
+    RESUMES_MAX = 3,  /* of a run, one by one */
     BULKS_MAX = 6,
     SIGNALS_MAX = 512,
     QUESTIONS_MAX = 128,
@@ -166,13 +166,16 @@ typedef struct run_record {
     /* One that was called (called.h). */
     unsigned caller; /* by that run, and 1, at `caller_op`; 0: by none, as far as the disk has it */
     int16_t caller_op;
-    bool is_child, is_awaited; /* its *started* says that it was called; its caller waits for it */
-    int64_t begins_ms;         /* not before */
-    unsigned returns;          /* letters to its caller that ever came to the disk */
-    bool recalled;             /* one that cancels it, since its caller has ended, or nobody wants its result */
-    bool has_first_end;
-    int first_outcome; /* of that, and its result */
-    uint64_t first_result;
+    bool is_child, is_awaited;      /* its *started* says that it was called; its caller waits for it */
+    int64_t begins_ms;              /* not before */
+    unsigned returns;               /* letters to its caller that ever came to the disk */
+    unsigned told[REOPENS_MAX + 1]; /* by the generation of its caller: bits of the outcomes that these tell */
+    bool recalled;        /* a letter that cancels it, since its caller has ended, or nobody wants its result */
+    unsigned recalled_in; /* the last generation in which the caller has done so, from 1 */
+    bool wanted;          /* a letter that has it go on, since its caller does */
+    unsigned end_count;   /* how often it has ended */
+    bool has_succeeded;
+    uint64_t result;  /* of that */
     unsigned left_in; /* that process, from 1, to wait for all that it has called; 0: for something else */
     int64_t left_ns;
     uint32_t left_entries;     /* on disk then */
@@ -560,6 +563,7 @@ typedef enum meeting {
     MET_RETURNED_LATER, /* in another process than the call was made in */
     MET_WOKEN,          /* a run that waited for its calls alone was loaded, and could go on */
     MET_RECALLED,       /* a run was cancelled for the end of its caller */
+    MET_WANTED,         /* a run that was called is to go on with its caller */
     MET_CHILD_LATE,     /* a run that was called was over its deadline */
     MET_WON,            /* a member of a group has won */
     MET_WON_BRANCH,     /* a branch */

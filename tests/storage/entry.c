@@ -370,7 +370,7 @@ static void test_foreign_bytes(void)
 
 static void test_later_fields(void)
 {
-    static const char more[] = "\x98\x08\x01\x00\xa1w\xc4\x00\xc4\x00\xa3new\x05", fewer[] = "\x92\x08\x07";
+    static const char more[] = "\x99\x08\x01\x00\xa1w\xc4\x00\xc4\x00\xc4\x00\xa3new\x05", fewer[] = "\x92\x08\x07";
     entry e;
     const char *error;
     CHECK_INT(entry_decode(more, sizeof more - 1, &e, &error), sizeof more - 1);
@@ -386,7 +386,7 @@ static void test_later_kinds(void)
 {
     static const char must[] = "\x92\x3f\x01", may[] = "\x94\xcc\xff\x01\xa1x\xc3";
     static const char long_array[] =
-        "\xdc\x00\x12\x08\x07\x01\xa1w\xc4\x00\xc4\x00\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01";
+        "\xdc\x00\x12\x08\x07\x01\xa1w\xc4\x00\xc4\x00\xc4\x00\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01\x01";
     entry e;
     const char *error;
     CHECK_INT(entry_decode(must, sizeof must - 1, &e, &error), 0);

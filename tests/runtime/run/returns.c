@@ -220,7 +220,7 @@ static void go_without(bool is_damaged)
     run_id id = turned_begin("POST /two")->id, waits = waiting_run(&id);
     TURN_UNTIL(returned(&id) == 1);
     CHECK(number_set_next(&mailbox_of(turned_home(), &id)->returns, &number));
-    letter_write_key(&id, letter_of_call(number), key);
+    letter_write_key(&id, letter_of_call(0, number), key);
     write_in_place(key, is_damaged);
     turned_check(turned_send_signal(&waits, "go", NULL, "1"), 202, "");
     TURN_UNTIL(is_over());
