@@ -33,7 +33,8 @@ static void mailbox_give_return(home *h, mailbox *b, slot *s, mail_letter *m)
     mailbox_tidy(h, b);
 }
 
-/* A signal that is known has been read, by the start or by the run. */
+/* A signal that is known has been read, by the start or by the run. One that a read has brought which is still under
+ * way is in memory, and not known yet: if that read fails, nobody else would know of it. */
 static void mailbox_take_signal(home *h, mailbox *b, slot *s, mail_letter *m)
 {
     assert(s);
@@ -44,7 +45,10 @@ static void mailbox_take_signal(home *h, mailbox *b, slot *s, mail_letter *m)
     }
     mailbox_add_arrival(b, mail_arrival(m));
     b->bytes += m->row_bytes;
-    mailbox_deliver(h, b, s, m);
+    if (mail_list_has(b->held, m->key))
+        mail_free(m);
+    else
+        mailbox_deliver(h, b, s, m);
 }
 
 /* Whether the letter has the result of a call that the run did not wait for any more when it went on after its end. */

@@ -472,6 +472,37 @@ static void test_telling(void)
     turned_close();
 }
 
+/* The other run cannot get a signal yet, so the loser asks again; the group is decided before. */
+static void test_asks_again(void)
+{
+    turned_open(routes, NULL);
+    tells = true;
+    run_id id = turned_begin("POST /telling")->id;
+    TURN_UNTIL(seen.attempts[0] > 0 && seen.attempts[1] > 0 && turned_slot(&id));
+    turned_often();
+    turned_writes = false;
+    run_id to = turned_begin("POST /listen")->id;
+    run_id_format(&to, listener);
+    seen.go[0] = true;
+    turned_often();
+    CHECK_INT(seen.attempts[3], 0); /* it waits to ask again */
+    seen.go[1] = true;
+    TURN_UNTIL(seen.ended[1] == 1);
+    turned_often();
+    turned_writes = true;
+    TURN_UNTIL(is_parked(&id));
+    turned_often();
+    CHECK(is_parked(&to));
+    CHECK_INT(turned_rows("inbox"), 0);
+    turned_end();
+    turned_open(routes, NULL);
+    send_signal(&id, "more", "1");
+    check_output(&id, 200, "decided");
+    CHECK(is_parked(&to));
+    CHECK_INT(seen.attempts[3], 0);
+    turned_close();
+}
+
 /* Signals for a wait that has lost, also one that was there before the decision, are kept for the next waits of their
  * name, in order, and count until they are taken. */
 static void test_kept(void)
@@ -550,6 +581,7 @@ static const check_case cases[] = {{"a select in a branch of another", test_nest
                                    {"a branch that leaves before its members", test_beside},
                                    {"frames of a loser", test_frames},
                                    {"a signal that is not sent", test_telling},
+                                   {"one that was to be asked for again", test_asks_again},
                                    {"a call that is not made again", test_called},
                                    {"signals for what has lost", test_kept},
                                    {"code that knows no decision", test_changed}};

@@ -1,6 +1,7 @@
 /* Two nodes of a cluster on one memory: what is said at one node to a run of the other reaches it by the other's look
  * each second, once, whether it is early, late, sent twice, or its sender has lost the answer; and what only the run's
  * own node can do is refused. */
+#include "runtime/run/mailbox_core.h"
 #include "runtime/run/notice.h"
 #include "tests/harness/pair.h"
 
@@ -62,6 +63,15 @@ static void on_two(sw_ctx *c)
     sw_reply_text(c, 200, "%s", seen.got);
 }
 
+/* Takes one signal that came while it did something else. */
+static void on_once(sw_ctx *c)
+{
+    begin_execution(c);
+    (void)sw_step(c, "hold", hold, sw_nil());
+    await(c, "a", SW_NO_WAIT);
+    seen.ended[pair_at]++;
+}
+
 /* Then waits for another one for ever. */
 static void on_three(sw_ctx *c)
 {
@@ -118,6 +128,7 @@ static void routes(sw_app *app)
 {
     sw_endpoint(app, "POST /take", on_take, NULL);
     sw_endpoint(app, "POST /two", on_two, NULL);
+    sw_endpoint(app, "POST /once", on_once, NULL);
     sw_endpoint(app, "POST /three", on_three, NULL);
     sw_endpoint(app, "POST /soon", on_soon, NULL);
     sw_endpoint(app, "POST /race", on_race, NULL);
@@ -592,10 +603,52 @@ static void test_lists(void)
     pair_close();
 }
 
+/* Does the newest read that waits, and what follows from it in this turn. */
+static void read_newest(void)
+{
+    store_hand_read(turned_app->store, store_hand_reads(turned_app->store) - 1);
+    CHECK(turned_turn_unread());
+}
+
+/* So many signals that they are read in pieces: the node's look comes to those of the first piece while the second one
+ * is being read, and each is one. */
+static void test_read_in_pieces(void)
+{
+    enum { MANY = 1100 };
+    const char *const many[] = {"--park-after", "0", "--signals-max", "2000", NULL};
+    seen = (notes){.go = false};
+    pair_open(routes, many);
+    const run_id id = pair_begin(SECOND, "POST /once");
+    PAIR_UNTIL(pair_slot(SECOND, &id) && seen.executions[SECOND] == 1 && run_is_durable(pair_slot(SECOND, &id)->run));
+    turned_also = NULL; /* that node does not look */
+    for (int i = 0; i < MANY; i++) check_signal(&id, NULL, 202, "accepted");
+    pair_use(SECOND);
+    seen.go = true;
+    while (store_hand_reads(turned_app->store) == 0) CHECK(turned_turn_unread());
+    read_newest();
+    mailbox *b = mailbox_of(turned_home(), &id);
+    while (b->held_count == 0) CHECK(turned_turn_unread());
+    CHECK(b->is_reading && b->held_count < MANY);
+    CHECK_INT(store_hand_reads(turned_app->store), 1); /* the second piece waits */
+    pair_pass(1000);
+    while (store_hand_reads(turned_app->store) == 1) CHECK(turned_turn_unread());
+    for (int i = 0; i < 20; i++) {
+        if (store_hand_reads(turned_app->store) > 1) read_newest();
+        CHECK(turned_turn_unread());
+    }
+    CHECK(b->is_reading && b->count > 0); /* it has looked */
+    turned_also = pair_turn_other;
+    PAIR_UNTIL(seen.ended[SECOND] == 1);
+    CHECK_STR(seen.got, "x");
+    expect_nothing_left();
+    pair_close();
+}
+
 static const check_case cases[] = {
     {"a signal sent at one node reaches a run of the other", test_signal},
     {"two nodes send one each at one moment", test_one_moment},
     {"one is read and taken while its node looks for it", test_read_meanwhile},
+    {"very many are read while their node looks for them", test_read_in_pieces},
     {"one that is on disk in time counts", test_in_time},
     {"one of another name wakes nobody, and stays", test_other_name},
     {"an early signal is kept, and one sent twice is one", test_early_and_twice},

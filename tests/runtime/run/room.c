@@ -13,7 +13,7 @@ enum {
 };
 
 static struct {
-    int begun, largest, ended;
+    int begun, largest, ended, filled;
     int64_t bytes;
 } seen;
 
@@ -59,7 +59,18 @@ static void on_many(sw_ctx *c)
 static void on_fills(sw_ctx *c)
 {
     for (int i = 0; i < 2 * QUEUE_BYTES / RESULT_BYTES; i++) sw_push_chunk(c, on_large(c, sw_nil()));
+    seen.filled++;
     sw_reply_text(c, 200, "full");
+}
+
+/* Each result is an entry, which the next step need not wait for. */
+static void on_steps(sw_ctx *c)
+{
+    sw_group *g = sw_group_new(c);
+    for (int i = 0; i < 2 * QUEUE_BYTES / RESULT_BYTES; i++) sw_group_step(g, "large", on_large, sw_nil());
+    (void)sw_group_wait(g);
+    seen.filled++;
+    sw_reply_text(c, 200, "done");
 }
 
 static void on_naps(sw_ctx *c)
@@ -94,6 +105,7 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /fan", on_fan, NULL);
     sw_endpoint(app, "POST /many", on_many, NULL);
     sw_endpoint(app, "POST /fills", on_fills, NULL);
+    sw_endpoint(app, "POST /steps", on_steps, NULL);
     sw_endpoint(app, "POST /naps", on_naps, NULL);
     sw_function(app, "large", on_large, NULL);
     sw_function(app, "small", on_small, NULL);
@@ -231,11 +243,58 @@ static void test_loads(void)
     turned_close();
 }
 
+static home *home_of(unsigned loop) { return &turned_app->loops[loop].home; }
+
+static void begin_on(unsigned loop, const char *route)
+{
+    static const run_origin nobody = {.key = NULL};
+    const run_input none = {.method = {"POST", 4}, .target = {"/", 1}, .body = {"", 0}};
+    run_refusal why;
+    CHECK(run_begin(home_of(loop), app_endpoint(turned_app, route, strlen(route)), &none, &nobody, &why));
+}
+
+static bool turn_loop(unsigned loop) { return uv_run(&turned_app->loops[loop].uv, UV_RUN_NOWAIT) != 0; }
+
+/* Runs of two loops fill one queue. Whose turn comes when, and when a write, the test draws. */
+static void go_through_two_loops(unsigned seed)
+{
+    const int runs = 3;
+    memset(&seen, 0, sizeof seen);
+    turned_open(routes, (const char *const[]){"--journal-queue-max", "1MiB", NULL});
+    for (int i = 0; i < runs; i++)
+        for (unsigned loop = 0; loop < 2; loop++) begin_on(loop, i % 2 ? "POST /fills" : "POST /steps");
+    for (unsigned n = seed; home_of(0)->runs.count + home_of(1)->runs.count > 0; n = n * 1103515245 + 12345) {
+        const unsigned drawn = n >> 16;
+        while (store_hand_reads(turned_app->store) > 0) store_hand_read(turned_app->store, 0);
+        if (drawn % 5 == 0 && store_hand_write_due_ms(turned_app->store) == 0) store_hand_write(turned_app->store);
+        CHECK(turn_loop(drawn / 5 % 3 ? 0 : 1));
+        CHECK_INT(home_of(0)->gate.open_bytes > 4 * QUEUE_BYTES, 0);
+    }
+    CHECK_INT(seen.filled, 2 * runs);
+    for (unsigned loop = 0; loop < 2; loop++) {
+        CHECK_INT(home_of(loop)->gate.waiting, 0);
+        loop_drain(&turned_app->loops[loop], LOOP_STOPPED);
+    }
+    while (turned_turn() || uv_loop_alive(&turned_app->loops[0].uv) || uv_loop_alive(&turned_app->loops[1].uv))
+        (void)turn_loop(1);
+    by_hand_close(turned_app);
+    memory_disk_free(turned_disk);
+    turned_disk = NULL;
+}
+
+static void test_two_loops(void)
+{
+    turned_loops = 2;
+    for (unsigned seed = 1; seed <= 40; seed++) go_through_two_loops(seed);
+    turned_loops = 1;
+}
+
 static const check_case cases[] = {{"results are returned, and taken, as there is room", test_results},
                                    {"a process ends while results wait", test_resumed},
                                    {"calls reach the disk in pieces", test_calls},
                                    {"a run that waits while it calls is cancelled", test_cancelled},
                                    {"a result that comes while its caller waits for room", test_late},
-                                   {"runs that are due stay outside memory", test_loads}};
+                                   {"runs that are due stay outside memory", test_loads},
+                                   {"runs of two loops", test_two_loops}};
 
 CHECK_MAIN(cases)
