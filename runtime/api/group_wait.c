@@ -11,20 +11,11 @@
 #include "runtime/run/home.h"
 #include "runtime/run/strand.h"
 
-enum {
-    STACK_RETRY_MS = 200, /* between tries to start a member that found no room for its stack */
-    CATCH_UP_MS = 1       /* between looks whether members have caught up with the journal */
-};
+enum { STACK_RETRY_MS = 200 /* between tries to start a member that found no room for its stack */ };
 
-static bool group_pause(sw_group *g, strand *s, int64_t ms)
-{
-    clock_instant now = clock_now(&g->run->task.home->clock);
-    clock_wait pause = clock_wait_for(&now, ms);
-    return strand_sleep_until(s, &pause, STRAND_SLEEP_PLAIN);
-}
-
-/* Waits a moment and tries to start members again: stacks become free when strands end, also those of other runs. The
- * run does not park meanwhile. False: interrupted. */
+/* Waits a moment and tries to start members again: stacks become free when strands end, also those of other runs and
+ * loops, or when the system has memory again, of which nobody tells. The run does not park meanwhile. False:
+ * interrupted. */
 static bool group_retry_start(sw_group *g, strand *s)
 {
     run *r = s->run;
@@ -32,7 +23,9 @@ static bool group_retry_start(sw_group *g, strand *s)
         strand_interrupt(s, INTERRUPT_UNWIND);
         return false;
     }
-    bool awake = group_pause(g, s, STACK_RETRY_MS);
+    clock_instant now = clock_now(&r->task.home->clock);
+    clock_wait pause = clock_wait_for(&now, STACK_RETRY_MS);
+    bool awake = strand_sleep_until(s, &pause, STRAND_SLEEP_PLAIN);
     if (awake) group_start_members(g);
     return awake;
 }
@@ -87,8 +80,9 @@ static bool group_catch_up(sw_group *g, strand *s)
 {
     bool awake = true;
     while (g->run->replay && g->standing && g->running > 0 && !g->is_caught_up && awake) {
-        g->is_caught_up = !g->lacks_stack && !strand_is_worked_for(s);
-        if (!g->is_caught_up) awake = g->lacks_stack ? group_retry_start(g, s) : group_pause(g, s, CATCH_UP_MS);
+        bool lacked_stack = g->lacks_stack;
+        awake = lacked_stack ? group_retry_start(g, s) : strand_catch_up(s);
+        g->is_caught_up = awake && !lacked_stack && !g->lacks_stack;
     }
     return awake;
 }

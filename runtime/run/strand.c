@@ -56,10 +56,18 @@ static void strand_part(strand *s)
     s->parent = s->peer = NULL;
 }
 
+/* The strand waits, or ends: those within which it works may have waited for that. */
+static void strand_tell_rest(const strand *s)
+{
+    for (strand *p = s->parent; p; p = p->parent)
+        if (p->catches_up) strand_wake(p);
+}
+
 void strand_exit(strand *s)
 {
     assert(coro_current() == s->co);
     assert(!s->is_abandoned || !s->members); /* what works for one that has lost is waited for */
+    strand_tell_rest(s);
     while (s->members) strand_part(s->members);
     strand_part(s);
     assert(!s->top);
@@ -87,14 +95,17 @@ bool strand_suspend(strand *s)
     assert(!s->suspended);
     if (strand_is_interrupted(s)) return false;
     s->suspended = true;
+    strand_tell_rest(s);
     coro_suspend();
-    s->suspended = false;
+    s->suspended = s->woken = false;
     return !strand_is_interrupted(s);
 }
 
 void strand_wake(strand *s)
 {
-    if (s->suspended) sched_ready(&s->task->home->sched, s->co);
+    if (!s->suspended) return;
+    s->woken = true;
+    sched_ready(&s->task->home->sched, s->co);
 }
 
 void strand_interrupt(strand *s, strand_interrupt_kind kind)
@@ -135,11 +146,11 @@ static bool strand_is_between_steps(const strand *s)
     return s->wait == STRAND_BUSY && !s->work.step && !s->work.signal && s->work.awaits_calls == 0;
 }
 
-/* Whether the strand waits for another thread, or for room for a stack: no journal has that, so a replay that were cut
- * there would not come to what the journal has behind it. */
+/* Whether the strand waits for another thread, for members that catch up, or for room for a stack: no journal has that,
+ * so a replay that were cut there would not come to what the journal has behind it. */
 static bool strand_pauses(const strand *s)
 {
-    return s->uninterruptible || (s->until.due_ms > 0 && strand_is_between_steps(s));
+    return s->uninterruptible || s->catches_up || (s->until.due_ms > 0 && strand_is_between_steps(s));
 }
 
 static void strand_give_up(strand *s)
@@ -158,12 +169,22 @@ void strand_abandon(strand *s)
     for (strand *at = s; at; at = strand_next_within(at, s)) strand_give_up(at);
 }
 
-bool strand_is_worked_for(const strand *s)
+static bool strand_is_worked_for(const strand *s)
 {
     if (s->entering > 0) return true;
     for (const strand *at = strand_next_within(s, s); at; at = strand_next_within(at, s))
-        if (at->entering > 0 || strand_is_between_steps(at)) return true;
+        if (at->entering > 0 || at->woken || strand_is_between_steps(at)) return true;
     return false;
+}
+
+bool strand_catch_up(strand *s)
+{
+    bool awake = true;
+    assert(s->wait == STRAND_BUSY && !s->catches_up);
+    s->catches_up = true;
+    while (awake && strand_is_worked_for(s)) awake = strand_suspend(s);
+    s->catches_up = false;
+    return awake;
 }
 
 bool strand_has_lost(const run *r)

@@ -31,9 +31,9 @@ bool strand_may_begin(const strand *s);
  * between them goes on to the first thing that the journal does not have, and unwinds there. */
 void strand_abandon(strand *s);
 
-/* Whether code between steps and waits is at work for the strand, in a member of one of its groups: it may come to
- * something that the journal has already. */
-bool strand_is_worked_for(const strand *s);
+/* Suspends the running strand as long as code between steps and waits is at work for it, or about to be, in members of
+ * its groups: that may come to something that the journal has already. False: it was interrupted instead. */
+bool strand_catch_up(strand *s);
 
 /* Whether the running strand works for `r` and has lost; then it unwinds at its next wait. */
 bool strand_has_lost(const struct run *r);

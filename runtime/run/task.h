@@ -132,6 +132,8 @@ struct strand {
     bool is_abandoned;    /* it works for a member that has lost, or within one: nothing begins in it any more, and none
                              of its entries is journaled; what the journal has of it is replayed */
     bool suspended;       /* in strand_suspend */
+    bool woken;           /* with `suspended`: it goes on when the scheduler comes to it */
+    bool catches_up;      /* in strand_catch_up */
     bool uninterruptible; /* others work for the strand: interrupts wait until that is done. An unwind wakes it,
                            so that it can withdraw what has not begun */
     clock_wait until;     /* while it sleeps, or waits with a timeout: when that is over; else zeros */
