@@ -31,7 +31,7 @@ void entry_json_target(json_writer *w, entry_text target)
 {
     const char *shown = redact_target(w->hides, &w->arena, target.len > 0 ? target.data : "", &target.len);
     if (shown)
-        json_put_bytes(w, "target", shown, target.len);
+        json_put_said(w, "target", shown, target.len); /* a value may be a URL with parameters of its own */
     else
         w->is_short = true;
 }

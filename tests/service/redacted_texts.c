@@ -245,6 +245,18 @@ static void test_bodies(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+/* A parameter of a URL that is a parameter's value is hidden, too. */
+static void test_target(void)
+{
+    char id[64];
+    start("query:key", "text");
+    begin("/echo?next=/x?key=" KEY "&key=" KEY "&b=1", "b", id);
+    CHECK_INT(a.status, 200);
+    CHECK(strstr(page_of(id), "\"target\":\"/echo?next=/x?key=[redacted]&key=[redacted]&b=1\""));
+    CHECK(!strstr(a.body, "=" KEY "&") && !strstr(get("/_sw/runs"), "=" KEY "&"));
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
 /* How many runs a list, and a bulk action's dry run, find by the filter. */
 static size_t found(const char *name, const char *value)
 {
@@ -300,6 +312,7 @@ static const check_case cases[] = {{"tokens of runs", test_tokens},
                                    {"nor do lines of JSON", test_json_lines},
                                    {"the journal has it all the same", test_kept},
                                    {"nor do bodies", test_bodies},
+                                   {"nor do targets", test_target},
                                    {"nor is the key that leads to a run shown", test_key},
                                    {"nor do filters find it", test_filters},
                                    {"nor does the answer that was first", test_answer}};
