@@ -40,8 +40,9 @@ export function bytes(n) {
 export const count = (n) => (n ?? 0).toLocaleString("en");
 export const plural = (n, one, many = `${one}s`) => `${count(n)} ${n === 1 ? one : many}`;
 
-// How long a run has been at work; of one that has ended, how long it was.
-export const runTime = (run, now) => (run.endedAt ?? now) - run.startedAt;
+// How long a run has been at work; of one that has ended, how long it was. Its beginning and its end are told by two
+// clocks, which differ by a millisecond, or by more when one was set.
+export const runTime = (run, now) => Math.max(0, (run.endedAt ?? now) - run.startedAt);
 
 // "search:1": how journals and logs name a step.
 export const stepLabel = (step) => (step.occurrence ? `${step.id}:${step.occurrence}` : step.id);
@@ -49,8 +50,10 @@ export const stepLabel = (step) => (step.occurrence ? `${step.id}:${step.occurre
 // A value in a line: of an object its members.
 export function inWords(value) {
   if (typeof value === "string") return value;
-  if (value === null || typeof value !== "object" || Array.isArray(value) || isDigits(value)) return JSON.stringify(value);
-  return Object.entries(value).map(([name, member]) => `${name} ${typeof member === "string" ? member : JSON.stringify(member)}`).join(", ");
+  const isObject = value !== null && typeof value === "object" && !Array.isArray(value) && !isDigits(value);
+  if (!isObject) return JSON.stringify(value);
+  const text = (member) => (typeof member === "string" ? member : JSON.stringify(member));
+  return Object.entries(value).map(([name, member]) => `${name} ${text(member)}`).join(", ");
 }
 
 // What there is to say about a run in one line of a list.

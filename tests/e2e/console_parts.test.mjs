@@ -11,7 +11,7 @@ import { History, buckets, figure, parseMetrics, quantile } from '../../console/
 import { readPlace, urlOf } from '../../console/place.js';
 import { barsOf, findNode, rangeOf, rowsOf, ticksOf, treeOf } from '../../console/run_model.js';
 import { RunsList } from '../../console/runs_list.js';
-import { bytes, duration, inWords } from '../../console/words.js';
+import { bytes, duration, inWords, runTime } from '../../console/words.js';
 
 // Numbers that are the same in each run of the test.
 function dice(seed) {
@@ -428,6 +428,7 @@ test('durations and sizes as people read them', () => {
     '1 d 1 h',
     '-5 ms',
   ]);
+  assert.deepEqual([runTime({ startedAt: 5 }, 9), runTime({ startedAt: 5, endedAt: 4 }, 9)], [4, 0], 'two clocks');
   assert.deepEqual([0, 1023, 1024, 5 * 2 ** 20].map(bytes), ['0 bytes', '1023 bytes', '1.0 KiB', '5.0 MiB']);
 });
 
