@@ -10,6 +10,7 @@ const char *entry_order_take(entry_order *o, const entry *e)
     if (e->kind == ENTRY_TAKEN && o->signals_unread == 0) return "a wait has taken a signal that is not there";
     if (e->kind == ENTRY_RETURNED && o->calls_open == 0) return "a call has a result that was not made, or had one";
     o->calls_open += (uint32_t)(e->kind == ENTRY_CALLED && !e->detached) - (e->kind == ENTRY_RETURNED);
+    if (e->kind == ENTRY_REOPENED) o->calls_open += (uint32_t)entry_cause_count(e); /* some of them may be calls */
     o->waits_open += (uint32_t)(e->kind == ENTRY_WAIT) - decides;
     o->signals_unread += (uint32_t)(e->kind == ENTRY_SIGNAL) - (e->kind == ENTRY_TAKEN);
     o->has_ended = e->kind == ENTRY_ENDED;

@@ -17,6 +17,7 @@ static void check_same(const entry *a, const entry *b)
     CHECK(a->path == b->path);
     CHECK_INT(a->occurrence, b->occurrence);
     CHECK_INT(a->attempt, b->attempt);
+    CHECK_INT(a->asked, b->asked);
     CHECK_INT(a->at_ms, b->at_ms);
     CHECK_INT(a->duration_ms, b->duration_ms);
     CHECK_INT(a->due_ms, b->due_ms);
@@ -130,6 +131,7 @@ static size_t add_call_samples(entry *out)
                      .at_ms = 22,
                      .due_ms = 23,
                      .begins_ms = 24,
+                     .duration_ms = 25,
                      .detached = true,
                      .branch = 95,
                      .began = 7,
@@ -228,7 +230,8 @@ static size_t add_small_samples(entry *out)
                        .status = ENTRY_FAILED,
                        .error = text("why"),
                        .causes = text("12345678"),
-                       .remarks = text("remarks")};
+                       .remarks = text("remarks"),
+                       .value = text("result")};
     out[n++] = (entry){.kind = ENTRY_ROLLBACK, .path = 4, .id = text("s"), .occurrence = 1, .at_ms = 10};
     out[n++] = (entry){.kind = ENTRY_CANCEL, .at_ms = 11, .status = ENTRY_CANCEL_LATE, .error = text("late")};
     out[n++] = (entry){.kind = ENTRY_STOPPED,
@@ -245,7 +248,8 @@ static size_t add_small_samples(entry *out)
                        .due_ms = INT64_MAX,
                        .error = text("operator"),
                        .causes = text("1234567812345678"),
-                       .epoch = 9};
+                       .epoch = 9,
+                       .asked = 4};
     out[n++] = (entry){.kind = ENTRY_CRASHED,
                        .path = 81,
                        .id = text("charge"),
@@ -527,12 +531,28 @@ static void test_order(void)
     }
 }
 
+/* A call whose failure has ended a run waits again when that has gone on. */
+static void test_order_of_calls(void)
+{
+    static const char path[8] = {7};
+    const entry list[] = {{.kind = ENTRY_STARTED},
+                          {.kind = ENTRY_CALLED},
+                          {.kind = ENTRY_RETURNED, .status = ENTRY_FAILED},
+                          {.kind = ENTRY_ENDED, .causes = {path, sizeof path}},
+                          {.kind = ENTRY_REOPENED, .causes = {path, sizeof path}},
+                          {.kind = ENTRY_RETURNED}};
+    entry_order order = {.count = 0};
+    for (size_t i = 0; i < sizeof list / sizeof *list; i++) CHECK(!entry_order_take(&order, &list[i]));
+    CHECK(entry_order_take(&order, &(entry){.kind = ENTRY_RETURNED}));
+}
+
 static const check_case cases[] = {{"every kind comes back as it was", test_round_trips},
                                    {"no prefix of an entry is one", test_truncations},
                                    {"foreign bytes are refused", test_foreign_bytes},
                                    {"fields of other versions", test_later_fields},
                                    {"kinds of other versions", test_later_kinds},
                                    {"entries in an order that there can be", test_order},
+                                   {"a call that returns again", test_order_of_calls},
                                    {"run ids", test_run_ids},
                                    {"run ids of one loop ascend", test_run_ids_ascend},
                                    {"run ids have the number of their node", test_run_ids_have_one_cluster_slot},
