@@ -6,6 +6,7 @@
 
 #include "runtime/admin/body.h"
 #include "runtime/admin/inquiry.h"
+#include "runtime/admin/resume_plan.h"
 #include "runtime/base/moment.h"
 #include "runtime/base/problem.h"
 #include "runtime/clients/run_url.h"
@@ -54,11 +55,13 @@ static void request_on_done(void *arg, const reopen_result *result)
 }
 
 /* False: the exchange has its answer. */
-static bool resume_read_wish(http_exchange *x, arena *a, reopen_wish *wish)
+static bool resume_read_wish(http_exchange *x, arena *a, reopen_wish *wish, bool *is_dry)
 {
-    sw_value timeout, generation;
-    const body_member members[] = {{"timeoutMs", SW_INT, &timeout}, {"generation", SW_INT, &generation}};
-    if (!body_read(x, a, members, 2)) return false;
+    sw_value timeout, generation, dry;
+    const body_member members[] = {
+        {"timeoutMs", SW_INT, &timeout}, {"generation", SW_INT, &generation}, {"dryRun", SW_BOOL, &dry}};
+    if (!body_read(x, a, members, 3)) return false;
+    *is_dry = sw_as_bool(dry, false);
     int64_t ms = sw_as_int(timeout, -1), number = sw_as_int(generation, -1);
     const char *wrong = NULL;
     if (!sw_is_nil(timeout) && (ms < 0 || ms > MOMENT_LAST_MS))
@@ -84,6 +87,10 @@ void resume_answer(home *h, http_exchange *x, const run_id *id, const char *by)
     arena a;
     reopen_wish wish = {.run = *id, .timeout_ms = -1, .by = by};
     arena_init(&a, h->arenas);
-    if (resume_read_wish(x, &a, &wish)) resume_begin(h, x, &wish);
+    bool is_dry = false, is_read = resume_read_wish(x, &a, &wish, &is_dry);
+    if (is_read && is_dry)
+        resume_plan_answer(h, x, id);
+    else if (is_read)
+        resume_begin(h, x, &wish);
     arena_free(&a);
 }

@@ -207,6 +207,24 @@ static void each_was_paid_once(int leaves)
     CHECK_INT(all->others, 0);
 }
 
+/* What a resume would do again, as its dry run says. */
+static const char *plan_of(const char *run)
+{
+    char path[128];
+    snprintf(path, sizeof path, "/_sw/runs/%s/resume", run);
+    call("POST", server_url(path), NULL, "{\"dryRun\":true}", 0, &a);
+    CHECK_INT(a.status, 200);
+    return a.body;
+}
+
+/* How often the text has the words. */
+static int times(const char *text, const char *words)
+{
+    int n = 0;
+    for (; (text = strstr(text, words)) != NULL; text++) n++;
+    return n;
+}
+
 /* ---- Tests ---- */
 
 static void test_deep(void)
@@ -215,6 +233,11 @@ static void test_deep(void)
     start_anew("deep");
     begin("deep", "2");
     CHECK(strstr(output(500), "leaf 0 is broken"));
+    CHECK_INT(times(plan_of(id), "\"runId\""), 4);
+    CHECK_INT(times(a.body, "\"kind\":\"call\""), 3);
+    CHECK_INT(times(a.body, "\"kind\":\"step\""), 1);
+    CHECK(strstr(a.body, "\"id\":\"fragile\""));
+    wait_for_state("failed");
     seen->mended = 1;
     resume(id);
     CHECK_STR(output(200), "[2,[1,[0,{\"leaf\":0,\"bytes\":\"AAE=\"}]]]");
@@ -224,6 +247,10 @@ static void test_deep(void)
     find_child(id, "below", middle);
     CHECK(strstr(page("/_sw/runs/", middle), "\"kind\":\"reopened\""));
     ask_of("POST", id, "/resume", 409);
+    char path[128];
+    snprintf(path, sizeof path, "/_sw/runs/%s/resume", id);
+    call("POST", server_url(path), NULL, "{\"dryRun\":true}", 0, &a);
+    CHECK_INT(a.status, 409);
     stop();
 }
 
@@ -351,6 +378,7 @@ static void test_before_its_caller(void)
     CHECK(strstr(a.body, words));
     wait_until(leaf, "\"state\":\"succeeded\"");
     CHECK(strstr(output(500), "leaf 0 is broken"));
+    CHECK(strstr(plan_of(id), "\"state\":\"succeeded\",\"again\":[]"));
     resume(id);
     CHECK_STR(output(200), "[0,{\"leaf\":0,\"bytes\":\"AAE=\"}]");
     each_was_paid_once(1);
@@ -388,6 +416,7 @@ static void test_gone(void)
     find_child(id, "leaf", leaf);
     snprintf(path, sizeof path, "/_sw/runs/%s", leaf);
     while (call(NULL, server_url(path), NULL, NULL, 0, &a), a.status != 404) usleep(10000);
+    CHECK(strstr(plan_of(id), "\"state\":\"gone\",\"again\":[]"));
     seen->mended = 1;
     resume(id);
     CHECK_STR(output(200), "{\"leaf\":0,\"bytes\":\"AAE=\"}");
