@@ -1,12 +1,14 @@
 #include "runtime/run/attempt_input.h"
 
 #include <assert.h>
+#include <string.h>
 
 #include "runtime/base/value.h"
 #include "runtime/run/step_spec.h"
 #include "runtime/stepwell.h"
 
-enum { ARRAY16 = 0xdc, ARRAY16_HEAD = 3, FIXARRAY_HEAD = 1, FIXARRAY_MASK = 0x0f };
+enum { ARRAY16 = 0xdc, ARRAY16_HEAD = 3, FIXARRAY_HEAD = 1, FIXARRAY_MASK = 0x0f, BIN16 = 0xc5, BIN16_HEAD = 3 };
+_Static_assert((int)STEP_INPUT_JOURNALED_MAX <= UINT16_MAX, "a bin16 has room for an input");
 
 /* How many items `calls`, an array, has; *head: bytes in front of them. "" has none. */
 static uint32_t calls_count(entry_text calls, size_t *head)
@@ -20,18 +22,22 @@ static uint32_t calls_count(entry_text calls, size_t *head)
     return is_long ? (uint32_t)(at[1] << 8 | at[2]) : at[0] & FIXARRAY_MASK;
 }
 
-/* The item: a map with one name. */
+/* The item: a map with one name. The head of the input's bin is written last, by what was packed: code that changes a
+ * value behind the API's back may have changed its length since `bytes` were counted. */
 static bool pack_input(msgpack_sbuffer *to, msgpack_packer *pk, msgpack_object input, uint64_t bytes)
 {
     const char *error = NULL;
+    uint8_t head[BIN16_HEAD] = {BIN16, 0, 0};
     if (msgpack_pack_map(pk, 1) != 0) return false;
     if (bytes > STEP_INPUT_JOURNALED_MAX)
         return value_pack_text(pk, "input_bytes") && msgpack_pack_uint64(pk, bytes) == 0;
-    size_t before = 0;
-    if (!value_pack_text(pk, "input") || msgpack_pack_bin(pk, (size_t)bytes) != 0) return false;
-    before = to->size;
+    if (!value_pack_text(pk, "input") || msgpack_sbuffer_write(to, (const char *)head, sizeof head) != 0) return false;
+    size_t from = to->size;
     if (!value_pack(to, input, STEP_INPUT_JOURNALED_MAX, &error)) return false;
-    assert(to->size - before == bytes);
+    size_t len = to->size - from;
+    head[1] = (uint8_t)(len >> 8);
+    head[2] = (uint8_t)(len & 0xff);
+    memcpy(to->data + from - sizeof head, head, sizeof head);
     return true;
 }
 
