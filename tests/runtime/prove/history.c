@@ -166,30 +166,30 @@ static void test_returns(void)
     segment(&child_a, 0);
     add(response);
     add((entry){.kind = ENTRY_ENDED});
-    add_row(STORE_ROW_PUT, &root, letter_of_call(2), "a");
+    add_row(STORE_ROW_PUT, &root, letter_of_call(0, 2), "a");
     segment(&child_b, 0);
     add(response);
     add((entry){.kind = ENTRY_ENDED});
-    add_row(STORE_ROW_PUT, &root, letter_of_call(3), "b");
+    add_row(STORE_ROW_PUT, &root, letter_of_call(0, 3), "b");
     segment(&root, 0);
     add(returned(PATH_A, &child_a));
     add(returned(PATH_B, &child_b));
     add((entry){.kind = ENTRY_LABEL, .id = {"k", 1}, .value = {"v", 1}});
-    add_row(STORE_ROW_DELETE, &root, letter_of_call(3), "");
-    add_row(STORE_ROW_DELETE, &root, letter_of_call(2), "");
+    add_row(STORE_ROW_DELETE, &root, letter_of_call(0, 3), "");
+    add_row(STORE_ROW_DELETE, &root, letter_of_call(0, 2), "");
     make();
     CHECK_INT(x.entry_count, 12);
     CHECK(!history_may_end_at(&x, 5)); /* a response is on disk with the end */
     look(6);
-    CHECK(!has_letter(&root, letter_of_call(2)));
+    CHECK(!has_letter(&root, letter_of_call(0, 2)));
     look(7);
-    CHECK(has_letter(&root, letter_of_call(2)));
-    CHECK(!has_letter(&root, letter_of_call(3)));
+    CHECK(has_letter(&root, letter_of_call(0, 2)));
+    CHECK(!has_letter(&root, letter_of_call(0, 3)));
     look(9);
     CHECK_INT(on_disk.row_count, 2);
     look(10); /* one is taken */
-    CHECK(!has_letter(&root, letter_of_call(2)));
-    CHECK(has_letter(&root, letter_of_call(3)));
+    CHECK(!has_letter(&root, letter_of_call(0, 2)));
+    CHECK(has_letter(&root, letter_of_call(0, 3)));
     look(11);
     CHECK_INT(on_disk.row_count, 0);
     forget();
@@ -205,7 +205,7 @@ static void test_sent(void)
     add((entry){.kind = ENTRY_SENT, .path = 6, .letter = {second, ENTRY_LETTER_BYTES}, .answer = true});
     add(response);
     add((entry){.kind = ENTRY_ENDED});
-    add_row(STORE_ROW_PUT, &root, letter_of_call(2), "the end");
+    add_row(STORE_ROW_PUT, &root, letter_of_call(0, 2), "the end");
     add_row(STORE_ROW_PUT, &root, 8, second);
     add_row(STORE_ROW_PUT, &root, 7, first);
     make();
@@ -216,7 +216,7 @@ static void test_sent(void)
     CHECK_INT(on_disk.row_count, 2);
     CHECK(has_letter(&root, 8));
     look(9);
-    CHECK(has_letter(&root, letter_of_call(2)));
+    CHECK(has_letter(&root, letter_of_call(0, 2)));
     forget();
 }
 
@@ -227,22 +227,22 @@ static void test_given_up(void)
     segment(&root, 0);
     add((entry){.kind = ENTRY_ABANDONED, .path = PATH_A});
     add((entry){.kind = ENTRY_ABANDONED, .path = PATH_B});
-    add_row(STORE_ROW_PUT, &child_b, letter_of_call(0), "");
-    add_row(STORE_ROW_PUT, &child_a, letter_of_call(0), "");
+    add_row(STORE_ROW_PUT, &child_b, letter_of_call(0, LETTER_OF_RECALL), "");
+    add_row(STORE_ROW_PUT, &child_a, letter_of_call(0, LETTER_OF_RECALL), "");
     segment(&child_a, 0);
     add((entry){.kind = ENTRY_CANCEL, .status = ENTRY_CANCEL_ASKED});
     add(response);
     add((entry){.kind = ENTRY_ENDED, .status = ENTRY_CANCELLED});
-    add_row(STORE_ROW_DELETE, &child_a, letter_of_call(0), "");
+    add_row(STORE_ROW_DELETE, &child_a, letter_of_call(0, LETTER_OF_RECALL), "");
     make();
     look(6);
-    CHECK(has_letter(&child_a, letter_of_call(0)));
-    CHECK(!has_letter(&child_b, letter_of_call(0)));
+    CHECK(has_letter(&child_a, letter_of_call(0, LETTER_OF_RECALL)));
+    CHECK(!has_letter(&child_b, letter_of_call(0, LETTER_OF_RECALL)));
     look(7);
     CHECK_INT(on_disk.row_count, 2);
     look(8);
-    CHECK(!has_letter(&child_a, letter_of_call(0)));
-    CHECK(has_letter(&child_b, letter_of_call(0)));
+    CHECK(!has_letter(&child_a, letter_of_call(0, LETTER_OF_RECALL)));
+    CHECK(has_letter(&child_b, letter_of_call(0, LETTER_OF_RECALL)));
     forget();
 }
 
