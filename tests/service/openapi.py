@@ -419,6 +419,30 @@ def ask_functions(server):
     refusals(server, "POST", path, name="shop/restock", body="{}")
 
 
+def ask_waits(server):
+    """A run that calls, asks, waits for the first of several, and tells another one, in each of its states."""
+    run = server.ask("POST", "/_sw/functions/{name}", 202, name="shop/decide", body='{"tea":1}')["runId"]
+    asked = server.await_run(run, lambda found: "questions" in found and found["state"] == "sleeping")
+    if [it["state"] for it in asked["questions"]] != ["open"]:
+        server.faults.append(f"its question is {asked['questions']}")
+    signal = ("POST", "/_sw/runs/{id}/signals/{name}", 202)
+    server.ask(*signal, id=run, name="other", body="1")
+    if server.await_run(run, lambda found: "signalsKept" in found)["signalsKept"] != 1:
+        server.faults.append("a signal that nobody has taken is not counted")
+    server.ask("POST", "/_sw/runs/{id}/fork", 200, id=run, body='{"dryRun":true}')
+    server.ask(*signal, id=run, name="answer", body='"yes"')
+    ended = server.await_run(run, lambda found: found["state"] == "succeeded")
+    kinds = {it["kind"] for it in ended["entries"]}
+    wanted = {"called", "returned", "wait", "timed out", "taken", "signal", "won", "value", "sent", "sleep"}
+    server.faults += [f"no entry is {kind}" for kind in wanted - kinds]
+    for it in ended["steps"]:
+        if it.get("child"):
+            server.await_run(it["child"], lambda found: "why" not in found)
+    plan = server.ask("POST", "/_sw/runs/{id}/fork", 200, id=run, body='{"dryRun":true}')
+    if {it["kind"] for it in plan["again"]} != {"call", "wait", "sleep", "value", "signal"}:
+        server.faults.append(f"its fork does again {plan['again']}")
+
+
 def ask_settings(server):
     path, name = "/_sw/settings/{name}", "endpoint:POST /nap"
     server.ask("PUT", path, 200, name=name, body='{"value":{"stopped":true,"retryAfter":30}}')
@@ -451,7 +475,7 @@ def ask_schedules(server):
     refusals(server, "GET", "/_sw/schedules")
 
 
-ASK = [ask_start, ask_functions, ask_children, ask_settings, ask_schedules,
+ASK = [ask_start, ask_functions, ask_children, ask_waits, ask_settings, ask_schedules,
        ask_health, ask_metrics, ask_backup, ask_session, ask_feed, ask_runs, ask_bulk, ask_steering, ask_views]
 
 

@@ -155,6 +155,31 @@ static sw_value on_fill(sw_ctx *c, sw_value input)
     return sw_call_with(c, "spare", "shop/restock", sw_nil(), &(sw_call_options){.detached = true});
 }
 
+static sw_value on_wait(sw_ctx *c, sw_value input)
+{
+    sw_value word = input;
+    (void)sw_wait_for(c, "word", &(sw_wait){.signal = "word"}, &word);
+    return word;
+}
+
+/* Calls one that waits, asks a person, takes the answer before the night is over, and tells the one that waits. */
+static sw_value on_decide(sw_ctx *c, sw_value input)
+{
+    static const char *const choices[] = {"yes", "no", NULL};
+    sw_value decided = input;
+    sw_value teller = sw_call_with(c, "teller", "shop/wait", input, &(sw_call_options){.detached = true});
+    (void)sw_wait_for(c, "hurry", &(sw_wait){.signal = "hurry", .timeout_ms = 1}, NULL);
+    (void)sw_signal_url(c, "ask", "answer", &(sw_question){.text = "Is it so?", .choices = choices});
+    sw_group *g = sw_group_new(c);
+    sw_group_wait_for(g, "answer", &(sw_wait){.signal = "answer"});
+    sw_group_call(g, "slow", "shop/wait", input);
+    sw_group_sleep(g, "night", 3600000);
+    (void)sw_group_any(g, "first", &decided);
+    (void)sw_send_signal(c, "tell", sw_cstr(c, sw_get(teller, "run")), "word", decided);
+    (void)sw_send_signal(c, "tell", "00000000000000000000000000", "word", decided);
+    return sw_call(c, "last", "shop/restock", decided);
+}
+
 static int serve(int argc, char **argv)
 {
     sw_app *app = sw_app_new("pages");
@@ -163,6 +188,8 @@ static int serve(int argc, char **argv)
     sw_route(app, "GET /silent", on_silent);
     sw_function(app, "shop/restock", on_restock, NULL);
     sw_function(app, "shop/fill", on_fill, NULL);
+    sw_function(app, "shop/wait", on_wait, NULL);
+    sw_function(app, "shop/decide", on_decide, NULL);
     sw_function(app, "nightly", on_restock, &(sw_function_options){.cron = "0 0 29 2 *"});
     sw_endpoint(app, "POST /orders/:shop", on_order, NULL);
     sw_endpoint(app, "POST /call", on_call, NULL);
