@@ -475,7 +475,7 @@ typedef struct comparing {
 static bool is_told(const entry *e, bool is_copied)
 {
     bool is_one = e->kind == ENTRY_STEP_DONE || e->kind == ENTRY_STEP_FAILED || e->kind == ENTRY_SLEEP ||
-                  e->kind == ENTRY_WAIT || e->kind == ENTRY_CALLED || e->kind == ENTRY_VALUE;
+                  e->kind == ENTRY_WAIT || e->kind == ENTRY_CALLED || e->kind == ENTRY_VALUE || e->kind == ENTRY_SENT;
     return is_one || (!is_copied && (e->kind == ENTRY_ROLLBACK || (e->kind == ENTRY_CHUNK && e->id.len > 0)));
 }
 

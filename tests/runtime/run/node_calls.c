@@ -19,6 +19,7 @@ typedef struct notes {
     char error[128];
     char worked[CROWD][RUN_ID_TEXT + 1]; /* which child has worked for the call */
     unsigned others;                     /* times that another one has */
+    bool is_mended;
 } notes;
 static notes seen;
 static int calls;
@@ -41,6 +42,20 @@ static sw_value on_child(sw_ctx *c, sw_value input)
 {
     if (sw_as_int(input, 0) < 0) sw_fail_fatal(c, "it fails");
     return sw_step(c, "work", work, input);
+}
+
+static sw_value break_down(sw_ctx *c, sw_value input)
+{
+    if (!seen.is_mended) sw_fail_fatal(c, "it is broken");
+    return input;
+}
+
+/* Pays, and fails until it is mended. */
+static sw_value on_fragile(sw_ctx *c, sw_value input)
+{
+    sw_value paid = sw_step(c, "work", work, input);
+    sw_step(c, "fragile", break_down, input);
+    return paid;
 }
 
 static void note_cancelled(void *arg)
@@ -89,6 +104,18 @@ static void on_crowd(sw_ctx *c)
     sw_reply_json(c, 200, sw_int(sum));
 }
 
+static void on_mends(sw_ctx *c)
+{
+    int64_t sum = 0;
+    sw_group *g = sw_group_new(c);
+    for (int i = 0; i < calls; i++) sw_group_call(g, "member", "fragile", sw_int(i));
+    sw_value results = sw_group_wait(g);
+    for (size_t i = 0; i < sw_len(results); i++) sum += sw_as_int(sw_at(results, i), 0);
+    seen.sum = sum;
+    seen.ended++;
+    sw_reply_json(c, 200, sw_int(sum));
+}
+
 static void on_waiters(sw_ctx *c)
 {
     seen.begun++;
@@ -128,7 +155,9 @@ static void routes(sw_app *app)
     sw_endpoint(app, "POST /due", on_waiters, &(sw_endpoint_options){.timeout_ms = 20000});
     sw_endpoint(app, "POST /late", on_late, NULL);
     sw_endpoint(app, "POST /later", on_later, NULL);
+    sw_endpoint(app, "POST /mends", on_mends, NULL);
     sw_function(app, "child", on_child, NULL);
+    sw_function(app, "fragile", on_fragile, NULL);
     sw_function(app, "waiter", on_waiter, NULL);
 }
 
@@ -261,6 +290,35 @@ static void test_later(void)
     pair_close();
 }
 
+/* A caller that is resumed has those go on that have failed, whichever node has them: what they have paid for stays. */
+static void resume_all(bool is_killed)
+{
+    open_nodes(CALLS * 2);
+    const run_id id = pair_begin(FIRST, "POST /mends");
+    PAIR_UNTIL(seen.executed[0] + seen.executed[1] == CALLS * 2);
+    expect_nothing_left();
+    seen.is_mended = true;
+    turned_check(turned_ask_run("POST", &id, "/resume", ""), 202, "\"generation\":1");
+    if (is_killed) {
+        pair_kill(SECOND);
+        for (int i = 0; i < 20; i++) CHECK(turned_turn());
+        pair_open_node(SECOND, routes, flags);
+    }
+    PAIR_UNTIL(seen.ended == 1);
+    CHECK_INT(seen.sum, 10 * (CALLS * 2 * (CALLS * 2 - 1) / 2));
+    CHECK(seen.executed[0] > 0 && seen.executed[1] > 0);
+    CHECK_INT(seen.executed[0] + seen.executed[1], CALLS * 2);
+    CHECK_INT(seen.others, 0);
+    expect_nothing_left();
+    pair_close();
+}
+
+static void test_resumed(void)
+{
+    resume_all(false);
+    resume_all(true);
+}
+
 /* One of the nodes dies in each of many turns, and comes back at once or later. */
 static void kill_at(unsigned node, int turns, int away)
 {
@@ -348,6 +406,7 @@ static const check_case cases[] = {
     {"a caller over its deadline cancels its children", test_deadline},
     {"children have deadlines of their own", test_late_children},
     {"children that begin later, and nobody waits for", test_later},
+    {"a caller that is resumed has its children go on, on both nodes", test_resumed},
     {"either node is killed in any turn", test_killed},
     {"and with hundreds of children under way", test_crowd_killed},
     {"writes that fail", test_faults},
