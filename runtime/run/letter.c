@@ -15,6 +15,7 @@
 #include "runtime/run/home.h"
 #include "runtime/run/lookout.h"
 #include "runtime/run/notice.h"
+#include "runtime/run/program.h"
 #include "runtime/run/run.h"
 #include "runtime/run/suspects.h"
 #include "runtime/stepwell.h"
@@ -141,15 +142,25 @@ static void letter_commit(letter *m, store_row_op op, size_t value_len)
     home_send(h, &m->segment);
 }
 
+/* The last byte is the node's number, and no loop of the node makes a number that another one has made: a run of
+ * another node may get letters from all of them at once. */
+static uint64_t letter_next_of_node(const home *h, uint64_t least)
+{
+    uint64_t *last = &h->app->last_letter, before = __atomic_load_n(last, __ATOMIC_RELAXED), next;
+    do {
+        next = least > before ? least : before + 1;
+        next += (uint8_t)(h->cluster->self - next);
+    } while (!__atomic_compare_exchange_n(last, &before, next, true, __ATOMIC_RELAXED, __ATOMIC_RELAXED));
+    return next;
+}
+
 /* A loop's arrival numbers ascend, also when the clock is set back, and go on behind those of letters that were read
- * (letter_read): the letters of one run are read in order. In a cluster their last byte is the node's number: a run may
- * get letters from several nodes at once, and from one loop of each. */
+ * (letter_read): the letters of one run are read in order. */
 static uint64_t letter_next_arrival(home *h)
 {
-    uint64_t now = (uint64_t)clock_wall_ms() << 20;
+    uint64_t now = (uint64_t)clock_wall_ms() << 20, next = now > h->last_letter ? now : h->last_letter + 1;
     assert(h->last_letter < UINT64_MAX);
-    h->last_letter = now > h->last_letter ? now : h->last_letter + 1;
-    if (h->cluster->has_others) h->last_letter += (uint8_t)(h->cluster->self - h->last_letter);
+    h->last_letter = h->cluster->has_others ? letter_next_of_node(h, next) : next;
     return h->last_letter;
 }
 

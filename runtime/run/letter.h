@@ -94,7 +94,7 @@ typedef struct letter_wish {
 } letter_wish;
 
 /* Makes the key of the next letter to that run. A home's arrival numbers ascend, so a run's letters are read in order.
- * No two nodes make the same. */
+ * No two nodes of a cluster make the same, nor do two loops of one of them. */
 void letter_make_key(struct home *h, const run_id *to, uint8_t key[LETTER_KEY_BYTES]);
 /* A letter with this key was read: further ones come behind it. */
 void letter_see_key(struct home *h, const uint8_t key[LETTER_KEY_BYTES]);

@@ -56,6 +56,7 @@ struct sw_app {
     struct board *board;       /* see runtime/run/board.h; NULL: there is no store */
     struct settings *settings; /* see runtime/run/settings.h; NULL: there is no store */
     struct schedules *schedules;            /* see runtime/flow/schedules.h; NULL: there is no store */
+    uint64_t last_letter;                   /* atomic; of a node of a cluster: as home.last_letter, of all loops */
     feed feed;                              /* of what becomes of runs; of all threads */
     struct pool *blocking;                  /* of sw_blocking */
     struct pool *aside;                     /* of the library's own long work; see runtime/api/aside.h */
