@@ -14,10 +14,13 @@ static uint64_t seed;
 static uint64_t changed; /* not 0: the program is another one, in about every eighth place */
 static char text[TURNED_TEXT];
 
+static unsigned given_up_seen;
+
 /* ---- What the journal has ---- */
 
 typedef struct fact {
     entry_kind kind;
+    uint32_t attempt;
     uint64_t path, branch, winner;
     const char *losers;
     size_t losers_len, end; /* of the entry, in the bytes */
@@ -44,7 +47,8 @@ static void facts_read(facts *f, const char *data, size_t len)
         n = entry_decode(f->data + at, len - at, &e, &mistake);
         CHECK(n > 0 && f->count < FACTS_MAX);
         f->all[f->count++] =
-            (fact){e.kind, e.path, e.branch, e.winner, e.causes.data, e.kind == ENTRY_WON ? e.causes.len : 0, at + n};
+            (fact){e.kind, e.attempt, e.path, e.branch, e.winner, e.causes.data, e.kind == ENTRY_WON ? e.causes.len : 0,
+                   at + n};
     }
 }
 
@@ -151,12 +155,41 @@ static sw_group *make_group(sw_ctx *c, unsigned place, int64_t depth)
     return g;
 }
 
+static sw_value fail(sw_ctx *c, sw_value v)
+{
+    if (sw_as_int(v, 0) % 2) sw_sleep(c, "poll", 1 + sw_as_int(v, 0) % 3);
+    sw_fail_fatal(c, "no luck");
+}
+
+static sw_value fail_behind(sw_ctx *c, sw_value v)
+{
+    if (sw_as_int(v, 0) % 2) (void)sw_try(c, "work", work, input(c, 1, 1), NULL, NULL);
+    if (sw_as_int(v, 0) % 4 == 2) sw_sleep(c, "nap", 2);
+    return fail(c, v);
+}
+
+/* Something of the group fails, so what stands is given up, however long it would stand. */
+static sw_value given_up(sw_ctx *c, sw_value depth)
+{
+    unsigned kind = draw(c, 0, 64);
+    if (kind % 3 == 0) (void)sw_signal_url(c, "ask", "told", NULL);
+    sw_group *g = make_group(c, 3, sw_as_int(depth, 0));
+    sw_group_wait_for(g, "endless", &(sw_wait){.signal = "never"});
+    sw_group_wait_for(g, "asked", &(sw_wait){.signal = "told"});
+    sw_group_sleep(g, "long", 3600000);
+    if (kind % 2)
+        sw_group_branch(g, "fails", fail_behind, sw_int(kind / 2));
+    else
+        sw_group_step(g, "fails", fail, sw_int(kind / 2));
+    return kind % 5 == 4 ? sw_nil() : sw_group_wait(g); /* it may be left, too */
+}
+
 static void act(sw_ctx *c, unsigned place, int64_t depth)
 {
     sw_value v = sw_nil();
     unsigned kind = draw(c, place, 64), many = draw(c, place + 1, 3);
     sw_group *other = many == 0 ? make_group(c, place + 40, depth) : NULL; /* nobody waits for it but the end */
-    switch (draw(c, place + 2, 10)) {
+    switch (draw(c, place + 2, 13)) {
     case 0:
         (void)sw_try(c, "work", work, input(c, kind, depth), NULL, NULL);
         break;
@@ -180,6 +213,16 @@ static void act(sw_ctx *c, unsigned place, int64_t depth)
         break;
     case 6:
         sw_group_join(make_group(c, place + 3, depth));
+        break;
+    case 7:
+    case 8: {
+        sw_group *g = sw_group_new(c);
+        sw_group_branch(g, "given up", given_up, sw_int(depth));
+        (void)sw_group_settle(g);
+        break;
+    }
+    case 9:
+        (void)sw_send_signal(c, "tell", sw_run_id(c), "told", sw_int(kind));
         break;
     default:
         (void)sw_group_any(make_group(c, place + 3, depth), "first", &v);
@@ -272,6 +315,20 @@ static void check_decisions(const facts *f)
     }
 }
 
+/* What was given up begins nothing more, and takes nothing. */
+static void check_given_up(const facts *f)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        bool stood = f->all[i].kind == ENTRY_ABANDONED && f->all[i].attempt == 0;
+        for (size_t j = i + 1; stood && j < f->count; j++) {
+            bool is_it = f->all[j].path == f->all[i].path;
+            if (is_it) printf("# seed %d: entry %zu is behind entry %zu, which gives it up\n", (int)seed, j, i);
+            CHECK(!is_it);
+        }
+        if (stood) given_up_seen++;
+    }
+}
+
 static void check_cut(const run_id *id, size_t entries)
 {
     size_t len = first.all[entries - 1].end;
@@ -282,6 +339,7 @@ static void check_cut(const run_id *id, size_t entries)
     run_through(id, &again);
     CHECK(again.count >= entries && memcmp(again.data, first.data, len) == 0);
     check_decisions(&again);
+    check_given_up(&again);
     CHECK_INT(turned_home()->counters.results_unasked, 0);
     turned_close();
 }
@@ -295,6 +353,7 @@ static void test_cuts(void)
         run_through(&id, &first);
         turned_close();
         check_decisions(&first);
+        check_given_up(&first);
         for (size_t entries = 1; first.all[entries].kind != ENTRY_RESPONSE; entries++) check_cut(&id, entries);
     }
 }
@@ -327,6 +386,7 @@ static void test_met(void)
             for (unsigned n = 0; n < 1 + i / 6 && turned_slot(&id); n++) meet(&id, (i + n) % 3);
             run_through(&id, &again);
             check_decisions(&again);
+            check_given_up(&again);
             CHECK_INT(turned_home()->counters.results_unasked, 0);
             turned_close();
         }
@@ -371,12 +431,13 @@ static void test_forks(void)
             CHECK((name = strstr(text, "\"runId\":\"")) && run_id_parse(name + 9, RUN_ID_TEXT, &fork));
             run_through(&fork, &again);
             check_decisions(&again);
+            check_given_up(&again);
             forks++;
         }
         CHECK_INT(turned_home()->counters.results_unasked, 0);
         turned_close();
     }
-    printf("# %u forks\n", forks);
+    printf("# %u forks, %u given up\n", forks, given_up_seen);
 }
 
 static const check_case cases[] = {{"a run of selects, cut after any entry", test_cuts},
