@@ -64,6 +64,22 @@ static void on_many(sw_ctx *c)
     sw_reply_text(c, 200, "asked");
 }
 
+/* ---- Runs that call others ---- */
+
+static sw_value on_pack(sw_ctx *c, sw_value input)
+{
+    sw_sleep(c, "tape", 500);
+    return input;
+}
+
+static void on_calls(sw_ctx *c)
+{
+    (void)sw_call_with(c, "label", "pack", sw_nil(), &(sw_call_options){.detached = true});
+    (void)sw_wait_for(c, "hurry", &(sw_wait){.signal = "hurry", .timeout_ms = 1}, NULL);
+    (void)sw_call(c, "parcel", "pack", sw_nil());
+    sw_reply_text(c, 200, "packed");
+}
+
 static int serve(int argc, char **argv)
 {
     seen = served_notes(sizeof *seen);
@@ -71,6 +87,8 @@ static int serve(int argc, char **argv)
     sw_app *app = sw_app_new("spans");
     sw_endpoint(app, "POST /one", on_one, NULL);
     sw_endpoint(app, "POST /many", on_many, NULL);
+    sw_endpoint(app, "POST /calls", on_calls, NULL);
+    sw_function(app, "pack", on_pack, NULL);
     sw_route(app, "GET /nothing", on_nothing);
     sw_route(app, "GET /fail", on_fail);
     sw_route(app, "GET /quote", on_quote);
@@ -355,10 +373,53 @@ static void test_counted(void)
     CHECK(unsetenv("OTEL_BSP_MAX_QUEUE_SIZE") == 0);
 }
 
+static void read_member(const char *text, const char *name, char value[64])
+{
+    char words[32];
+    snprintf(words, sizeof words, "\"%s\":\"", name);
+    const char *at = strstr(text, words);
+    value[0] = 0;
+    if (at) snprintf(value, 64, "%.*s", (int)strcspn(at + strlen(words), "\""), at + strlen(words));
+}
+
+/* Runs that a run has called are in its trace, below its request, whichever process executed them. */
+static void test_called(void)
+{
+    static spans callers, called, waits;
+    char trace[64], request[64], value[64];
+    wire_listen(answer_ok);
+    start("60000");
+    call("POST", server_url("/calls"), (const char *const[]){"Prefer: respond-async", NULL}, "", 0, &a);
+    CHECK_INT(a.status, 202);
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    start("20");
+    do {
+        usleep(5000);
+        spans_of(&callers, "POST /calls");
+        spans_of(&called, "pack");
+    } while (callers.count < 1 || called.count < 2);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+    spans_of(&callers, "POST /calls");
+    spans_of(&called, "pack");
+    spans_of(&waits, "wait hurry");
+    CHECK(callers.count == 1 && called.count == 2 && waits.count == 1);
+    read_member(callers.text[0], "traceId", trace);
+    read_member(callers.text[0], "spanId", request);
+    for (size_t i = 0; i < called.count + waits.count; i++) {
+        const char *text = i < called.count ? called.text[i] : waits.text[0];
+        read_member(text, "traceId", value);
+        CHECK_STR(value, trace);
+        read_member(text, "parentSpanId", value);
+        CHECK_STR(value, request);
+    }
+    wire_shut();
+}
+
 static const check_case cases[] = {{"a run that was never on disk has not succeeded", test_never_on_disk},
                                    {"one that was on disk has", test_perhaps_on_disk},
                                    {"a plain request is told of as its client saw it", test_plain},
                                    {"a trace is drawn by its id", test_drawn},
+                                   {"runs that are called are in the trace", test_called},
                                    {"spans that find no room are counted", test_counted}};
 
 SERVED_MAIN_NOTES(serve, seen, cases)
