@@ -17,13 +17,17 @@ function cutOff(run) {
 
 function kept(run) {
   const done = inState(run, "done").length;
-  return done > 0 ? `${plural(done, "step")} that ${done === 1 ? "is" : "are"} done stay${done === 1 ? "s" : ""} done.` : "";
+  if (done === 0) return "";
+  return `${plural(done, "step")} that ${done === 1 ? "is" : "are"} done stay${done === 1 ? "s" : ""} done.`;
 }
 
 // What the server says of each step: "anew" or "next"; a failure that the handler has dealt with is neither.
 function again(run) {
-  const anew = stepsOf(run).filter((step) => step.again === "anew"), next = stepsOf(run).filter((step) => step.again === "next");
+  const all = stepsOf(run).filter((step) => step.again === "anew");
+  const next = stepsOf(run).filter((step) => step.again === "next");
+  const anew = all.filter((step) => !step.child), called = all.filter((step) => step.child);
   return [anew.length > 0 ? `Begun anew, with all attempts: ${names(anew)}.` : "",
+    called.length > 0 ? `Gone on with, in the runs that were called: ${names(called)}.` : "",
     next.length > 0 ? `Tried once more, with the attempts that are left: ${names(next)}.` : ""];
 }
 
@@ -48,12 +52,13 @@ export const STEERING = {
     label: "Resume", method: "POST", path: (id) => pathOf(id, "/resume"),
     when: (state) => state === "failed" || state === "cancelled", done: "was reopened", asks: "timeout",
     says: (run) => ["The run goes on under its own id, as its next generation; its former response is void.",
+      run.calledBy ? "Another run has called it: to have that one go on, too, resume that one instead." : "",
       ...again(run), kept(run)],
   },
 };
 
-// A resume says which generation it means: of two operators who saw the same end, the second does not have the run go on
-// once more when it has failed again meanwhile. Lists do not always know how often a run was reopened.
+// A resume says which generation it means: of two operators who saw the same end, the second does not have the run go
+// on once more when it has failed again meanwhile. Lists do not always know how often a run was reopened.
 export function steer(name, run, fields = {}) {
   const { method, path, asks } = STEERING[name], body = {};
   if (asks === "why" && fields.why) body.text = fields.why;
