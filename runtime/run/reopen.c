@@ -290,6 +290,8 @@ void reopening_write(reopening *q, slot *s, uint32_t entries)
 {
     home *h = q->home;
     slot_deny_wishes(h, s);
+    s->not_resumed = false; /* it was taken for live, and held back, while its journal could not be read */
+    slot_clear_stop(h, s);
     slot_post(h, s, SLOT_ON_REOPENING);
     q->state = REOPENING_WRITTEN;
     q->segment = (store_segment){.run = q->run,

@@ -134,7 +134,7 @@ void slot_look_later(home *h, slot *s, int64_t wait_ms)
 
 void slot_clear_stop(home *h, slot *s)
 {
-    assert(s->run);
+    assert(s->run || !s->not_resumed);
     assert(s->stop == STOP_NONE || h->slots.stopped > 0);
     if (s->stop != STOP_NONE) counter_add(&h->slots.stopped, -1);
     s->stop = STOP_NONE;

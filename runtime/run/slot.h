@@ -157,7 +157,7 @@ void slot_park_for(struct home *h, slot *s, clock_alarm due, uint32_t awaits);
 void slots_clock_set(struct home *h);
 /* Stops a run that has left memory, and tells its clients. A release that came meanwhile is obeyed. */
 void slot_stop(struct home *h, slot *s, const struct stop_cause *why);
-/* Takes back that the run is stopped: it is in memory, and goes on. */
+/* Takes back that the run is stopped: it is in memory, and goes on; or it had ended, which nobody could read. */
 void slot_clear_stop(struct home *h, slot *s);
 /* Has a run that is not in memory loaded as soon as there is room. */
 void slot_wake(struct home *h, slot *s);

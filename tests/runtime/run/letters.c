@@ -115,8 +115,33 @@ static void test_unreadable(void)
     turned_close();
 }
 
+/* As long as it cannot be read, it is taken for a run of the former process, which --no-resume holds back. */
+static void test_unreadable_not_resumed(void)
+{
+    mended = false;
+    turned_open(mended_routes, NULL);
+    run_id id = turned_begin("POST /work")->id;
+    TURN_UNTIL(turned_home()->counters.runs_failed == 1 && !turned_slot(&id));
+    turned_end();
+    turned_open(mended_routes, (const char *const[]){"--no-resume", NULL});
+    const counters *n = &turned_home()->counters;
+    TURN_UNTIL(turned_home()->slots.all_found);
+    memory_fail_reads(turned_disk, true);
+    int fd = turned_send_stop(&id, "hold on");
+    TURN_UNTIL(turned_slot(&id) && turned_slot(&id)->stop == STOP_UNREADABLE);
+    memory_fail_reads(turned_disk, false);
+    mended = true;
+    CHECK_INT(turned_reply(turned_ask_run("POST", &id, "/resume", ""), text), 202);
+    turned_often();
+    CHECK_INT(n->runs_succeeded, 1);
+    CHECK_INT(turned_home()->slots.stopped, 0);
+    close(fd);
+    turned_close();
+}
+
 static const check_case cases[] = {{"named, also of a run that nobody has looked up", test_named},
                                    {"in order, also when the clock is set back", test_clock_back},
                                    {"not obeyed beyond an end", test_before_the_end},
-                                   {"a run that a letter found unreadable may be resumed", test_unreadable}};
+                                   {"a run that a letter found unreadable may be resumed", test_unreadable},
+                                   {"also where --no-resume holds runs back", test_unreadable_not_resumed}};
 CHECK_MAIN(cases)
