@@ -2,6 +2,7 @@
  * if a write fails, or the process ends behind the decision. */
 #include "runtime/run/mailbox.h"
 #include "runtime/run/slot_core.h"
+#include "tests/harness/clock_faults.h"
 #include "tests/harness/turned.h"
 
 static struct {
@@ -77,8 +78,19 @@ static void on_branches(sw_ctx *c)
     end_later(c, g);
 }
 
+/* It is decided in the commit of the calls: who has not begun is cancelled before its home is told of it. */
+static void on_later(sw_ctx *c)
+{
+    sw_group *g = sw_group_new(c);
+    int64_t at_ms = sw_now(c) + 3600000;
+    sw_group_call_with(g, "slow", "slow", sw_int(1), &(sw_call_options){.at_ms = at_ms});
+    sw_group_call_with(g, "quick", "quick", sw_int(2), &(sw_call_options){.detached = true});
+    end_later(c, g);
+}
+
 static void routes(sw_app *app)
 {
+    sw_endpoint(app, "POST /later", on_later, NULL);
     sw_endpoint(app, "POST /members", on_members, NULL);
     sw_endpoint(app, "POST /branches", on_branches, NULL);
     sw_function(app, "slow", on_slow, NULL);
@@ -140,6 +152,26 @@ static void test_branches(void)
     turned_close();
 }
 
+/* No process keeps a child for a time to come that has ended. */
+static void test_later(void)
+{
+    static clocks_state passing;
+    clocks = &passing;
+    memset(&seen, 0, sizeof seen);
+    open_it();
+    run_id id = turned_begin("POST /later")->id;
+    TURN_UNTIL(seen.decided > 0 && seen.quick > 0);
+    turned_often();
+    clocks->slept_ms += 10000; /* what its home could not be told at first has come to it */
+    clocks_tell();
+    turned_often();
+    CHECK(waits_alone(&id));
+    go_on(&id, 0);
+    CHECK_INT(seen.slow, 0);
+    turned_close();
+    clocks = NULL;
+}
+
 /* Any of the first writes. */
 static void test_failing(void)
 {
@@ -183,6 +215,7 @@ static void test_next_process(void)
 
 static const check_case cases[] = {{"members of a group", test_members},
                                    {"calls in branches", test_branches},
+                                   {"one that begins later", test_later},
                                    {"a write fails", test_failing},
                                    {"the next process goes on", test_next_process}};
 
