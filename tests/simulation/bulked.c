@@ -274,7 +274,7 @@ static void look_for_left_out(const bulk_record *b)
         left_out++;
         last = i;
     }
-    bool is_full = ask_of(b)->max > 0 && b->marks >= ask_of(b)->max;
+    bool is_full = ask_of(b)->max > 0 && b->told.done + b->told.pending + b->told.vain >= ask_of(b)->max;
     PROMISE("bulk: nobody is left out", is_full || left_out <= b->told.barred,
             "bulk %d (%s) is over, and has written nothing to %lld runs, of which run %u is one", number(b),
             deeds[ask_of(b)->deed], (long long)left_out, last);

@@ -285,7 +285,7 @@ static bool begin(client *c)
     shut_note(c);
     if (c->stays_ms > 0 && c->leaves_ns == 0) c->leaves_ns = w->steady_ns + c->stays_ms * MS;
     c->state = CLIENT_SENDS;
-    world_note("client %d asks %.40s", client_number(c), c->request);
+    world_note("client %d asks %.70s", client_number(c), c->request);
     return true;
 }
 

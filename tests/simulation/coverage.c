@@ -72,6 +72,7 @@ static const char *const meetings[MEETINGS] = {
     [MET_CUT] = "attempts of losers that were under way",
     [MET_GIVEN_UP] = "waits and sleeps given up beside a failure, or with what held them",
     [MET_NONE_WON] = "runs that have failed since nobody had won",
+    [MET_DRAIN_FAILED] = "attempts that failed in a drain, and others were to follow",
     [MET_DRAIN_BEHIND] = "drains while runs waited for others",
 };
 static uint64_t met[MEETINGS];

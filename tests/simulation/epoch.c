@@ -67,7 +67,7 @@ static void forget_random(void)
 static void forget_process(void)
 {
     w->turns = w->writes = w->attempts = 0;
-    w->journal_fails = false;
+    w->journal_fails = w->drains = false;
     memset(w->cut_open, 0, sizeof w->cut_open);
     for (unsigned i = 0; i < w->run_count; i++) {
         run_record *r = &w->runs[i];

@@ -97,6 +97,11 @@ static void call(sw_ctx *c)
     sw_response_check(c, &q, &answer);
 }
 
+static bool is_to_fail(sw_ctx *c, const run_record *r, const op *o)
+{
+    return sw_attempt(c) <= o->fails && r->releases + r->reopened <= (unsigned)o->mends;
+}
+
 static sw_value attempt(sw_ctx *c, sw_value input)
 {
     run_record *r = world_run(sw_run_id(c));
@@ -113,11 +118,11 @@ static sw_value attempt(sw_ctx *c, sw_value input)
     remarked_say_in_attempt(c, r, at);
     crash_point(r, at);
     push_chunks(c, o, at);
-    if (o->work_ms > 0) sw_sleep(c, "work", o->work_ms);
+    if (o->work_ms > 0) sw_sleep(c, "work", is_to_fail(c, r, o) && o->lingers ? 2 * o->timeout_ms : o->work_ms);
     crash_point(r, at);
     if (o->calls) call(c);
     if (at % CONVERTS == 1) convert(c);
-    if (sw_attempt(c) <= o->fails && r->releases + r->reopened <= (unsigned)o->mends) fail(c, o);
+    if (is_to_fail(c, r, o)) fail(c, o);
     uint64_t nonce = promise_nonce(r, at);
     char *padding = sw_alloc(c, (size_t)o->bytes + 1);
     memset(padding, 'p', (size_t)o->bytes);

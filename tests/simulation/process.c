@@ -23,9 +23,17 @@ static unsigned most_alive(unsigned loops)
     return most;
 }
 
+static bool all_drain(const sw_app *app)
+{
+    for (unsigned i = 0; i < app->loop_count; i++)
+        if (!app->loops[i].home.draining) return false;
+    return true;
+}
+
 void promise_turn(const sw_app *app)
 {
     solos_look();
+    w->drains = all_drain(app);
     unsigned most = most_alive(app->loop_count);
     unsigned allowed =
         w->plan.epoch[w->epoch].runs_max + (app->suspects ? 1 : 0); /* the suspect whose solo it is has its own place */

@@ -24,6 +24,17 @@ static op *add(maker *m, op_kind kind)
 
 static int16_t index_of(const maker *m, const op *o) { return (int16_t)(o - m->job->ops); }
 
+/* Whoever stops the run, or ends the process, comes while an attempt is under way, which ends by itself later on. */
+static void set_lingering(op *o)
+{
+    o->lingers = true;
+    o->fatal = false;
+    o->retries = 3;
+    o->fails = (int16_t)(1 + world_below(RANDOM_PLAN, 2));
+    o->timeout_ms = (int32_t)world_between(RANDOM_PLAN, 50, 3000);
+    o->work_ms = (int32_t)world_between(RANDOM_PLAN, 1, o->timeout_ms / 2);
+}
+
 static void set_step(op *o)
 {
     o->retries = (int16_t)(world_chance(RANDOM_PLAN, 20) ? SW_NO_RETRIES : 1 + (int)world_below(RANDOM_PLAN, 3));
@@ -40,6 +51,7 @@ static void set_step(op *o)
     if (world_chance(RANDOM_PLAN, 25)) o->chunks = (int16_t)(1 + world_below(RANDOM_PLAN, 3));
     o->changes = world_chance(RANDOM_PLAN, 15);
     o->mends = (int16_t)world_below(RANDOM_PLAN, 3);
+    if (world_chance(RANDOM_PLAN, w->plan.lingers)) set_lingering(o);
     if (world_chance(RANDOM_PLAN, 10)) o->bytes = (int32_t)world_between(RANDOM_PLAN, 1, 20000);
 }
 
@@ -109,7 +121,7 @@ static int16_t make_members(maker *m, const op *of, unsigned depth, bool steps_a
 static void set_group(op *o)
 {
     set_step(o); /* for all of its members */
-    o->calls = o->fatal = o->after = o->changes = false;
+    o->calls = o->fatal = o->after = o->changes = o->lingers = false;
     o->work_ms = o->bytes = o->fails = o->chunks = 0;
     o->by_options = world_chance(RANDOM_PLAN, 40);
     o->settles = world_chance(RANDOM_PLAN, 40);
@@ -283,7 +295,7 @@ static void tell_op(const job *j, int16_t at, int depth)
     if (o->fails) printf(", fails %d", o->fails);
     if (o->kind == OP_STEP || o->kind == OP_TRY) printf(", retries %d", o->retries);
     if (o->work_ms) printf(", works %d ms", o->work_ms);
-    if (o->timeout_ms) printf(", timeout %d ms", o->timeout_ms);
+    if (o->timeout_ms) printf(", timeout %d ms%s", o->timeout_ms, o->lingers ? ", by which it fails" : "");
     if (o->name) printf(" for %c", o->name);
     if (o->kind == OP_CALL) printf(" job %d%s", o->calls_job, o->detached ? " alone" : o->tries ? " (tries)" : "");
     if (o->ms) printf(", %d ms", o->ms);

@@ -146,6 +146,7 @@ void promise_attempt_begins(run_record *r, int at, int attempt, const char *key)
             "run %d op %d (.sync) begins, and what came before is not on disk", number(r), at);
     PROMISE("no writes, no work", !w->journal_fails, "run %d op %d begins while the journal takes no writes", number(r),
             at);
+    PROMISE("a drain begins nothing", !w->drains, "run %d op %d begins, and the process drains", number(r), at);
     PROMISE("losers begin nothing", !s->given_up, "run %d op %d begins, and another member of its group has won",
             number(r), at);
     PROMISE("over is over", !r->ended && !r->cancelled, "run %d op %d begins, and the run is over", number(r), at);

@@ -31,6 +31,7 @@ typedef struct dangers {
     bool slow;
     bool changes, lacks, holds; /* the program, or how it is started, is another one in some processes */
     bool poisoned, faulty;      /* most processes die of a poison, or between runs */
+    bool lingers;               /* steps last long, and processes end by a drain meanwhile */
     bool by_bulk;               /* most processes have operators who act on many runs */
 } dangers;
 
@@ -44,6 +45,7 @@ static dangers draw_dangers(void)
     d.poisoned = chance(10);
     d.faulty = chance(10);
     d.by_bulk = chance(25);
+    d.lingers = chance(15);
     d.slow |= d.faulty && chance(80); /* runs of which nothing is written yet are suspects at the next start */
     return d;
 }
@@ -66,6 +68,7 @@ static end_kind draw_end(const dangers *d)
 {
     if (d->poisoned && chance(85)) return END_POISON;
     if (d->faulty && chance(85)) return END_FAULT;
+    if (d->lingers && chance(60)) return END_DRAIN;
     return 1 + world_below(RANDOM_PLAN, ENDS_DRAWN - 1);
 }
 
@@ -142,6 +145,7 @@ void schedule_make(void)
     p->epochs = d.poisoned || d.faulty ? EPOCHS_MAX - world_below(RANDOM_PLAN, 3) : 1 + world_below(RANDOM_PLAN, 6);
     make_options(p, &d);
     p->calls = chance(30) ? 70 : 10;
+    p->lingers = d.lingers ? 40 : 0;
     p->talks = chance(25) ? 8 + world_below(RANDOM_PLAN, 15) : 0;
     p->selects = chance(40) ? 30 + world_below(RANDOM_PLAN, 50) : 0;
     for (unsigned i = p->children; i > 0; i--) program_make_child(p->jobs + i - 1);

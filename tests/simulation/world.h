@@ -82,6 +82,7 @@ typedef struct op {
     bool any;                                /* GROUP: the first success of its members decides it (selected.h) */
     bool by_options;                         /* EACH, GROUP: made with options, and those of steps are its members' */
     int16_t mends;                           /* after so many releases of its run no attempt fails by itself */
+    bool lingers;                            /* an attempt that is to fail does so by `timeout_ms` */
     bool changes;                            /* a program that has changed gives it another input */
     int32_t work_ms, timeout_ms, backoff_ms; /* of an attempt */
     int32_t ms;                              /* of a sleep or wait */
@@ -494,6 +495,7 @@ typedef struct plan {
     unsigned selects;  /* percent of the groups that want their first success; 0: nor do groups have other members than
                           steps and branches */
     unsigned children; /* jobs that are called; 0: nobody calls */
+    unsigned lingers;  /* percent of the steps whose attempts fail by their time-out */
     unsigned talks;    /* percent of the operations that are questions, or signals to runs */
     bool sets_clock;
     unsigned deaths; /* so many processes may die of a poison */
@@ -516,6 +518,7 @@ typedef enum meeting {
     MET_WAVE_EMPTY, /* opened since nobody did */
     MET_CANCEL_BEHIND,
     MET_DRAIN_BEHIND,
+    MET_DRAIN_FAILED,   /* an attempt failed in a drain, and another is to follow */
     MET_EXHAUSTED,      /* a run stopped since a step had used its retries */
     MET_CLIENT_RELEASE, /* such a run was released with its own token */
     MET_MENDED,         /* such a run succeeded */
@@ -598,6 +601,7 @@ typedef struct world {
     bool journal_fails; /* from a write that failed until one succeeds */
     int64_t failed_ns;  /* when it did so last */
     bool no_stacks;
+    bool drains;                      /* all loops of this process know that it is to end */
     uint64_t turns, writes, attempts; /* of this process */
     uint64_t crashes, failed_writes;  /* of all */
     unsigned deaths, faults;          /* processes that died of a poison, and of a fault that was nobody's */

@@ -92,6 +92,7 @@ static const char *take_step_failed(run_record *r, const entry *e)
     r->ops[at].failures++;
     r->ops[at].chunks = 0;
     r->ops[at].failed = e->due_ms == 0;
+    w->met[MET_DRAIN_FAILED] += w->drains && e->due_ms > 0;
     r->ops[at].fatal = e->fatal;
     return e->attempt == r->ops[at].failures ? NULL : "an attempt has another number than the one after the last";
 }
