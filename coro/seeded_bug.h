@@ -84,6 +84,8 @@
     X(SEND_AGAIN, "a replay sends a signal to another run again")                                                      \
     X(SEND_ALONE, "a signal of a run is journaled without the letter that brings it")                                  \
     X(ANSWER_AGAIN, "a second answer to a question counts, while nobody has heard the first")                          \
+    X(CHOICE_ANY, "an answer counts that is none of the question's choices")                                           \
+    X(FORM_FOREIGN, "a form counts that no page of the question has made")                                             \
     X(WIN_AGAIN, "a replay decides a group anew by what comes to an end first")                                        \
     X(LOSERS_BEGIN, "what has lost begins again in a replay")                                                          \
     X(LOSERS_COUNT, "what a loser does after the decision is journaled")                                               \

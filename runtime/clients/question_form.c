@@ -4,6 +4,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "coro/seeded_bug.h"
 #include "http/uri.h"
 #include "runtime/base/problem.h"
 #include "runtime/base/utf8.h"
@@ -88,7 +89,7 @@ static bool form_read(question_form *f, home *h, http_exchange *x, const run_tok
     run_token_result result =
         is_sent ? run_token_check_form(&h->app->key, seen, clock_wall_ms(), (http_text){value, strlen(value)})
                 : RUN_TOKEN_MALFORMED;
-    bool is_made = result == RUN_TOKEN_OK || result == RUN_TOKEN_EXPIRED;
+    bool is_made = result == RUN_TOKEN_OK || result == RUN_TOKEN_EXPIRED || BUG(FORM_FOREIGN);
     if (is_made && uri_query(body.data, body.len, "answer", answer))
         ok = form_take(f, h, answer, result == RUN_TOKEN_EXPIRED);
     else
@@ -131,7 +132,7 @@ _Static_assert(QUESTION_CHOICE_MAX < 65536, "form_is_text knows the heads of sho
 
 bool question_form_fits(const question_form *f, const question_asked *asked, char why[FORM_WHY_BYTES])
 {
-    bool fits = sw_len(asked->choices) == 0;
+    bool fits = sw_len(asked->choices) == 0 || BUG(CHOICE_ANY);
     for (size_t i = 0; i < sw_len(asked->choices) && !fits; i++) fits = form_is_text(f, sw_at(asked->choices, i));
     if (!fits) (void)snprintf(why, FORM_WHY_BYTES, "the answer is none of the question's choices");
     return fits;

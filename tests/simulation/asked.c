@@ -21,6 +21,12 @@ static question_note *note_of(const run_record *r, int at)
     return NULL;
 }
 
+const char *asked_choice(const run_record *r, int at, int choice, char out[ASKED_CHOICE_MAX])
+{
+    (void)snprintf(out, ASKED_CHOICE_MAX, "%d.%d.%d", number(r), at, choice);
+    return out;
+}
+
 static uint64_t hash_of(const char *url, size_t len) { return promise_hash(1, url, len); }
 
 void asked_by_handler(run_record *r, int at, const char *url)
@@ -106,6 +112,84 @@ bool asked_has(const run_record *r, char name)
 
 /* ---- Answers ---- */
 
+static const op *op_asked(const signal_note *n)
+{
+    const question_note *q = &w->questions[n->question];
+    return op_of(&w->runs[q->run], q->op);
+}
+
+/* The last choice of the question that has had a signal. */
+static int16_t last_choice(unsigned question, int16_t *signal)
+{
+    int16_t last = 0;
+    for (unsigned i = 1; i <= w->signal_count; i++) {
+        const signal_note *n = &w->signals[i];
+        if (n->question != question || n->choice <= last) continue;
+        last = n->choice;
+        *signal = (int16_t)i;
+    }
+    return last;
+}
+
+int16_t asked_draw(int16_t signal)
+{
+    signal_note *n = &w->signals[signal];
+    int16_t earlier = 0;
+    if (n->question == 0) return signal;
+    n->by_form = world_chance(RANDOM_LIVE, 40);
+    if (op_asked(n)->choices == 0) return signal;
+    n->choice = last_choice(n->question, &earlier) + 1;
+    if (world_chance(RANDOM_LIVE, 10)) n->choice = -1;
+    if (n->choice <= op_asked(n)->choices) return signal;
+    w->signal_count--;
+    return earlier;
+}
+
+client_target asked_first(const client *c)
+{
+    const signal_note *n = &w->signals[c->signal];
+    bool looks = n->question > 0 && n->by_form && world_chance(RANDOM_LIVE, 80); /* else it has another page's form */
+    return looks ? TARGET_QUESTION : TARGET_SIGNAL;
+}
+
+const char *asked_path(int16_t signal) { return strstr(w->questions[w->signals[signal].question].url, "/_sw/"); }
+
+const char *asked_body(const client *c, char out[ASKED_BODY_MAX])
+{
+    const signal_note *n = &w->signals[c->signal];
+    const question_note *q = &w->questions[n->question];
+    char text[ASKED_CHOICE_MAX] = "none.of.them";
+    if (n->choice > 0) (void)asked_choice(&w->runs[q->run], q->op, n->choice, text);
+    if (n->choice == 0) (void)snprintf(text, sizeof text, "%d", c->signal);
+    const char *quote = n->choice != 0 ? "\"" : "";
+    if (n->by_form)
+        (void)snprintf(out, ASKED_BODY_MAX, "form=%s&answer=%s", c->form, text);
+    else
+        (void)snprintf(out, ASKED_BODY_MAX, "%s%s%s", quote, text, quote);
+    return n->by_form ? "application/x-www-form-urlencoded" : "application/json";
+}
+
+/* Of a choice, or of a number that a form has made a text. */
+static uint64_t number_of_text(const char *text)
+{
+    int run, at, choice;
+    if (sscanf(text, "%d.%d.%d", &run, &at, &choice) != 3) return strtoull(text, NULL, 10);
+    for (unsigned i = 1; i <= w->signal_count; i++) {
+        const question_note *q = &w->questions[w->signals[i].question];
+        if (w->signals[i].question > 0 && q->run == run && q->op == at && w->signals[i].choice == choice) return i;
+    }
+    return 0;
+}
+
+uint64_t asked_number(const msgpack_object *value)
+{
+    char text[ASKED_CHOICE_MAX];
+    if (value->type == MSGPACK_OBJECT_POSITIVE_INTEGER) return value->via.u64;
+    if (value->type != MSGPACK_OBJECT_STR || value->via.str.size >= sizeof text) return 0;
+    (void)snprintf(text, sizeof text, "%.*s", (int)value->via.str.size, value->via.str.ptr);
+    return number_of_text(text);
+}
+
 /* It counts: it is on its way to its run, or its run has had it. */
 static bool counts(const signal_note *n) { return n->had || (n->order > 0 && !n->is_gone); }
 
@@ -117,11 +201,19 @@ void asked_answered(int16_t signal)
                 "signal %d answers question %u, and signal %u has answered it before", signal, question, i);
 }
 
+/* ---- What somebody is told ---- */
+
+static const char taken[] = "Your answer has been taken:", answered[] = "This question has been answered:";
+
+/* The signal that the answer, or the page, says to have decided; 0: it says none. */
 static unsigned decision_in(const char *answer)
 {
-    static const char name[] = "\"decision\":";
-    const char *at = strstr(answer, name);
-    return at ? (unsigned)strtoul(at + strlen(name), NULL, 10) : 0;
+    static const char name[] = "\"decision\":", strong[] = "<strong>";
+    bool is_page = strstr(answer, taken) || strstr(answer, answered);
+    const char *at = is_page ? strstr(answer, strong) : strstr(answer, name);
+    if (!at) return 0;
+    at += is_page ? strlen(strong) : strlen(name);
+    return (unsigned)number_of_text(*at == '"' ? at + 1 : at);
 }
 
 static bool has_timed_out(const run_record *r, const question_note *q)
@@ -133,29 +225,102 @@ static bool has_timed_out(const run_record *r, const question_note *q)
     return false;
 }
 
-/* 202: it is the answer, and on disk. 200: another was before, as everybody was told. 409: nobody waits any more, or
- * what waits has lost its group. */
+/* Nobody waits for an answer any more, or what waits has lost its group. */
+static bool may_be_late(const client *c, const run_record *r, const question_note *q)
+{
+    bool has_ended = r->ended || r->reopened > c->reopened_before;
+    return has_ended || has_timed_out(r, q) || selected_may_have_lost(r, q->op);
+}
+
+static bool is_known(unsigned signal, unsigned question)
+{
+    return signal > 0 && signal <= w->signal_count && w->signals[signal].question == question;
+}
+
+/* All are told the same, unless the run has ended without it. */
+static void look_at_decision(unsigned question, unsigned is)
+{
+    question_note *q = &w->questions[question];
+    if (!is_known(is, question)) return;
+    bool is_dropped = q->told > 0 && !counts(&w->signals[q->told]);
+    PROMISE("first answer", q->told == 0 || q->told == is || is_dropped,
+            "question %u was answered with %u, as somebody was told, and now with %u", question, q->told, is);
+    q->told = is;
+}
+
+/* Its form is of no page of the question, or of one that came an hour ago. */
+static bool is_foreign(const client *c, const signal_note *n) { return n->by_form && c->form_question != n->question; }
+
+static bool is_older(const client *c, const signal_note *n, int64_t ms)
+{
+    return n->by_form && w->steady_ns - c->form_ns >= ms * 1000000;
+}
+
+/* 202: it is the answer, and on disk. 200: another was before, as everybody was told. 409, 410: it is too late. 400: it
+ * cannot be one. */
+static bool is_right(const client *c, const run_record *r, int status)
+{
+    const signal_note *n = &w->signals[c->signal];
+    unsigned is = decision_in(c->answer);
+    bool is_kept = is_known(is, n->question) && w->signals[is].order > 0;
+    bool is_none = n->choice < 0 || is_foreign(c, n);
+    switch (status) {
+    case 202:
+        return is_kept && is == (unsigned)c->signal && !is_none &&
+               (w->plan.sets_clock || !is_older(c, n, ASKED_FORM_DEAD_MS));
+    case 200:
+        return is_kept && (is == (unsigned)c->signal || w->signals[is].sent > 0);
+    case 409:
+    case 410:
+        return may_be_late(c, r, &w->questions[n->question]);
+    default:
+        return status == 400 && (is_none || is_older(c, n, w->plan.sets_clock ? 0 : ASKED_FORM_OLD_MS));
+    }
+}
+
+static int status_of(const client *c)
+{
+    bool is_page = w->signals[c->signal].by_form && c->status == 200;
+    return !is_page ? c->status : strstr(c->answer, taken) ? 202 : strstr(c->answer, answered) ? 200 : -1;
+}
+
 void asked_told(const client *c, const run_record *r)
 {
     const signal_note *n = &w->signals[c->signal];
-    question_note *q = &w->questions[n->question];
+    int status = status_of(c);
     unsigned is = decision_in(c->answer);
-    bool has_ended = r->ended || r->reopened > c->reopened_before;
-    bool is_known = is > 0 && is <= w->signal_count && w->signals[is].question == n->question;
-    bool is_kept = is_known && w->signals[is].order > 0;
-    bool good = c->status == 202 ? is_kept && is == (unsigned)c->signal
-                : c->status == 200
-                    ? is_kept && (is == (unsigned)c->signal || w->signals[is].sent > 0)
-                    : c->status == 409 && (has_ended || has_timed_out(r, q) || selected_may_have_lost(r, q->op));
+    if (status == 0 || status == 503 || status == 429) return;
+    PROMISE("answer told", is_right(c, r, status),
+            "who answered question %u with %d was told %d, run %d has ended %d: %.200s", n->question, c->signal, status,
+            number(r), r->ended, c->answer);
+    w->met[MET_ANSWERED] += status == 202;
+    w->met[MET_CHOSEN] += status == 202 && n->choice > 0;
+    w->met[MET_CHOSEN_NONE] += status == 400 && n->choice < 0;
+    w->met[MET_FORM] += status == 202 && n->by_form;
+    w->met[MET_FORM_FOREIGN] += status == 400 && is_foreign(c, n);
+    w->met[MET_ANSWERED_TWICE] += status == 200 && is != (unsigned)c->signal;
+    w->met[MET_ANSWERED_LATE] += status == 409;
+    look_at_decision(n->question, is);
+}
+
+/* The page has a form, or says what was decided, or that it is too late. */
+void asked_page_told(client *c, const run_record *r)
+{
+    static const char hidden[] = "name=\"form\" value=\"";
+    unsigned question = w->signals[c->signal].question, is = decision_in(c->answer);
+    const char *form = strstr(c->answer, hidden);
+    bool has_form = c->status == 200 && form, has_decision = c->status == 200 && is_known(is, question);
+    c->form_question = 0;
+    c->form[0] = 0;
     if (c->status == 0 || c->status == 503 || c->status == 429) return;
-    PROMISE("answer told", good, "who answered question %u with %d was told %d, run %d has ended %d: %.200s",
-            n->question, c->signal, c->status, number(r), r->ended, c->answer);
-    w->met[MET_ANSWERED] += c->status == 202;
-    w->met[MET_ANSWERED_TWICE] += c->status == 200 && is != (unsigned)c->signal;
-    w->met[MET_ANSWERED_LATE] += c->status == 409;
-    if (!is_known) return;
-    bool is_dropped = q->told > 0 && !counts(&w->signals[q->told]); /* its run has ended without it */
-    PROMISE("first answer", q->told == 0 || q->told == is || is_dropped,
-            "question %u was answered with %u, as somebody was told, and now with %u", n->question, q->told, is);
-    q->told = is;
+    PROMISE("answer told", has_form || has_decision || (c->status == 410 && may_be_late(c, r, &w->questions[question])),
+            "the page of question %u is %d, run %d has ended %d: %.200s", question, c->status, number(r), r->ended,
+            c->answer);
+    if (has_form) {
+        form += strlen(hidden);
+        (void)snprintf(c->form, sizeof c->form, "%.*s", (int)strcspn(form, "\""), form);
+        c->form_question = question;
+        c->form_ns = w->steady_ns;
+    }
+    look_at_decision(question, is);
 }

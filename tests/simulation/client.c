@@ -9,6 +9,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "tests/simulation/asked.h"
 #include "tests/simulation/bulked.h"
 #include "tests/simulation/called.h"
 #include "tests/simulation/forked.h"
@@ -168,16 +169,15 @@ static void make_bulk(client *c)
 
 static void make_signal(client *c)
 {
-    char target[TARGET_MAX], body[16], key[SIGNALLED_KEY_MAX];
+    char target[TARGET_MAX], body[ASKED_BODY_MAX], key[SIGNALLED_KEY_MAX];
     bool has_key = signalled_key(c->signal, key);
-    (void)snprintf(body, sizeof body, "%d", c->signal);
     if (w->signals[c->signal].question > 0) {
-        const char *path = strstr(w->questions[w->signals[c->signal].question].url, "/_sw/");
-        set_request(c,
-                    "POST %s HTTP/1.1\r\nHost: sim\r\nContent-Type: application/json\r\nContent-Length: %zu\r\n\r\n%s",
-                    path, strlen(body), body);
+        const char *type = asked_body(c, body);
+        set_request(c, "POST %s HTTP/1.1\r\nHost: sim\r\nContent-Type: %s\r\nContent-Length: %zu\r\n\r\n%s",
+                    asked_path(c->signal), type, strlen(body), body);
         return;
     }
+    (void)snprintf(body, sizeof body, "%d", c->signal);
     (void)snprintf(target, sizeof target, "/_sw/runs/%s/signals/%c", w->runs[c->run].id, w->signals[c->signal].name);
     set_order(c, "POST", target, has_key ? key : NULL, body);
 }
@@ -240,6 +240,9 @@ static void make_request(client *c)
         break;
     case TARGET_SIGNAL:
         make_signal(c);
+        break;
+    case TARGET_QUESTION:
+        set_request(c, "GET %s HTTP/1.1\r\nHost: sim\r\n\r\n", asked_path(c->signal));
         break;
     case TARGET_PAGE:
         make_steer(c, "GET", "");

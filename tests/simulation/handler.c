@@ -203,7 +203,7 @@ static void take_member(place *p, int16_t at, sw_value value)
         take_result(p, at, value);
         return;
     case OP_WAIT:
-        take_wait(p, at, (uint64_t)sw_as_int(value, 0));
+        take_wait(p, at, asked_number(&value));
         return;
     case OP_SLEEP:
         take_sleep(p, at);
@@ -388,7 +388,7 @@ static void run_wait(place *p, int16_t at)
     sw_value signal = sw_nil();
     const sw_wait wait = {.signal = (const char[]){o->name, 0}, .timeout_ms = o->ms};
     bool has_come = sw_wait_for(p->c, o->id, &wait, &signal);
-    uint64_t n = has_come ? (uint64_t)sw_as_int(signal, 0) : PROGRAM_FAILED;
+    uint64_t n = has_come ? asked_number(&signal) : PROGRAM_FAILED;
     signalled_waited(p->run, at, has_come, n);
     take_wait(p, at, n);
 }
@@ -402,6 +402,16 @@ static void run_send(place *p, int16_t at)
                                   (const char[]){n ? s->name : 'a', 0}, sw_int(n));
     sent_told(p->run, at, is_sent);
     p->result = program_mix(p->result, is_sent);
+}
+
+static const char *ask(place *p, int16_t at)
+{
+    const op *o = &p->job->ops[at];
+    char texts[CHOICES_MAX][ASKED_CHOICE_MAX];
+    const char *choices[CHOICES_MAX + 1] = {NULL};
+    for (int16_t i = 0; i < o->choices; i++) choices[i] = asked_choice(p->run, at, i + 1, texts[i]);
+    const sw_question asked = {.text = "Is it done?", .choices = o->choices > 0 ? choices : NULL};
+    return sw_signal_url(p->c, o->id, (const char[]){o->name, 0}, at % 2 || o->choices > 0 ? &asked : NULL);
 }
 
 static void run_op(place *p, int16_t at)
@@ -443,7 +453,7 @@ static void run_op(place *p, int16_t at)
         run_wait(p, at);
         return;
     case OP_ASK:
-        asked_by_handler(p->run, at, sw_signal_url(p->c, o->id, (const char[]){o->name, 0}, NULL));
+        asked_by_handler(p->run, at, ask(p, at));
         return;
     case OP_SEND:
         run_send(p, at);

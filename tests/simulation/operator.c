@@ -1,5 +1,6 @@
 #include "tests/simulation/operator.h"
 
+#include "tests/simulation/asked.h"
 #include "tests/simulation/bulked.h"
 #include "tests/simulation/client_core.h"
 #include "tests/simulation/forked.h"
@@ -155,7 +156,7 @@ static bool repeats_signal(client *c)
     c->signal = again;
     c->run = w->signals[again].run;
     c->job = w->runs[c->run].job;
-    client_ask_again(c, TARGET_SIGNAL, 0);
+    client_ask_again(c, asked_first(c), 0);
     return true;
 }
 
@@ -178,7 +179,8 @@ bool operator_turn(void)
     if (target == TARGET_STOP) r->asked_to_stop++;
     if (target == TARGET_RESUME) r->asked_to_reopen = true;
     if (target == TARGET_FORK_DRY) c->fork_ask = forked_ask(r);
-    if (target == TARGET_SIGNAL) c->signal = signalled_new(r, signalled_lacks(r));
+    if (target == TARGET_SIGNAL) c->signal = asked_draw(signalled_new(r, signalled_lacks(r)));
+    if (target == TARGET_SIGNAL) target = asked_first(c);
     client_ask_again(c, target, 0);
     return true;
 }
@@ -225,15 +227,24 @@ static bool goes_on_to_signal(client *c)
     bool repeats = signalled_may_repeat(c->signal) && world_chance(RANDOM_LIVE, 50);
     bool is_next = !repeats && signalled_may_send(r) && signalled_is_awaited(r) && world_chance(RANDOM_LIVE, 30);
     if (!repeats && !is_next) return false;
-    if (is_next) c->signal = signalled_new(r, 0);
-    client_ask_again(c, TARGET_SIGNAL, world_chance(RANDOM_LIVE, 50) ? 0 : world_between(RANDOM_LIVE, 0, 200));
+    if (is_next) c->signal = asked_draw(signalled_new(r, 0));
+    client_ask_again(c, asked_first(c), world_chance(RANDOM_LIVE, 50) ? 0 : world_between(RANDOM_LIVE, 0, 200));
+    return true;
+}
+
+/* Who has the page fills in its form, sometimes when it is too old. */
+static bool goes_on_to_form(client *c)
+{
+    if (c->target != TARGET_QUESTION || c->status != 200 || c->form_question == 0) return false;
+    int64_t in_ms = world_chance(RANDOM_LIVE, 2) ? ASKED_FORM_DEAD_MS : world_between(RANDOM_LIVE, 0, 500);
+    client_ask_again(c, TARGET_SIGNAL, in_ms);
     return true;
 }
 
 static bool is_bulk(client_target t) { return t == TARGET_BULK || t == TARGET_BULK_DRY || t == TARGET_BULK_RELEASE; }
 
 /* About a run. */
-static void run_answered(const client *c, run_record *r)
+static void run_answered(client *c, run_record *r)
 {
     bool unknown = c->status == 404 && (!r->on_disk || client_may_be_forgotten(c));
     bool refused = c->status == 503 || c->status == 0;
@@ -249,6 +260,8 @@ static void run_answered(const client *c, run_record *r)
         page_told(c, r);
     else if (c->target == TARGET_SIGNAL)
         signalled_told(c, r);
+    else if (c->target == TARGET_QUESTION)
+        asked_page_told(c, r);
     else if (c->target == TARGET_FORK || c->target == TARGET_FORK_DRY)
         forked_told(c, r);
 }
@@ -264,7 +277,7 @@ void operator_answered(client *c)
         shut_told(c);
     c->stays_ms = 0;
     c->leaves_ns = 0;
-    if (goes_on_to_fork(c) || goes_on_to_bulk(c) || goes_on_to_signal(c)) return;
+    if (goes_on_to_fork(c) || goes_on_to_bulk(c) || goes_on_to_form(c) || goes_on_to_signal(c)) return;
     client_close(c);
     c->state = CLIENT_DONE;
     c->at_ns = w->steady_ns + (world_between(RANDOM_LIVE, 0, PAUSE_MS) + (int64_t)c->requests * TIRED_MS) * MS;

@@ -183,6 +183,7 @@ static void make_rest(maker *m, op *o, unsigned depth)
     case OP_ASK:
         (void)snprintf(o->id, sizeof o->id, "q%d", index_of(m, o));
         o->name = (char)('A' + questions_of(m) - 1);
+        if (world_chance(RANDOM_PLAN, 50)) o->choices = (int16_t)(2 + world_below(RANDOM_PLAN, CHOICES_MAX - 1));
         break;
     case OP_SEND:
         (void)snprintf(o->id, sizeof o->id, "e%d", index_of(m, o));
@@ -298,6 +299,7 @@ static void tell_op(const job *j, int16_t at, int depth)
     if (o->timeout_ms) printf(", timeout %d ms%s", o->timeout_ms, o->lingers ? ", by which it fails" : "");
     if (o->name) printf(" for %c", o->name);
     if (o->kind == OP_CALL) printf(" job %d%s", o->calls_job, o->detached ? " alone" : o->tries ? " (tries)" : "");
+    if (o->choices) printf(", %d choices", o->choices);
     if (o->ms) printf(", %d ms", o->ms);
     if (o->parallel) printf(", %d at a time", o->parallel);
     if (o->chunks) printf(", %d chunks", o->chunks);

@@ -174,13 +174,13 @@ int signalled_op(const run_record *r, const entry *e)
     return at >= 0 && at < (int)w->jobs[r->job].op_count && op_of(r, at)->kind == OP_WAIT ? at : NO_OP;
 }
 
-/* The number that is the value. */
+/* The number of the signal with this value. */
 static uint64_t number_of(const char *data, size_t len)
 {
     msgpack_unpacked u;
     msgpack_unpacked_init(&u);
     bool ok = msgpack_unpack_next(&u, data, len, NULL) == MSGPACK_UNPACK_SUCCESS;
-    uint64_t n = ok && u.data.type == MSGPACK_OBJECT_POSITIVE_INTEGER ? u.data.via.u64 : 0;
+    uint64_t n = ok ? asked_number(&u.data) : 0;
     msgpack_unpacked_destroy(&u);
     return n;
 }

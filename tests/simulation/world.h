@@ -22,6 +22,7 @@ enum {
     SIGNALS_MAX = 512,
     QUESTIONS_MAX = 128,
     QUESTION_URL = 192,
+    CHOICES_MAX = 32,
     SIGNAL_NAMES = 3,
     LETTERS_MAX = 512,
     LETTER_KEY = 24,
@@ -87,6 +88,7 @@ typedef struct op {
     int32_t work_ms, timeout_ms, backoff_ms; /* of an attempt */
     int32_t ms;                              /* of a sleep or wait */
     char name;                               /* of the signal of a wait */
+    int16_t choices;                         /* ASK: so many, one of which is the answer; 0: it is any */
     int16_t calls_job;                       /* CALL */
     bool detached, tries;                    /* CALL */
     int32_t bytes;                           /* of the result, beside its nonce */
@@ -322,6 +324,8 @@ typedef struct signal_note {
     unsigned order;    /* place of its first letter on disk among all; 0: none has been there */
     unsigned letters;  /* that ever came to the disk */
     unsigned question; /* it answers that one; 0: none */
+    int16_t choice;    /* with that one of its choices, from 1; 0: it has none; below: with none of them */
+    bool by_form;      /* as people do who have seen the question's page */
     unsigned sender;   /* run that sends it, and 1; 0: the operator does */
     int16_t sender_op;
     bool is_sent; /* *sent* is on disk, and says that its run gets it */
@@ -391,6 +395,7 @@ typedef enum client_target {
     TARGET_BULK,
     TARGET_BULK_RELEASE, /* of the action's own run */
     TARGET_SIGNAL,
+    TARGET_QUESTION, /* its page */
     TARGET_PAGE
 } client_target;
 
@@ -418,7 +423,10 @@ typedef struct client {
     unsigned shut_changes;
     int16_t fork_ask;                      /* TARGET_FORK, TARGET_FORK_DRY: which */
     int16_t bulk;                          /* TARGET_BULK_RELEASE: which; TARGET_BULK, TARGET_BULK_DRY: which request */
-    int16_t signal;                        /* TARGET_SIGNAL: which */
+    int16_t signal;                        /* TARGET_SIGNAL: which; TARGET_QUESTION: which is to be sent then */
+    char form[QUESTION_URL];               /* what the form of the last page had that says so */
+    unsigned form_question;                /* whose page that was; 0: none */
+    int64_t form_ns;                       /* when it came */
     bool reuses;                           /* asks again on the same connection */
     unsigned pace;                         /* bytes at a time; 0: all there is */
     int32_t rest_ms;                       /* between them */
@@ -556,6 +564,10 @@ typedef enum meeting {
     MET_ASKED,          /* a question is on disk */
     MET_ANSWERED,       /* somebody was told that the answer was taken */
     MET_ANSWERED_TWICE, /* or that another one was before */
+    MET_CHOSEN,         /* that it was, and is one of the question's choices */
+    MET_CHOSEN_NONE,    /* or that it is none of these */
+    MET_FORM,           /* it came by the form of the question's page */
+    MET_FORM_FOREIGN,   /* or by a form that no page of the question has made */
     MET_ANSWERED_LATE,  /* or that it is too late */
     MET_CALLED,         /* a run has called a function */
     MET_CALLED_DEEP,    /* one that was called itself */
