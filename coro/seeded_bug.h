@@ -72,6 +72,9 @@
     X(FORK_DROPS, "a fork lacks the results of the steps that it says it has copied")                                  \
     X(FORK_KEEPS, "a fork keeps the failures that ended its original")                                                 \
     X(FORK_UNLINKED, "a fork is written without the row by which its original leads to it")                            \
+    X(FORK_CALLS, "a fork keeps a call that has no result")                                                            \
+    X(FORK_SIGNALS, "a fork keeps signals that none of its waits has taken")                                           \
+    X(FORK_RACED, "a fork from what has lost keeps all that the winner has done")                                      \
     X(BULK_AGAIN, "a bulk action writes letters again that were written before a kill")                                \
     X(BULK_MISCOUNTS, "a bulk action forgets to count letters that were written before a kill")                        \
     X(BULK_LEAVES_OUT, "a bulk action leaves out one run of a page")                                                   \

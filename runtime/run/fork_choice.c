@@ -182,7 +182,8 @@ static fork_fate fate_of_decision(chooser *c, const fork_entry *e)
 static fork_fate fate_of_wait(chooser *c, const fork_entry *e)
 {
     path_note *n = note_of(c, e->path);
-    if (!n->is_known) return fate_of_end(c, n, e, e->is_final);
+    bool is_kept = BUG(FORK_CALLS) && e->kind == ENTRY_CALLED;
+    if (!n->is_known) return fate_of_end(c, n, e, e->is_final || is_kept);
     bool takes = n->takes_wait;
     n->takes_wait = false; /* one that began before that counts no more */
     return takes ? FORK_COPIED : FORK_AGAIN;
@@ -191,7 +192,8 @@ static fork_fate fate_of_wait(chooser *c, const fork_entry *e)
 /* A signal that no wait has taken, or one that waits again, is not the fork's: nobody has sent it to the fork. */
 static fork_fate fate_of_signal(chooser *c, const fork_entry *e)
 {
-    return e->letter && note_of(c, e->letter)->takes_wait ? FORK_COPIED : FORK_PASSED;
+    bool is_taken = e->letter && note_of(c, e->letter)->takes_wait;
+    return is_taken || BUG(FORK_SIGNALS) ? FORK_COPIED : FORK_PASSED;
 }
 
 static fork_fate fate_of(chooser *c, const fork_entry *e)
@@ -256,7 +258,7 @@ static void find_raced(chooser *c, entry_text journal)
         const char *ignored = NULL;
         entry won;
         if (e->kind != ENTRY_WON || entry_decode(journal.data + e->at, e->len, &won, &ignored) == 0) continue;
-        if (won.winner == 0 || !x_has_lost(c, &won)) continue;
+        if (won.winner == 0 || !x_has_lost(c, &won) || BUG(FORK_RACED)) continue;
         note_of(c, won.winner)->is_raced = true;
         c->has_raced = true;
     }

@@ -164,6 +164,7 @@ static const char *take_called(run_record *r, int at, const entry *e)
     c->caller_op = (int16_t)at;
     c->is_awaited = !e->detached;
     c->begins_ms = e->begins_ms;
+    w->met[MET_FORK_CALLED] += r->is_fork && w->runs[r->origin].ops[at].called;
     w->met[MET_CALLED]++;
     w->met[MET_CALLED_DEEP] += r->caller > 0;
     w->met[MET_CALLED_ALONE] += e->detached;
@@ -225,7 +226,15 @@ const char *called_copy(run_record *r, const run_record *source, const entry *e)
     s->failed = of->failed;
     s->fatal = of->fatal;
     s->nonce = of->nonce;
+    w->met[MET_FORK_CALLS]++;
     return NULL;
+}
+
+bool called_copy_lacks_result(const run_record *r)
+{
+    for (int at = 0; at < (int)w->jobs[r->job].op_count; at++)
+        if (is_open(r, at) && r->ops[at].copied) return true;
+    return false;
 }
 
 void called_started(run_record *r, const entry *e)
@@ -250,6 +259,8 @@ void called_reopened(run_record *r, const entry *e, uint64_t voids)
     r->due_ms = e->due_ms;
     for (int at = 0; at < (int)w->jobs[r->job].op_count; at++) {
         op_state *s = &r->ops[at];
+        w->met[MET_REOPENED_WON] += op_of(r, at)->any && s->chosen;
+        w->met[MET_REOPENED_WAIT] += s->waits;
         bool is_void = op_of(r, at)->kind == OP_CALL && s->failed && (voids >> at & 1);
         if (!is_void && !is_open(r, at)) continue;
         s->failed = s->fatal = false;
@@ -411,6 +422,13 @@ unsigned called_count(void)
 }
 
 /* ---- The rest ---- */
+
+bool called_others(const run_record *r)
+{
+    for (int at = 0; r->job >= 0 && at < (int)w->jobs[r->job].op_count; at++)
+        if (op_of(r, at)->kind == OP_CALL && r->ops[at].called) return true;
+    return false;
+}
 
 bool called_is_late(const run_record *r)
 {

@@ -28,6 +28,8 @@ int called_op(const run_record *r, const entry *e);
 const char *called_take(run_record *r, const entry *e);
 /* The same of one that a fork has copied. */
 const char *called_copy(run_record *r, const run_record *source, const entry *e);
+/* A fork has copied a call, and not its result, which comes to the original alone. */
+bool called_copy_lacks_result(const run_record *r);
 /* The run has begun: whether it was called, and its deadline. */
 void called_started(run_record *r, const entry *e);
 /* It has ended. */
@@ -43,6 +45,8 @@ unsigned called_count(void);
 
 /* ---- The rest ---- */
 
+/* It has called a function. */
+bool called_others(const run_record *r);
 /* It was over its deadline when it ended. */
 bool called_is_late(const run_record *r);
 /* It waits for a run of which the function says that it is at rest. */

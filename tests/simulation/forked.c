@@ -370,6 +370,7 @@ static const char *take_decision(run_record *r, const run_record *source, const 
     if (at == NO_OP || !source->ops[at].chosen || r->ops[at].chosen)
         return "it copies what has become of a wait that is not decided, or twice";
     choose(r, source, at);
+    w->met[MET_FORK_WAITS]++;
     return NULL;
 }
 
@@ -390,6 +391,7 @@ static const char *take_won(run_record *r, const run_record *source, const entry
         return "it copies a decision of a group that the original has not made, or twice";
     choose(r, source, at);
     selected_give_up(r, at);
+    w->met[MET_FORK_WON]++;
     return NULL;
 }
 
@@ -470,6 +472,9 @@ typedef struct comparing {
     size_t at;                        /* in it */
     uint32_t places[ENTRIES_MAX + 1]; /* how many copies come before each of its entries */
     path_list copied, all;            /* what an answer would name */
+    uint32_t first;                   /* place of the first entry of what the fork goes its own way from; 0: none */
+    int16_t late[OPS_MAX];            /* operations whose end is copied, and came behind that */
+    unsigned late_count;
 } comparing;
 
 static bool is_told(const entry *e, bool is_copied)
@@ -504,9 +509,33 @@ static bool next_of_source(comparing *c, entry *e, uint32_t copies)
     size_t n = entry_decode(c->journal.data + c->at, c->journal.len - c->at, e, &error);
     if (n == 0) abort();
     c->places[c->seen++] = copies;
+    if (c->first == 0 && e->path != 0 && e->path == w->fork_asks[c->fork->fork_ask].from) c->first = c->seen - 1;
     c->at += n;
     if (is_told(e, false) && !list_has(&c->all, e->path)) list_add(&c->all, e->path);
     return true;
+}
+
+/* The operation that the entry ends. */
+static int op_ended(const run_record *r, const entry *e)
+{
+    switch (e->kind) {
+    case ENTRY_STEP_DONE:
+        return promise_op_at(r, e->path);
+    case ENTRY_TAKEN:
+    case ENTRY_TIMED_OUT:
+        return signalled_op(r, e);
+    case ENTRY_RETURNED:
+        return called_op(r, e);
+    default:
+        return NO_OP;
+    }
+}
+
+static void note_copy(comparing *c, const entry *e)
+{
+    int at = op_ended(c->source, e);
+    if (c->first == 0 || at == NO_OP || c->late_count == OPS_MAX) return;
+    c->late[c->late_count++] = (int16_t)at;
 }
 
 static bool find_copy(comparing *c, const entry *e, uint32_t copies)
@@ -514,6 +543,7 @@ static bool find_copy(comparing *c, const entry *e, uint32_t copies)
     entry of;
     while (next_of_source(c, &of, copies)) {
         if (of.kind != e->kind || of.path != e->path || !is_same(&of, e)) continue;
+        note_copy(c, &of);
         uint32_t began = of.began > 0 ? 1 + c->places[of.began < c->seen ? of.began : c->seen - 1] : 0;
         return e->began == began;
     }
@@ -567,6 +597,18 @@ static void compare_told(const comparing *c, uint32_t entries)
                 number(c->source));
 }
 
+/* What had lost is to have its chance again: of what has won against it nothing is copied that came later. */
+static void look_at_rivals(const comparing *c, const fork_ask *a)
+{
+    int from = a->from ? promise_op_at(c->source, a->from) : NO_OP;
+    if (from == NO_OP || !c->source->ops[from].given_up) return;
+    w->met[MET_FORK_RACED]++;
+    for (unsigned i = 0; i < c->late_count; i++)
+        PROMISE("forked", !selected_has_beaten(c->source, c->late[i], from),
+                "run %d goes its own way from op %d, and has the end of op %d, which has won against that",
+                number(c->fork), from, c->late[i]);
+}
+
 void forked_compare(const run_record *r, const char *data, size_t len)
 {
     static comparing c;
@@ -578,6 +620,8 @@ void forked_compare(const run_record *r, const char *data, size_t len)
     uint32_t entries = compare_entries(&c, data, len);
     if (is_calm) compare_told(&c, entries);
     look_at_order(c.source, a, &c.copied, is_calm);
+    if (is_calm) look_at_rivals(&c, a);
+    PROMISE("forked", !called_copy_lacks_result(r), "run %d has copied a call that has no result", number(r));
     free(c.journal.data);
 }
 

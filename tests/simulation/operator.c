@@ -2,6 +2,7 @@
 
 #include "tests/simulation/asked.h"
 #include "tests/simulation/bulked.h"
+#include "tests/simulation/called.h"
 #include "tests/simulation/client_core.h"
 #include "tests/simulation/forked.h"
 #include "tests/simulation/promises.h"
@@ -48,7 +49,7 @@ static client_target wish_for(const run_record *r)
     bool may_resume = r->reopened < RESUMES_MAX;
     bool has_failed = r->ended && r->outcome != ENTRY_SUCCEEDED;
     if (signalled_may_send(r) && world_chance(RANDOM_LIVE, signalled_is_awaited(r) ? 70 : 10)) return TARGET_SIGNAL;
-    if (forked_may_ask(r) && world_chance(RANDOM_LIVE, 30)) return TARGET_FORK_DRY;
+    if (forked_may_ask(r) && world_chance(RANDOM_LIVE, called_others(r) ? 50 : 30)) return TARGET_FORK_DRY;
     if (may_resume && world_chance(RANDOM_LIVE, has_failed ? 70 : 15)) return TARGET_RESUME;
     if (world_chance(RANDOM_LIVE, 50)) return TARGET_STOP;
     return world_chance(RANDOM_LIVE, 50) ? TARGET_PAGE : TARGET_RELEASE;
@@ -57,9 +58,7 @@ static client_target wish_for(const run_record *r)
 /* A run that has called others, and has failed or was cancelled: perhaps because of them. */
 static bool may_go_on_with_others(const run_record *r)
 {
-    bool has_called = false;
-    for (int at = 0; r->job >= 0 && at < (int)w->jobs[r->job].op_count; at++) has_called |= r->ops[at].called;
-    return has_called && r->ended && r->outcome != ENTRY_SUCCEEDED && r->reopened < RESUMES_MAX;
+    return called_others(r) && r->ended && r->outcome != ENTRY_SUCCEEDED && r->reopened < RESUMES_MAX;
 }
 
 static run_record *any_run(client_target *target)
@@ -70,6 +69,8 @@ static run_record *any_run(client_target *target)
     run_record *r = &w->runs[world_below(RANDOM_LIVE, w->run_count)];
     run_record *waits = world_chance(RANDOM_LIVE, 40) ? next_that(signalled_is_awaited) : NULL;
     if (waits) r = waits;
+    run_record *calls = w->plan.children > 0 && world_chance(RANDOM_LIVE, 40) ? next_that(called_others) : NULL;
+    if (calls) r = calls;
     run_record *again = w->plan.children > 0 && world_chance(RANDOM_LIVE, 60) ? next_that(may_go_on_with_others) : NULL;
     *target = again ? TARGET_RESUME : wish_for(r);
     return again ? again : r;

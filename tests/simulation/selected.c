@@ -78,6 +78,19 @@ static bool is_nested(const job *j, int group)
     return false;
 }
 
+bool selected_has_beaten(const run_record *r, int at, int other)
+{
+    const job *j = &w->jobs[r->job];
+    for (unsigned i = 0; i < j->op_count; i++) {
+        if (!j->ops[i].any || !r->ops[i].chosen || !is_within(j, j->ops[i].child, other)) continue;
+        int16_t won = selected_member(j, (int)i, r->ops[i].choice);
+        bool is_in = won == at || is_within(j, j->ops[won].child, at) || is_within(j, j->ops[won].other, at);
+        bool is_same = won == other || is_within(j, j->ops[won].child, other) || is_within(j, j->ops[won].other, other);
+        if (is_in && !is_same) return true;
+    }
+    return false;
+}
+
 bool selected_may_have_lost(const run_record *r, int at)
 {
     const job *j = &w->jobs[r->job];

@@ -23,6 +23,8 @@ const char *selected_cut(run_record *r, const entry *e);
 void selected_give_up(run_record *r, int group);
 /* The entry is of something that has lost, and tells of more than that. */
 bool selected_has_lost(const run_record *r, const entry *e);
+/* The operation is, or is in, what has won a group of which `other` has lost. */
+bool selected_has_beaten(const run_record *r, int op, int other);
 /* A group around the operation was decided, on disk or for a handler, and this may be what has lost. */
 bool selected_may_have_lost(const run_record *r, int op);
 /* The run has ended. */

@@ -542,6 +542,13 @@ typedef enum meeting {
     MET_FORK_AGAIN,     /* a request with a key that was sent again named one */
     MET_FORK_DONE,      /* a fork succeeded */
     MET_FORK_SAME,      /* with the answer of its original */
+    MET_FORK_CALLS,     /* a fork has copied the result of a call */
+    MET_FORK_CALLED,    /* or has made a call that its original has made */
+    MET_FORK_WAITS,     /* or has copied what a wait has come to */
+    MET_FORK_WON,       /* or the decision of a group */
+    MET_FORK_RACED,     /* or goes its own way from what had lost a group */
+    MET_REOPENED_WON,   /* a run that goes on after its end has a group that is decided */
+    MET_REOPENED_WAIT,  /* or a wait that is not */
     MET_FORK_NAMED,     /* the page of its original named one */
     MET_BULK,           /* a bulk action has come to its end */
     MET_BULK_CUT,       /* one goes on in another process */
