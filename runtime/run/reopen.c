@@ -378,8 +378,8 @@ void slot_go_on(home *h, slot *s)
 void slot_stay_ended(home *h, slot *s, bool is_known)
 {
     slot_post(h, s, SLOT_ON_NOT_REOPENED);
-    if (s->waiters && !h->draining)
-        slot_wake(h, s);
+    if ((s->waiters || s->letters) && !h->draining)
+        slot_wake(h, s); /* letters that came meanwhile are deleted, or obeyed, when its journal is read */
     else if (is_known)
         slot_remove(h, s);
     else
