@@ -368,11 +368,14 @@ static void look_at_child(const run_record *c)
             "run %d has ended, and no letter says so to its caller", number(c));
 }
 
+/* An operator has had it go on by itself, perhaps after the end of its caller. */
+static bool was_resumed(const run_record *c) { return c->reopened > 0 && c->asked_to_reopen; }
+
 static void look_at_calls(const run_record *r)
 {
     for (int at = 0; r->ended && at < (int)w->jobs[r->job].op_count; at++) {
         const run_record *c = is_open(r, at) ? child_of(r, at) : NULL;
-        PROMISE("cancel goes down", !c || c->ended || c->recalled_in > r->reopened,
+        PROMISE("cancel goes down", !c || c->ended || c->recalled_in > r->reopened || was_resumed(c),
                 "run %d has ended, and run %d, for which it does not wait any more, goes on", number(r), number(c));
     }
 }
