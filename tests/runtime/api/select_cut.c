@@ -4,6 +4,7 @@
 #include <endian.h>
 
 #include "runtime/run/ctx.h"
+#include "runtime/run/letter.h"
 #include "storage/entry.h"
 #include "tests/harness/store_desk.h"
 #include "tests/harness/turned.h"
@@ -12,6 +13,7 @@ enum { SEEDS = 12, DEPTH_MAX = 3, FACTS_MAX = 2048 };
 
 static uint64_t seed;
 static uint64_t changed; /* not 0: the program is another one, in about every eighth place */
+static bool calls;       /* the program calls functions, too */
 static char text[TURNED_TEXT];
 
 static unsigned given_up_seen;
@@ -123,11 +125,27 @@ static sw_value input(sw_ctx *c, unsigned kind, int64_t depth)
     return sw_array(c, 3, sw_int(kind), sw_int((int64_t)c->path), sw_bool(depth > 1));
 }
 
+/* A function that runs call. */
+static sw_value on_child(sw_ctx *c, sw_value v)
+{
+    int64_t kind = sw_as_int(sw_at(v, 0), 0);
+    if (kind % 5 == 1) sw_fail_fatal(c, "it cannot be done");
+    if (kind % 5 == 2) sw_sleep(c, "nap", 1 + kind % 3);
+    if (kind % 5 == 3) (void)sw_wait_for(c, "late", &(sw_wait){.signal = "never", .timeout_ms = 1 + kind % 30}, &v);
+    if (kind % 5 == 4 && kind > 20)
+        (void)sw_try_call(c, "deeper", "child", sw_array(c, 1, sw_int(kind / 3)), NULL, NULL);
+    return v;
+}
+
 static sw_value part(sw_ctx *c, sw_value depth);
 
 static void add_member(sw_ctx *c, sw_group *g, unsigned place, int64_t depth)
 {
     unsigned kind = draw(c, place, 64);
+    if (calls && draw(c, place + 5000, 4) == 0) {
+        sw_group_call(g, "call", "child", input(c, kind, depth));
+        return;
+    }
     switch (draw(c, place + 1, depth > 0 ? 8 : 5)) {
     case 0:
     case 1:
@@ -188,6 +206,8 @@ static void act(sw_ctx *c, unsigned place, int64_t depth)
 {
     sw_value v = sw_nil();
     unsigned kind = draw(c, place, 64), many = draw(c, place + 1, 3);
+    if (calls && draw(c, place + 5001, 4) == 0)
+        (void)sw_try_call(c, "call", "child", input(c, kind, depth), NULL, NULL);
     sw_group *other = many == 0 ? make_group(c, place + 40, depth) : NULL; /* nobody waits for it but the end */
     switch (draw(c, place + 2, 13)) {
     case 0:
@@ -250,6 +270,7 @@ static void on_run(sw_ctx *c)
 static void routes(sw_app *app)
 {
     sw_endpoint(app, "POST /run", on_run, NULL);
+    sw_function(app, "child", on_child, NULL);
     sw_endpoint(app, "POST /brief", on_run, &(sw_endpoint_options){.timeout_ms = 1 + (int64_t)(seed % 60)});
 }
 
@@ -392,6 +413,40 @@ static void test_met(void)
         }
 }
 
+/* Whatever has been called is over, or cancelled; what has been resumed makes its calls again. */
+static void meet_with_calls(unsigned i)
+{
+    const home *h;
+    cut.count = 0;
+    turned_open(routes, NULL);
+    run_id id = turned_begin(i % 4 == 3 ? "POST /brief" : "POST /run")->id;
+    unsigned turns = 1 + (unsigned)(mix(seed * 37 + i) % 200);
+    for (unsigned n = 0; n < turns || (!turned_slot(&id) && n < 1000); n++) CHECK(turned_turn());
+    for (unsigned n = 0; n < 1 + i / 6 && turned_slot(&id); n++) meet(&id, (i + n) % 3);
+    run_through(&id, &again);
+    check_decisions(&again);
+    check_given_up(&again);
+    CHECK_INT(turned_home()->counters.results_unasked, 0);
+    CHECK(turned_reply(turned_ask_run("POST", &id, "/resume", ""), text) >= 200);
+    run_through(&id, &again);
+    check_decisions(&again);
+    CHECK_INT(turned_home()->counters.results_unasked, 0);
+    h = turned_home();
+    TURN_UNTIL(h->runs.count == 0 && h->slots.count == 0 && h->mailboxes.count == 0);
+    turned_often(); /* what came too late is deleted */
+    if (turned_rows(letter_table) > 0) printf("# seed %d, %u\n", (int)seed, i);
+    CHECK_INT(turned_rows(letter_table), 0);
+    turned_close();
+}
+
+static void test_called(void)
+{
+    calls = true;
+    for (seed = 1; seed <= SEEDS; seed++)
+        for (unsigned i = 0; i < 12; i++) meet_with_calls(i);
+    calls = false;
+}
+
 /* Another program goes on with the run: whatever becomes of that, it comes to an end, and the process goes on. */
 static void test_changed(void)
 {
@@ -413,35 +468,46 @@ static void test_changed(void)
     }
 }
 
-/* A fork from each thing that the run has done. */
+/* A fork from each thing that the run has done. Returns how many. */
+static unsigned fork_all(void)
+{
+    unsigned forks = 0;
+    cut.count = 0;
+    turned_open(routes, NULL);
+    run_id id = turned_begin("POST /run")->id, fork;
+    run_through(&id, &first);
+    for (size_t i = 1; i < first.count; i++) {
+        char body[64], *name;
+        const fact *f = &first.all[i];
+        if (f->kind != ENTRY_STEP_DONE && f->kind != ENTRY_SLEEP && f->kind != ENTRY_WAIT && f->kind != ENTRY_CALLED)
+            continue;
+        snprintf(body, sizeof body, "{\"from\":\"%016llx\"}", (unsigned long long)f->path);
+        CHECK_INT(turned_reply(turned_ask_run("POST", &id, "/fork", body), text), 202);
+        CHECK((name = strstr(text, "\"runId\":\"")) && run_id_parse(name + 9, RUN_ID_TEXT, &fork));
+        run_through(&fork, &again);
+        check_decisions(&again);
+        check_given_up(&again);
+        forks++;
+    }
+    CHECK_INT(turned_home()->counters.results_unasked, 0);
+    turned_close();
+    return forks;
+}
+
 static void test_forks(void)
 {
     unsigned forks = 0;
     for (seed = 1; seed <= SEEDS; seed++) {
-        cut.count = 0;
-        turned_open(routes, NULL);
-        run_id id = turned_begin("POST /run")->id, fork;
-        run_through(&id, &first);
-        for (size_t i = 1; i < first.count; i++) {
-            char body[64], *name;
-            const fact *f = &first.all[i];
-            if (f->kind != ENTRY_STEP_DONE && f->kind != ENTRY_SLEEP && f->kind != ENTRY_WAIT) continue;
-            snprintf(body, sizeof body, "{\"from\":\"%016llx\"}", (unsigned long long)f->path);
-            CHECK_INT(turned_reply(turned_ask_run("POST", &id, "/fork", body), text), 202);
-            CHECK((name = strstr(text, "\"runId\":\"")) && run_id_parse(name + 9, RUN_ID_TEXT, &fork));
-            run_through(&fork, &again);
-            check_decisions(&again);
-            check_given_up(&again);
-            forks++;
-        }
-        CHECK_INT(turned_home()->counters.results_unasked, 0);
-        turned_close();
+        calls = seed % 2 == 0;
+        forks += fork_all();
     }
+    calls = false;
     printf("# %u forks, %u given up\n", forks, given_up_seen);
 }
 
 static const check_case cases[] = {{"a run of selects, cut after any entry", test_cuts},
                                    {"cancelled, stopped, drained, and too late, at any moment", test_met},
+                                   {"with calls, and resumed", test_called},
                                    {"gone on with by another program", test_changed},
                                    {"forked from whatever it has done", test_forks}};
 CHECK_MAIN(cases)
