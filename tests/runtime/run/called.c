@@ -1,41 +1,18 @@
 /* A run calls functions, and the process dies behind any write, before a loop has been told of it; the next one goes on
  * with what the disk has. Each call has one child, whichever loop has it, and nothing of the calls is left over. Each
  * process of these is one: the disk lies in memory that they share. */
-#include <sys/mman.h>
-#include <sys/wait.h>
-
 #include "runtime/run/mailbox.h"
-#include "tests/harness/turned.h"
+#include "tests/harness/lives.h"
 
-enum { CALLS = 7, SPACE_BYTES = 64 * 1024 * 1024, LIVES_MAX = 400, KILLED = 3, TURNS_MAX = 200000 };
+enum { CALLS = 7, LIVES_MAX = 400, KILLED = 3, TURNS_MAX = 200000 };
 
 /* In memory that all processes share. */
 typedef struct shared {
     char child[CALLS][RUN_ID_TEXT + 1]; /* the run that has worked for the call */
     int others;                         /* times that another one has */
     int64_t answer;
-    size_t used;
-    _Alignas(16) char space[SPACE_BYTES];
 } shared;
 static shared *seen;
-
-/* ---- The disk ---- */
-
-/* Never gives anything back: a disk of a test is small. */
-static void *space_resize(void *arg, void *block, size_t bytes)
-{
-    (void)arg;
-    if (bytes == 0) return NULL;
-    size_t head = 16, old = block ? *(size_t *)(void *)((char *)block - head) : 0;
-    if (old >= bytes) return block;
-    size_t at = seen->used;
-    seen->used += head + ((bytes + 15) & ~(size_t)15);
-    CHECK(seen->used <= sizeof seen->space);
-    char *fresh = seen->space + at + head;
-    *(size_t *)(void *)(fresh - head) = bytes;
-    if (block) memcpy(fresh, block, old);
-    return fresh;
-}
 
 /* ---- The program ---- */
 
@@ -116,50 +93,29 @@ static int live(bool is_first, uint64_t writes)
     return 1;
 }
 
-static int live_apart(bool is_first, uint64_t writes)
-{
-    int status = 0;
-    fflush(stdout);
-    pid_t pid = fork();
-    CHECK(pid >= 0);
-    if (pid == 0) _exit(live(is_first, writes));
-    CHECK(waitpid(pid, &status, 0) == pid);
-    CHECK(WIFEXITED(status));
-    memory_abandon(turned_disk);
-    return WEXITSTATUS(status);
-}
+static int live_first(uint64_t writes) { return live(true, writes); }
+static int live_on(uint64_t writes) { return live(false, writes); }
 
 /* `first`: writes of the first life; `step`: of all later ones; 0: they last. Returns whether the first one was killed.
  */
 static bool run_through(uint64_t first, uint64_t step)
 {
-    const memory_space space = {.resize = space_resize};
-    memset(seen, 0, offsetof(shared, space));
-    turned_disk = memory_disk_new_in(&space);
-    CHECK(turned_disk);
-    int end = live_apart(true, first), lives = 1;
+    seen = lives_begin();
+    int end = lives_live(live_first, first), count = 1;
     const bool was_killed = end == KILLED;
-    for (; end == KILLED && lives < LIVES_MAX; lives++) end = live_apart(false, step > 0 ? step : UINT64_MAX);
+    for (; end == KILLED && count < LIVES_MAX; count++) end = lives_live(live_on, step > 0 ? step : UINT64_MAX);
     CHECK_INT(end, 0);
     CHECK_INT(seen->others, 0);
     if (seen->answer > 0 || !was_killed || first > 2) CHECK_INT(seen->answer, 10 + (20 + 60) + 30 + 40 + 1000);
     for (int i = 1; i < CALLS && seen->answer > 0; i++) CHECK(*seen->child[i]);
-    turned_disk = NULL;
+    lives_end();
     return was_killed;
 }
 
 /* ---- Tests ---- */
 
-static void share(void)
-{
-    if (!seen)
-        seen = mmap(NULL, sizeof *seen, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-    CHECK(seen != MAP_FAILED);
-}
-
 static void killed_once(unsigned loops)
 {
-    share();
     turned_loops = loops;
     for (uint64_t first = 1; run_through(first, 0); first++) continue;
     turned_loops = 1;
@@ -167,7 +123,6 @@ static void killed_once(unsigned loops)
 
 static void killed_often(unsigned loops)
 {
-    share();
     turned_loops = loops;
     for (uint64_t step = 2; step <= 9; step++) (void)run_through(step, step);
     turned_loops = 1;
@@ -178,7 +133,6 @@ static void killed_often(unsigned loops)
 static void test_failing(void)
 {
     static const memory_fault faults[] = {MEMORY_REFUSES, MEMORY_LOSES, MEMORY_APPEARS};
-    share();
     for (turned_loops = 1; turned_loops <= 2; turned_loops++)
         for (size_t i = 0; i < sizeof faults / sizeof *faults; i++)
             for (failing.skip = 1; failing.skip < 9; failing.skip++) {
