@@ -4,13 +4,22 @@
 
 #include "tests/service/functions.h"
 
-enum { PARENTS = 6, CHILDREN = 8, CALLED = PARENTS * CHILDREN, KILLS = 12, MANY = 300 };
+enum {
+    PARENTS = 6,
+    CHILDREN = 8,
+    CALLED = PARENTS * CHILDREN,
+    KILLS = 12,
+    MANY = 300,
+    CROWD = SANITIZED ? 1000 : 10000
+};
 
 /* What the test and its servers note: which run has worked for each call. */
 typedef struct ledger {
     char child[CALLED][RUN_ID_TEXT + 1]; /* the first one that has */
     volatile int others;                 /* another run did so, too */
     volatile int steps[CALLED];
+    char crowd[CROWD][RUN_ID_TEXT + 1]; /* likewise, of on_crowd's calls */
+    volatile int worked, executions;    /* of its children; of its own handler */
 } ledger;
 
 static ledger *all;
@@ -73,6 +82,29 @@ static sw_value on_many(sw_ctx *c, sw_value input)
     sw_value results = sw_group_wait(g);
     for (size_t i = 0; i < sw_len(results); i++) in_order = in_order && sw_as_int(sw_at(results, i), -1) == (int64_t)i;
     return sw_array(c, 2, sw_bool(in_order), sw_int((int64_t)sw_len(results)));
+}
+
+static sw_value note_one(sw_ctx *c, sw_value input)
+{
+    char *child = all->crowd[sw_as_int(input, 0)];
+    if (!*child) strcpy(child, sw_run_id(c));
+    if (strcmp(child, sw_run_id(c)) != 0) __atomic_add_fetch(&all->others, 1, __ATOMIC_SEQ_CST);
+    __atomic_add_fetch(&all->worked, 1, __ATOMIC_SEQ_CST);
+    return input;
+}
+
+static sw_value on_one_of_many(sw_ctx *c, sw_value input) { return sw_step(c, "work", note_one, input); }
+
+static sw_value on_crowd(sw_ctx *c, sw_value input)
+{
+    int64_t sum = 0;
+    (void)input;
+    __atomic_add_fetch(&all->executions, 1, __ATOMIC_SEQ_CST);
+    sw_group *g = sw_group_new(c);
+    for (int64_t i = 0; i < CROWD; i++) sw_group_call(g, "one", "one_of_many", sw_int(i));
+    sw_value results = sw_group_wait(g);
+    for (size_t i = 0; i < sw_len(results); i++) sum += sw_as_int(sw_at(results, i), 0);
+    return sw_int(sum);
 }
 
 /* A call that fails beside others, a step and a signal: what is at work is waited for. */
@@ -196,6 +228,8 @@ static int serve(int argc, char **argv)
     sw_function(app, "branches", on_branches, NULL);
     sw_function(app, "fan", on_fan, NULL);
     sw_function(app, "many", on_many, NULL);
+    sw_function(app, "crowd", on_crowd, NULL);
+    sw_function(app, "one_of_many", on_one_of_many, NULL);
     sw_function(app, "mixed", on_mixed, NULL);
     sw_function(app, "echo", on_echo, &(sw_function_options){.retain = SW_RETAIN_NONE});
     sw_function(app, "kinds", on_kinds, NULL);
@@ -300,6 +334,26 @@ static void test_many(void)
     int loaded = (int)server_metric("runs_resumed_total"); /* each child once, and their caller */
     if (loaded > MANY + 2) printf("# %d loads\n", loaded);
     CHECK(loaded > MANY && loaded <= MANY + 2);
+    stop();
+}
+
+/* Killed when a quarter of them has worked: each call has one child, and their caller is woken a few times. */
+static void test_crowd(void)
+{
+    enum {
+        WAKES_MAX = 6
+    }; /* it begins, is loaded by each start, and for the first result after one, and for the last */
+    char expected[32];
+    start_anew("crowd");
+    begin("crowd", "0");
+    while (all->worked < CROWD / 4) usleep(1000);
+    kill_and_start();
+    snprintf(expected, sizeof expected, "%lld", (long long)CROWD * (CROWD - 1) / 2);
+    CHECK_STR(output(200), expected);
+    CHECK_INT(all->others, 0);
+    for (int i = 0; i < CROWD; i++) CHECK(*all->crowd[i]);
+    printf("# %d children worked %d times, and woke their caller %d times\n", CROWD, all->worked, all->executions);
+    CHECK(all->executions <= WAKES_MAX);
     stop();
 }
 
@@ -518,6 +572,7 @@ static const check_case cases[] = {{"nothing happens: each step once", test_undi
                                    {"killed, with calls in branches", test_killed_in_branches},
                                    {"killed, with calls in groups", test_killed_in_groups},
                                    {"many children wake their caller once", test_many},
+                                   {"10,000 children, through a kill", test_crowd},
                                    {"calls beside steps and failures", test_mixed},
                                    {"values go and come back", test_kinds},
                                    {"children that fail, and a caller that is resumed", test_failing},

@@ -3,6 +3,7 @@
 #include "runtime/run/mailbox.h"
 
 #include "runtime/run/ctx.h"
+#include "runtime/run/slot_core.h"
 #include "tests/harness/turned.h"
 
 enum { NAMES_MAX = 8, VALUES_TEXT = 256 };
@@ -439,6 +440,49 @@ static void test_cancelled(void)
     turned_close();
 }
 
+/* ---- Runs that are being read, or resumed ---- */
+
+/* Its journal is being read for the first signal when the second comes to the disk. */
+static void test_loading(void)
+{
+    turned_open(routes, NULL);
+    run_id id = turned_park("POST /wait");
+    int first = turned_send_signal(&id, "a", NULL, "1");
+    while (!slot_is_loading(turned_slot(&id))) CHECK(turned_turn_unread());
+    int second = turned_send_signal(&id, "a", NULL, "2");
+    for (int i = 0; i < 20; i++) CHECK(turned_turn_unread());
+    CHECK(slot_is_loading(turned_slot(&id)));
+    CHECK_INT(turned_reply(first, text), 202);
+    CHECK_INT(turned_reply(second, text), 202);
+    TURN_UNTIL(is_parked(&id) && turned_home()->outbox.in_flight == 0);
+    CHECK_STR(seen.got, "a1 a2");
+    CHECK_INT(letters_on_disk(), 0);
+    turned_close();
+}
+
+/* As long as the entry by which it goes on is not on disk it has ended; then it takes signals, though it is still to be
+ * read. */
+static void test_reopening(void)
+{
+    turned_open(routes, NULL);
+    run_id id = turned_park("POST /wait");
+    CHECK_INT(turned_reply(turned_send_to("DELETE", &id, ""), text), 200);
+    TURN_UNTIL(!turned_slot(&id));
+    turned_writes = false;
+    int resume = turned_ask_run("POST", &id, "/resume", "");
+    TURN_UNTIL(turned_slot(&id) && turned_slot(&id)->state == SLOT_REOPENING);
+    int signal = turned_send_signal(&id, "a", NULL, "1");
+    turned_often();
+    turned_writes = true;
+    CHECK_INT(turned_reply(resume, text), 202);
+    CHECK_INT(turned_reply(signal, text), 409);
+    CHECK_INT(signal_told(&id, "a", NULL, "2"), 202);
+    TURN_UNTIL(is_parked(&id) && turned_home()->outbox.in_flight == 0);
+    CHECK_STR(seen.got, "a2");
+    CHECK_INT(letters_on_disk(), 0);
+    turned_close();
+}
+
 /* ---- Stopped runs ---- */
 
 static void test_stopped(void)
@@ -696,6 +740,8 @@ static const check_case cases[] = {{"parked, and woken by its name alone", test_
                                    {"of a run that has ended nothing is left", test_ended},
                                    {"the run ends meanwhile", test_ended_meanwhile},
                                    {"a run is cancelled that has not read its letters", test_cancelled},
+                                   {"while its journal is read", test_loading},
+                                   {"while it is resumed", test_reopening},
                                    {"a stopped run keeps its letters", test_stopped},
                                    {"the next process", test_next_process},
                                    {"whether the next process knows who was sent on", test_sent_on},
