@@ -150,6 +150,8 @@ static bool recover_letter(home *h, const store_table_row *row)
         letter_free_all(&m);
         return false;
     }
+    /* A former process has had the run's caller go on: like that one it stands still until somebody releases it. */
+    if (m->kind == LETTER_REOPEN && h->opt->no_resume) s->not_resumed = true;
     slot_take_letter(h, m, NULL);
     return true;
 }

@@ -332,6 +332,7 @@ static void take_wish(run_record *c, unsigned generation)
 {
     const run_record *r = c->caller ? &w->runs[c->caller - 1] : NULL;
     c->wanted = true;
+    c->wanted_in = w->epoch + 1;
     w->met[MET_WANTED]++;
     PROMISE("goes on with its caller", r && c->is_awaited && generation > 0 && generation <= r->reopened,
             "run %d is to go on for generation %u of its caller, which is in %u", number(c), generation,

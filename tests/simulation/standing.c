@@ -141,7 +141,9 @@ const char *standing_reopened(run_record *r, const entry *e, uint64_t voids)
     r->cancelled_ns = 0;
     r->started_ms = e->at_ms; /* its deadline counts from here */
     r->stood_ms = 0;
-    r->released_here = true;
+    bool is_callers = e->asked != r->asked; /* else an operator's */
+    r->asked = e->asked;
+    r->released_here = !is_callers || r->wanted_in == w->epoch + 1;
     w->met[MET_REOPENED]++;
     return NULL;
 }

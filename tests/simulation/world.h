@@ -176,6 +176,8 @@ typedef struct run_record {
     bool recalled;        /* a letter that cancels it, since its caller has ended, or nobody wants its result */
     unsigned recalled_in; /* the last generation in which the caller has done so, from 1 */
     bool wanted;          /* a letter that has it go on, since its caller does */
+    unsigned wanted_in;   /* that process, from 1, for the last one */
+    uint32_t asked;       /* as its last *reopened* says */
     unsigned end_count;   /* how often it has ended */
     bool has_succeeded;
     uint64_t result;  /* of that */

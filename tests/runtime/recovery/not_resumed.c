@@ -51,8 +51,31 @@ static void on_spent(sw_ctx *c)
     sw_reply_text(c, 200, "done");
 }
 
+static struct {
+    unsigned executed, ended;
+    bool is_mended;
+    run_id id;
+} child;
+
+static sw_value on_child(sw_ctx *c, sw_value input)
+{
+    child.executed++;
+    CHECK(run_id_parse(sw_run_id(c), RUN_ID_TEXT, &child.id));
+    if (!child.is_mended) sw_fail_fatal(c, "it is broken");
+    return input;
+}
+
+static void on_caller(sw_ctx *c)
+{
+    (void)sw_call(c, "call", "child", sw_int(1));
+    child.ended++;
+    sw_reply_text(c, 200, "done");
+}
+
 static void routes(sw_app *app)
 {
+    sw_endpoint(app, "POST /caller", on_caller, NULL);
+    sw_function(app, "child", on_child, NULL);
     called = attempts = 0;
     sw_endpoint(app, "POST /held", on_held, NULL);
     sw_endpoint(app, "POST /hasty", on_held, &(sw_endpoint_options){.durability = SW_RELAXED});
@@ -198,6 +221,28 @@ static void test_short_again(void)
     turned_close();
 }
 
+/* A run is resumed, and the process ends before the runs that it has called know: they stand as it does. */
+static void test_called(void)
+{
+    const char *const hurries[] = {"--drain", "0", NULL};
+    turned_open(routes, hurries);
+    const run_id id = turned_begin("POST /caller")->id;
+    TURN_UNTIL(child.executed == 1 && turned_home()->runs.count == 0 && turned_home()->slots.count == 0);
+    child.is_mended = true;
+    turned_check(turned_ask_run("POST", &id, "/resume", ""), 202, "");
+    turned_end();
+    CHECK_INT(child.executed, 1);
+    (void)reopen(&id);
+    TURN_UNTIL(turned_slot(&child.id) && turned_slot(&child.id)->stop == STOP_NOT_RESUMED);
+    turned_often();
+    CHECK_INT(child.executed, 1);
+    turned_check(turned_send_release(&child.id), 200, "");
+    TURN_UNTIL(child.executed == 2);
+    turned_check(turned_send_release(&id), 200, "");
+    TURN_UNTIL(child.ended == 1);
+    turned_close();
+}
+
 static const check_case cases[] = {
     {"a client that repeats its key does not let it go on", test_asked_for},
     {"it stands when it can be read again", test_unreadable},
@@ -205,5 +250,6 @@ static const check_case cases[] = {
     {"SW_RELAXED waits for its release", test_relaxed},
     {"a release may be repeated while there is no stack", test_short},
     {"also when the letter is all that a process knows of it", test_short_again},
+    {"runs that are to go on with their caller", test_called},
 };
 CHECK_MAIN(cases)
