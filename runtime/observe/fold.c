@@ -277,6 +277,7 @@ static bool step_is_cause(const fold *f, const fold_step *s)
 fold_again fold_step_again(const fold *f, const fold_step *s)
 {
     bool is_exhausted = f->stopped.kind && f->stopped.status == ENTRY_STOP_EXHAUSTED;
+    if (step_is_given_up(s) && (is_exhausted || f->ended.kind)) return FOLD_ANEW; /* that for which may count no more */
     switch (s->state) {
     case FOLD_DONE:
     case FOLD_SLEEPING:
@@ -320,6 +321,8 @@ static void fold_take_reopened(fold *f, const entry *reopened)
         fold_step *s = fold_find(f, entry_cause(reopened, i));
         if (s && s->state == FOLD_FAILED) step_begin_anew(s);
     }
+    for (fold_step *s = f->steps; s; s = s->next)
+        if (step_is_given_up(s)) step_begin_anew(s);
     f->stopped = f->ended = (entry){.path = 0};
     f->stopped_number = f->ended_number = 0;
     f->response_at = 0;
@@ -332,10 +335,11 @@ static bool step_is_open(const fold_step *s)
     return s->state == FOLD_OPEN || s->state == FOLD_RETRYING || s->state == FOLD_SLEEPING || s->state == FOLD_WAITING;
 }
 
-static void step_cut(fold_step *s, int64_t at_ms)
+static void step_cut(fold_step *s, int64_t at_ms, bool is_given_up)
 {
     if (!step_is_open(s)) return;
     s->state = FOLD_CUT;
+    s->is_given_up = is_given_up;
     s->ended_ms = at_ms;
     s->due_ms = 0;
 }
@@ -358,7 +362,7 @@ static void fold_cut_lost(fold *f, fold_branch *lost, int64_t at_ms)
         lost = b->next_lost;
         f->looks++;
         for (fold_step *s = p ? p->steps : NULL; s; s = s->next_within, f->looks++)
-            if (s->branch == b->path) step_cut(s, at_ms);
+            if (s->branch == b->path) step_cut(s, at_ms, false);
         for (fold_branch *within = p ? p->branches : NULL; within; within = within->next_within, f->looks++)
             branch_lose(within, &lost);
     }
@@ -370,7 +374,7 @@ static void fold_take_won(fold *f, const entry *won)
     fold_branch *lost = NULL;
     for (size_t i = 0; i < entry_cause_count(won); i++, f->looks++) {
         const fold_place *p = fold_place_find(f, entry_cause(won, i));
-        if (p && p->step) step_cut(p->step, won->at_ms);
+        if (p && p->step) step_cut(p->step, won->at_ms, false);
         if (p && p->branch) branch_lose(p->branch, &lost);
     }
     fold_cut_lost(f, lost, won->at_ms);
@@ -381,13 +385,10 @@ static void fold_take_abandoned(fold *f, const entry *e, size_t at)
 {
     fold_step *s = fold_step_named(f, e);
     if (!s) return;
-    if (e->attempt == 0) {
-        step_cut(s, e->at_ms);
-        return;
-    }
-    if (s->begun_ms == 0) s->begun_ms = e->at_ms - e->duration_ms;
-    fold_add_attempt(f, s, at);
-    step_cut(s, e->at_ms);
+    bool is_attempt = e->attempt > 0;
+    if (is_attempt && s->begun_ms == 0) s->begun_ms = e->at_ms - e->duration_ms;
+    if (is_attempt) fold_add_attempt(f, s, at);
+    step_cut(s, e->at_ms, !is_attempt && s->called_at == 0);
 }
 
 static void fold_take(fold *f, const entry *e, size_t at)

@@ -36,9 +36,10 @@ typedef struct fold_step {
     entry_text id;       /* its label (branch/id:1), as long as the journal has its chunks alone */
     uint32_t occurrence; /* from 0 */
     bool is_sleep;
-    entry_text signal;             /* of a wait: the signal's name; len 0: it is none */
-    entry_text function;           /* of a call: the name of the function; len 0: it is none */
-    entry_text child;              /* of a call: id of the run that was called */
+    bool is_given_up;    /* FOLD_CUT: a wait or sleep of a group, for a failure beside it or the end of its branch */
+    entry_text signal;   /* of a wait: the signal's name; len 0: it is none */
+    entry_text function; /* of a call: the name of the function; len 0: it is none */
+    entry_text child;    /* of a call: id of the run that was called */
     size_t called_at, returned_at; /* of a call: of its entries; 0: it has none */
     size_t signal_at;              /* of the entry of the signal that the wait has taken; 0: it has none */
     size_t sent_at;                /* of the entry of a signal to another run; 0: it is none */
@@ -110,6 +111,7 @@ typedef enum fold_again {
 } fold_again;
 
 fold_again fold_step_again(const fold *f, const fold_step *s);
+static inline bool step_is_given_up(const fold_step *s) { return s->is_given_up && s->state == FOLD_CUT; }
 /* NULL: the journal has nothing of a step with this path. */
 fold_step *fold_find(const fold *f, uint64_t path);
 /* The next step, sleep or wait with something to wait for, whose time may be over: from `s` on, or behind it. NULL:

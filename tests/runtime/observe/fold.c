@@ -343,6 +343,14 @@ static void has_all_kinds(entry end)
     has_chunk(4, "ship");
     has(step(ENTRY_STEP_DONE, 5, "reserve", 1, T + 4));
     has((entry){.kind = ENTRY_SLEEP, .path = 6, .id = entry_text_of("night"), .due_ms = T + 500});
+    for (uint64_t path = 7; path < 9; path++) /* a wait and a sleep that were given up */
+        has((entry){.kind = path == 7 ? ENTRY_WAIT : ENTRY_SLEEP,
+                    .path = path,
+                    .id = entry_text_of("member"),
+                    .signal = entry_text_of(path == 7 ? "go" : ""),
+                    .due_ms = T + 500});
+    for (uint64_t path = 7; path < 9; path++)
+        has((entry){.kind = ENTRY_ABANDONED, .path = path, .id = entry_text_of("member"), .at_ms = T + 6});
     end.causes = (entry_text){(const char *)&cause, sizeof cause};
     has(end);
     read_all();
@@ -351,6 +359,11 @@ static void has_all_kinds(entry end)
     CHECK_INT(again(4), FOLD_NEXT);
     CHECK_INT(again(5), FOLD_STAYS);
     CHECK_INT(again(6), FOLD_STAYS);
+    for (uint64_t path = 7; path < 9; path++) {
+        CHECK_INT(found(path)->state, FOLD_CUT);
+        CHECK_INT(found(path)->ended_ms, T + 6);
+        CHECK_INT(again(path), FOLD_ANEW); /* if the code comes to it, and what failed then does not fail */
+    }
 }
 
 static void test_again(void)
@@ -363,6 +376,11 @@ static void test_again(void)
     read_all();
     CHECK_INT(again(1), FOLD_NEXT); /* it has begun anew */
     CHECK_INT(found(3)->tried, 1);
+    CHECK_INT(again(7), FOLD_NEXT);
+    has((entry){.kind = ENTRY_WAIT, .path = 7, .id = entry_text_of("member"), .signal = entry_text_of("go")});
+    read_all();
+    CHECK(found(7)->state == FOLD_WAITING && found(7)->ended_ms == 0);
+    CHECK_INT(again(7), FOLD_STAYS);
     has_all_kinds(exhausted);
     CHECK_INT(again(3), FOLD_ANEW);
     has((entry){.kind = ENTRY_CANCEL});
