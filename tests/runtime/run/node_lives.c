@@ -1,6 +1,8 @@
-/* Two nodes of a cluster on one memory, by a seed: runs begin at both, call functions and get signals that are sent at
- * either node, while nodes are killed, drained and opened with other slots, and writes fail. In the end each call has
- * had one child, each signal that was acknowledged was taken once, each run has its answer, and nothing is left over.
+/* Two nodes of a cluster on one memory, by a seed: runs begin at both, call functions, send signals to runs that they
+ * have called, let the first of a signal, a sleep and a call win, and get signals that are sent at either node, while
+ * nodes are killed, drained and opened with other slots, and writes fail. In the end each call has had one child, each
+ * signal that was acknowledged was taken once, each race has had one winner, each run has its answer, and nothing is
+ * left over.
  * With SEED=N in the environment that seed alone, with the log. */
 #include <fcntl.h>
 #include <sys/wait.h>
@@ -17,6 +19,8 @@ typedef struct parent {
     unsigned sent; /* of its signals, those that were acknowledged */
     unsigned taken[SIGNALS];
     int64_t sum;
+    int winner;               /* of its race, and 1, once that is on disk; 0: not yet */
+    int heard;                /* what the run that it has told something has heard; 0: nothing yet */
     bool is_done, is_nowhere; /* not on disk: its node died first */
     char child[CALLS][RUN_ID_TEXT + 1];
 } parent;
@@ -70,11 +74,62 @@ static sw_value on_child(sw_ctx *c, sw_value input)
     return sw_step(c, "work", work, input);
 }
 
+enum { TOLD = 7 };
+
+static sw_value note_heard(sw_ctx *c, sw_value input)
+{
+    parent *p = parent_of(sw_cstr(c, sw_get(input, "parent")));
+    CHECK(p);
+    p->heard = (int)sw_as_int(sw_get(input, "told"), -1);
+    CHECK_INT(p->heard, TOLD);
+    return sw_nil();
+}
+
+/* Nobody waits for it. */
+static sw_value on_listener(sw_ctx *c, sw_value input)
+{
+    sw_value told = sw_nil();
+    check_owner(c);
+    (void)sw_wait_for(c, "told", &(sw_wait){.signal = "told"}, &told);
+    return sw_step(c, "heard", note_heard, sw_map(c, "parent", input, "told", told, NULL));
+}
+
+/* It loses, unless all others are slower. */
+static sw_value on_slow(sw_ctx *c, sw_value input)
+{
+    check_owner(c);
+    sw_sleep(c, "nap", 2500);
+    return input;
+}
+
+static sw_value note_winner(sw_ctx *c, sw_value input)
+{
+    parent *p = parent_of(sw_run_id(c));
+    int winner = (int)sw_as_int(input, -1) + 1;
+    CHECK(p && winner > 0 && (p->winner == 0 || p->winner == winner)); /* the decision is on disk */
+    p->winner = winner;
+    return sw_nil();
+}
+
+static void tell_and_race(sw_ctx *c)
+{
+    sw_value of =
+        sw_call_with(c, "listener", "listener", sw_str(c, sw_run_id(c)), &(sw_call_options){.detached = true});
+    CHECK(sw_send_signal(c, "tell", sw_cstr(c, sw_get(of, "run")), "told", sw_int(TOLD)));
+    sw_group *g = sw_group_new(c);
+    sw_group_wait_for(g, "b", &(sw_wait){.signal = "b"});
+    sw_group_sleep(g, "nap", 2500);
+    sw_group_call(g, "slow", "slow", sw_int(0));
+    size_t winner = sw_group_any(g, "race", NULL);
+    (void)sw_step(c, "winner", note_winner, sw_int((int64_t)winner));
+}
+
 static void on_parent(sw_ctx *c)
 {
     int64_t sum = 0;
     unsigned taken[SIGNALS] = {0};
     check_owner(c);
+    tell_and_race(c);
     sw_group *g = sw_group_new(c);
     for (int i = 0; i < CALLS; i++)
         sw_group_call(g, "member", "child", sw_map(c, "parent", sw_str(c, sw_run_id(c)), "n", sw_int(i)));
@@ -99,6 +154,8 @@ static void routes(sw_app *app)
 {
     sw_endpoint(app, "POST /parent", on_parent, NULL);
     sw_function(app, "child", on_child, NULL);
+    sw_function(app, "listener", on_listener, NULL);
+    sw_function(app, "slow", on_slow, NULL);
 }
 
 /* ---- What happens ---- */
@@ -138,6 +195,14 @@ static void send_to(parent *p)
     }
 }
 
+/* What may decide its race: if it comes too late, it is dropped. */
+static void decide(const parent *p)
+{
+    pair_use(draw(PAIR_NODES));
+    int status = turned_reply(turned_send_signal(&p->id, "b", "b", "1"), text);
+    CHECK(status == 202 || status == 404 || status == 409 || status == 503);
+}
+
 static void open_node(unsigned n) { pair_open_node(n, routes, flags); }
 
 static void kill_one(void)
@@ -170,6 +235,8 @@ static void happen(void)
     unsigned what = draw(100);
     if (what < 20)
         begin_one();
+    else if (what < 25 && parent_count > 0)
+        decide(&parents[draw(parent_count)]);
     else if (what < 50 && parent_count > 0)
         send_to(&parents[draw(parent_count)]);
     else if (what < 75)
@@ -188,7 +255,7 @@ static void happen(void)
 static bool all_done(void)
 {
     for (unsigned i = 0; i < parent_count; i++)
-        if (!parents[i].is_done && !parents[i].is_nowhere) return false;
+        if (!(parents[i].is_done && parents[i].heard > 0) && !parents[i].is_nowhere) return false;
     return true;
 }
 
@@ -281,6 +348,6 @@ static void test_lives(void)
 }
 
 static const check_case cases[] = {
-    {"whatever becomes of nodes and writes: one child, one taking, one answer", test_lives}};
+    {"whatever becomes of nodes and writes: one child, one taking, one winner, one answer", test_lives}};
 
 int main(int argc, char **argv) { return check_run(cases, sizeof cases / sizeof *cases, argc, argv); }
