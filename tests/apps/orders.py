@@ -92,6 +92,32 @@ def case_services_that_are_closed_stop_an_order_and_lose_none():
         assert len(ledger["payments"]) == len(ledger["parcels"]) == len(ledger["mails"]) == 1, ledger
 
 
+def case_a_parcel_that_could_not_be_packed_is_released_alone():
+    with open_shop(pays_after=3600_000) as (front, world):
+        status, run = ask(front.url + "/orders", {"customer": "ann", "items": [LAMP, DESK]}, Prefer="respond-async")
+        assert status == 202, (status, run)
+        of_run = f"{front.url}/_sw/runs/{run['runId']}"
+        until = time.monotonic() + WAIT_S
+        while (order := ask(of_run)[1])["why"]["kind"] != "signal":
+            assert time.monotonic() < until, order
+            time.sleep(0.05)
+        world.kill()
+        told = ask_again(of_run + "/signals/paid", {"status": "paid"})
+        assert told[0] == 202, told
+        stopped = front.url + "/_sw/runs?endpoint=orders/ship&state=stopped"
+        while len(parcels := ask(stopped)[1]["runs"]) < 2:
+            assert time.monotonic() < until, parcels
+            time.sleep(0.1)
+        world.start()
+        for parcel in parcels:
+            released = ask_again(f"{front.url}/_sw/runs/{parcel['runId']}/release", b"")
+            assert released[0] == 200, released
+        status, said = ask_again(run["outputUrl"])
+        assert status == 200 and [p["item"] for p in said["parcels"]] == ["lamp", "desk"], (status, said)
+        ledger = await_ledger(world, lambda l: l["mails"])
+        assert len(ledger["parcels"]) == 2 and len(ledger["mails"]) == 1, ledger
+
+
 def case_nonsense_is_told_at_the_start():
     with tempfile.TemporaryDirectory(prefix="stepwell-orders-") as root:
         for seconds in ("0", "-1", "soon", "99999999999999999"):
