@@ -212,7 +212,7 @@ static bool entry_puts(const span *s, const entry *e, const history_row *w, uint
 {
     if (e->kind == ENTRY_SENT && !letter_is_of_call(arrival))
         return e->letter.len > 0 && memmem(w->row.value.data, w->row.value.len, e->letter.data, e->letter.len);
-    if (e->kind != ENTRY_ABANDONED || letter_call_of(arrival) != LETTER_OF_RECALL) return false;
+    if (e->kind != ENTRY_ABANDONED || !letter_is_of_call(arrival)) return false;
     for (size_t i = 0; i < s->run->entry_count; i++) {
         const entry *call = &s->run->entries[i];
         if (call->kind == ENTRY_CALLED && call->path == e->path)
@@ -225,10 +225,10 @@ static bool entry_puts(const span *s, const entry *e, const history_row *w, uint
 static bool entry_takes(const span *s, const entry *e, uint64_t arrival)
 {
     const uint32_t number = letter_call_of(arrival);
+    const entry *call = number > 0 && number <= s->run->entry_count ? &s->run->entries[number - 1] : NULL;
     if (!letter_is_of_call(arrival)) return e->kind == ENTRY_SIGNAL || e->kind == ENTRY_CANCEL;
-    if (number == LETTER_OF_RECALL) return e->kind == ENTRY_CANCEL;
-    if (e->kind != ENTRY_RETURNED || number > s->run->entry_count) return false;
-    return entry_text_equal(s->run->entries[number - 1].child, e->child);
+    if (!call || call->kind != ENTRY_CALLED) return e->kind == ENTRY_CANCEL; /* of the run that has called this one */
+    return e->kind == ENTRY_RETURNED && entry_text_equal(call->child, e->child);
 }
 
 /* Returns the entry of the segment with which the row is on disk: if none claims the row, the last one. */
