@@ -13,7 +13,6 @@
 #include "runtime/run/calling.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
-#include "runtime/run/letter.h"
 #include "runtime/run/mailbox.h"
 #include "runtime/run/program.h"
 #include "runtime/run/recall.h"
@@ -289,11 +288,13 @@ static void slot_deny_wishes(home *h, slot *s)
 void reopening_write(reopening *q, slot *s, uint32_t entries)
 {
     home *h = q->home;
+    const bool is_held = q->from && s->not_resumed; /* a former process has resumed its caller */
     slot_deny_wishes(h, s);
     s->not_resumed = false; /* it was taken for live, and held back, while its journal could not be read */
     slot_clear_stop(h, s);
-    slot_post(h, s, SLOT_ON_REOPENING);
+    s->not_resumed = is_held;
     q->state = REOPENING_WRITTEN;
+    slot_post(h, s, SLOT_ON_REOPENING);
     q->segment = (store_segment){.run = q->run,
                                  .seq = entries,
                                  .live = STORE_LIVE_REOPEN,
