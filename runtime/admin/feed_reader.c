@@ -117,7 +117,7 @@ static size_t reader_next_allowance(const feed_reader *r)
 static void reader_make_room(const feed_reader *r)
 {
     if (r->wish.rate == 0 || r->wish.has_run) return;
-    feed_make_room(&r->home->app->feed, reader_next_allowance(r) / WHOLE_EVENT);
+    feed_make_room(&r->home->app->feed, &r->wish, reader_next_allowance(r) / WHOLE_EVENT);
 }
 
 /* Whether one event more may be told; then it counts as told. */

@@ -37,7 +37,10 @@ static bool feed_is_watched(const feed *f, const run_id *id)
 
 static bool feed_has_whole(const feed *f) { return __atomic_load_n(&f->whole, __ATOMIC_RELAXED) > 0; }
 
-static bool feed_has_room(const feed *f) { return __atomic_load_n(&f->room, __ATOMIC_RELAXED) > 0; }
+static bool feed_has_room(const feed *f)
+{
+    return __atomic_load_n(&f->room, __ATOMIC_RELAXED) > 0 || __atomic_load_n(&f->room_stepped, __ATOMIC_RELAXED) > 0;
+}
 
 static void feed_skip(feed *f, uint64_t entries) { (void)__atomic_add_fetch(&f->skipped, entries, __ATOMIC_RELAXED); }
 
@@ -51,16 +54,22 @@ static bool feed_wants(feed *f, const run_id *id, uint64_t entries)
     return false;
 }
 
-/* Under lock: whether anybody wants the event, which takes its room. */
+static bool room_take(int64_t *room)
+{
+    if (*room <= 0) return false;
+    (void)__atomic_sub_fetch(room, 1, __ATOMIC_RELAXED);
+    return true;
+}
+
+/* Under lock: whether anybody wants the event, which takes the room of each who does. */
 static bool feed_admits(feed *f, const feed_event *e)
 {
+    bool is_step = e->step[0] != 0;
     if (feed_is_watched(f, &e->run)) return true;
-    if (e->step[0] != 0 && f->stepped == 0) return false;
+    if (is_step && f->stepped == 0) return false;
     if (f->whole > 0) return true;
-    if (f->rated > 0 && f->room > 0) {
-        (void)__atomic_sub_fetch(&f->room, 1, __ATOMIC_RELAXED);
-        return true;
-    }
+    bool is_of_runs = !is_step && room_take(&f->room), is_of_all = room_take(&f->room_stepped);
+    if (is_of_runs || is_of_all) return true;
     if (f->rated > 0) feed_skip(f, 1);
     return false;
 }
@@ -243,10 +252,11 @@ void feed_leave(feed *f, const feed_wish *wish)
     uv_mutex_unlock(&f->lock);
 }
 
-void feed_make_room(feed *f, size_t events)
+void feed_make_room(feed *f, const feed_wish *wish, size_t events)
 {
+    int64_t *room = wish->with_steps ? &f->room_stepped : &f->room;
     uv_mutex_lock(&f->lock);
-    if (f->room < (int64_t)events) __atomic_store_n(&f->room, (int64_t)events, __ATOMIC_RELAXED);
+    if (*room < (int64_t)events) __atomic_store_n(room, (int64_t)events, __ATOMIC_RELAXED);
     uv_mutex_unlock(&f->lock);
 }
 

@@ -52,8 +52,9 @@ typedef struct feed {
     uint32_t rated;   /* of them: want all runs, at a rate */
     uint32_t stepped; /* of whole and rated: want steps */
     uint64_t watched; /* a bit for each run that a listener wants alone, by its id; other runs may have the same one */
-    int64_t room;     /* events that whoever has a rate would still tell in its next look */
-    uint64_t skipped; /* entries, and other news, of which no event was made, because there was no room */
+    int64_t room;     /* events that whoever has a rate, and no steps, would still tell in its next look */
+    int64_t room_stepped; /* the same of whoever has a rate and wants steps */
+    uint64_t skipped;     /* entries, and other news, of which no event was made, because there was no room */
     uv_mutex_t lock;
     uint32_t watchers[FEED_WATCHED_BITS]; /* under lock: how many listeners a bit of `watched` has */
     feed_event *ring; /* under lock: FEED_RING_EVENTS of them while there are listeners, else NULL */
@@ -93,8 +94,8 @@ void feed_tell_attempt(feed *f, const struct run *r, const struct step_spec *spe
 bool feed_listen(feed *f, const feed_wish *wish, feed_cursor *cursor);
 /* Takes the listener with that wish away; the last one takes the ring along. */
 void feed_leave(feed *f, const feed_wish *wish);
-/* A listener with a rate can tell so many events in its next look: until then, as many are made for it. */
-void feed_make_room(feed *f, size_t events);
+/* A listener of all runs with a rate can tell so many events in its next look: until then, as many are made for it. */
+void feed_make_room(feed *f, const feed_wish *wish, size_t events);
 /* Copies up to `most` events behind *cursor, moves it, and returns how many. They are those that any listener wants.
  * *lost: how many have gone from the ring before they were read; for who wants all runs at a rate, also of how many
  * entries no event was made. */

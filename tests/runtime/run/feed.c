@@ -1,6 +1,10 @@
 /* feed: the ring is there while somebody listens, and a listener misses nothing that it is not told of. */
 #include "runtime/run/feed.h"
 
+#include "runtime/run/endpoint.h"
+#include "runtime/run/run.h"
+#include "runtime/run/step_spec.h"
+
 #include "tests/harness/check.h"
 
 static feed f;
@@ -101,8 +105,8 @@ static void test_room(void)
     uint64_t lost;
     CHECK(feed_init(&f) && feed_listen(&f, &few, &a));
     for (int look = 0; look < 3; look++) {
-        feed_make_room(&f, 5);
-        feed_make_room(&f, 3); /* another one's, who needs less */
+        feed_make_room(&f, &few, 5);
+        feed_make_room(&f, &few, 3); /* another one's, who needs less */
         for (int i = 0; i < 100; i++) feed_tell_stopped(&f, &mine, "test");
         CHECK_INT(count_read(&a, &lost), 5);
         CHECK_INT(lost, 95);
@@ -162,6 +166,32 @@ static void test_whole(void)
     feed_destroy(&f);
 }
 
+/* Who wants steps too takes no room from who wants runs alone. */
+static void test_steps(void)
+{
+    static const feed_wish runs = {.rate = 20}, steps = {.rate = 20, .with_steps = true};
+    static endpoint of = {.route = "GET /"};
+    static run r = {.task = {.endpoint = &of}, .commit = COMMIT_DURABLE};
+    const step_spec spec = {.id = "pay"};
+    feed_cursor a, b;
+    feed_event batch[64];
+    uint64_t lost;
+    unsigned ended = 0;
+    CHECK(feed_init(&f) && feed_listen(&f, &runs, &a) && feed_listen(&f, &steps, &b));
+    feed_make_room(&f, &runs, 5);
+    feed_make_room(&f, &steps, 5);
+    for (uint32_t i = 1; i <= 50; i++) feed_tell_attempt(&f, &r, &spec, i);
+    for (int i = 0; i < 50; i++) feed_tell_stopped(&f, &other, "test");
+    size_t n = feed_read(&f, &a, batch, 64, &lost);
+    for (size_t i = 0; i < n; i++) ended += batch[i].step[0] == 0;
+    CHECK_INT(ended, 5);
+    CHECK_INT(feed_read(&f, &b, batch, 64, &lost), 10);
+    CHECK_INT(lost, 90);
+    feed_leave(&f, &runs);
+    feed_leave(&f, &steps);
+    feed_destroy(&f);
+}
+
 /* ---- From several threads ---- */
 
 enum { TELLERS = 3, TOLD_EACH = 20000 };
@@ -203,6 +233,7 @@ static const check_case cases[] = {{"nothing is kept for nobody", test_nobody},
                                    {"each listener has its own place", test_cursors},
                                    {"what was lost is counted", test_lost},
                                    {"a rate has so many events made for it", test_room},
+                                   {"who wants steps takes no room from others", test_steps},
                                    {"who watches one run gets all of it", test_watched},
                                    {"who wants all gets all", test_whole},
                                    {"threads tell, and each event is read or counted", test_threads}};
