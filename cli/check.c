@@ -21,5 +21,5 @@ cli_end check_runs(cli *c)
     if (cli_has(c, OPTION_JSON)) argv[n++] = "--check-json";
     argv[n] = NULL;
     (void)execvp(program, (char *const *)(uintptr_t)argv);
-    return cli_fail(CLI_REFUSED, "%s: %s", program, strerror(errno));
+    return cli_fail(CLI_USAGE, "%s: %s", program, strerror(errno));
 }

@@ -170,7 +170,10 @@ static void wait_end(const waiting *w, entry_kind kind, entry_text signal_id)
     question_wait_ends(w->c->run, w->open.question, kind == ENTRY_TAKEN);
     const wait_span span = {
         .name = "wait", .id = w->open.id, .path = w->open.path, .from_ms = w->is_earlier ? w->at_ms : 0};
-    wait_span_over(w->c->run, &span);
+    if (kind == ENTRY_TIMED_OUT && w->is_earlier)
+        wait_span_slept(w->c->run, &span, &w->open.until);
+    else
+        wait_span_over(w->c->run, &span);
 }
 
 /* An entry that there was no memory for is not on disk, nor are those behind it: the run is loaded again. */

@@ -734,7 +734,7 @@ def checked():
     assert expect(2, "check", told, "--data", "nowhere")[1]
     assert "--data DIR" in expect(2, "check", told)[1]
     assert "stepwell check PROGRAM" in expect(2, "check", *data)[1]
-    assert "./no-such: No such file" in expect(1, "check", "./no-such", *data)[1]
+    assert "./no-such: No such file" in expect(2, "check", "./no-such", *data)[1]
     with open(f"{root}/differs", "w", encoding="ascii") as file:
         file.write('#!/bin/sh\necho "$@"\nexit 1\n')
     os.chmod(f"{root}/differs", 0o700)

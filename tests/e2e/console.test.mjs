@@ -140,16 +140,16 @@ test('attempts that have failed, and the wait for the next', async (t) => {
 });
 
 test('a failing step: its attempts, what it was given, and how long the service asks for', async (t) => {
-  const service = await startOperated(t), hour = 3600;
-  service.gate.answer('search', [503], [429, { 'Retry-After': String(hour) }]);
+  const service = await startOperated(t), asked = 5400; // and up to a tenth more
+  service.gate.answer('search', [503], [429, { 'Retry-After': String(asked) }]);
   const id = await service.begin('/busy'), page = await open(t, service, { path: `/?run=${id}` });
   const host = service.gate.url.slice('http://'.length);
   await page.waitForSelector('#why >> text=/for attempt 3 of search/');
-  const said = new RegExp(`waits .* for attempt 3 of search \\(429 from ${host}, Retry-After 60 min\\)`);
+  const said = new RegExp(`waits .* for attempt 3 of search \\(429 from ${host}, Retry-After 90 min\\)`);
   await shows(page, '#why', said);
   await shows(page, '#why', /until \S.* \(1 h \d\d min more\)/);
   const step = (await service.run(id)).steps[0], [first, second] = step.attempts, due = second.retryAt;
-  assert.ok(due >= second.at + second.durationMs + hour * 1000, 'not before the service wants it');
+  assert.ok(due >= second.at + second.durationMs + asked * 1000, 'not before the service wants it');
   const timeOf = (selector) => page.$$eval(`${selector} time`, (all) => all.map((e) => Date.parse(e.dateTime)));
   assert.ok(Math.abs((await timeOf('#why'))[0] - due) <= 2000, 'the time of the next attempt, by the steady clock');
 
@@ -161,7 +161,7 @@ test('a failing step: its attempts, what it was given, and how long the service 
   assert.deepEqual(await timeOf(attempt(2)), [second.at, due]);
   await shows(page, attempt(1), /answered 503/);
   await shows(page, attempt(2), /answered 429/);
-  await shows(page, `${attempt(2)} .calls`, /429\s+asks for 1 h 00 min/);
+  await shows(page, `${attempt(2)} .calls`, /429\s+asks for 1 h 30 min/);
   assert.doesNotMatch(await page.textContent(`${attempt(1)} .calls`), /asks for/);
   await shows(page, '#step-input', /name.*search/s);
   await counts(page, '#step-output', 0);

@@ -499,7 +499,7 @@ test('a fork from a step with an edited body, by keys alone', async (t) => {
   await page.keyboard.press('Control+End');
   await page.keyboard.press('Backspace');
   await Promise.all([ // the plan of the body before is there
-    page.waitForResponse((r) => r.url().endsWith('/fork') && r.request().postData().includes('Ann')),
+    page.waitForResponse((r) => r.url().endsWith('/fork') && r.request().postData().includes('Ann\\"}')),
     page.keyboard.type(',"for":"Ann"}'),
   ]);
   await page.waitForSelector('dialog button[type=submit]:not([disabled])');
