@@ -634,12 +634,14 @@ def damaged_later():
     data = ["--data", "backups/later"]
     journal = f"{root}/backups/later/journal"
     whole = expect(0, "journal", "dump", run, *data)[0].splitlines()
-    for name in os.listdir(journal):
+    blobs = sorted((name for name in os.listdir(journal) if name.endswith(".blob")), reverse=True)
+    for name in blobs:  # the last one alone: on a slow disk the request may be in one of its own
         with open(f"{journal}/{name}", "r+b") as file:
-            at = file.read().rfind(b"1" * 1000) if name.endswith(".blob") else -1
+            at = file.read().rfind(b"1" * 1000)
             if at >= 0:
                 file.seek(at + 500)
                 file.write(b"?")
+                break
     out, err = expect(4, "journal", "dump", run, *data)
     lines = out.splitlines()
     assert 0 < len(lines) < len(whole) and lines == whole[:len(lines)] and run in err, (out[:500], err)
