@@ -263,13 +263,16 @@ static void put_attempt(json_writer *w, const entry *e)
     json_close_map(w);
 }
 
-/* What the step was given: as its strand has it, else as the last attempt has it whose entry tells. */
+/* What the step was given: as its strand has it, else as the last attempt has it whose entry tells. Code that has been
+ * changed may give the step something else than the attempts had that have ended. */
 static void put_step_input(const page *p, const fold_step *s, const survey_strand *now)
 {
     entry given = {.kind = ENTRY_STEP_DONE};
     if (now) given = (entry){.kind = ENTRY_STEP_DONE, .input = now->input, .input_bytes = now->input_left_out};
-    for (const fold_attempt *a = s->first; a && !now; a = a->next) {
+    bool is_known = now && now->input.len > 0;
+    for (const fold_attempt *a = s->first; a && !is_known; a = a->next) {
         entry e = fold_entry(p->journal, a->at);
+        if (now && e.input_hash != now->input_hash) continue;
         bool is_read = attempt_input_find(&p->w->arena, e.calls, &e.input, &e.input_bytes);
         p->w->is_short = p->w->is_short || !is_read;
         if (e.kind == ENTRY_STEP_DONE || e.input.len > 0 || e.input_bytes > 0) given = e;

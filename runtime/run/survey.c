@@ -73,18 +73,19 @@ static void survey_add_input(survey *to, survey_strand *shown, const step_spec *
 {
     const char *error = NULL;
     if (step->input.type == MSGPACK_OBJECT_NIL) return;
+    assert(to->input_bytes <= INPUTS_MAX);
+    size_t room = INPUTS_MAX - to->input_bytes;
+    if (room > STEP_INPUT_JOURNALED_MAX) room = STEP_INPUT_JOURNALED_MAX;
     scratch->size = 0;
-    bool has_room = step->input_bytes <= STEP_INPUT_JOURNALED_MAX && step->input_bytes <= INPUTS_MAX - to->input_bytes;
-    if (!has_room) {
-        shown->input_left_out = step->input_bytes;
-        return;
-    }
-    bool is_packed = value_pack(scratch, step->input, STEP_INPUT_JOURNALED_MAX, &error);
+    /* Both are asked, since code that changes a value behind the API's back may have made it longer than was counted */
+    bool is_packed = step->input_bytes <= room && value_pack(scratch, step->input, room, &error);
     const char *copy = is_packed ? arena_strndup(a, scratch->data, scratch->size) : NULL;
-    to->is_short = to->is_short || (is_packed ? !copy : error == value_no_memory); /* else it is nested too deep */
+    to->is_short = to->is_short || (is_packed ? !copy : error == value_no_memory);
+    if (!is_packed) shown->input_left_out = step->input_bytes;
     if (!copy) return;
     shown->input = (entry_text){copy, scratch->size};
     to->input_bytes += scratch->size;
+    assert(to->input_bytes <= INPUTS_MAX);
 }
 
 static void survey_describe(survey *to, const strand *s, survey_strand *shown, arena *a)
@@ -95,6 +96,7 @@ static void survey_describe(survey *to, const strand *s, survey_strand *shown, a
         shown->path = w->step->path;
         shown->branch = w->step->branch;
         shown->occurrence = w->step->occurrence;
+        shown->input_hash = w->step->input_hash;
         shown->attempt = w->began_us > 0 ? w->attempt : w->attempt + 1;
         survey_add_input(to, shown, w->step, &s->task->home->scratch, a);
     } else if (w->sleep_id) {

@@ -53,7 +53,8 @@ typedef struct survey_strand {
     int64_t due_ms;          /* Unix: SURVEY_RETRY, SURVEY_SLEEP, SURVEY_SIGNAL with a timeout: until when; else 0 */
     survey_call *calls;      /* under way */
     entry_text input;        /* of the step: msgpack bytes, "" if there is none or it is left out */
-    uint64_t input_left_out; /* bytes of an input that is long, or one too many; 0: it is not left out */
+    uint64_t input_left_out; /* bytes of an input that is long, one too many, or cannot be packed; 0: not left out */
+    uint64_t input_hash;     /* of the step, as entry.input_hash has it */
 } survey_strand;
 
 typedef struct survey {

@@ -5,7 +5,7 @@
 #include "runtime/stepwell.h"
 #include "tests/harness/served.h"
 
-enum { LONG_BYTES = 16500, HOUR_MS = 3600000, CALLS = 20, WIDE = 20, WIDE_BYTES = 15000 };
+enum { LONG_BYTES = 16500, HOUR_MS = 3600000, CALLS = 20, WIDE = 20, WIDE_BYTES = 15000, PAGE_BYTES = 128 << 10 };
 
 typedef struct notes {
     unsigned version; /* which code the program has */
@@ -116,6 +116,36 @@ static void on_wide(sw_ctx *c)
     (void)sw_group_wait(g);
 }
 
+/* Each fails once, and then stays. */
+static sw_value fail_once(sw_ctx *c, sw_value input)
+{
+    if (sw_attempt(c) == 1) sw_fail_after(c, 1, "once more");
+    return stay(c, input);
+}
+
+static void on_wide_retry(sw_ctx *c)
+{
+    sw_group *g = sw_group_new(c);
+    sw_value input = sw_map(c, "what", text_of(c, WIDE_BYTES), "pin", sw_int(program_is_new() ? 2 : 1), NULL);
+    for (int i = 0; i < WIDE; i++) sw_group_step(g, "hold", fail_once, input);
+    (void)sw_group_wait(g);
+}
+
+/* What no program may do: makes the value longer than it was when the step began. */
+static sw_value grow_and_stay(sw_ctx *c, sw_value input)
+{
+    sw_value *text = input.via.array.ptr;
+    *text = text_of(c, WIDE_BYTES);
+    return stay(c, sw_nil());
+}
+
+static void on_wide_grown(sw_ctx *c)
+{
+    sw_group *g = sw_group_new(c);
+    for (int i = 0; i < WIDE; i++) sw_group_step(g, "hold", grow_and_stay, sw_array(c, 1, sw_str(c, "short")));
+    (void)sw_group_wait(g);
+}
+
 static sw_value fail_then_nil(sw_ctx *c, sw_value input)
 {
     (void)fail_thrice(c, input);
@@ -141,7 +171,8 @@ static int serve(int argc, char **argv)
                {"POST /none", on_none},     {"POST /often", on_often},
                {"POST /thrice", on_thrice}, {"POST /changed", on_changed},
                {"POST /retry", on_retry},   {"POST /any", on_any},
-               {"POST /wide", on_wide},     {"POST /tight", on_tight}};
+               {"POST /wide", on_wide},     {"POST /wide-retry", on_wide_retry},
+               {"POST /tight", on_tight},   {"POST /wide-grown", on_wide_grown}};
     sw_app *app = sw_app_new("inputs");
     seen = served_notes(sizeof *seen);
     sw_route(app, "GET /busy", on_busy);
@@ -268,6 +299,75 @@ static void test_wide(void)
     CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
 }
 
+/* Reads the page until all attempts of that number are under way, and those before them are on disk. */
+static void await_attempts(const char *id, int64_t number)
+{
+    size_t found = 0;
+    while (found < WIDE) {
+        read_page(id);
+        json_t *steps = json_object_get(page, "steps");
+        found = 0;
+        for (size_t i = 0; i < json_array_size(steps); i++) {
+            json_t *step = json_array_get(steps, i);
+            found += int_at(json_object_get(step, "now"), "attempt") == number &&
+                     (int64_t)json_array_size(json_object_get(step, "attempts")) == number - 1;
+        }
+    }
+}
+
+/* How many steps of the page have that input, and how many say that theirs is left out. */
+static void count_pins(int64_t pin, size_t *shown, size_t *left_out)
+{
+    size_t i;
+    json_t *step;
+    *shown = *left_out = 0;
+    json_array_foreach(json_object_get(page, "steps"), i, step)
+    {
+        *shown += int_at(json_object_get(step, "input"), "pin") == pin;
+        *left_out += int_at(step, "inputLeftOut") > WIDE_BYTES;
+    }
+}
+
+/* --redact makes the page shorter, not the inputs. */
+static void test_wide_retry(void)
+{
+    char id[64];
+    size_t shown, left_out;
+    seen->version = 1;
+    start("wide-retry", "--redact", "json:what");
+    begin("/wide-retry", id);
+    await_attempts(id, 2);
+    count_pins(1, &shown, &left_out);
+    CHECK_INT(shown, WIDE);
+    CHECK_INT(left_out, 0);
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+    seen->version = 2;
+    start("wide-retry", "--redact", "json:what");
+    await_attempts(id, 2);
+    count_pins(2, &shown, &left_out);
+    CHECK(shown > 0 && left_out > 0);
+    CHECK_INT(shown + left_out, WIDE);
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+}
+
+static void test_wide_grown(void)
+{
+    char id[64];
+    size_t bytes = 0, left_out = 0, i;
+    json_t *step;
+    start("wide-grown", "--park-after", "1h");
+    begin("/wide-grown", id);
+    await_attempts(id, 1);
+    json_array_foreach(json_object_get(page, "steps"), i, step)
+    {
+        bytes += json_string_length(json_array_get(json_object_get(step, "input"), 0));
+        left_out += int_at(step, "inputLeftOut") > 0;
+    }
+    CHECK(bytes > 0 && bytes <= PAGE_BYTES);
+    CHECK_INT(left_out, WIDE - bytes / WIDE_BYTES);
+    CHECK_INT(served_stop(&server, SIGKILL), -SIGKILL);
+}
+
 static void test_failed(void)
 {
     char id[64];
@@ -371,6 +471,8 @@ static void test_tight(void)
 static const check_case cases[] = {
     {"an attempt under way shows its input", test_under_way},
     {"many attempts under way show so much, and how much is left out", test_wide},
+    {"what is left out so is shown as a failed attempt had it", test_wide_retry},
+    {"values that have grown behind the API's back show no more", test_wide_grown},
     {"a failed step shows its input", test_failed},
     {"the first failed attempt alone has it", test_once},
     {"a step that waits for its next attempt shows it, also after a kill", test_retrying},
