@@ -123,16 +123,18 @@ static entry attempt_entry(const attempt *a, entry_kind kind, const clock_instan
 }
 
 /* Adds to the entry of an attempt without a result what the step was given, once for all its attempts: people look at a
- * step that is in trouble. The entry of the result has the input again, so it is left out if the run's state has no
- * room for both: no run may fail for what only people read. */
+ * step that is in trouble. The entry of the result has the input again, so it is left out if the run's entries would be
+ * over half of --run-state-max with both: the other half is left to what the run itself journals, so that a run that
+ * needs no more than half never fails for what only people read. */
 static void attempt_add_input(run *r, attempt *a, entry *e)
 {
     msgpack_sbuffer *scratch = &r->task.home->scratch;
     entry_text calls = e->calls;
+    size_t kept_free = (size_t)r->task.home->opt->run_state_max / 2;
     if (a->has_input) return;
     scratch->size = 0;
     if (!attempt_input_add(scratch, &calls, a->spec->input, a->spec->input_bytes)) return;
-    if (!record_has_room(r, 2 * calls.len)) return;
+    if (!record_has_room(r, kept_free + 2 * calls.len)) return;
     e->calls = calls;
     a->has_input = true;
 }

@@ -6,6 +6,7 @@
 #include "tests/harness/served.h"
 
 enum { LONG_BYTES = 16500, HOUR_MS = 3600000, CALLS = 20, WIDE = 20, WIDE_BYTES = 15000, PAGE_BYTES = 128 << 10 };
+enum { MANY = 12, MANY_BYTES = 3000 };
 
 typedef struct notes {
     unsigned version; /* which code the program has */
@@ -161,6 +162,13 @@ static void on_tight(sw_ctx *c)
     sw_reply_text(c, 200, "printed");
 }
 
+/* With --run-state-max 64KiB its results' entries fill more than half, and there is no room for all inputs twice. */
+static void on_many(sw_ctx *c)
+{
+    for (int i = 0; i < MANY; i++) (void)sw_step_with(c, "print", fail_then_nil, text_of(c, MANY_BYTES), &quick);
+    sw_reply_text(c, 200, "printed");
+}
+
 static int serve(int argc, char **argv)
 {
     static const struct {
@@ -172,7 +180,8 @@ static int serve(int argc, char **argv)
                {"POST /thrice", on_thrice}, {"POST /changed", on_changed},
                {"POST /retry", on_retry},   {"POST /any", on_any},
                {"POST /wide", on_wide},     {"POST /wide-retry", on_wide_retry},
-               {"POST /tight", on_tight},   {"POST /wide-grown", on_wide_grown}};
+               {"POST /many", on_many},     {"POST /wide-grown", on_wide_grown},
+               {"POST /tight", on_tight}};
     sw_app *app = sw_app_new("inputs");
     seen = served_notes(sizeof *seen);
     sw_route(app, "GET /busy", on_busy);
@@ -468,6 +477,21 @@ static void test_tight(void)
     CHECK_INT(served_stop(&server, SIGTERM), 0);
 }
 
+static void test_many(void)
+{
+    char id[64];
+    size_t failed, with_input;
+    start("many", "--run-state-max", "64KiB");
+    begin("/many", id);
+    do read_page(id);
+    while (!json_object_get(page, "endedAt"));
+    CHECK_INT(int_at(json_object_get(page, "response"), "status"), 200);
+    count_entries("step failed", &failed, &with_input);
+    CHECK_INT(failed, 3 * MANY);
+    CHECK(with_input > 0 && with_input < MANY);
+    CHECK_INT(served_stop(&server, SIGTERM), 0);
+}
+
 static const check_case cases[] = {
     {"an attempt under way shows its input", test_under_way},
     {"many attempts under way show so much, and how much is left out", test_wide},
@@ -479,6 +503,7 @@ static const check_case cases[] = {
     {"another input comes with the first attempt that has it", test_changed},
     {"an attempt that was given up has it", test_abandoned},
     {"what --redact names is not shown", test_redacted},
-    {"no run fails for it", test_tight}};
+    {"no run fails for it", test_tight},
+    {"nor if many steps have failed", test_many}};
 
 SERVED_MAIN_NOTES(serve, seen, cases)
