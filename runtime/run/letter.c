@@ -30,6 +30,12 @@ const char letter_of_client[] = "client", letter_of_caller[] = "the run that has
            letter_of_winner[] = "its caller: another was first";
 _Static_assert(sizeof "its caller: another was first" <= LETTER_BY_MAX + 1, "who a letter is of is written whole");
 
+bool letter_is_by_caller(const char *by, size_t by_len)
+{
+    const entry_text who = {by, by_len};
+    return entry_text_is(who, letter_of_caller) || entry_text_is(who, letter_of_winner);
+}
+
 static const char *table_of(const letter *m) { return m->kind == LETTER_TRIES ? "tries" : letter_table; }
 
 static bool letter_is_wish(int64_t kind)

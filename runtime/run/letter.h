@@ -34,6 +34,8 @@ extern const char letter_table[]; /* "inbox" */
 /* Who a letter is of that no operator has written: whoever has the run's token; the run that has called it, when that
  * ends, or when the call has lost. */
 extern const char letter_of_client[], letter_of_caller[], letter_of_winner[];
+/* Whether a letter, or the entry that it has led to, is of the run that has called the one it is to. */
+bool letter_is_by_caller(const char *by, size_t by_len);
 
 /* What becomes of a letter. */
 typedef enum letter_fate {

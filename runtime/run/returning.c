@@ -10,7 +10,6 @@
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/mailbox.h"
-#include "runtime/run/replay.h"
 
 /* ---- The letter's value: [outcome, error, value] ---- */
 
@@ -86,10 +85,8 @@ static uint32_t run_returns_to(const run *r)
 {
     letter_call call;
     uint32_t generation = r->caller.generation;
-    const entry *cancel = r->replay ? replay_cancel_entry(r->replay) : NULL;
-    const char *by = letter_by(r->letters, LETTER_CANCEL);
-    const entry_text who = by ? entry_text_of(by) : cancel ? cancel->error : entry_text_of("");
-    bool is_recalled = entry_text_is(who, letter_of_caller) || entry_text_is(who, letter_of_winner);
+    const char *by = letter_by(r->letters, LETTER_CANCEL); /* which comes too late, perhaps */
+    bool is_recalled = r->is_recalled || (by && letter_is_by_caller(by, strlen(by)));
     for (const letter *m = r->letters; m && !is_recalled; m = m->next)
         if (m->kind == LETTER_REOPEN && letter_read_call(m, &call) && call.generation > generation)
             generation = call.generation;

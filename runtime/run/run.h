@@ -156,6 +156,7 @@ struct run {
     struct letter *recalls_sealed;      /* of these: of the commit under way */
     bool is_last_sent;                  /* its last entries are with the store, and these letters with them */
     struct mail_letter *returning;      /* goes with its last commit to the run that has called it (returning.h) */
+    bool is_recalled;                   /* its cancel, which is in the journal or on its way, is its caller's wish */
     uint32_t returns_to;                /* with `returning`: the generation of that run for which it is */
     uint8_t (*had)[ENTRY_LETTER_BYTES]; /* ids of the signals that the run has had, in `journal` */
     uint32_t had_count, had_room;

@@ -77,7 +77,10 @@ void run_record_cancel(run *r)
     if (r->cancel != ENTRY_CANCEL_ASKED) by = NULL;
     entry e = {
         .kind = ENTRY_CANCEL, .at_ms = clock_wall_ms(), .status = (int)r->cancel, .error = entry_text_of(by ? by : "")};
-    if (r->replay && replay_cancel(r->replay)) return;
+    const entry *former = r->replay ? replay_cancel_entry(r->replay) : NULL;
+    const entry_text who = former ? former->error : e.error;
+    r->is_recalled = letter_is_by_caller(who.data, who.len); /* a letter goes with its entry, before the end */
+    if (former) return;
     letter_set_obeyed(r->letters, LETTER_CANCEL);
     if (!record_append(r, &e)) run_lose_for_memory(r);
 }

@@ -14,6 +14,7 @@ typedef struct ledger {
     char leaf[LEAVES][RUN_ID_TEXT + 1]; /* the run that has worked for each */
     volatile int others;                /* another one did so, too */
     volatile int mail;
+    volatile int is_stuck, let_go;
 } ledger;
 
 static ledger *all;
@@ -116,6 +117,35 @@ static sw_value on_pair(sw_ctx *c, sw_value input)
     return sw_at(sw_group_wait(g), 1);
 }
 
+/* On another thread, which nothing cuts. */
+static void *stay(void *arg)
+{
+    all->is_stuck = 1;
+    while (!all->let_go) usleep(1000);
+    return arg;
+}
+
+static sw_value be_stuck(sw_ctx *c, sw_value input)
+{
+    (void)sw_blocking(c, stay, NULL);
+    return input;
+}
+
+static sw_value on_stuck(sw_ctx *c, sw_value input)
+{
+    sw_step(c, "stay", be_stuck, input);
+    return sw_step(c, "mail", send_mail, input);
+}
+
+/* One that fails beside one that takes its time, also when it is cancelled. */
+static sw_value on_slow_pair(sw_ctx *c, sw_value input)
+{
+    sw_group *g = sw_group_new(c);
+    sw_group_call(g, "stuck", "stuck", input);
+    sw_group_call(g, "leaf", "leaf", input);
+    return sw_at(sw_group_wait(g), 0);
+}
+
 static sw_value on_relay(sw_ctx *c, sw_value input) { return sw_call(c, "pair", "pair", input); }
 static sw_value on_forgets(sw_ctx *c, sw_value input) { return sw_call(c, "leaf", "forgotten", input); }
 
@@ -133,6 +163,8 @@ static int serve(int argc, char **argv)
     sw_function(app, "go", on_go, NULL);
     sw_function(app, "mixed", on_mixed, NULL);
     sw_function(app, "pair", on_pair, NULL);
+    sw_function(app, "stuck", on_stuck, NULL);
+    sw_function(app, "slow-pair", on_slow_pair, NULL);
     sw_function(app, "relay", on_relay, NULL);
     sw_function(app, "forgets", on_forgets, NULL);
     return sw_main(app, argc, argv);
@@ -322,13 +354,15 @@ static void test_mixed(void)
 /* A run that is cancelled cancels those that it has called: they go on with it, where they were. */
 static void test_cancelled(void)
 {
-    char pair[32], go[32], again[32];
+    char pair[32], leaf[32], go[32], again[32];
     start_anew("cancelled");
     seen->mended = 1;
     begin("relay", "0");
     find_child(id, "pair", pair);
     find_child(pair, "go", go);
     wait_until(go, "waits for the signal");
+    find_child(pair, "leaf", leaf);
+    wait_until(leaf, "\"state\":\"succeeded\"");
     ask_of("DELETE", id, "", 200);
     wait_until(pair, "\"state\":\"cancelled\"");
     wait_until(go, "\"state\":\"cancelled\"");
@@ -342,6 +376,31 @@ static void test_cancelled(void)
     each_was_paid_once(1);
     CHECK_INT(all->fragile[0], 1);
     CHECK_INT(all->mail, 1);
+    stop();
+}
+
+/* One that is still being unwound for the end of its caller when that is resumed: its cancel is on disk, its end is
+ * not, and is not what the caller waits for. */
+static void test_unwinding(void)
+{
+    char leaf[32], stuck[32];
+    start_anew("unwinding");
+    begin("slow-pair", "0");
+    find_child(id, "leaf", leaf);
+    find_child(id, "stuck", stuck);
+    wait_until(leaf, "\"state\":\"failed\"");
+    while (!all->is_stuck) usleep(1000);
+    ask_of("DELETE", id, "", 200);
+    wait_until(stuck, "\"kind\":\"cancel\"");
+    seen->mended = 1;
+    resume(id);
+    wait_until(leaf, "\"state\":\"succeeded\""); /* so the letter that stuck has got beside it is there, mostly */
+    CHECK_INT(all->mail, 0);
+    all->let_go = 1;
+    CHECK_STR(output(200), "0");
+    CHECK(strstr(page("/_sw/runs/", stuck), "\"kind\":\"reopened\""));
+    CHECK_INT(all->mail, 1);
+    each_was_paid_once(1);
     stop();
 }
 
@@ -447,6 +506,7 @@ static const check_case cases[] = {{"three deep", test_deep},
                                    {"three deep, killed at any moment", test_deep_killed},
                                    {"what was dealt with, detached ones and losers", test_mixed},
                                    {"a caller that was cancelled", test_cancelled},
+                                   {"one that is still being cancelled", test_unwinding},
                                    {"one that is resumed by itself, and its caller waits", test_by_itself},
                                    {"... and its caller has failed", test_before_its_caller},
                                    {"by a bulk action", test_bulk},
