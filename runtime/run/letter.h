@@ -69,11 +69,12 @@ typedef struct letter {
     struct home *home;
     run_id run;
     letter_kind kind;
-    uint32_t tries;          /* LETTER_TRIES: as its row says */
-    bool raised;             /* LETTER_TRIES: the row says that this process has the run in memory */
-    bool is_spared;          /* LETTER_TRIES: the row need not say so: the run is hardly suspected */
-    bool is_obeyed;          /* an entry that it has led to is in the run's journal, or on its way there */
-    bool is_apart;           /* it came with a receipt, or from another run: no client waits for it */
+    uint32_t tries;       /* LETTER_TRIES: as its row says */
+    size_t raising_bytes; /* LETTER_TRIES, while its row is written: of the run's journal, in the home's load_quota */
+    bool raised;          /* LETTER_TRIES: the row says that this process has the run in memory */
+    bool is_spared;       /* LETTER_TRIES: the row need not say so: the run is hardly suspected */
+    bool is_obeyed;       /* an entry that it has led to is in the run's journal, or on its way there */
+    bool is_apart;        /* it came with a receipt, or from another run: no client waits for it */
     letter_receipt *receipt; /* NULL: nobody wants to know, or has been told */
     parcel parcel;           /* on its way from another home (runtime/run/recall.h) */
     struct notice *notice;   /* another node has the run, and its row tells that node; owned. NULL: it has not */

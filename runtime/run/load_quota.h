@@ -1,8 +1,8 @@
 /* load_quota: how many bytes of journals come to memory at a time in one home (--journal-load-max), however many runs
  * are due or asked for at one moment. Counts reads under way, each of which may bring a part of the limit, and journals
- * of runs that were resumed and have not got on: what they have made is not on disk yet. A run that waits for anything
- * else has got on, so nobody waits for it here. One journal that has no room in such a part is read alone. Owns
- * nothing. */
+ * of runs that were resumed and have not got on: what they have made is not on disk yet. So do journals that are read
+ * again as soon as their rows of suspicion are on disk (runtime/run/suspects.h). A run that waits for anything else has
+ * got on, so nobody waits for it here. One journal that has no room in such a part is read alone. Owns nothing. */
 #ifndef RUNTIME_RUN_LOAD_QUOTA_H
 #define RUNTIME_RUN_LOAD_QUOTA_H
 
@@ -18,6 +18,7 @@ typedef struct load_quota {
     size_t bytes_max;
     size_t reads;         /* under way */
     size_t resumed_bytes; /* of runs that were resumed and have not got on */
+    size_t raising_bytes; /* of runs whose rows of suspicion are being written */
     run_id large;         /* the run whose journal is to be read alone, or is being read */
     bool has_large, reads_large;
 } load_quota;
@@ -25,12 +26,23 @@ typedef struct load_quota {
 /* What one read may bring. */
 static inline size_t load_quota_share(const load_quota *q) { return q->bytes_max / LOAD_READS_MAX; }
 
+/* Of runs that are back, or will be next, and have not got on. */
+static inline size_t load_quota_back_bytes(const load_quota *q) { return q->resumed_bytes + q->raising_bytes; }
+
+/* Whether a run may go on whose journal was read without that being known: it was asked for. */
+static inline bool load_quota_has_room_for(const load_quota *q, size_t bytes)
+{
+    size_t others_bytes = load_quota_back_bytes(q) + q->reads * load_quota_share(q);
+    return others_bytes == 0 || others_bytes + bytes <= q->bytes_max;
+}
+
 /* Whether one more read may begin; `resumes`: also of journals whose runs are to go on. */
 static inline bool load_quota_has_room(const load_quota *q, bool resumes)
 {
     if (q->reads >= LOAD_READS_MAX || q->reads_large) return false;
-    bool is_first = q->reads == 0 && q->resumed_bytes == 0;
-    return !resumes || is_first || q->resumed_bytes + (q->reads + 1) * load_quota_share(q) <= q->bytes_max;
+    size_t back_bytes = load_quota_back_bytes(q);
+    bool is_first = q->reads == 0 && back_bytes == 0;
+    return !resumes || is_first || back_bytes + (q->reads + 1) * load_quota_share(q) <= q->bytes_max;
 }
 
 /* Whether the run's journal had no room in a read: it is to be read alone. */

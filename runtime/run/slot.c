@@ -55,11 +55,26 @@ static void slot_leave_state(home *h, slot *s)
     struct slot_queue *queue = slot_queue_of(t, s->state);
     assert(s->state != SLOT_DUE || t->due_count > 0);
     assert(s->state != SLOT_LOADING_PLACED || t->places > 0);
+    if (s == t->last_raised) t->last_raised = TAILQ_PREV(s, slot_queue, in_queue);
     if (queue) TAILQ_REMOVE(queue, s, in_queue);
     if (s->state == SLOT_DUE) t->due_count--;
     if (s->state == SLOT_LOADING_PLACED) t->places--;
     if (s->state == SLOT_PARKED || s->state == SLOT_STOPPED) timers_stop(&h->timers, &s->due);
     s->has_wall_due = false;
+}
+
+/* Those whose rows of suspicion say that they are in memory come before all others, and what was left before what was
+ * not taken yet. Whoever is left is put back after those who were taken behind it. */
+static void slot_queue_due(slot_table *t, slot *s, bool is_left)
+{
+    bool is_raised = suspects_is_raised(s), behind_raised = is_raised != is_left;
+    if (!is_raised && !is_left)
+        TAILQ_INSERT_TAIL(&t->due, s, in_queue);
+    else if (behind_raised && t->last_raised)
+        TAILQ_INSERT_AFTER(&t->due, t->last_raised, s, in_queue);
+    else
+        TAILQ_INSERT_HEAD(&t->due, s, in_queue);
+    if (is_raised && (!is_left || !t->last_raised)) t->last_raised = s;
 }
 
 void slot_post(home *h, slot *s, slot_event event)
@@ -71,7 +86,9 @@ void slot_post(home *h, slot *s, slot_event event)
     slot_leave_state(h, s);
     s->state = to;
     struct slot_queue *queue = slot_queue_of(t, to);
-    if (queue && event == SLOT_ON_LEFT)
+    if (to == SLOT_DUE)
+        slot_queue_due(t, s, event == SLOT_ON_LEFT);
+    else if (queue && event == SLOT_ON_LEFT)
         TAILQ_INSERT_HEAD(queue, s, in_queue);
     else if (queue)
         TAILQ_INSERT_TAIL(queue, s, in_queue);

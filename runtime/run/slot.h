@@ -103,13 +103,14 @@ typedef struct slot_table {
     size_t bucket_count;
     uint64_t count;                   /* slots; counter_add */
     TAILQ_HEAD(slot_queue, slot) due; /* runs to be resumed, first due first: wait for a place of --runs-max */
-    struct slot_queue asked;          /* loaded without a place: most of their runs have ended, or are to end */
-    struct slot_queue gated;          /* wait until the journal takes writes */
-    struct slot_queue suspects;       /* wait for their solos (runtime/run/suspects.h) */
-    struct slot_queue behind;         /* wait for their waves and solos (runtime/run/comeback.h) */
-    size_t due_count;                 /* in `due` */
-    size_t loading;                   /* journals that are being read */
-    load_quota quota;                 /* of their bytes */
+    struct slot *last_raised;   /* in `due`: the last of those at its head whose rows say that they are in memory */
+    struct slot_queue asked;    /* loaded without a place: most of their runs have ended, or are to end */
+    struct slot_queue gated;    /* wait until the journal takes writes */
+    struct slot_queue suspects; /* wait for their solos (runtime/run/suspects.h) */
+    struct slot_queue behind;   /* wait for their waves and solos (runtime/run/comeback.h) */
+    size_t due_count;           /* in `due` */
+    size_t loading;             /* journals that are being read */
+    load_quota quota;           /* of their bytes */
     size_t raising; /* slots that wait for their rows of suspicion to be written, to be read (runtime/run/suspects.h) */
     uint64_t stopped; /* slots with `stop`; counter_add */
     bool recovered;   /* the live table has been read, or a drain leaves the rest of it to the next process */
@@ -168,6 +169,8 @@ void slot_load_due(struct home *h);
 /* Whether a request may begin a run. Of the places that get free, up to a quarter of --runs-max is left to runs that
  * wait to be resumed, so that new requests do not keep them out for good. */
 bool slots_have_room(const struct home *h);
+/* Whether runs that are due wait for the journals of others (runtime/run/load_quota.h). */
+bool slots_await_bytes(const slot_table *t);
 
 /* ---- Letters ---- */
 

@@ -278,7 +278,8 @@ static void slot_take_journal(home *h, const store_journal *j)
 {
     slot *s = slot_find(&h->slots, &j->run);
     if (!s || !slot_is_loading(s)) return;
-    bool room = s->state == SLOT_LOADING_PLACED || slots_free_places(h) > 0;
+    bool room = s->state == SLOT_LOADING_PLACED ||
+                (slots_free_places(h) > 0 && load_quota_has_room_for(&h->slots.quota, j->len));
     if (slot_journal_is_outdated(h, s, j)) {
         slot_post(h, s, SLOT_ON_PUT_OFF);
         slot_wake(h, s);
@@ -370,9 +371,16 @@ void slot_load(home *h, slot *s)
  * if its run has probably ended, when no other journal is read: until then those behind it wait. */
 static bool slot_may_be_read(const slot_table *t, const slot *s)
 {
+    const load_quota *q = &t->quota;
     bool resumes = s->state == SLOT_DUE;
-    if (!load_quota_is_large(&t->quota, &s->id)) return load_quota_has_room(&t->quota, resumes);
-    return resumes ? t->places == 0 && t->quota.resumed_bytes == 0 : t->loading == 0;
+    if (!load_quota_is_large(q, &s->id)) return load_quota_has_room(q, resumes);
+    return resumes ? t->places == 0 && load_quota_back_bytes(q) == 0 : t->loading == 0;
+}
+
+bool slots_await_bytes(const slot_table *t)
+{
+    const slot *s = TAILQ_FIRST(&t->due);
+    return s ? !slot_may_be_read(t, s) : !load_quota_has_room(&t->quota, true);
 }
 
 /* The next one to load; NULL: none, or no place for it. While the journal's queue is full a run that goes on would only

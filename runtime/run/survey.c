@@ -188,7 +188,7 @@ void survey_take(home *h, const run_id *id, arena *a, survey *out)
                     .drains = h->draining,
                     .runs = h->runs.count + h->slots.places,
                     .runs_max = (size_t)h->opt->runs_max,
-                    .loads_wait = !load_quota_has_room(&h->slots.quota, true),
+                    .loads_wait = slots_await_bytes(&h->slots),
                     .signals = mailbox_count(h, id)};
     const slot *s = slot_find(&h->slots, id);
     const run *r = s ? s->run : run_find_slotless(h, id);

@@ -123,13 +123,16 @@ static letter *suspect_take_row(slot *s)
     return m;
 }
 
-/* Writes the run's row before the run is loaded, since it may end the process at once. */
-static void suspect_raise(home *h, slot *s)
+/* Writes the run's row before the run is loaded, since it may end the process at once. `bytes`: of its journal, if that
+ * was read for this. */
+static void suspect_raise(home *h, slot *s, size_t bytes)
 {
     suspects *all = h->suspects;
     letter *m = suspect_take_row(s);
     assert(slot_is_loading(s) && !m->raised);
     h->slots.raising++;
+    h->slots.quota.raising_bytes += bytes;
+    m->raising_bytes = bytes;
     m->tries++;
     suspects_encode((uint8_t *)m->value, m->tries, all->epoch,
                     __atomic_add_fetch(&all->last_order, 1, __ATOMIC_RELAXED));
@@ -142,7 +145,10 @@ void suspects_raised(letter *m, const char *error)
     slot *s = slot_find(&h->slots, &m->run);
     assert(h->suspects && m->kind == LETTER_TRIES);
     assert(s && slot_is_loading(s) && h->slots.raising > 0);
+    assert(h->slots.quota.raising_bytes >= m->raising_bytes);
     h->slots.raising--;
+    h->slots.quota.raising_bytes -= m->raising_bytes;
+    m->raising_bytes = 0;
     m->raised = !error;
     if (error) m->tries--;
     bool alone = suspect_has_solo(h->suspects, suspect_find(h->suspects, &m->run));
@@ -154,7 +160,8 @@ void suspects_raised(letter *m, const char *error)
         return;
     }
     slot_post(h, s, SLOT_ON_PUT_OFF);
-    if (!h->draining) slot_wake(h, s); /* it waits until the journal takes writes, or until there is room to read it */
+    /* It waits until the journal takes writes, or, before all whose rows say nothing yet, until there is room. */
+    if (!h->draining) slot_wake(h, s);
 }
 
 void suspects_row_gone(const letter *m)
@@ -261,7 +268,7 @@ suspects_verdict suspects_judge(home *h, slot *s, const store_journal *j, bool r
     if (waits)
         suspect_queue(h, s, k);
     else
-        suspect_raise(h, s);
+        suspect_raise(h, s, j->len);
     return SUSPECTS_DELAYED;
 }
 
@@ -293,7 +300,7 @@ void suspects_look(home *h)
         return;
     }
     slot_post(h, s, SLOT_ON_TAKEN_PLACED);
-    suspect_raise(h, s);
+    suspect_raise(h, s, 0);
 }
 
 static void suspects_on_gathered(struct timer *t);

@@ -1,5 +1,9 @@
 /* How many bytes of journals come to memory at a time (--journal-load-max): of runs that are due together, of a start,
- * and of runs that were asked for; in their order, and nobody waits for a run that only waits itself. */
+ * also after an end for an unknown reason, and of runs that were asked for; in their order, and nobody waits for a run
+ * that only waits itself. */
+#include "runtime/run/letter.h"
+#include "runtime/run/survey.h"
+#include "runtime/run/suspects.h"
 #include "tests/harness/clock_faults.h"
 #include "tests/harness/turned.h"
 
@@ -230,6 +234,95 @@ static void test_asked(void)
     turned_close();
 }
 
+/* The process before has died, and nobody knows of which run. */
+static void open_after_end(void)
+{
+    open_next();
+    home *h = turned_home();
+    h->suspects = turned_app->suspects = suspects_start(
+        turned_app->store,
+        &(suspects_options){
+            .unclean = true, .again = true, .how = "as the test says", .began_ms = clock_wall_ms() + 1, .loops = 1});
+    CHECK(h->suspects);
+    suspects_join(h);
+}
+
+/* Runs outside memory whose rows say that they are in memory, or are about to. */
+static int raised_count(void)
+{
+    const slot_table *t = &turned_home()->slots;
+    int count = (int)t->raising;
+    for (size_t i = 0; i < t->bucket_count; i++)
+        for (const slot *s = t->buckets[i]; s; s = s->next) count += !s->run && suspects_is_raised(s);
+    return count;
+}
+
+/* What comes behind the first of them is not read to be put behind all others: it would be read for nothing, and
+ * suspected without ever having been in memory. */
+static void test_unclean(void)
+{
+    int raised_most = 0;
+    begin_test();
+    park(RUNS);
+    open_after_end();
+    while (!is_over()) {
+        CHECK(turned_turn());
+        if (raised_count() > raised_most) raised_most = raised_count();
+        CHECK(loaded_bytes() <= LOAD_BYTES);
+    }
+    if (raised_most > LOAD_BYTES / SMALL_BYTES) printf("# %d runs\n", raised_most);
+    CHECK(raised_most > 0 && raised_most <= LOAD_BYTES / SMALL_BYTES);
+    CHECK_INT(turned_home()->slots.quota.raising_bytes, 0);
+    CHECK_INT(seen.worked, RUNS);
+    check_order(RUNS);
+    turned_close();
+}
+
+/* A run that is asked for before it is known that it goes on does not go on beside all that may. */
+static void test_asked_at_start(void)
+{
+    run_id ids[RUNS];
+    int fds[RUNS];
+    begin_test();
+    for (int i = 0; i < RUNS; i++) ids[i] = turned_park("POST /small");
+    open_next();
+    for (int i = 0; i < RUNS; i++) fds[i] = turned_send_to("GET", &ids[i], "/output");
+    while (turned_home()->slots.count < RUNS) CHECK(turned_turn_unread());
+    CHECK(!turned_home()->slots.letters_read); /* nor is any row of a run */
+    turned_writes = false;
+    const slot_table *t = &turned_home()->slots;
+    TURN_UNTIL(t->recovered && TAILQ_EMPTY(&t->asked) && t->loading == 0);
+    check_waits();
+    CHECK(go_on() <= LOAD_BYTES);
+    for (int i = 0; i < RUNS; i++) turned_check(fds[i], 200, "rested");
+    CHECK_INT(seen.worked, RUNS);
+    turned_close();
+}
+
+/* The first that is due is larger than what has room: those behind it wait for that, and are said to. */
+static void test_said(void)
+{
+    survey out;
+    arena a;
+    begin_test();
+    (void)turned_park("POST /small");
+    run_id large = turned_park("POST /large"), last = turned_park("POST /small");
+    open_next();
+    turned_writes = false;
+    turned_often();
+    arena_init(&a, turned_home()->arenas);
+    CHECK(turned_slot(&large)->state == SLOT_DUE);
+    CHECK(load_quota_has_room(&turned_home()->slots.quota, true));
+    survey_take(turned_home(), &last, &a, &out);
+    CHECK_INT(out.slot, SLOT_DUE);
+    CHECK(out.loads_wait);
+    arena_free(&a);
+    turned_writes = true;
+    (void)go_on();
+    check_order(3);
+    turned_close();
+}
+
 /* The process ends while journals are read, and others wait for that. */
 static void test_drained(void)
 {
@@ -251,6 +344,9 @@ static const check_case cases[] = {{"runs that are due together come back in par
                                    {"a journal that is larger comes alone", test_large},
                                    {"nobody waits for a run that only waits", test_lingering},
                                    {"nor does who asks for a run that has ended", test_asked},
+                                   {"nor do they come beside all others after an end", test_unclean},
+                                   {"nor those that are asked for at a start", test_asked_at_start},
+                                   {"behind a large one it is said what they wait for", test_said},
                                    {"a process ends while runs come back", test_drained}};
 
 CHECK_MAIN(cases)
