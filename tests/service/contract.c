@@ -598,7 +598,7 @@ static void test_cancel(void)
              strstr(output, "/_sw"), strstr(output, "?token"));
     begin(&streaming, NULL, path, NULL);
     usleep(50000);
-    *strstr(cancel, "token=") = 'x';
+    *strchr(cancel, '?') = 0;
     call("DELETE", cancel, NULL, NULL, 0, &a); /* --dev: from this machine without a token */
     CHECK_INT(a.status, 200);
     CHECK(strstr(a.body, "\"status\":\"cancelled\""));
