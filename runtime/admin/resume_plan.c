@@ -8,6 +8,7 @@
 #include "runtime/admin/inquiry.h"
 #include "runtime/base/json_writer.h"
 #include "runtime/observe/fold.h"
+#include "runtime/run/reopen.h"
 
 enum { RUNS_MAX = 1000, PATH_DIGITS = 16 };
 
@@ -63,10 +64,10 @@ static void put_step(json_writer *w, const fold_step *s)
 {
     char path[PATH_DIGITS + 1], child[RUN_ID_TEXT + 1];
     run_id id;
-    bool is_call = s->function.len > 0;
+    const bool is_call = s->function.len > 0;
     (void)snprintf(path, sizeof path, "%016llx", (unsigned long long)s->path);
     json_open_map(w, NULL);
-    json_put_text(w, "kind", is_call ? "call" : "step");
+    json_put_text(w, "kind", is_call ? "call" : s->is_sleep ? "sleep" : s->signal.len > 0 ? "wait" : "step");
     json_put_text(w, "path", path);
     json_put_bytes(w, "id", s->id.data, s->id.len);
     if (s->occurrence) json_put_int(w, "occurrence", s->occurrence);
@@ -79,26 +80,37 @@ static void put_step(json_writer *w, const fold_step *s)
     json_close_map(w);
 }
 
-/* Why the run at hand is not resumed; NULL: it is. */
-static const char *plan_state(const store_journal *j, const fold *f)
+/* Whether the run at hand is resumed. */
+typedef struct plan_state {
+    const char *name; /* of what keeps it from that; NULL: it is resumed */
+    const char *why;  /* a sentence, of those that have ended without success; else NULL */
+    bool is_short;    /* there was no memory to see that */
+} plan_state;
+
+static plan_state plan_judge(const home *h, arena *a, const store_journal *j, const fold *f)
 {
-    if (!j->found) return "gone";
-    if (j->live) return "live";
-    if (j->error || !f->ended.kind) return "unreadable";
-    return f->ended.status == ENTRY_SUCCEEDED ? "succeeded" : NULL;
+    plan_state is = {.name = NULL};
+    if (j->error) return (plan_state){.name = "unreadable"}; /* whether it is there is not known either */
+    if (!j->found) return (plan_state){.name = "gone"};
+    if (j->live) return (plan_state){.name = "live"};
+    if (f->ended.kind && f->ended.status == ENTRY_SUCCEEDED) return (plan_state){.name = "succeeded"};
+    is.why = reopen_objection(h, a, (entry_text){j->data, j->len}, &is.is_short);
+    if (is.why) is.name = f->ended.kind ? "unfit" : "unreadable";
+    return is;
 }
 
 /* False: no memory. */
-static bool plan_put_run(plan_request *q, const fold *f, const char *state)
+static bool plan_put_run(plan_request *q, const fold *f, const plan_state *is)
 {
     char id[RUN_ID_TEXT + 1];
     bool ok = true;
     run_id_format(&q->runs[q->at], id);
     json_open_map(&q->w, NULL);
     json_put_text(&q->w, "runId", id);
-    if (state) json_put_text(&q->w, "state", state);
+    if (is->name) json_put_text(&q->w, "state", is->name);
+    if (is->why) json_put_text(&q->w, "detail", is->why);
     json_open_array(&q->w, "again");
-    for (const fold_step *s = state ? NULL : f->steps; s && ok; s = s->next) {
+    for (const fold_step *s = is->name ? NULL : f->steps; s && ok; s = s->next) {
         if (fold_step_again(f, s) == FOLD_STAYS) continue;
         put_step(&q->w, s);
         if (s->function.len > 0) ok = plan_add(q, s->child);
@@ -111,15 +123,17 @@ static bool plan_put_run(plan_request *q, const fold *f, const char *state)
 /* ---- All of them ---- */
 
 /* The first is the one that is to be resumed. */
-static bool plan_is_refused(plan_request *q, const store_journal *j, const char *state)
+static bool plan_is_refused(plan_request *q, const store_journal *j, const plan_state *is)
 {
-    if (q->at > 0 || !state) return false;
+    if (q->at > 0 || !is->name) return false;
     if (j->error)
         plan_refuse(q, 503, j->error);
     else if (!j->found)
         plan_refuse(q, 404, "no such run");
     else if (j->live)
         plan_refuse(q, 409, "the run has not ended: only a run that has failed or was cancelled is resumed");
+    else if (is->why)
+        plan_refuse(q, 409, is->why);
     else
         plan_refuse(q, 409, "the run has succeeded: there is nothing to resume. A fork runs it again");
     return true;
@@ -134,9 +148,10 @@ static void plan_on_journal(void *arg, store_journal *j, size_t count)
     (void)count;
     arena_init(&a, q->base.home->arenas);
     fold_read(&f, &a, j->data, j->found ? j->len : 0);
-    const char *state = plan_state(j, &f);
-    bool is_refused = plan_is_refused(q, j, state);
-    bool is_short = !is_refused && (f.is_short || !plan_put_run(q, &f, state));
+    const plan_state is = plan_judge(q->base.home, &a, j, &f);
+    bool is_short = f.is_short || is.is_short;
+    const bool is_refused = !is_short && plan_is_refused(q, j, &is);
+    is_short = is_short || (!is_refused && !plan_put_run(q, &f, &is));
     arena_free(&a);
     if (is_refused) return;
     q->at++;

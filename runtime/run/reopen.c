@@ -8,7 +8,6 @@
 #include <string.h>
 
 #include "runtime/base/log.h"
-#include "runtime/base/moment.h"
 #include "runtime/run/called_by.h"
 #include "runtime/run/calling.h"
 #include "runtime/run/endpoint.h"
@@ -171,43 +170,20 @@ static void reopening_on_read(void *arg, store_journal *journals, size_t count)
 
 /* ---- Runs that have ended ---- */
 
-void reopen_on_entry(void *arg, const entry *e, uint32_t seq)
-{
-    reopen_sight *see = arg;
-    (void)seq;
-    if (e->kind == ENTRY_STEP_FAILED && e->due_ms == 0 && e->epoch == 0) see->is_old = true;
-}
-
-static const endpoint *journal_endpoint(const home *h, const replay *p)
-{
-    const entry *started = replay_started(p);
-    return app_endpoint(h->app, started->function.data, started->function.len);
-}
-
-const char *reopening_objection(const reopening *q, const replay *p, const reopen_sight *see)
-{
-    const entry *ended = replay_ended(p), *reopened = replay_reopened(p);
-    if (reopened && reopened->attempt >= LETTER_GENERATION_MAX) return "the run was resumed too often";
-    if (see->is_old && !replay_cancel(p) && ended->causes.len == 0)
-        return "version 0.1 wrote the run's journal, which does not say which failures ended the run";
-    if (!journal_endpoint(q->home, p)) return "this program has no such endpoint: the run would stand still";
-    return NULL;
-}
-
-/* Likewise, of an operator's wish and the whole journal. */
+/* Returns why the wish of an operator is not obeyed, by the whole journal; NULL: it is. */
 static const char *reopening_refusal(const reopening *q, const replay *p, const reopen_sight *see,
                                      reopen_reason *reason)
 {
     const entry *ended = replay_ended(p), *reopened = replay_reopened(p);
     const uint32_t generation = reopened ? reopened->attempt : 0;
     *reason = ended ? REOPEN_CHANGED : REOPEN_UNFIT;
-    if (!ended) return "the run's journal has no end: what came last is lost";
+    if (!ended) return reopening_objection(q->home, p, see);
     if (q->wanted > 0 && q->wanted != generation + 1)
         return "the run is not before that generation: its next one is \"reopened\" and 1";
     if (ended->status == ENTRY_SUCCEEDED)
         return "the run has succeeded: there is nothing to resume. A fork runs it again";
     *reason = REOPEN_UNFIT;
-    return reopening_objection(q, p, see);
+    return reopening_objection(q->home, p, see);
 }
 
 /* Returns the paths of the steps that begin anew: those that caused the end; and if the run stood still when it was
@@ -221,18 +197,6 @@ static entry_text reopening_voids(arena *a, const replay *p)
     if (ended.len > 0) memcpy(bytes, ended.data, ended.len);
     if (stood.len > 0) memcpy(bytes + ended.len, stood.data, stood.len);
     return (entry_text){bytes, ended.len + stood.len};
-}
-
-/* When the run is over its deadline. One that is to go on for its caller has as long as that has, and no longer than
- * its call says; 0: it has none. */
-static int64_t reopening_due_ms(const reopening *q, const replay *p, const clock_instant *now)
-{
-    enum { BEHIND_PARENT_MS = 1000 }; /* as of the call: runtime/run/calling.c */
-    int64_t timeout_ms = q->timeout_ms >= 0 ? q->timeout_ms : journal_endpoint(q->home, p)->options.timeout_ms;
-    if (q->call.timeout_ms > 0 && (timeout_ms == 0 || q->call.timeout_ms < timeout_ms)) timeout_ms = q->call.timeout_ms;
-    int64_t due_ms = timeout_ms > 0 ? clock_wait_for(now, timeout_ms).due_ms : 0;
-    int64_t parent_ms = q->call.parent_due_ms > 0 ? moment_after(q->call.parent_due_ms, BEHIND_PARENT_MS) : 0;
-    return parent_ms > 0 && (due_ms == 0 || parent_ms < due_ms) ? parent_ms : due_ms;
 }
 
 /* Makes the letters to the runs for which the run waits behind the entry. False: no memory. */

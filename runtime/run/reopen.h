@@ -15,6 +15,7 @@
 #include "storage/run_id.h"
 #include "storage/store.h"
 
+struct arena;
 struct home;
 struct slot;
 
@@ -62,6 +63,10 @@ void reopen_begin(struct home *h, const reopen_wish *wish, reopen_done_fn done, 
 
 /* Answers those who wait for their runs to be read: the home drains. */
 void reopen_drain(struct home *h);
+
+/* Returns why a run with that journal, which has ended without success, would not go on, as far as the journal and the
+ * program say: a constant; NULL: it would. *is_short: there was no memory in `a` to see that. */
+const char *reopen_objection(const struct home *h, struct arena *a, entry_text journal, bool *is_short);
 
 /* ---- From the slot of a run that was loaded ---- */
 

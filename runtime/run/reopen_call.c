@@ -103,8 +103,7 @@ static void reopening_judge_call(reopening *q, slot *s, arena *a, const store_jo
     replay *p = replay_new(a, (entry_text){j->data, j->len}, reopen_on_entry, &see, &error);
     const entry *ended = p ? replay_ended(p) : NULL;
     const bool is_short = !p && error == replay_no_memory, has_succeeded = ended && ended->status == ENTRY_SUCCEEDED;
-    if (p && !ended) error = "its journal has no end: what came last is lost";
-    if (ended && !has_succeeded) error = reopening_objection(q, p, &see);
+    if (p && !has_succeeded) error = reopening_objection(q->home, p, &see);
     if (is_short)
         reopening_try_again(q);
     else if (has_succeeded)

@@ -49,7 +49,10 @@ void reopening_free(reopening *q);
 /* For replay_new; `arg` is a reopen_sight. */
 void reopen_on_entry(void *arg, const entry *e, uint32_t seq);
 /* Returns why a run that has ended without success is not reopened; NULL: it is. */
-const char *reopening_objection(const reopening *q, const replay *p, const reopen_sight *see);
+const char *reopening_objection(const struct home *h, const replay *p, const reopen_sight *see);
+/* When the run is over its deadline. One that is to go on for its caller has as long as that has, and no longer than
+ * its call says; 0: it has none. */
+int64_t reopening_due_ms(const reopening *q, const replay *p, const clock_instant *now);
 /* Why it cannot be reopened at this moment; NULL: it can. */
 const char *reopening_hindrance(const reopening *q, const struct slot *s);
 /* Makes the entry, and the letters to the runs that the run has called: `p` is then as behind the entry. False: no

@@ -1,6 +1,7 @@
 /* A run that is resumed has those go on that it had called, which have failed or were cancelled: the same runs, which
  * pay for nothing twice, from the last one of a chain up, whatever process dies when. */
 #include <fcntl.h>
+#include <time.h>
 
 #include "storage/run_id.h"
 
@@ -15,6 +16,7 @@ typedef struct ledger {
     volatile int others;                /* another one did so, too */
     volatile int mail;
     volatile int is_stuck, let_go;
+    volatile int lacks_leaf; /* the next program */
 } ledger;
 
 static ledger *all;
@@ -117,6 +119,21 @@ static sw_value on_pair(sw_ctx *c, sw_value input)
     return sw_at(sw_group_wait(g), 1);
 }
 
+/* One that fails, and a wait that is given up therefore. */
+static sw_value on_beside_wait(sw_ctx *c, sw_value input)
+{
+    sw_group *g = sw_group_new(c);
+    sw_group_call(g, "leaf", "leaf", input);
+    sw_group_wait_for(g, "go", &(sw_wait){.signal = "go"});
+    return sw_at(sw_group_wait(g), 0);
+}
+
+static sw_value on_later(sw_ctx *c, sw_value at_ms)
+{
+    const sw_call_options options = {.at_ms = sw_as_int(at_ms, 0), .timeout_ms = HOUR_MS};
+    return sw_call_with(c, "mail", "mail", at_ms, &options);
+}
+
 /* On another thread, which nothing cuts. */
 static void *stay(void *arg)
 {
@@ -155,7 +172,9 @@ static int serve(int argc, char **argv)
     seen = (notes *)(void *)area;
     all = (ledger *)(void *)(area + sizeof(notes));
     sw_app *app = sw_app_new("resumed_calls");
-    sw_function(app, "leaf", on_leaf, NULL);
+    if (!all->lacks_leaf) sw_function(app, "leaf", on_leaf, NULL);
+    sw_function(app, "beside-wait", on_beside_wait, NULL);
+    sw_function(app, "later", on_later, NULL);
     sw_function(app, "forgotten", on_leaf, &(sw_function_options){.retain = SW_RETAIN_NONE});
     sw_function(app, "deep", on_deep, NULL);
     sw_function(app, "wide", on_wide, NULL);
@@ -404,6 +423,50 @@ static void test_unwinding(void)
     stop();
 }
 
+/* One that has not begun, since it is to begin tomorrow, has its hour from then on. */
+static void test_before_its_time(void)
+{
+    char mail[32], when[32];
+    long long due_ms = 0, at_ms = (long long)time(NULL) * 1000 + 24LL * HOUR_MS;
+    start_anew("before-its-time");
+    snprintf(when, sizeof when, "%lld", at_ms);
+    begin("later", when);
+    find_child(id, "mail", mail);
+    ask_of("DELETE", id, "", 200);
+    wait_until(mail, "\"state\":\"cancelled\"");
+    resume(id);
+    wait_until(mail, "\"kind\":\"reopened\"");
+    const char *reopened = strstr(a.body, "\"kind\":\"reopened\""), *due = strstr(reopened, "\"due\":");
+    CHECK(due && sscanf(due, "\"due\":%lld", &due_ms) == 1);
+    CHECK(due_ms == at_ms + HOUR_MS);
+    ask_of("DELETE", id, "", 200);
+    wait_until(mail, "\"state\":\"cancelled\"");
+    CHECK_INT(all->mail, 0);
+    stop();
+}
+
+/* What a dry run says of waits, and of what cannot go on. */
+static void test_plan(void)
+{
+    char leaf[32], path[128];
+    start_anew("plan");
+    begin("beside-wait", "0");
+    CHECK(strstr(output(500), "leaf 0 is broken"));
+    find_child(id, "leaf", leaf);
+    CHECK_INT(times(plan_of(id), "\"kind\":\"wait\""), 1);
+    CHECK_INT(times(a.body, "\"kind\":\"step\""), 1);
+    stop();
+    all->lacks_leaf = 1;
+    start_again();
+    CHECK(strstr(plan_of(id), "\"state\":\"unfit\",\"detail\":\"this program has no such endpoint"));
+    CHECK_INT(times(a.body, "\"kind\":\"step\""), 0);
+    snprintf(path, sizeof path, "/_sw/runs/%s/resume", leaf);
+    call("POST", server_url(path), NULL, "{\"dryRun\":true}", 0, &a);
+    CHECK_INT(a.status, 409);
+    CHECK(strstr(a.body, "this program has no such endpoint"));
+    stop();
+}
+
 /* One that is resumed by itself returns to a caller that waits still. */
 static void test_by_itself(void)
 {
@@ -507,6 +570,8 @@ static const check_case cases[] = {{"three deep", test_deep},
                                    {"what was dealt with, detached ones and losers", test_mixed},
                                    {"a caller that was cancelled", test_cancelled},
                                    {"one that is still being cancelled", test_unwinding},
+                                   {"one that is to begin tomorrow", test_before_its_time},
+                                   {"what a dry run lists", test_plan},
                                    {"one that is resumed by itself, and its caller waits", test_by_itself},
                                    {"... and its caller has failed", test_before_its_caller},
                                    {"by a bulk action", test_bulk},
