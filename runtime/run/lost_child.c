@@ -82,7 +82,8 @@ static void lost_child_on_journal(void *arg, store_journal *j, size_t count)
 {
     lost_child *q = arg;
     assert(count == 1);
-    const found_call found = j->error || !j->live ? (found_call){.number = 0} : lost_child_find_call(q, j);
+    found_call found = {.number = 0};
+    if (!j->error && j->live) found = lost_child_find_call(q, j);
     if (found.number > 0)
         lost_child_write(q, &found);
     else
