@@ -41,7 +41,7 @@ bool home_init(home *h, sw_app *app, unsigned index, unsigned count)
     h->arenas = arena_cache_new(h->blocks);
     bool measures = durations_init(&h->durations, (uint32_t)app->opt.metric_series_max);
     bool has_slots = slot_table_init(&h->slots);
-    h->slots.quota.bytes_max = (size_t)app->opt.journal_load_max;
+    load_quota_init(&h->slots.quota, (size_t)app->opt.journal_load_max);
     return measures && h->stacks && h->blocks && h->arenas && has_slots;
 }
 

@@ -20,7 +20,6 @@
 #include "runtime/run/suspects.h"
 
 enum {
-    LOAD_BATCH = 256,
     SHORT_FIRST_MS = 250, /* pauses before what failed is tried again double from the first to the most */
     SHORT_MOST_MS = 16000,
     READ_FIRST_MS = 1000,
@@ -343,10 +342,20 @@ static void slots_on_journals(void *arg, store_journal *journals, size_t count)
     slots_take_journals(h, journals, count);
 }
 
-/* Without memory to ask the store for the journals it is as if there had been none to read them into. */
-static void slots_read_journals(home *h, const store_load_list *list)
+static void slots_on_due_journals(void *arg, store_journal *journals, size_t count)
 {
-    assert(list->count > 0 && list->count <= LOAD_BATCH);
+    home *h = arg;
+    size_t whole = count;
+    while (whole > 0 && journals[whole - 1].is_left) whole--;
+    load_quota_end_due_read(&h->slots.quota, count, whole);
+    slots_on_journals(h, journals, count);
+}
+
+/* `has_due`: some of the runs are due. Without memory to ask the store for the journals it is as if there had been none
+ * to read them into. */
+static void slots_read_journals(home *h, const store_load_list *list, bool has_due)
+{
+    assert(list->count > 0 && list->count <= LOAD_RUNS_MAX);
     for (size_t i = 0; i < list->count; i++) {
         slot *s = slot_find(&h->slots, &list->ids[i]);
         assert(s && slot_is_loading(s));
@@ -354,7 +363,9 @@ static void slots_read_journals(home *h, const store_load_list *list)
     }
     h->slots.loading += list->count;
     h->slots.quota.reads++;
-    if (store_load_some(h->port, list, slots_on_journals, h)) return;
+    h->slots.quota.due_reads += has_due;
+    if (store_load_some(h->port, list, has_due ? slots_on_due_journals : slots_on_journals, h)) return;
+    h->slots.quota.due_reads -= has_due;
     load_quota_end_read(&h->slots.quota, list->ids, false);
     for (size_t i = 0; i < list->count; i++)
         slots_take_journals(h, &(store_journal){.run = list->ids[i], .error = store_no_memory}, 1);
@@ -364,7 +375,7 @@ void slot_load(home *h, slot *s)
 {
     assert(slot_is_loading(s));
     const run_id id = s->id; /* without memory the slot may be gone */
-    slots_read_journals(h, &(store_load_list){.ids = &id, .count = 1});
+    slots_read_journals(h, &(store_load_list){.ids = &id, .count = 1}, false);
 }
 
 /* Whether the slot, the first of its queue, may be read now. A large journal is read when no other run comes back, or,
@@ -399,15 +410,19 @@ static slot *slots_next_to_load(home *h)
     return slots_free_places(h) > 0 ? s : NULL;
 }
 
-/* Takes what one read is for: a large journal alone. */
-static store_load_list slots_take_batch(home *h, run_id ids[LOAD_BATCH])
+/* Takes what one read is for: a large journal alone. *due: how many of the runs are due. */
+static store_load_list slots_take_batch(home *h, run_id ids[LOAD_RUNS_MAX], size_t *due)
 {
     slot_table *t = &h->slots;
+    *due = 0;
     store_load_list list = {.ids = ids, .bytes_max = load_quota_share(&t->quota)};
-    for (slot *s; list.count < LOAD_BATCH && (s = slots_next_to_load(h));) {
+    for (slot *s; list.count < LOAD_RUNS_MAX && (s = slots_next_to_load(h));) {
         bool is_large = load_quota_is_large(&t->quota, &s->id);
+        bool is_due = s->state == SLOT_DUE;
         if ((is_large && list.count > 0) || !slot_may_be_read(t, s)) break;
+        if (is_due && !load_quota_takes_due(&t->quota, *due)) break;
         if (slot_gate(h, s) || comeback_awaits_wave(h, s)) continue;
+        *due += is_due;
         slot_post(h, s, slot_wants_place(s) ? SLOT_ON_TAKEN_PLACED : SLOT_ON_TAKEN);
         ids[list.count++] = s->id;
         if (!is_large) continue;
@@ -420,11 +435,12 @@ static store_load_list slots_take_batch(home *h, run_id ids[LOAD_BATCH])
 
 void slot_load_due(home *h)
 {
-    run_id ids[LOAD_BATCH];
+    run_id ids[LOAD_RUNS_MAX];
     store_load_list list;
+    size_t due;
     if (h->suspects) suspects_look(h);
     /* A run that is asked for before the letters are known would go on although it was cancelled. */
-    while (h->slots.letters_read && !h->draining && (list = slots_take_batch(h, ids)).count > 0)
-        slots_read_journals(h, &list);
+    while (h->slots.letters_read && !h->draining && (list = slots_take_batch(h, ids, &due)).count > 0)
+        slots_read_journals(h, &list, due > 0);
     comeback_publish(h);
 }

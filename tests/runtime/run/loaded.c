@@ -9,6 +9,7 @@
 
 enum {
     RUNS = 60,
+    MANY = 600, /* more than one read is for */
     SMALL_BYTES = 8 * 1024,
     LARGE_BYTES = 200 * 1024,
     LOAD_BYTES = 64 * 1024,
@@ -18,7 +19,7 @@ enum {
 
 static struct {
     int begun, worked, woken, ended;
-    int order[RUNS + 2];
+    int order[2 * MANY];
 } seen;
 
 /* ---- The program ---- */
@@ -57,6 +58,7 @@ static void nap(sw_ctx *c, int64_t bytes, sw_step_fn then)
 }
 
 static void on_small(sw_ctx *c) { nap(c, SMALL_BYTES, wake); }
+static void on_tiny(sw_ctx *c) { nap(c, 1, wake); }
 static void on_large(sw_ctx *c) { nap(c, LARGE_BYTES, wake); }
 static void on_lingers(sw_ctx *c) { nap(c, SMALL_BYTES, linger); }
 
@@ -70,6 +72,7 @@ static void on_ended(sw_ctx *c)
 static void routes(sw_app *app)
 {
     sw_endpoint(app, "POST /small", on_small, NULL);
+    sw_endpoint(app, "POST /tiny", on_tiny, NULL);
     sw_endpoint(app, "POST /large", on_large, NULL);
     sw_endpoint(app, "POST /lingers", on_lingers, NULL);
     sw_endpoint(app, "POST /ended", on_ended, NULL);
@@ -177,6 +180,54 @@ static void test_start(void)
     CHECK(go_on() <= LOAD_BYTES);
     CHECK_INT(seen.worked, RUNS);
     check_order(RUNS);
+    turned_close();
+}
+
+/* Each turn of the disk has the last read first. */
+static bool turn_backwards(void)
+{
+    for (size_t n; (n = store_hand_reads(turned_app->store)) > 0;) store_hand_read(turned_app->store, n - 1);
+    return turned_turn_unread();
+}
+
+/* More than one read is for: they keep their order, in whichever order the reads come back, and take few of the places
+ * that requests want. */
+static void test_many(void)
+{
+    size_t places_most = 0;
+    bool is_first = true;
+    begin_test();
+    park(MANY);
+    open_next();
+    while (!is_over()) {
+        CHECK(turn_backwards());
+        if (seen.woken > 0) is_first = false; /* of the first journals nobody knows how large they are */
+        if (!is_first && turned_home()->slots.places > places_most) places_most = turned_home()->slots.places;
+        CHECK(loaded_bytes() <= LOAD_BYTES);
+    }
+    if (places_most > 2 * LOAD_BYTES / SMALL_BYTES) printf("# %zu places\n", places_most);
+    CHECK(places_most > 0 && places_most <= 2 * LOAD_BYTES / SMALL_BYTES);
+    CHECK_INT(turned_home()->slots.quota.due_reads, 0);
+    check_order(MANY);
+    turned_close();
+}
+
+/* Those that have room, however many, are read at once. */
+static void test_many_small(void)
+{
+    size_t reads_most = 0;
+    static clocks_state passing;
+    clocks = &passing;
+    memset(&seen, 0, sizeof seen);
+    turned_open(routes, (const char *const[]){"--park-after", "0", NULL});
+    for (int i = 0; i < 2 * MANY; i++) (void)turned_park("POST /tiny");
+    pass_nap();
+    while (!is_over()) {
+        CHECK(turned_turn());
+        if (turned_home()->slots.quota.due_reads > reads_most) reads_most = turned_home()->slots.quota.due_reads;
+    }
+    CHECK(reads_most > 1);
+    CHECK_INT(seen.ended, 2 * MANY);
     turned_close();
 }
 
@@ -341,6 +392,8 @@ static void test_drained(void)
 
 static const check_case cases[] = {{"runs that are due together come back in parts", test_due},
                                    {"so do those of a start", test_start},
+                                   {"more than one read is for keep their order", test_many},
+                                   {"many that have room are read at once", test_many_small},
                                    {"a journal that is larger comes alone", test_large},
                                    {"nobody waits for a run that only waits", test_lingering},
                                    {"nor does who asks for a run that has ended", test_asked},
