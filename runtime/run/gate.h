@@ -24,7 +24,8 @@ typedef struct gate_queue {
 typedef struct gate {
     gate_queue ends, others;
     uint64_t waiting;  /* counter_add */
-    size_t open_bytes; /* of this loop's runs, not yet with the store: entries, children called, results returned */
+    size_t open_bytes; /* of this loop's runs, not yet with the store: entries, children called, results returned. Those
+                          that are returned once more (reopen_call.h): until they are on disk */
 } gate;
 
 void gate_init(gate *g);

@@ -38,6 +38,7 @@ struct mailbox {
     mail_letter **held_returns; /* of those on disk: some that are in memory, by number; NULL: none is */
     size_t held_bytes;          /* of these, in memory */
     bool reads_returns;         /* some are being read */
+    bool reads_old;             /* with `reads_returns`: one has come anew since: what is read may be older */
     uint64_t execution;         /* goes up by one when the run leaves memory */
 };
 

@@ -81,6 +81,7 @@ bool mailbox_note_return(mailbox *b, uint64_t arrival)
 {
     assert(letter_is_of_call(arrival) && letter_generation_of(arrival) == b->generation);
     if (!number_set_reserve(&b->returns, letter_call_of(arrival))) return false;
+    if (b->reads_returns && number_set_has(&b->returns, letter_call_of(arrival))) b->reads_old = true;
     number_set_add(&b->returns, letter_call_of(arrival));
     return true;
 }
@@ -150,12 +151,13 @@ static void returns_on_rows(void *arg, const store_table_row *rows, size_t count
     (void)end;
     assert(b && b->reads_returns);
     bool has_handler = r && run_state_has_handler(r->state); /* whoever is about to end needs nothing any more */
-    bool is_wanted = has_handler && b->execution == q->execution && !b->is_over, is_read = !error;
+    bool is_of_now = b->execution == q->execution && !b->is_over && !b->reads_old; /* else it is read again */
+    bool is_wanted = has_handler && is_of_now, is_read = !error;
     for (size_t i = 0; i < count && is_read && is_wanted; i++) is_read = reading_take_row(q, b, &rows[i]);
     bool is_open = number_set_has(&b->returns, q->from); /* it may have come, and been taken, meanwhile */
     if (is_read && is_wanted && is_open && !mailbox_held_return(b, q->from)) is_read = reading_take_missing(q, b);
     if (is_wanted && !is_read) run_lose_for_memory(r); /* or the read has failed: both pass, and it is loaded again */
-    b->reads_returns = false;
+    b->reads_returns = b->reads_old = false;
     if (r) run_wake_waits(r);
     mailbox_tidy(h, b);
     free(q);

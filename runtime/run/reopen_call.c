@@ -14,12 +14,28 @@ enum { AGAIN_MS = 250 }; /* until what could not be done is tried again */
 
 /* ---- What comes of the letter ---- */
 
+static bool letter_is_recall(const letter *m)
+{
+    return m->kind == LETTER_CANCEL && letter_is_of_call(letter_arrival_of(m->key));
+}
+
+/* Whether the caller has cancelled the run since it wished that the run goes on: the slot has that letter. */
+static bool reopening_is_recalled(const reopening *q, const slot *s)
+{
+    for (const letter *m = s->letters; m; m = m->next)
+        if (letter_is_recall(m) && letter_generation_of(letter_arrival_of(m->key)) >= q->call.generation) return true;
+    return false;
+}
+
 /* Gives the letter back to the slot, which looks at it again later: the journal could not be written, say. */
 static void reopening_try_again(reopening *q)
 {
     home *h = q->home;
     slot *s = slot_find(&h->slots, &q->run);
-    letter_move(&q->from, &s->letters);
+    if (reopening_is_recalled(q, s))
+        letter_drop(h, &q->from);
+    else
+        letter_move(&q->from, &s->letters);
     reopening_free(q);
     slot_park(h, s, clock_alarm_in(AGAIN_MS));
 }
@@ -36,6 +52,8 @@ static void reopening_on_told(void *arg, mail_fate fate)
     reopening *q = arg;
     home *h = q->home;
     slot *s = slot_find(&h->slots, &q->run);
+    assert(h->gate.open_bytes >= q->told_bytes);
+    h->gate.open_bytes -= q->told_bytes;
     if (fate != MAIL_KEPT) {
         reopening_try_again(q);
         return;
@@ -54,6 +72,8 @@ static void reopening_tell(reopening *q, slot *s, const returned *what)
     }
     q->state = REOPENING_WRITTEN;
     slot_post(q->home, s, SLOT_ON_REOPENING);
+    q->told_bytes = m->packed.size; /* many are told in one turn, of which the store's queue knows at its end */
+    q->home->gate.open_bytes += q->told_bytes;
     m->on_fate = reopening_on_told;
     m->arg = q;
     mail_put(m);
@@ -104,7 +124,7 @@ static void reopening_judge_call(reopening *q, slot *s, arena *a, const store_jo
     const entry *ended = p ? replay_ended(p) : NULL;
     const bool is_short = !p && error == replay_no_memory, has_succeeded = ended && ended->status == ENTRY_SUCCEEDED;
     if (p && !has_succeeded) error = reopening_objection(q->home, p, &see);
-    if (is_short)
+    if (is_short || gate_full(q->home)) /* results of many children may be large: each waits for room in the queue */
         reopening_try_again(q);
     else if (has_succeeded)
         reopening_tell_result(q, s, ended);
@@ -156,11 +176,6 @@ bool reopen_obey(home *h, slot *s, const store_journal *j)
 }
 
 /* ---- Overtaken ---- */
-
-static bool letter_is_recall(const letter *m)
-{
-    return m->kind == LETTER_CANCEL && letter_is_of_call(letter_arrival_of(m->key));
-}
 
 static bool letter_is_void(const void *arg, const letter *m)
 {

@@ -30,6 +30,7 @@ typedef struct reopening {
     bool has_caller;
     letter *from;          /* of the run that has called it, whose wish it is; owned. NULL: it is an operator's */
     letter_call call;      /* with `from` */
+    size_t told_bytes;     /* of the letter that tells the caller of it, in gate.open_bytes until it is on disk */
     letter *children;      /* have the runs that it has called go on, too; they go with its entry. Owned */
     msgpack_sbuffer entry; /* borrowed by the segment */
     store_segment segment;

@@ -3,6 +3,8 @@
 #include "runtime/recovery/settle.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/mailbox_core.h"
+#include "runtime/run/reopen_core.h"
+#include "runtime/run/returning.h"
 #include "runtime/run/slot_core.h"
 #include "storage/backend.h"
 #include "storage/kin.h"
@@ -130,7 +132,7 @@ static run_id waiting_run(const run_id *but)
 }
 
 /* How many results are on disk for the run. */
-static size_t returned(const run_id *id)
+static size_t results_of(const run_id *id)
 {
     const mailbox *b = mailbox_of(turned_home(), id);
     return b ? b->returns.count : 0;
@@ -153,7 +155,7 @@ static void go_through_fan(const char *park_after, bool is_in_memory)
     memset(&seen, 0, sizeof seen);
     open_with(park_after);
     run_id id = turned_begin("POST /fan")->id, waits = waiting_run(&id);
-    TURN_UNTIL(returned(&id) == CHILDREN);
+    TURN_UNTIL(results_of(&id) == CHILDREN);
     size_t most = held_bytes(&id);
     CHECK(is_in_memory ? most > RETURNS_HELD_BYTES / 2 && most <= RETURNS_HELD_BYTES : most == 0);
     turned_check(turned_send_signal(&waits, "go", NULL, "1"), 202, "");
@@ -182,12 +184,12 @@ static void test_next_process(void)
     memset(&seen, 0, sizeof seen);
     open_with("0");
     run_id id = turned_begin("POST /fan")->id;
-    TURN_UNTIL(returned(&id) == CHILDREN);
+    TURN_UNTIL(results_of(&id) == CHILDREN);
     turned_end();
     CHECK_INT(seen.ended, 0);
     open_with("0");
     run_id waits = waiting_run(&id);
-    CHECK_INT(returned(&id), CHILDREN);
+    CHECK_INT(results_of(&id), CHILDREN);
     turned_check(turned_send_signal(&waits, "go", NULL, "1"), 202, "");
     CHECK(go_on(&id) <= RETURNS_HELD_BYTES);
     CHECK_INT(seen.worked, CHILDREN);
@@ -218,7 +220,7 @@ static void go_without(bool is_damaged)
     memset(&seen, 0, sizeof seen);
     open_with("0");
     run_id id = turned_begin("POST /two")->id, waits = waiting_run(&id);
-    TURN_UNTIL(returned(&id) == 1);
+    TURN_UNTIL(results_of(&id) == 1);
     CHECK(number_set_next(&mailbox_of(turned_home(), &id)->returns, &number));
     letter_write_key(&id, letter_of_call(0, number), key);
     write_in_place(key, is_damaged);
@@ -231,6 +233,64 @@ static void go_without(bool is_damaged)
 
 static void test_gone(void) { go_without(false); }
 static void test_damaged(void) { go_without(true); }
+
+/* The run that was called last has gone on since, and ended anew: its letter comes while the former one is being read,
+ * and counts. */
+static void test_anew(void)
+{
+    static const returned anew = {.outcome = ENTRY_FAILED, .error = {"it has ended anew", 17}};
+    letter_call call = {.generation = 0};
+    memset(&seen, 0, sizeof seen);
+    open_with("0");
+    run_id id = turned_begin("POST /two")->id, waits = waiting_run(&id);
+    TURN_UNTIL(results_of(&id) == 1);
+    turned_check(turned_send_signal(&waits, "go", NULL, "1"), 202, "");
+    TURN_UNTIL(results_of(&id) == 2 && mailbox_of(turned_home(), &id)->reads_returns);
+    while (store_hand_reads(turned_app->store) > 0) store_hand_read(turned_app->store, 0);
+    while (number_set_next(&mailbox_of(turned_home(), &id)->returns, &call.number)) call.number++;
+    call.number--;
+    call.caller = id;
+    mail_letter *m = returning_new(turned_home(), &call, &waits, &anew);
+    CHECK(m && mailbox_arrive(turned_home(), m));
+    TURN_UNTIL(is_over());
+    CHECK_STR(seen.errors[0], "none");
+    CHECK(strstr(seen.errors[1], "it has ended anew"));
+    turned_close();
+}
+
+static size_t told(void)
+{
+    size_t count = 0;
+    const reopening *q;
+    LIST_FOREACH(q, &turned_home()->reopenings, in_home)
+    count += q->state == REOPENING_WRITTEN && q->told_bytes > 0;
+    return count;
+}
+
+/* A caller that was cancelled before it had taken the results is told of all of them again when it is resumed: no more
+ * of them are queued than there is room for. */
+static void test_told_again(void)
+{
+    enum { QUEUE_BYTES = 1024 * 1024 };
+    memset(&seen, 0, sizeof seen);
+    turned_open(routes, (const char *const[]){"--park-after", "0", "--journal-queue-max", "1MiB", NULL});
+    run_id id = turned_begin("POST /fan")->id, waits = waiting_run(&id);
+    TURN_UNTIL(results_of(&id) == CHILDREN);
+    turned_check(turned_send_to("DELETE", &id, ""), 200, "");
+    TURN_UNTIL(turned_home()->slots.count == 0 && turned_home()->mailboxes.count == 0);
+    int asked = turned_ask_run("POST", &id, "/resume", "");
+    TURN_UNTIL(told() > 0);
+    turned_writes = false;
+    turned_often();
+    CHECK(told() * RESULT_BYTES <= QUEUE_BYTES + RESULT_BYTES);
+    turned_writes = true;
+    turned_check(asked, 202, "");
+    TURN_UNTIL(turned_home()->slots.count == 2 && turned_slot(&waits) && slot_waits(turned_slot(&waits)));
+    turned_check(turned_send_signal(&waits, "go", NULL, "1"), 202, "");
+    (void)go_on(&id);
+    CHECK_INT(seen.worked, CHILDREN);
+    turned_close();
+}
 
 /* Leaves nothing but the run's row in the live table, and whose child it is. */
 static void make_unreadable(const run_id *id, const run_id *caller)
@@ -256,7 +316,7 @@ static run_id leave_unreadable(void)
     memset(&seen, 0, sizeof seen);
     open_with("0");
     run_id id = turned_begin("POST /two")->id, waits = waiting_run(&id);
-    TURN_UNTIL(returned(&id) == 1);
+    TURN_UNTIL(results_of(&id) == 1);
     turned_end();
     make_unreadable(&waits, &id);
     return waits;
@@ -302,6 +362,8 @@ static const check_case cases[] = {{"of a caller in memory", test_in_memory},
                                    {"found by the next process", test_next_process},
                                    {"one that is gone", test_gone},
                                    {"one that is damaged", test_damaged},
+                                   {"one that comes anew while it is read", test_anew},
+                                   {"told again to a caller that goes on", test_told_again},
                                    {"of a run that cannot be read", test_unreadable},
                                    {"a write that fails on the way", test_unwritten}};
 
