@@ -68,7 +68,7 @@ test('what is chosen is cancelled together, and what could not be is named', asy
   await page.click('.bulk >> text=Cancel');
   await page.waitForSelector('dialog[open]');
   await shows(page, 'dialog h2', /Cancel 4 runs/);
-  await shows(page, 'dialog', /1 chosen run is left out: this is not for\s+succeeded runs/);
+  await shows(page, 'dialog', /1 chosen run is left out: this is not\s+for\s+succeeded runs/);
   await page.click('dialog button[type=submit]');
   await page.waitForSelector('dialog >> text=4 of 4 runs done');
   await page.keyboard.press('Escape');

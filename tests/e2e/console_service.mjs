@@ -85,6 +85,7 @@ export async function startOperated(t, { flags = ['--dev'], token = null } = {})
     run: async (id) => (await ask(`/_sw/runs/${id}`)).body,
     // Resolves to the id of a run that goes on without its client.
     async begin(path, { method = 'GET', body, headers = {} } = {}) {
+      await new Promise((done) => setTimeout(done, 2)); // ids of one millisecond are in no order
       const target = program.url + path + (path.includes('?') ? '&' : '?') + `gate=${encodeURIComponent(gate.url)}`;
       const options = { method, headers: { Prefer: 'respond-async', ...headers }, body: body && JSON.stringify(body) };
       if (body) options.headers['Content-Type'] = 'application/json';
