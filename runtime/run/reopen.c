@@ -343,8 +343,10 @@ void slot_go_on(home *h, slot *s)
 void slot_stay_ended(home *h, slot *s, bool is_known)
 {
     slot_post(h, s, SLOT_ON_NOT_REOPENED);
+    s->has_live_row = false; /* it had been put off, or stood, as a run that lives */
+    /* Letters that came meanwhile are deleted, or obeyed, when its journal is read. */
     if ((s->waiters || s->letters) && !h->draining)
-        slot_wake(h, s); /* letters that came meanwhile are deleted, or obeyed, when its journal is read */
+        slot_post(h, s, SLOT_ON_LOOK);
     else if (is_known)
         slot_remove(h, s);
     else

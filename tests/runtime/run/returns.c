@@ -269,6 +269,18 @@ static size_t told(void)
 
 /* A caller that was cancelled before it had taken the results is told of all of them again when it is resumed: no more
  * of them are queued than there is room for. */
+/* A child that has ended, and waits for room to be told again. NULL: there is none. */
+static slot *put_off_child(const run_id *caller, const run_id *waits)
+{
+    const slot_table *t = &turned_home()->slots;
+    for (size_t i = 0; i < t->bucket_count; i++)
+        for (slot *s = t->buckets[i]; s; s = s->next) {
+            bool is_child = !run_id_equal(&s->id, caller) && !run_id_equal(&s->id, waits);
+            if (is_child && s->state == SLOT_PARKED) return s;
+        }
+    return NULL;
+}
+
 static void test_told_again(void)
 {
     enum { QUEUE_BYTES = 1024 * 1024 };
@@ -283,8 +295,13 @@ static void test_told_again(void)
     turned_writes = false;
     turned_often();
     CHECK(told() * RESULT_BYTES <= QUEUE_BYTES + RESULT_BYTES);
+    slot *put_off = NULL;
+    TURN_UNTIL((put_off = put_off_child(&id, &waits)) != NULL);
+    int reader = turned_send_to("GET", &put_off->id, "/output"); /* its client waits at the slot meanwhile */
+    TURN_UNTIL(put_off->waiters);
     turned_writes = true;
     turned_check(asked, 202, "");
+    turned_check(reader, 200, "");
     TURN_UNTIL(turned_home()->slots.count == 2 && turned_slot(&waits) && slot_waits(turned_slot(&waits)));
     turned_check(turned_send_signal(&waits, "go", NULL, "1"), 202, "");
     (void)go_on(&id);
