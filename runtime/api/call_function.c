@@ -248,7 +248,7 @@ static step_outcome call_answer(run *r, function_call *q, const replay_record *r
     return rec->failed ? call_fail(r, q, rec->error, why) : STEP_OPEN;
 }
 
-/* The run that was called is not there to go on: another one begins. */
+/* The run that was called is gone, or is of the run that this one is a fork of: another one begins. */
 static step_outcome call_make_again(run *r, function_call *q, sw_value *out, failure *why)
 {
     replay_record *rec = fit_find(r, q->named.path);

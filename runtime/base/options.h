@@ -15,7 +15,7 @@ typedef struct sw_options {
     const char *backup_dir;
     const char *admin_host; /* names with commas; NULL: none */
     const char *admin_token;
-    const char *redact;        /* keys with commas; NULL: nothing is hidden */
+    const char *redact;        /* keys with commas; NULL: none */
     const char *const *tokens; /* NAME:SCOPES:FILE each, NULL-terminated; NULL: none */
     const char *public_url;
     const char *cors_origin;

@@ -40,4 +40,5 @@ typedef struct token_scan {
 
 /* Finds the next token in a URL of a run, which may be percent-encoded, or quoted in JSON. False: there is none. */
 bool redact_next_token(token_scan *s, http_text *token);
+
 #endif

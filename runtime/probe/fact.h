@@ -11,8 +11,8 @@
 #include "storage/entry.h"
 
 typedef enum fact_kind {
-    /* A segment is on disk. data: its entries; id: run id, RUN_ID_BYTES; text: rows of the inbox (inbox_row.h); flags
-     */
+    /* A segment is on disk. data: its entries; id: run id, RUN_ID_BYTES; text: rows of the inbox
+     * (runtime/prove/history.h); flags: FACT_JOINED */
     FACT_SEGMENT = 1,
     FACT_STEP,    /* the code asks for a step, sleep, wait or call. hash: of the input; data: the input; label: the
                      branch's */

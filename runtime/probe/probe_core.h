@@ -15,7 +15,7 @@ static inline entry_text probe_text(const char *text) { return (entry_text){text
  * branch's path and label. Borrows the texts. */
 fact probe_fact(const sw_ctx *c, fact_kind kind);
 
-/* probe_signals.c: sends the signals of --prove-signal to the run, once. True: something was sent. */
+/* probe_signals.c: sends each run the signals of --prove-signal, once. True: something was sent. */
 bool probe_send_signals(struct home *h);
 
 /* outside.c: from now on a handler's own calls of clocks, random numbers and effects are seen. Before there is another

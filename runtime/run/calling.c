@@ -289,8 +289,8 @@ static bool calling_on_delivery(home *h, parcel *p)
 {
     calling *q = calling_of(p);
     if (!calling_take_child(h, &q->child, q->begins_ms)) {
-        q->begins_ms =
-            0; /* before it is asked again the child may have ended, cancelled: then its slot is not to stay */
+        /* Before it is asked again the child may have ended, cancelled: then its slot is not to stay. */
+        q->begins_ms = 0;
         return false;
     }
     calling_free(q);

@@ -1,8 +1,7 @@
 /* letter: what reaches a run from outside: somebody wants it cancelled, released or stopped, or the run that has called
- * it wants it to go on after its end. A letter is a row of the
- * table `inbox`, on disk before the wish is acknowledged; the run's loop turns it into an entry, and the commit of that
- * entry deletes the row. Owned by the run's slot, then by the run; on the home's thread. Letters that bring signals are
- * runtime/run/mail.h's. */
+ * it wants it to go on after its end. A letter is a row of the table `inbox`, on disk before the wish is acknowledged;
+ * the run's loop turns it into an entry, and the commit of that entry deletes the row. Owned by the run's slot, then by
+ * the run; on the home's thread. Letters that bring signals are runtime/run/mail.h's. */
 #ifndef RUNTIME_RUN_LETTER_H
 #define RUNTIME_RUN_LETTER_H
 

@@ -1,8 +1,8 @@
 /* load_quota: how many bytes of journals come to memory at a time in one home (--journal-load-max), however many runs
  * are due or asked for at one moment. Counts reads under way, each of which may bring a part of the limit, and journals
- * of runs that were resumed and have not got on: what they have made is not on disk yet. So do journals that are read
- * again as soon as their rows of suspicion are on disk (runtime/run/suspects.h). A run that waits for anything else has
- * got on, so nobody waits for it here. One journal that has no room in such a part is read alone.
+ * of runs that were resumed and have not got on: what they have made is not on disk yet. It counts journals, too, that
+ * are read again as soon as their rows of suspicion are on disk (runtime/run/suspects.h). A run that waits for anything
+ * else has got on, so nobody waits for it here. One journal that has no room in such a part is read alone.
  *
  * Runs that are due come back in their order. So they are read by one read at a time, until one has brought as many as
  * a read can be for, and again as soon as one has left some; the next is for twice as many as that one has brought.

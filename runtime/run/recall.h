@@ -27,7 +27,7 @@ const store_row *recall_seal_losers(run *r, const store_row *then);
 /* That segment has come back: on disk, and the letters go to the children's homes; or not, and the run is lost. */
 void recall_unseal_losers(run *r, bool is_on_disk);
 
-/* The run's last entries have been appended: makes the letters. False: no memory. */
+/* The run's last entries are about to be appended: makes the letters. False: no memory. */
 bool recall_prepare(run *r);
 /* Those entries are about to be sent: returns the rows of the letters, and `then` behind them. */
 const store_row *recall_seal(run *r, const store_row *then);

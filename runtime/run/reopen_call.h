@@ -7,8 +7,7 @@
  *         has failed, or was cancelled --its own *reopened*, on disk--> goes on; returns when it ends anew
  *         has succeeded, or cannot go on --a letter to the caller, on disk--> has returned
  *         is not there any more          --likewise-----------------------> the caller calls anew
- *         has not ended                  --its end----> returns, for that generation of its caller; but if it ends
- * because its caller had cancelled it, it goes on, as above
+ *         has not ended                  --its end--> returns, for that generation; cancelled by its caller: goes on
  *
  * The letter is deleted in the commit of *reopened*, or of that end, or behind the letter to the caller: whatever
  * process dies when, the next one finds either the letter or what it has led to. A caller that ends meanwhile cancels

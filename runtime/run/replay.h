@@ -22,7 +22,7 @@ typedef struct replay_record {
     bool detached;       /* a call: nobody waits for its run; then it is done */
     bool is_void;        /* a wait or sleep: the run went on after its end or stop, and it begins anew */
     bool is_given_up;    /* a wait, a sleep: nobody waited for it any more, and it was not over */
-    bool is_gone;        /* a call: there is no run any more that was called, and it is made again */
+    bool is_gone;        /* a call: no run is there that returns to this one, and it is made again */
     bool is_recalled;    /* a call: it has lost, and the run that was called is cancelled */
     bool fatal;          /* a step: its last failure was not to be repeated */
     bool answer;         /* a patch, or a signal sent */

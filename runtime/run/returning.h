@@ -25,7 +25,7 @@ typedef struct returned {
 /* Reads the value of such a letter. False: it is damaged, or there is no memory, which *is_short says. */
 bool returned_read(arena *a, entry_text packed, returned *out, bool *is_short);
 
-/* Makes the letter of a run that is not there to write it. `call`: the run that has called it, and for which of its
+/* Makes the letter of a run that is not in memory to write it. `call`: the run that has called it, and for which of its
  * calls. NULL: no memory. */
 struct mail_letter *returning_new(struct home *h, const letter_call *call, const run_id *child, const returned *what);
 /* A letter that was written alone is on disk: it goes to the caller's home. */
