@@ -101,10 +101,8 @@ _Static_assert(sizeof(void *) != 8 || sizeof(slot) <= 104, "beyond 104 bytes mal
 typedef struct slot_table {
     slot **buckets; /* bucket_count of them, a power of two */
     size_t bucket_count;
-    uint64_t count; /* slots; counter_add */
-    TAILQ_HEAD(slot_queue, slot)
-    due;                        /* runs to be resumed, which wait for a place of --runs-max: up to last_raised,
-                                   then what a read has left, then first due first */
+    uint64_t count;                   /* slots; counter_add */
+    TAILQ_HEAD(slot_queue, slot) due; /* to be resumed: up to last_raised, what a read has left, then first due */
     struct slot *last_raised;   /* in `due`: the last of those at its head whose rows say that they are in memory */
     struct slot_queue asked;    /* loaded without a place: most of their runs have ended, or are to end */
     struct slot_queue gated;    /* wait until the journal takes writes */
