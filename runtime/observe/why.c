@@ -59,14 +59,18 @@ static void why_signal(const why_case *c, why *out, entry_text signal, const fol
     why_add_step(out);
 }
 
+/* None is open while their entries, or what came of them, are on their way to the disk. */
 static void why_calls(const why_case *c, why *out)
 {
     char since[TIME_WORDS], id[RUN_ID_TEXT + 1];
     run_id child = {{0}};
     size_t count;
     const fold_step *s = fold_open_calls(c->journal, &count);
-    out->kind = "call";
-    if (count != 1) why_add(out, "waits for %zu runs that it has called", count);
+    out->kind = count > 0 ? "call" : "commit";
+    if (count == 0)
+        why_add(out, "waits until its journal is on disk");
+    else if (count > 1)
+        why_add(out, "waits for %zu runs that it has called", count);
     if (count != 1) return;
     memcpy(child.bytes, s->child.data, s->child.len < sizeof child.bytes ? s->child.len : sizeof child.bytes);
     run_id_format(&child, id);

@@ -19,6 +19,7 @@ static const char *const meetings[MEETINGS] = {
     [MET_STOP_ASKED] = "stops by the operator",
     [MET_STOP_AWAY] = "stops of runs that were not in memory",
     [MET_STOP_REFUSED] = "stops that the operator was refused",
+    [MET_WHY_LOOKED] = "looks at why a live run is not finished",
     [MET_WHY] = "runs that moved when their page had said so",
     [MET_REOPENED] = "runs that go on after their end",
     [MET_RESUMED] = "such runs that have succeeded",

@@ -9,7 +9,7 @@ struct sw_app;
 
 /* A client has read the page. */
 void reasons_told(const client *c, run_record *r, const char *page);
-/* After each turn. */
-void reasons_look(const struct sw_app *app);
+/* After each turn: also at what the page of each live run would say. */
+void reasons_look(struct sw_app *app);
 
 #endif

@@ -535,6 +535,7 @@ typedef enum meeting {
     MET_STOP_ASKED,     /* a run stopped for the operator */
     MET_STOP_AWAY,      /* it was not in memory when the operator asked */
     MET_STOP_REFUSED,   /* the operator was told that it stands already, or has ended */
+    MET_WHY_LOOKED,     /* what the page of a live run would say was looked at */
     MET_WHY,            /* a run moved at the time that its page had named */
     MET_REOPENED,       /* a run that had ended goes on */
     MET_RESUMED,        /* such a run succeeded */

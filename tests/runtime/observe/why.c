@@ -223,6 +223,8 @@ static void test_journal(void)
                "waits for room in the journal's queue (--journal-queue-max), before it goes on with charge");
     strands[0] = (survey_strand){.wait = SURVEY_FULL};
     check_told("journal", "", 0, "waits for room in the journal's queue (--journal-queue-max)");
+    strands[0] = (survey_strand){.wait = SURVEY_RETURN}; /* of a call that the journal does not have yet */
+    check_told("commit", "", 0, "waits until its journal is on disk");
 }
 
 static void test_code(void)
