@@ -23,7 +23,7 @@ void inquiry_refuse(inquiry *q, int status, const char *detail, const char *retr
 void inquiry_refuse_store(inquiry *q, const char *error);
 /* Answers 503: there was no memory. */
 void inquiry_refuse_memory(inquiry *q);
-/* Answers with the document, which is complete, and frees the writer. */
+/* Answers with the document, which is complete, and frees the writer, which is not the inquiry's own: that is freed. */
 void inquiry_answer(inquiry *q, json_writer *w);
 
 #endif

@@ -48,7 +48,8 @@ static void plan_end(plan_request *q)
     if (q->has_more) json_put_bool(&q->w, "more", true);
     json_close_map(&q->w);
     plan_free(q);
-    inquiry_answer(&q->base, &q->w);
+    json_writer w = q->w;
+    inquiry_answer(&q->base, &w);
 }
 
 static void plan_refuse(plan_request *q, int status, const char *why)
