@@ -476,7 +476,7 @@ static void test_redacted(void)
         {"other answer", "json:/items/*/price", "\"at\":\"answer, its body .items[0].price\"", numbers},
         {"other kind", "json:/items/*/price", "\"got\":\"sold out at", "price\\\":5"},
         {"other kind", "query:key", "\"got\":\"sold out at /x?key=", "key=77"},
-        {"other error", "json:price", "\"got\":\"500: answered 409: {", "77"},
+        {"other error", "json:price", "\"got\":\"500: answered 409: {", "price\\\":77"},
         {"other header", "header:x-shop", "\"at\":\"answer, its headers\"", "two"}};
     char more[128];
     if (!*data) make_runs();
