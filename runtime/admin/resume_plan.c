@@ -132,11 +132,11 @@ static bool plan_is_refused(plan_request *q, const store_journal *j, const plan_
     else if (!j->found)
         plan_refuse(q, 404, "no such run");
     else if (j->live)
-        plan_refuse(q, 409, "the run has not ended: only a run that has failed or was cancelled is resumed");
+        plan_refuse(q, 409, reopen_not_ended);
     else if (is->why)
         plan_refuse(q, 409, is->why);
     else
-        plan_refuse(q, 409, "the run has succeeded: there is nothing to resume. A fork runs it again");
+        plan_refuse(q, 409, reopen_succeeded);
     return true;
 }
 

@@ -92,8 +92,6 @@ bool calling_is_own(const run_id *caller, const replay_record *call, run_id *chi
     return memcmp(child->bytes + TIME_BYTES, hash, SLOT_AT - TIME_BYTES) == 0;
 }
 
-enum { BEHIND_PARENT_MS = 1000 };
-
 /* When the child is over its deadline: a time after it begins; and if its parent has one, and waits for it, not much
  * later than that: the parent, which then cancels it, is to end for its own deadline, not for the child's. 0: never. */
 static int64_t calling_due_ms(const run *r, const call_plan *plan, int64_t now_ms)

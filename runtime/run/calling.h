@@ -16,7 +16,10 @@
 #include "runtime/run/replay.h"
 #include "runtime/run/run.h"
 
-enum { CALLING_TAG = 8 /* of the segments that calling_committed takes */ };
+enum {
+    CALLING_TAG = 8,        /* of the segments that calling_committed takes */
+    BEHIND_PARENT_MS = 1000 /* by so much a child's deadline is later than that of the parent that waits for it */
+};
 
 typedef struct calling calling;
 

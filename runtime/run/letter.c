@@ -1,7 +1,6 @@
 #include "runtime/run/letter.h"
 
 #include <assert.h>
-#include <endian.h>
 #include <msgpack.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -19,6 +18,7 @@
 #include "runtime/run/run.h"
 #include "runtime/run/suspects.h"
 #include "runtime/stepwell.h"
+#include "storage/row_bytes.h"
 
 enum { LETTER_FIELDS = 5, LETTER_ID_BYTES = 16 };
 _Static_assert(LETTER_CANCEL == 1 && LETTER_RELEASE == 2 && LETTER_STOP == 3 && LETTER_REOPEN == 7,
@@ -173,8 +173,7 @@ static uint64_t letter_next_arrival(home *h)
 void letter_write_key(const run_id *to, uint64_t arrival, uint8_t key[LETTER_KEY_BYTES])
 {
     memcpy(key, to->bytes, RUN_ID_BYTES);
-    uint64_t n = htobe64(arrival);
-    memcpy(key + RUN_ID_BYTES, &n, sizeof n);
+    row_put_be(key + RUN_ID_BYTES, arrival, 8);
 }
 
 void letter_make_key(home *h, const run_id *to, uint8_t key[LETTER_KEY_BYTES])
@@ -182,12 +181,7 @@ void letter_make_key(home *h, const run_id *to, uint8_t key[LETTER_KEY_BYTES])
     letter_write_key(to, letter_next_arrival(h), key);
 }
 
-uint64_t letter_arrival_of(const uint8_t key[LETTER_KEY_BYTES])
-{
-    uint64_t n;
-    memcpy(&n, key + RUN_ID_BYTES, sizeof n);
-    return be64toh(n);
-}
+uint64_t letter_arrival_of(const uint8_t key[LETTER_KEY_BYTES]) { return row_get_be(key + RUN_ID_BYTES, 8); }
 
 void letter_see_key(home *h, const uint8_t key[LETTER_KEY_BYTES])
 {
@@ -253,27 +247,15 @@ letter *letter_new_recall(home *h, const run_id *to, uint32_t generation, bool h
 enum { CALL_NUMBER_AT = RUN_ID_BYTES, CALL_TIMEOUT_AT = CALL_NUMBER_AT + 8, CALL_DUE_AT = CALL_TIMEOUT_AT + 8 };
 enum { CALL_BYTES = CALL_DUE_AT + 8 };
 
-static void put_u64(char *to, uint64_t n)
-{
-    n = htobe64(n);
-    memcpy(to, &n, sizeof n);
-}
-
-static uint64_t take_u64(const char *from)
-{
-    uint64_t n;
-    memcpy(&n, from, sizeof n);
-    return be64toh(n);
-}
-
 letter *letter_new_reopen(home *h, const run_id *to, const letter_call *call, const char *by)
 {
     letter *m = letter_new(h, LETTER_REOPEN, CALL_BYTES);
     if (!m) return NULL;
     memcpy(m->text, call->caller.bytes, RUN_ID_BYTES);
-    put_u64(m->text + CALL_NUMBER_AT, call->number);
-    put_u64(m->text + CALL_TIMEOUT_AT, (uint64_t)call->timeout_ms);
-    put_u64(m->text + CALL_DUE_AT, (uint64_t)call->parent_due_ms);
+    uint8_t *text = (uint8_t *)m->text;
+    row_put_be(text + CALL_NUMBER_AT, call->number, 8);
+    row_put_be(text + CALL_TIMEOUT_AT, (uint64_t)call->timeout_ms, 8);
+    row_put_be(text + CALL_DUE_AT, (uint64_t)call->parent_due_ms, 8);
     return letter_finish(m, to, letter_of_call(call->generation, LETTER_OF_REOPEN), by);
 }
 
@@ -281,10 +263,11 @@ bool letter_read_call(const letter *m, letter_call *out)
 {
     assert(m->kind == LETTER_REOPEN);
     if (m->text_len < CALL_BYTES) return false;
+    const uint8_t *text = (const uint8_t *)m->text;
     *out = (letter_call){.generation = letter_generation_of(letter_arrival_of(m->key)),
-                         .number = (uint32_t)take_u64(m->text + CALL_NUMBER_AT),
-                         .timeout_ms = (int64_t)take_u64(m->text + CALL_TIMEOUT_AT),
-                         .parent_due_ms = (int64_t)take_u64(m->text + CALL_DUE_AT)};
+                         .number = (uint32_t)row_get_be(text + CALL_NUMBER_AT, 8),
+                         .timeout_ms = (int64_t)row_get_be(text + CALL_TIMEOUT_AT, 8),
+                         .parent_due_ms = (int64_t)row_get_be(text + CALL_DUE_AT, 8)};
     memcpy(out->caller.bytes, m->text, RUN_ID_BYTES);
     return out->timeout_ms >= 0 && out->parent_due_ms >= 0;
 }

@@ -113,7 +113,8 @@ static reopening *reopening_new(home *h, const reopen_wish *wish, reopen_done_fn
 
 /* ---- Runs that have not ended ---- */
 
-static const char NOT_ENDED[] = "the run has not ended: only a run that has failed or was cancelled is resumed";
+const char reopen_not_ended[] = "the run has not ended: only a run that has failed or was cancelled is resumed";
+const char reopen_succeeded[] = "the run has succeeded: there is nothing to resume. A fork runs it again";
 
 /* Which generation the journal is in: how often the run was reopened. */
 static uint32_t journal_generation(const store_journal *j)
@@ -135,7 +136,7 @@ static void reopening_judge_live(reopening *q, const store_journal *j)
     else if (q->wanted > 0 && journal_generation(j) == q->wanted)
         reopening_end(q, &(reopen_result){.reason = REOPEN_DONE, .generation = q->wanted});
     else if (j->live)
-        reopening_refuse(q, REOPEN_CHANGED, NOT_ENDED);
+        reopening_refuse(q, REOPEN_CHANGED, reopen_not_ended);
     else
         reopening_refuse(q, REOPEN_LATER, "the run has just ended: ask again");
 }
@@ -180,8 +181,7 @@ static const char *reopening_refusal(const reopening *q, const replay *p, const 
     if (!ended) return reopening_objection(q->home, p, see);
     if (q->wanted > 0 && q->wanted != generation + 1)
         return "the run is not before that generation: its next one is \"reopened\" and 1";
-    if (ended->status == ENTRY_SUCCEEDED)
-        return "the run has succeeded: there is nothing to resume. A fork runs it again";
+    if (ended->status == ENTRY_SUCCEEDED) return reopen_succeeded;
     *reason = REOPEN_UNFIT;
     return reopening_objection(q->home, p, see);
 }
@@ -412,7 +412,7 @@ static void reopening_ask_live(reopening *q, const slot *s)
     bool is_ending = s->run && s->run->state == RUN_ENDING;
     q->state = REOPENING_READ;
     if (q->wanted == 0 && !is_ending)
-        reopening_refuse(q, REOPEN_CHANGED, NOT_ENDED);
+        reopening_refuse(q, REOPEN_CHANGED, reopen_not_ended);
     else if (!store_load(q->home->port, &q->run, 1, reopening_on_read, q))
         reopening_refuse(q, REOPEN_UNREAD, store_no_memory);
 }

@@ -15,6 +15,9 @@
 #include "storage/run_id.h"
 #include "storage/store.h"
 
+/* Why a run is not resumed, as whoever asks for it, or for what it would do, is told. */
+extern const char reopen_not_ended[], reopen_succeeded[];
+
 struct arena;
 struct home;
 struct slot;

@@ -1,6 +1,7 @@
 /* reopen_judge: whether a run that has ended can go on, and for how long. Of its journal and the program alone. */
 #include "runtime/base/moment.h"
 #include "runtime/run/called_by.h"
+#include "runtime/run/calling.h"
 #include "runtime/run/endpoint.h"
 #include "runtime/run/home.h"
 #include "runtime/run/program.h"
@@ -55,7 +56,6 @@ static int64_t reopening_over_ms(const replay *p, const clock_instant *now, int6
 
 int64_t reopening_due_ms(const reopening *q, const replay *p, const clock_instant *now)
 {
-    enum { BEHIND_PARENT_MS = 1000 }; /* as of the call: runtime/run/calling.c */
     int64_t timeout_ms = q->timeout_ms >= 0 ? q->timeout_ms : journal_endpoint(q->home, p)->options.timeout_ms;
     if (q->call.timeout_ms > 0 && (timeout_ms == 0 || q->call.timeout_ms < timeout_ms)) timeout_ms = q->call.timeout_ms;
     int64_t due_ms = timeout_ms > 0 ? reopening_over_ms(p, now, timeout_ms) : 0;
